@@ -1,0 +1,66 @@
+# make verify | test | bench | figures | clean | help
+#
+# PYTHON  interpreter that makes .venv, 3.11 or newer        (python3)
+# OUT     where verify writes and figures reads              (out/ginc)
+# ARGS    more flags for the command, as in ARGS="--n 0 8"
+# JOBS    test processes                                     (2)
+
+PYTHON ?= python3
+OUT := out/ginc
+ARGS :=
+JOBS := 2
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+# Only pip's errors are shown; the package is editable, so the next run sees a changed source.
+INSTALL := $(PIP) install -qq -c constraints.txt -e
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: verify test bench figures clean help
+
+help:
+	@echo "make verify   what the theory says of the released GINC, into $(OUT)"
+	@echo "make test     lint, types, layering and the tests that are not slow"
+	@echo "make bench    speed against the peers"
+	@echo "make figures  redraw the figures of $(OUT)"
+	@echo "make clean    remove .venv, caches and build files (results in out/ stay)"
+	@echo "variables     PYTHON=$(PYTHON) OUT=$(OUT) JOBS=$(JOBS) ARGS=\"...\""
+
+verify: .venv/.core
+	$(BIN)/implicit-bayes verify ginc --out "$(OUT)" $(ARGS)
+
+test: .venv/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m pytest -n $(JOBS) -m "not slow" $(ARGS)
+
+bench: .venv/.test
+	$(BIN)/implicit-bayes bench $(ARGS)
+
+figures: .venv/.core
+	$(BIN)/implicit-bayes figures "$(OUT)" $(ARGS)
+
+clean:
+	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
+	find theory simulators lm benchmarks tests -type d -name __pycache__ -prune -exec rm -rf {} +
+
+# Each stamp is written last: an interrupted step is done again, a finished one needs no network.
+.venv/.made:
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || \
+	{ echo "PYTHON=$(PYTHON) is not Python 3.11 or newer; name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "making .venv"
+	@$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/.core: pyproject.toml constraints.txt | .venv/.made
+	@echo "installing into .venv (1 GB, a minute or two)"
+	@$(INSTALL) .
+	@touch $@
+
+.venv/.test: pyproject.toml constraints.txt | .venv/.made
+	@echo "installing with the test extra into .venv (2.3 GB, two to four minutes)"
+	@$(INSTALL) ".[test]"
+	@touch .venv/.core $@
