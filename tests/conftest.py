@@ -1,0 +1,45 @@
+"""A strict house: array types are checked at run time, warnings are errors, nobody touches JAX's global settings.
+
+Rank promotion stays at JAX's default: a prior (C,) meets evidence (P, B, C) by broadcasting on purpose, and NumPyro and
+funsor promote ranks throughout, so "raise" would forbid what is meant rather than catch what is not.
+"""
+
+import os
+
+import hypothesis
+import jax
+import jaxtyping
+import pytest
+
+# Before anything imports these packages: every annotated function then checks shapes and dtypes when it is called.
+_hook = jaxtyping.install_import_hook(["theory", "simulators"], "strict_types.checked")
+
+hypothesis.settings.register_profile("dev", deadline=None, max_examples=30)
+hypothesis.settings.register_profile("ci", deadline=None, max_examples=30, derandomize=True, print_blob=True)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=2000)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
+
+THIRD_PARTY_WARNINGS = (
+    # funsor and the libraries below NumPyro use names that newer releases of their own dependencies deprecate.
+    "ignore::DeprecationWarning:funsor.*",
+    "ignore::DeprecationWarning:tensorflow_probability.*",
+    "ignore::DeprecationWarning:dynamax.*",
+    "ignore::DeprecationWarning:torch.*",
+    # beartype picks one random item of a tuple[int, ...] to check; inside a strategy Hypothesis notices the dice.
+    "ignore:Do not use the `random` module inside strategies:hypothesis.errors.HypothesisDeprecationWarning",
+)
+"""Warnings that are not ours, each bound to the module that raises it."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Every warning fails the test that caused it, but for the list above."""
+    for line in ("error", *THIRD_PARTY_WARNINGS):
+        config.addinivalue_line("filterwarnings", line)
+
+
+@pytest.fixture(autouse=True)
+def _global_settings_stay():
+    """No test, and nothing it calls, may leave ``jax_enable_x64`` or the matmul precision other than it found them."""
+    before = (jax.config.jax_enable_x64, jax.config.jax_default_matmul_precision)
+    yield
+    assert (jax.config.jax_enable_x64, jax.config.jax_default_matmul_precision) == before

@@ -1,0 +1,5 @@
+"""The run-time type checker of the tests: beartype, with int accepted where float is asked (PEP 484's numeric tower)."""
+
+from beartype import BeartypeConf, beartype
+
+checked = beartype(conf=BeartypeConf(is_pep484_tower=True))

@@ -1,0 +1,70 @@
+"""Checks of the mathematics at construction: errors name the field, the row and the number."""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+SIMPLEX_TOLERANCE = 1e-9
+"""How far the sum of a probability row may lie from one (absolute)."""
+
+
+class ModelError(ValueError):
+    """A field of a mathematical object is not what it claims to be (one line, names the field)."""
+
+
+def as_float64(name: str, value: Any) -> Any:
+    """A float64 NumPy array of ``value``; tracers (inside jit, grad, vmap) and leafless
+    placeholders pass through untouched.
+
+    Raises:
+        ModelError: if the value is not a real numeric array.
+    """
+    if isinstance(value, jax.core.Tracer):
+        return value
+    array = np.asarray(value)
+    if array.dtype == object or not (np.issubdtype(array.dtype, np.number) or array.dtype == bool):
+        raise ModelError(f"{name}: expected numbers, got dtype {array.dtype}")
+    if np.iscomplexobj(array):
+        raise ModelError(f"{name}: expected real numbers, got dtype {array.dtype}")
+    return array.astype(np.float64)
+
+
+def check_shape(name: str, array: Any, shape: tuple[int, ...], because: str) -> None:
+    """Raises ModelError unless ``array.shape == shape``."""
+    if tuple(array.shape) != shape:
+        raise ModelError(f"{name}: shape {tuple(array.shape)} where {because} asks for {shape}")
+
+
+def check_simplex(name: str, array: Any) -> None:
+    """Every row (last axis) is a probability law: finite, nonnegative, sums to one, no subnormal entries
+    (XLA flushes those to zero, which would turn the merely improbable into the impossible).
+
+    Skipped for tracers, whose values are not known.
+
+    Raises:
+        ModelError: naming the field, the first bad row, and its sum or its bad entry.
+    """
+    if isinstance(array, jax.core.Tracer):
+        return
+    rows = np.asarray(array)
+    if rows.shape[-1] == 0:
+        raise ModelError(f"{name}: the last axis is empty")
+    subnormal = (rows > 0) & (rows < np.finfo(np.float64).tiny)
+    lost = "is below 2.2e-308, where arithmetic would take it for zero; make it zero or larger"
+    for defect, text in ((~np.isfinite(rows), "is not finite"), (rows < 0, "is negative"), (subnormal, lost)):
+        if defect.any():
+            where = tuple(int(i) for i in np.argwhere(defect)[0])
+            raise ModelError(f"{_at(name, where)}: entry {rows[where]!r} {text}")
+    sums = rows.sum(-1)
+    bad = np.abs(sums - 1.0) > SIMPLEX_TOLERANCE
+    if bad.any():
+        where = tuple(int(i) for i in np.argwhere(bad)[0]) if sums.ndim else ()
+        raise ModelError(
+            f"{_at(name, where)}: row sums to {float(sums[where]):.12g}, not to one within "
+            f"{SIMPLEX_TOLERANCE:g}; normalise it in float64"
+        )
+
+
+def _at(name: str, where: tuple[int, ...]) -> str:
+    return f"{name}[{', '.join(map(str, where))}]" if where else name

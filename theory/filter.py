@@ -1,0 +1,255 @@
+"""The exact filter of a mixture of HMMs: evidence, concept posterior and next-token predictive.
+
+Source: the forward algorithm applied to the pretraining law of Xie et al. 2022, section 2.
+"""
+
+import math
+import operator
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from theory import kernels
+from theory.checks import ModelError
+from theory.kernels import SupportTables, Trace, floor_of, log_sum_exp, safe_log
+from theory.models import MixtureOfHMMs
+from theory.precision import in_float64, is_traced
+from theory.types import Array, Bool, Float, Int
+
+Method = Literal["auto", "dense", "sparse", "log"]
+
+MAX_TABLE_BYTES = 512 * 2**20
+"""The sparse tables may take at most this; above it ``auto`` is dense."""
+
+CHUNK_BYTES = 128 * 2**20
+"""Working memory (recorded beliefs and predictives) of one chunk of documents."""
+
+
+class MixtureFilter(NamedTuple):
+    """Everything Bayes knows after each prefix o_1..o_t of each document.
+
+    The position axis P runs over prefix lengths t (0..T unless chosen). Where ``defined`` is False the prefix has
+    probability zero under every concept of positive prior: there is no posterior, ``log_posterior`` is -inf
+    throughout and ``predictive`` is 0 throughout (neither sums to one, so neither can be taken for a law).
+
+    log_evidence: log p(o_1..o_t | theta_c), nats; -inf where impossible.
+    log_posterior: log p(theta_c | o_1..o_t), nats; keeps its own scale per concept, so that a losing concept
+        stays finite far below exp underflow.
+    defined: whether the posterior exists.
+    predictive: p(o_{t+1} = v | o_1..o_t), mixture over concepts.
+    first_impossible: 0-based index of the first token whose prefix has probability zero; T where there is none.
+    """
+
+    log_evidence: Float[Array, "*batch P C"]
+    log_posterior: Float[Array, "*batch P C"]
+    defined: Bool[Array, "*batch P"]
+    predictive: Float[Array, "*batch P V"]
+    first_impossible: Int[Array, "*batch"]
+
+
+class ConceptFilter(NamedTuple):
+    """What each concept says after each prefix o_1..o_t, no prior involved.
+
+    log_evidence: log p(o_1..o_t | theta_c), nats; -inf where impossible.
+    predictive: p(o_{t+1} = v | o_1..o_t, theta_c); 0 throughout where the prefix is impossible under c.
+    """
+
+    log_evidence: Float[Array, "*batch P C"]
+    predictive: Float[Array, "*batch P C V"]
+
+
+def filter_mixture(
+    mixture: MixtureOfHMMs,
+    tokens: Any,
+    *,
+    positions: Sequence[int] | None = None,
+    method: Method = "auto",
+) -> MixtureFilter:
+    """Exact evidence, posterior and predictive at every (or at the chosen) prefix length, batched over documents.
+
+    p(theta_c | o_1..o_t) = prior_c p(o_1..o_t | c) / sum_c' prior_c' p(o_1..o_t | c'),
+    p(o_{t+1} | o_1..o_t) = sum_c p(theta_c | o_1..o_t) p(o_{t+1} | o_1..o_t, c).
+
+    Exact at zeros: impossible is -inf, never a floor. Scaled arithmetic is checked for underflow inside a concept
+    (a filter entry so small that its successors could vanish); documents it cannot be trusted with are redone in
+    the log domain. Differentiable in the mixture's arrays (``dense`` or ``log``; ``auto`` picks dense under a trace).
+
+    Args:
+        mixture: the pretraining law.
+        tokens: (..., T) integer tokens; T may be 0.
+        positions: prefix lengths t in 0..T to report, in the order wanted; default all.
+        method: ``dense`` (all states), ``sparse`` (only states that can emit the token), ``log``, or ``auto``.
+
+    Returns:
+        MixtureFilter over the leading axes of ``tokens``, then P positions.
+
+    Raises:
+        ModelError: tokens that are not integers of the vocabulary, positions outside 0..T, an unknown method.
+    """
+    return _filter(mixture, tokens, positions, method, per_concept=False)
+
+
+def filter_concepts(
+    mixture: MixtureOfHMMs,
+    tokens: Any,
+    *,
+    positions: Sequence[int] | None = None,
+    method: Method = "auto",
+) -> ConceptFilter:
+    """What each concept, taken as known, says after each prefix: evidence and its own next-token predictive.
+
+    Args, method, exactness, Raises: as ``filter_mixture``.
+
+    Returns:
+        ConceptFilter over the leading axes of ``tokens``, then P positions.
+    """
+    return _filter(mixture, tokens, positions, method, per_concept=True)
+
+
+def _filter(
+    mixture: MixtureOfHMMs, tokens: Any, positions: Sequence[int] | None, method: Method, per_concept: bool
+) -> Any:
+    tokens = check_tokens(tokens, mixture.n_tokens)
+    batch, length = tuple(tokens.shape[:-1]), tokens.shape[-1]
+    wanted = np.arange(length + 1) if positions is None else check_positions(positions, length)
+    slots = np.full(length + 1, len(wanted), dtype=np.int32)
+    slots[wanted] = np.arange(len(wanted))
+    method = choose(mixture, method)
+    flat = tokens.reshape(math.prod(batch), length)
+    if is_traced((mixture, tokens)):
+        out = _run(mixture, _tables(mixture, method), flat.T, slots, len(wanted), method, per_concept)
+    else:
+        out = _in_chunks(mixture, method, flat, slots, len(wanted), per_concept)
+    return jax.tree.map(lambda x: x.reshape((*batch, *x.shape[1:])), out)
+
+
+def log_evidence(mixture: MixtureOfHMMs, tokens: Any, *, method: Method = "auto") -> Array:
+    """(..., C) log p(o_1..o_T | theta_c), nats, of whole documents; -inf where impossible. See ``filter_mixture``."""
+    length = np.shape(tokens)[-1]
+    return filter_mixture(mixture, tokens, positions=[length], method=method).log_evidence[..., 0, :]
+
+
+def log_probability(mixture: MixtureOfHMMs, tokens: Any, *, method: Method = "auto") -> Array:
+    """(...,) log p(o_1..o_T) = log sum_c prior_c p(o_1..o_T | theta_c), nats; -inf where impossible."""
+    return _weigh(mixture.prior, log_evidence(mixture, tokens, method=method))
+
+
+@in_float64
+def _weigh(prior: Array, evidence: Array) -> Array:
+    return log_sum_exp(safe_log(prior) + evidence, -1)
+
+
+def choose(mixture: MixtureOfHMMs, method: Method) -> Method:
+    """The recursion that ``auto`` means: sparse where the zeros of the emission are known and pay, else dense."""
+    if method not in ("auto", "dense", "sparse", "log"):
+        raise ModelError(f"method: {method!r} is none of auto, dense, sparse, log")
+    if method == "sparse" and is_traced(mixture):
+        raise ModelError("method: sparse needs a concrete mixture (its zeros are structure); use dense under a trace")
+    if method != "auto":
+        return method
+    if is_traced(mixture):
+        return "dense"
+    pays = kernels.support_width(mixture.emission) * 4 <= mixture.n_states
+    return "sparse" if pays and kernels.table_bytes(mixture) <= MAX_TABLE_BYTES else "dense"
+
+
+def check_tokens(tokens: Any, n_tokens: int) -> Array:
+    """Integer tokens with at least one axis, all in 0..V-1 (values of tracers are not checked)."""
+    tokens = tokens if isinstance(tokens, jax.core.Tracer) else np.asarray(tokens)
+    if tokens.ndim == 0:
+        raise ModelError("tokens: a single number; expected an array (..., T)")
+    if tokens.size == 0 and not isinstance(tokens, jax.core.Tracer):
+        tokens = tokens.astype(np.int32)
+    if not jnp.issubdtype(tokens.dtype, jnp.integer):
+        raise ModelError(f"tokens: expected integers, got dtype {tokens.dtype}")
+    if not isinstance(tokens, jax.core.Tracer) and tokens.size:
+        for worst in (int(tokens.min()), int(tokens.max())):
+            if not 0 <= worst < n_tokens:
+                raise ModelError(f"tokens: {worst} is outside the vocabulary 0..{n_tokens - 1}")
+    return tokens.astype(np.int32)
+
+
+def check_positions(positions: Sequence[int], length: int) -> np.ndarray:
+    """Distinct prefix lengths in 0..T."""
+    wanted = np.asarray(positions, dtype=np.int64).reshape(-1)
+    if wanted.size and (wanted.min() < 0 or wanted.max() > length):
+        raise ModelError(f"positions: {wanted.min()}..{wanted.max()} leave 0..{length}")
+    if np.unique(wanted).size != wanted.size:
+        raise ModelError("positions: a prefix length is asked for twice")
+    return wanted
+
+
+def _tables(mixture: MixtureOfHMMs, method: Method) -> SupportTables | None:
+    return kernels.support_tables(mixture) if method == "sparse" else None
+
+
+def _in_chunks(
+    mixture: MixtureOfHMMs, method: Method, tokens_BxT: Array, slots: np.ndarray, n_slots: int, per_concept: bool
+) -> Any:
+    """Documents in equal chunks, so that recorded beliefs fit in CHUNK_BYTES (the last chunk is padded)."""
+    tables = _tables(mixture, method)
+    widest = max(mixture.n_states, mixture.n_tokens)
+    size = max(1, min(len(tokens_BxT), CHUNK_BYTES // (8 * n_slots * mixture.n_concepts * widest + 1)))
+    pieces = []
+    for begin in range(0, max(1, len(tokens_BxT)), size):
+        piece = tokens_BxT[begin : begin + size]
+        full = np.concatenate([piece, np.repeat(piece[-1:], size - len(piece), 0)]) if len(piece) else piece
+        out = in_float64(_run)(mixture, tables, full.T, slots, n_slots, method, per_concept)
+        keep = slice(0, len(piece))
+        pieces.append(jax.tree.map(operator.itemgetter(keep), out))
+    if len(pieces) == 1:
+        return pieces[0]
+    join = jnp.concatenate if isinstance(pieces[0].log_evidence, jax.Array) else np.concatenate
+    return jax.tree.map(lambda *parts: join(parts), *pieces)
+
+
+def _run_unjitted(
+    mixture: MixtureOfHMMs,
+    tables: SupportTables | None,
+    tokens_TxB: Array,
+    slots: Array,
+    n_slots: int,
+    method: Method,
+    per_concept: bool,
+) -> Any:
+    read = _read_concepts if per_concept else _read
+    if method == "log":
+        return read(mixture, kernels.log_trace(mixture, tokens_TxB, slots, n_slots))
+    if tables is not None:
+        fast = kernels.sparse_trace(mixture, tables, tokens_TxB, slots, n_slots)
+    else:
+        fast = kernels.dense_trace(mixture, tokens_TxB, slots, n_slots)
+    smallest = fast.smallest_BxC * kernels.smallest_entries(mixture)
+    doubtful = (smallest < floor_of(smallest.dtype)).any(-1)
+
+    def redo(trace: Trace) -> Trace:
+        exact = kernels.log_trace(mixture, tokens_TxB, slots, n_slots)
+        return Trace(
+            jnp.where(doubtful[:, None], exact.log_evidence_PxBxC, trace.log_evidence_PxBxC),
+            jnp.where(doubtful[:, None, None], exact.predictive_PxBxCxV, trace.predictive_PxBxCxV),
+            trace.smallest_BxC,
+            jnp.where(doubtful, exact.possible_B, trace.possible_B),
+        )
+
+    return read(mixture, jax.lax.cond(doubtful.any(), redo, lambda trace: trace, fast))
+
+
+_run = jax.jit(_run_unjitted, static_argnames=("n_slots", "method", "per_concept"))
+
+
+def _read(mixture: MixtureOfHMMs, trace: Trace) -> MixtureFilter:
+    """Posterior and mixture predictive from per-concept evidence and predictives."""
+    joint = safe_log(mixture.prior) + trace.log_evidence_PxBxC
+    total = log_sum_exp(joint, -1)
+    defined = total > -jnp.inf
+    log_posterior = joint - jnp.where(defined, total, 0.0)[..., None]
+    predictive = (jnp.exp(log_posterior)[..., None] * trace.predictive_PxBxCxV).sum(-2)
+    out = (trace.log_evidence_PxBxC, log_posterior, defined, predictive)
+    return MixtureFilter(*(x.swapaxes(0, 1) for x in out), trace.possible_B)
+
+
+def _read_concepts(_: MixtureOfHMMs, trace: Trace) -> ConceptFilter:
+    return ConceptFilter(trace.log_evidence_PxBxC.swapaxes(0, 1), trace.predictive_PxBxCxV.swapaxes(0, 1))
