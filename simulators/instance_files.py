@@ -1,0 +1,185 @@
+"""Instances as npz files: plain numeric arrays, never a pickle; every defect of a file is one line that says so.
+
+Arrays: prior (C,), initial (C, H), transition (C, H, H), emission (H, V) or (C, H, V), delimiter (); optional
+prompt_start (H,), true_concept (), k (), seed (); and, for instances with several of them, prompt_starts (C, S, H)
+and true_concepts (number of them,). Without a prompt start law, that of the true concept's documents serves; without
+a true concept, every concept is the true one in turn.
+"""
+
+import difflib
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from simulators.atomic import written_aside
+from simulators.instance import Instance
+from theory.checks import ModelError, as_float64, check_shape, check_simplex
+from theory.models import MixtureOfHMMs
+
+REQUIRED = ("prior", "initial", "transition", "emission", "delimiter")
+OPTIONAL = ("prompt_start", "prompt_starts", "true_concept", "true_concepts", "k", "seed")
+
+Arrays = dict[str, np.ndarray]
+
+
+def read_instance(path: str | os.PathLike[str]) -> Instance:
+    """The instance in an npz file.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        Instance: called after the file's stem.
+
+    Raises:
+        ModelError: any defect of the file, its zip container included: one line with the path, the field and the
+            remedy.
+    """
+    try:
+        return _instance(Path(path), _read_arrays(Path(path)))
+    except ModelError as error:
+        raise ModelError(" ".join(f"{path}: {error}".split())) from error
+
+
+def save_instance(instance: Instance, path: str | os.PathLike[str]) -> Path:
+    """Writes an instance so that ``read_instance`` gives it back (name and description apart), atomically.
+
+    Args:
+        instance: what to write.
+        path: where; made if its directory is missing, replaced if it exists.
+
+    Returns:
+        The path.
+
+    Raises:
+        ModelError: the path cannot be written.
+    """
+    mixture, starts = instance.mixture, np.asarray(instance.prompt_starts)
+    arrays: dict[str, Any] = {name: np.asarray(getattr(mixture, name)) for name in REQUIRED}
+    if starts.shape[1] == 1 and (starts == starts[0]).all():
+        arrays["prompt_start"] = starts[0, 0]
+    else:
+        arrays["prompt_starts"] = starts
+    if len(instance.true_concepts) == 1:
+        arrays["true_concept"] = np.int64(instance.true_concepts[0])
+    elif instance.true_concepts != tuple(range(mixture.n_concepts)):
+        arrays["true_concepts"] = np.array(instance.true_concepts, dtype=np.int64)
+    arrays |= {name: np.int64(value) for name in ("k", "seed") if (value := getattr(instance, name)) is not None}
+    with written_aside(path, binary=True) as file:
+        np.savez(file, **arrays)
+    return Path(path)
+
+
+def _read_arrays(path: Path) -> Arrays:
+    """The arrays with known names.
+
+    Raises:
+        ModelError: no such file, not a zip, damaged, a required array missing or misspelt, or not plain numbers.
+    """
+    if not path.exists():
+        raise ModelError("file: does not exist; check the path")
+    if path.is_dir():
+        raise ModelError("file: is a directory; name an .npz file")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except Exception as error:  # whatever a damaged container makes the zip reader raise, the file is at fault
+        raise ModelError(f"file: not a readable npz (zip) file ({_words(error)}); save it with numpy.savez") from error
+    if damaged is not None:
+        raise ModelError(f"{damaged.removesuffix('.npy')}: damaged in the file (checksum); save the file again")
+    with np.load(path, allow_pickle=False) as archive:
+        held = set(archive.files)
+        missing = [name for name in REQUIRED if name not in held]
+        for name in sorted(held.difference(REQUIRED, OPTIONAL)):
+            near = difflib.get_close_matches(name, set(REQUIRED + OPTIONAL) - held, n=1, cutoff=0.8)
+            if near:
+                raise ModelError(f"{name}: unknown array; rename it {near[0]!r} if that is what it is, or leave it out")
+        if missing:
+            raise ModelError(f"{missing[0]}: missing; the file needs the arrays {', '.join(REQUIRED)}")
+        return {name: _read_array(archive, name) for name in (*REQUIRED, *OPTIONAL) if name in held}
+
+
+def _read_array(archive: Any, name: str) -> np.ndarray:
+    """One array of real numbers, not empty.
+
+    Raises:
+        ModelError: unreadable, objects, text, complex numbers, or empty.
+    """
+    try:
+        array = np.asarray(archive[name])
+    except Exception as error:  # as above: numpy's reader meets arbitrary bytes here
+        reason = "holds objects" if "allow_pickle" in str(error) else f"unreadable, {_words(error)}"
+        raise ModelError(f"{name}: {reason}; save it as a plain array of numbers") from error
+    if array.dtype.kind not in "iuf":
+        raise ModelError(f"{name}: dtype {array.dtype} where real numbers are needed; convert it to float64 or int64")
+    if not array.size:
+        raise ModelError(f"{name}: empty (shape {array.shape}); give at least one entry")
+    return array
+
+
+def _instance(path: Path, arrays: Arrays) -> Instance:
+    """The instance of the arrays, all constraints between them checked.
+
+    Raises:
+        ModelError: naming the field and the remedy.
+    """
+    delimiter = _integer("delimiter", arrays["delimiter"])
+    try:
+        prior, initial, transition, emission = (arrays[name] for name in REQUIRED[:-1])
+        mixture = MixtureOfHMMs(prior, initial, transition, emission, delimiter)
+        starts = _prompt_starts(mixture, arrays)
+        trues = _true_concepts(mixture, arrays)
+        k, seed = (_integer(name, arrays[name]) if name in arrays else None for name in ("k", "seed"))
+        return Instance(path.stem, mixture, starts, trues, k, seed, f"read from {path}")
+    except ModelError as error:
+        text = str(error)
+        raise ModelError(text if ";" in text else f"{text}; correct that array and save the file again") from error
+
+
+def _prompt_starts(mixture: MixtureOfHMMs, arrays: Arrays) -> np.ndarray:
+    """(C, S, H) start laws: those given, the one given for every concept, or each concept's document start law."""
+    if "prompt_start" in arrays and "prompt_starts" in arrays:
+        raise ModelError("prompt_start: given beside prompt_starts; leave one of the two out")
+    if "prompt_starts" in arrays:
+        return arrays["prompt_starts"]
+    if "prompt_start" not in arrays:
+        return np.asarray(mixture.initial)[:, None]
+    start = as_float64("prompt_start", arrays["prompt_start"])
+    check_shape("prompt_start", start, (mixture.n_states,), f"a mixture of {mixture.n_states} states")
+    check_simplex("prompt_start", start)
+    return np.tile(start, (mixture.n_concepts, 1, 1))
+
+
+def _true_concepts(mixture: MixtureOfHMMs, arrays: Arrays) -> tuple[int, ...]:
+    """The true concepts given; all of them in turn where none is."""
+    if "true_concept" in arrays and "true_concepts" in arrays:
+        raise ModelError("true_concept: given beside true_concepts; leave one of the two out")
+    if "true_concept" in arrays:
+        return (_integer("true_concept", arrays["true_concept"]),)
+    if "true_concepts" in arrays:
+        if arrays["true_concepts"].ndim != 1:
+            raise ModelError(f"true_concepts: shape {arrays['true_concepts'].shape}; give a list of integers")
+        return tuple(_integer("true_concepts", concept) for concept in arrays["true_concepts"])
+    return tuple(range(mixture.n_concepts))
+
+
+def _integer(name: str, array: Any) -> int:
+    """A scalar that is a whole number.
+
+    Raises:
+        ModelError: more than one number, or not a whole one.
+    """
+    array = np.asarray(array)
+    if array.shape != ():
+        raise ModelError(f"{name}: shape {array.shape} where one integer is needed; save it as a scalar")
+    if not abs(array) < 2.0**63 or array != np.floor(array):  # nan and inf fail the first comparison
+        raise ModelError(f"{name}: {array.item()} is not a whole number of 64 bits; save it as an integer")
+    return int(array)
+
+
+def _words(error: Exception) -> str:
+    """An exception as one short line."""
+    return " ".join(str(error).split())[:120] or type(error).__name__

@@ -1,0 +1,96 @@
+"""Named instances: a mixture with the prompt laws that go with it, by name or from an npz file.
+
+ginc, ginc-100, ginc-150    the released recipe with V = 50, 100, 150
+ginc-paper                  the paper's recipe
+regular                     meets every assumption and both conditions
+printed-counterexample      meets the printed assumptions and Condition 1, and fails to learn
+a path                      an npz file (see simulators.instance_files)
+"""
+
+import difflib
+import os
+from collections.abc import Callable
+
+import numpy as np
+
+from simulators import ginc
+from simulators.datasets import as_count
+from simulators.instance import Instance
+from simulators.instance_files import read_instance, save_instance
+from simulators.regular import regular
+from theory.checks import ModelError
+from theory.models import MixtureOfHMMs
+
+__all__ = ["MAKERS", "Instance", "load_instance", "save_instance"]
+
+
+def load_instance(spec: str, seed: int | None = None) -> Instance:
+    """The instance called ``spec``, or the one in the file ``spec``.
+
+    Args:
+        spec: a name, or a path: what contains a slash, ends in .npz, or exists.
+        seed: for ``ginc-paper``, the only instance that is drawn; the others are what they are.
+
+    Returns:
+        Instance.
+
+    Raises:
+        ModelError: an unknown name (the nearest is suggested), a file with a defect, or a negative seed.
+    """
+    if seed is not None:
+        as_count("seed", seed, least=0)
+    if spec in MAKERS:
+        return MAKERS[spec](spec, seed)
+    if "/" in spec or os.sep in spec or spec.endswith(".npz") or os.path.exists(spec):
+        return read_instance(spec)
+    near = difflib.get_close_matches(spec, MAKERS, n=1, cutoff=0.5)
+    guess = f"did you mean {near[0]!r}? " if near else ""
+    raise ModelError(f"instance: unknown name {spec!r}; {guess}choose {', '.join(MAKERS)}, or the path of an .npz file")
+
+
+def _released(vocabulary: int) -> Callable[[str, int | None], Instance]:
+    def make(name: str, seed: int | None) -> Instance:
+        mixture = ginc.released_ginc(vocabulary).pretraining
+        return _ginc(name, mixture, ginc.PARAMETER_SEED, f"GINC, released recipe (10 permutations), V = {vocabulary}")
+
+    return make
+
+
+def _paper(name: str, seed: int | None) -> Instance:
+    seed = ginc.PAPER_SEED if seed is None else seed
+    return _ginc(name, ginc.paper_ginc(seed=seed), seed, "GINC, paper recipe (100 permutations), V = 50")
+
+
+def _ginc(name: str, mixture: MixtureOfHMMs, seed: int, description: str) -> Instance:
+    """GINC's prompts: nine start laws, one a property; every concept is the true one in turn."""
+    starts = np.tile(ginc.property_start_laws(), (mixture.n_concepts, 1, 1))
+    return Instance(name, mixture, starts, tuple(range(mixture.n_concepts)), None, seed, description)
+
+
+def _regular(name: str, seed: int | None) -> Instance:
+    mixture, start = regular()
+    starts = np.tile(start, (mixture.n_concepts, 1, 1))
+    text = "cyclic shifts over six words, 5% smoothed: A1-A5 and both conditions hold at every k >= 2"
+    return Instance(name, mixture, starts, tuple(range(mixture.n_concepts)), None, None, text)
+
+
+def _counterexample(name: str, seed: int | None) -> Instance:
+    """Section 3 of the theory notes; state d, the last, is the delimiter."""
+    true = [[0.002, 0.5868, 0.3912, 0.02], *[[0.882, 0.049, 0.049, 0.02]] * 2, [0.955, 0.0125, 0.0125, 0.02]]
+    other = [[0.002, 0.2792, 0.4188, 0.30], *[[0.63, 0.035, 0.035, 0.30]] * 2, [0.60, 0.05, 0.05, 0.30]]
+    initial = [[0.26, 0.27, 0.27, 0.2], [0.0005, 0.39975, 0.39975, 0.2]]
+    mixture = MixtureOfHMMs([0.5, 0.5], initial, [true, other], np.eye(4), 3)
+    starts = np.tile([0.94, 0.03, 0.03, 0.0], (2, 1, 1))
+    text = "meets the printed A1-A5 and Condition 1, and the posterior concentrates on the wrong concept"
+    return Instance(name, mixture, starts, (0,), 2, None, text)
+
+
+MAKERS: dict[str, Callable[[str, int | None], Instance]] = {
+    "ginc": _released(50),
+    "ginc-100": _released(100),
+    "ginc-150": _released(150),
+    "ginc-paper": _paper,
+    "regular": _regular,
+    "printed-counterexample": _counterexample,
+}
+"""Every name, and what makes it of the name and the caller's seed."""

@@ -1,0 +1,225 @@
+"""The fast sampler for everything but the released streams: seeded by a JAX key, all documents side by side.
+
+A document: concept ~ prior, then h_1 ~ initial, h_{t+1} ~ transition[h_t], o_t ~ emission[h_t]. A prompt: one true
+concept and one start law, then n + 1 independent examples of k tokens from that start law, a delimiter between.
+Laws are alias tables in float64, so what has probability zero is never drawn; the uniforms are 53-bit numbers of a
+host generator (SFC64) seeded by the key, the same on every device and for every ``jax_enable_x64``.
+
+Source: Xie et al. 2022, section 2 (pretraining and prompt distributions).
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from simulators.alias import AliasTable, alias_table, draw
+from simulators.datasets import Documents, Prompts, as_count
+from theory.checks import ModelError, as_float64, check_simplex
+from theory.models import MixtureOfHMMs, as_token
+
+CHUNK = 1 << 21
+"""Uniforms on the table at a time."""
+
+
+class Tables(NamedTuple):
+    """A mixture made ready for drawing.
+
+    Args:
+        prior: one law on C.
+        initial: C laws on H; row c.
+        transition: C * H laws on H; row c * H + h.
+        emission: C * H laws on V, or H if all concepts share one; None where every state emits one token.
+        token_of: (C * H,) or (H,) that token, where every state emits one; else None.
+        states: H.
+        shared: whether the concepts share the emission.
+    """
+
+    prior: AliasTable
+    initial: AliasTable
+    transition: AliasTable
+    emission: AliasTable | None
+    token_of: np.ndarray | None
+    states: int
+    shared: bool
+
+
+def tables_of(mixture: MixtureOfHMMs) -> Tables:
+    """Alias tables of every law in the mixture."""
+    states, emission = mixture.n_states, np.asarray(mixture.emission)
+    rows = emission.reshape(-1, mixture.n_tokens)
+    certain = bool(((rows > 0).sum(-1) == 1).all())
+    return Tables(
+        prior=alias_table(np.asarray(mixture.prior)[None]),
+        initial=alias_table(np.asarray(mixture.initial)),
+        transition=alias_table(np.asarray(mixture.transition).reshape(-1, states)),
+        emission=None if certain else alias_table(rows),
+        token_of=rows.argmax(-1).astype(np.int32) if certain else None,
+        states=states,
+        shared=emission.ndim == 2,
+    )
+
+
+def sample_documents(mixture: MixtureOfHMMs, key: jax.Array, documents: int, length: int) -> Documents:
+    """``documents`` independent documents of the pretraining law.
+
+    Args:
+        mixture: the pretraining law.
+        key: one JAX key; the same key gives the same documents.
+        documents: B.
+        length: T.
+
+    Returns:
+        Documents: tokens (B, T), states (B, T), concepts (B,), int32 NumPy arrays.
+
+    Raises:
+        ModelError: a count below one, or not one key.
+    """
+    documents, length = as_count("documents", documents), as_count("length", length)
+    return _documents(tables_of(mixture), _generator(key), documents, length)
+
+
+def stream(mixture: MixtureOfHMMs, key: jax.Array, documents: int, length: int) -> Iterator[Documents]:
+    """Fresh documents for ever: batch i is drawn with ``jax.random.fold_in(key, i)``.
+
+    Args, Raises: as ``sample_documents``, the ``documents`` being those of one batch.
+
+    Returns:
+        An endless iterator of Documents.
+    """
+    documents, length = as_count("documents", documents), as_count("length", length)
+    _generator(key)  # a bad key is refused here and not at the first batch
+    return _batches(tables_of(mixture), key, documents, length)
+
+
+def _batches(tables: Tables, key: jax.Array, documents: int, length: int) -> Iterator[Documents]:
+    batch = 0
+    while True:
+        yield _documents(tables, _generator(jax.random.fold_in(key, batch)), documents, length)
+        batch += 1
+
+
+def sample_prompts(
+    mixture: MixtureOfHMMs,
+    starts_CxSxH: Any,
+    key: jax.Array,
+    prompts: int,
+    k: int,
+    n: int,
+    true_concepts: Sequence[int] | None = None,
+) -> Prompts:
+    """``prompts`` independent prompts, each of n + 1 complete examples with a delimiter between.
+
+    Each prompt draws a true concept uniformly from ``true_concepts`` and one of its S start laws uniformly; its
+    examples are independent given both. Every prefix (S_m, x_test), m <= n, can be read off one prompt.
+
+    Args:
+        mixture: whose concepts run the examples, and whose delimiter is written.
+        starts_CxSxH: alternative start laws of every concept.
+        key: one JAX key.
+        prompts: P.
+        k: tokens in an example, at least 2.
+        n: examples before the last one, at least 0.
+        true_concepts: candidates for the true concept; all if not given.
+
+    Returns:
+        Prompts: tokens (P, (k+1) n + k), concepts (P,), starts (P,), int32 NumPy arrays.
+
+    Raises:
+        ModelError: shapes or laws that do not fit, a count too small, or a concept the mixture does not have.
+    """
+    prompts, k, n = as_count("prompts", prompts), as_count("k", k, least=2), as_count("n", n, least=0)
+    starts = as_float64("prompt_starts", starts_CxSxH)
+    concepts, states = mixture.n_concepts, mixture.n_states
+    if starts.ndim != 3 or starts.shape[::2] != (concepts, states) or not starts.shape[1]:
+        raise ModelError(f"prompt_starts: shape {starts.shape} where the mixture asks for ({concepts}, S, {states})")
+    check_simplex("prompt_starts", starts)
+    candidates = np.arange(concepts) if true_concepts is None else np.array([as_token("c", c) for c in true_concepts])
+    if not candidates.size or candidates.min() < 0 or candidates.max() >= concepts:
+        raise ModelError(f"true_concepts: {tuple(true_concepts or ())} must be one or more of 0..{concepts - 1}")
+    generator, tables = _generator(key), tables_of(mixture)
+    concept_P = candidates[generator.integers(len(candidates), size=prompts)].astype(np.int32)
+    start_P = generator.integers(starts.shape[1], size=prompts).astype(np.int32)
+    first = alias_table(starts.reshape(-1, states))
+    row_P = concept_P * starts.shape[1] + start_P
+    states_ExK = _walk(tables, generator, first, np.repeat(row_P, n + 1), np.repeat(concept_P, n + 1), k)
+    tokens_ExK = _emit(tables, generator, np.repeat(concept_P, n + 1), states_ExK)
+    closed = np.full((prompts, n + 1, k + 1), mixture.delimiter, dtype=np.int32)
+    closed[:, :, :k] = tokens_ExK.reshape(prompts, n + 1, k)
+    return Prompts(closed.reshape(prompts, -1)[:, :-1], concept_P, start_P)
+
+
+def _generator(key: jax.Array) -> np.random.Generator:
+    """A host generator seeded by all words of one JAX key.
+
+    Raises:
+        ModelError: not one key.
+    """
+    is_new = jnp.issubdtype(getattr(key, "dtype", np.dtype(object)), jax.dtypes.prng_key)
+    words = np.asarray(jax.random.key_data(key) if is_new else key)
+    if words.ndim != 1 or words.dtype != np.uint32:
+        raise ModelError("key: not one JAX key; make one with jax.random.key(seed)")
+    return np.random.Generator(np.random.SFC64(np.random.SeedSequence([int(word) for word in words])))
+
+
+def _documents(tables: Tables, generator: np.random.Generator, documents: int, length: int) -> Documents:
+    with jax.enable_x64(True):
+        zeros = np.zeros(documents, np.int32)
+        concepts = np.asarray(_draw(tables.prior, zeros, generator.random(documents)))
+    states = _walk(tables, generator, tables.initial, concepts, concepts, length)
+    return Documents(_emit(tables, generator, concepts, states), states, concepts)
+
+
+def _walk(
+    tables: Tables,
+    generator: np.random.Generator,
+    first: AliasTable,
+    first_rows: np.ndarray,
+    concepts: np.ndarray,
+    length: int,
+) -> np.ndarray:
+    """(B, T) states: h_1 from row ``first_rows`` of ``first``, then the concept's kernel."""
+    batch = len(concepts)
+    states = np.empty((batch, length), dtype=np.int32)
+    block = (concepts * tables.states).astype(np.int32)
+    step = max(1, CHUNK // batch)
+    with jax.enable_x64(True):
+        state = _draw(first, first_rows.astype(np.int32), generator.random(batch))
+        states[:, 0] = state
+        for begin in range(1, length, step):
+            uniforms = generator.random((min(step, length - begin), batch))
+            state, path = _scan(tables.transition, block, state, uniforms)
+            states[:, begin : begin + len(uniforms)] = np.asarray(path).T
+    return states
+
+
+def _emit(tables: Tables, generator: np.random.Generator, concepts: np.ndarray, states: np.ndarray) -> np.ndarray:
+    """(B, T) tokens of (B, T) states; no draw is spent where every state emits one token."""
+    rows = states if tables.shared else states + (concepts * tables.states)[:, None]
+    if tables.token_of is not None:
+        return tables.token_of[rows]
+    flat = rows.reshape(-1)
+    tokens = np.empty(flat.shape, dtype=np.int32)
+    with jax.enable_x64(True):
+        for begin in range(0, len(flat), CHUNK):
+            piece = slice(begin, begin + CHUNK)
+            tokens[piece] = _draw(tables.emission, flat[piece], generator.random(len(flat[piece])))
+    return tokens.reshape(states.shape)
+
+
+_draw = jax.jit(draw)
+
+
+@jax.jit
+def _scan(
+    table: AliasTable, block_B: jax.Array, state_B: jax.Array, uniforms_TxB: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """The last state and all (T, B) states of B chains, driven by (T, B) uniforms."""
+
+    def step(state: jax.Array, uniform: jax.Array) -> tuple[jax.Array, jax.Array]:
+        state = draw(table, block_B + state, uniform)
+        return state, state
+
+    return jax.lax.scan(step, state_B, uniforms_TxB)
