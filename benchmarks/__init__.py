@@ -1,0 +1,1 @@
+"""Where theory meets data and models: verification, curves, figures, the command line."""

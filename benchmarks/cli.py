@@ -1,0 +1,224 @@
+"""The command line: ``implicit-bayes SUBCOMMAND …`` (also ``python -m benchmarks SUBCOMMAND …``).
+
+Bad input ends with exit status 2 and one line on standard error that names the field and the remedy.
+"""
+
+import contextlib
+import io
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from tyro.conf import Positional, arg
+
+Out = Annotated[Path, arg(metavar="DIR")]
+Json = Annotated[Path | None, arg(metavar="PATH")]
+Instance = Annotated[Positional[str], arg(metavar="INSTANCE")]
+
+
+def verify(
+    instance: Instance,
+    /,
+    k: tuple[int, ...] = (),
+    n: tuple[int, ...] = (0, 1, 2, 4, 8, 16, 32, 64),
+    prompts: int = 1000,
+    epsilon: tuple[float, ...] = (1e-8, 1e-4, 1e-2),
+    documents: int = 100,
+    length: int = 1024,
+    seed: int = 0,
+    out: Annotated[Path | None, arg(metavar="DIR")] = None,
+    json: Json = None,
+) -> None:
+    """Check the paper's assumptions on an instance and run the exact in-context curves.
+
+    Try:
+      implicit-bayes verify ginc --out out/ginc
+      implicit-bayes verify regular --k 3 5 --prompts 5000 --json regular.json
+      implicit-bayes verify my-mixture.npz --n 0 1 2 4 8
+
+    Args:
+        instance: ginc, ginc-100, ginc-150, ginc-paper, regular, printed-counterexample, or the path of an .npz.
+        k: example lengths in tokens (default: the instance's own k, else 3 5 8 10).
+        n: numbers of examples in the prompt.
+        prompts: prompts for each k.
+        epsilon: smoothing levels of the smoothed reference.
+        documents: fresh documents for the Bayes cross-entropy.
+        length: tokens in each of them.
+        seed: of prompts and documents.
+        out: directory for figures (PNG, SVG), results.nc and results.json.
+        json: file for the machine-readable result.
+    """
+    from benchmarks import jobs
+
+    settings = {"ks": k, "ns": n, "prompts": prompts, "epsilons": epsilon}
+    jobs.verify(instance, settings | {"documents": documents, "length": length, "seed": seed}, out, json)
+
+
+def sample(
+    instance: Instance,
+    /,
+    out: Out,
+    documents: int | None = None,
+    length: int | None = None,
+    split: Literal["train", "validation"] = "train",
+    prompts: int | None = None,
+    k: tuple[int, ...] = (3, 5, 8, 10),
+    n: int = 64,
+    layout: Literal["npz", "published"] = "npz",
+    seed: int = 0,
+    json: Json = None,
+) -> None:
+    """Write documents and prompts of an instance.
+
+    The published layout of ginc, ginc-100 and ginc-150 continues the released random stream bit for bit (its seed
+    is the release's own; --seed does not apply) and holds text files and JSON lines with the released field names.
+
+    Try:
+      implicit-bayes sample ginc --split validation --documents 100 --length 1024 --layout published --out data/ginc
+      implicit-bayes sample ginc-paper --documents 1000 --length 1024 --seed 3 --out data/paper
+
+    Args:
+        instance: a name or the path of an .npz.
+        out: directory for the files.
+        documents: how many (default: 100, or all that the released split holds).
+        length: tokens in each (default: 1024, or the released length).
+        split: train or validation (they differ in their random stream).
+        prompts: prompts for each k, in the published layout for each (k, n); 0 writes none (default: none in the
+            npz layout; all 2500 of the release, in and out of distribution, in the published one).
+        k: example lengths of the prompts.
+        n: examples in each prompt (npz layout).
+        layout: npz, or published (the released GINC file layout).
+        seed: of documents and prompts (npz layout).
+        json: file for a machine-readable list of what was written.
+    """
+    from benchmarks import jobs
+
+    jobs.sample(instance, out, documents, length, split, prompts, k, n, layout, seed, json)
+
+
+def figures(directory: Annotated[Positional[Path], arg(metavar="DIR")], /, json: Json = None) -> None:
+    """Redraw every figure from the results.nc in DIR, without computing anything again.
+
+    Try:
+      implicit-bayes figures out/ginc
+
+    Args:
+        directory: the --out directory of an earlier verify.
+        json: file for a machine-readable list of what was written.
+    """
+    from benchmarks import jobs
+
+    jobs.figures(directory, json)
+
+
+def bench(
+    instance: Annotated[Positional[str], arg(metavar="INSTANCE")] = "ginc",
+    /,
+    documents: int = 100,
+    length: int = 1000,
+    repeats: int = 3,
+    seed: int = 0,
+    json: Json = None,
+) -> None:
+    """Speed of the evidence of one concept against the other libraries that are installed, in one run.
+
+    Agreement is checked before anything is timed. Times are CPU seconds of the process (all threads), compilation
+    excluded; pin the process to one core to compare cores.
+
+    Try:
+      implicit-bayes bench --json bench.json
+
+    Args:
+        instance: a name or the path of an .npz.
+        documents: how many, drawn from the first concept.
+        length: tokens in each.
+        repeats: interleaved repeats; the median is reported.
+        seed: of the documents.
+        json: file for the machine-readable result.
+    """
+    from benchmarks import jobs
+
+    jobs.bench(instance, documents, length, repeats, seed, json)
+
+
+COMMANDS: dict[str, Callable[..., Any]] = {"verify": verify, "sample": sample, "figures": figures, "bench": bench}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one subcommand and exit with its status: 0 done, 1 a failed check, 2 bad input, 130 interrupted."""
+    sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one subcommand; returns the exit status."""
+    from theory.checks import ModelError
+
+    try:
+        call = parse(arguments)
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    import jax
+
+    try:
+        with jax.enable_x64(True):
+            call()
+    except ModelError as error:
+        complain(str(error))
+        return 2
+    except KeyboardInterrupt:
+        complain("interrupted; files from before this run are as they were")
+        return 130
+    except BrokenPipeError:
+        return 1
+    return 0
+
+
+def parse(arguments: Sequence[str]) -> Callable[[], None]:
+    """The chosen subcommand with its arguments bound; argument errors become one line and SystemExit(2)."""
+    bound: dict[str, Callable[[], None]] = {}
+    captured = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(captured):
+            tyro.extras.subcommand_cli_from_dict(
+                {name: _defer(command, bound) for name, command in COMMANDS.items()},
+                prog="implicit-bayes",
+                description=DESCRIPTION,
+                args=list(arguments),
+                config=(tyro.conf.FlagConversionOff,),
+            )
+    except SystemExit as stop:
+        if stop.code:
+            complain(one_line(captured.getvalue()) or "the arguments are off; see --help")
+        raise
+    return bound["call"]
+
+
+def _defer(command: Callable[..., None], bound: dict[str, Callable[[], None]]) -> Callable[..., None]:
+    """The same signature and help as ``command``, but only remembers the call (so parsing errors stay apart)."""
+    import functools
+
+    @functools.wraps(command)
+    def remember(*args: Any, **kwargs: Any) -> None:
+        bound["call"] = functools.partial(command, *args, **kwargs)
+
+    return remember
+
+
+def one_line(box: str) -> str:
+    """The words of an argument parser's box, on one line."""
+    words = re.sub(r"[─│╭╮╰╯━┃]+", " ", box)
+    return re.sub(r"\s+", " ", words).strip()
+
+
+def complain(message: str) -> None:
+    """One line on standard error."""
+    print("implicit-bayes: error: " + " ".join(message.split()), file=sys.stderr)
+
+
+DESCRIPTION = """Verify the theory that in-context learning is implicit Bayesian inference (Xie et al. 2022).
+
+Start with: implicit-bayes verify ginc --out out/ginc
+"""

@@ -1,0 +1,147 @@
+"""Exact in-context curves: accuracy against the number of examples, for the three Bayes references.
+
+One pass over a prompt of the largest n yields every smaller n: its first n examples, then as x_test the first k - 1
+tokens of example n + 1. Cells of one k therefore share prompts; the standard error is of one cell.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+import xarray as xr
+
+from benchmarks.prompt_aware import prompt_aware
+from simulators.instances import Instance
+from simulators.sampler import sample_prompts
+from theory import filter_mixture
+
+CHUNK = 100
+"""Prompts filtered together (a progress tick each)."""
+
+
+class Predictor(NamedTuple):
+    """A reference predictor: ``exact``, ``smoothed`` (with its epsilon) or ``prompt-aware``."""
+
+    name: str
+    epsilon: float | None
+
+    @property
+    def label(self) -> str:
+        return self.name if self.epsilon is None else f"{self.name}({self.epsilon:g})"
+
+
+class Tally(NamedTuple):
+    """Counts over prompts, by n.
+
+    correct_N: defined and equal to the label.   undefined_N: no posterior exists.
+    """
+
+    correct_N: np.ndarray
+    undefined_N: np.ndarray
+
+
+def references(epsilons: Sequence[float]) -> list[Predictor]:
+    """The predictors of every curve, in the order they are shown."""
+    return [
+        Predictor("exact", None),
+        *(Predictor("smoothed", float(eps)) for eps in epsilons),
+        Predictor("prompt-aware", None),
+    ]
+
+
+def in_context_curves(
+    instance: Instance,
+    ks: Sequence[int],
+    ns: Sequence[int],
+    prompts: int,
+    epsilons: Sequence[float],
+    seed: int,
+    advance: Callable[[int], None] = lambda prompts: None,
+) -> xr.Dataset:
+    """Accuracy of f_n(x_test) = argmax_y p(y | S_n, x_test) against y_test = argmax_y p_prompt(y | x_test).
+
+    Args:
+        instance: mixture, start laws and true concepts (each prompt draws one of each).
+        ks: example lengths k.
+        ns: numbers of examples n.
+        prompts: prompts for each k.
+        epsilons: smoothing levels of the ``smoothed`` predictor.
+        seed: of the prompts.
+        advance: called with the number of prompts just finished, for a progress bar.
+
+    Returns:
+        Dataset over (predictor, k, n): ``correct`` and ``undefined`` (counts), ``prompts`` (count per cell),
+        ``accuracy`` (share of correct among *defined* prompts, nan where none is), ``standard_error`` (binomial),
+        ``undefined_share``; coordinate ``epsilon`` (nan where it does not apply).
+    """
+    predictors = references(epsilons)
+    shape = (len(predictors), len(ks), len(ns))
+    correct, undefined = np.zeros(shape, int), np.zeros(shape, int)
+    mixtures = {p: instance.mixture if p.epsilon is None else instance.mixture.smooth(p.epsilon) for p in predictors}
+    for i, k in enumerate(ks):
+        key = jax.random.key(seed)
+        for begin in range(0, prompts, CHUNK):
+            size = min(CHUNK, prompts - begin)
+            draw = jax.random.fold_in(jax.random.fold_in(key, k), begin)
+            batch = sample_prompts(
+                instance.mixture, instance.prompt_starts, draw, CHUNK, k, max(ns), instance.true_concepts
+            )
+            for j, tally in enumerate(_tally(instance, mixtures, batch, k, ns, size)):
+                correct[j, i] += tally.correct_N
+                undefined[j, i] += tally.undefined_N
+            advance(size)
+    return _dataset(predictors, ks, ns, prompts, correct, undefined)
+
+
+def _tally(instance: Instance, mixtures, batch, k: int, ns: Sequence[int], size: int) -> list[Tally]:
+    """Counts of the first ``size`` prompts of a batch (batches keep one shape, so that one compilation serves)."""
+    examples_PxNxK = split_examples(batch.tokens, k)
+    distinct_SxH, law_CxS = np.unique(instance.prompt_starts.reshape(-1, instance.mixture.n_states), axis=0,
+                                      return_inverse=True)  # fmt: skip
+    law_CxS = law_CxS.reshape(instance.prompt_starts.shape[:2])
+    index_P = law_CxS[batch.concepts, batch.starts]
+    ceiling = prompt_aware(instance.mixture, examples_PxNxK, distinct_SxH, index_P, batch.concepts)
+    label = ceiling.label_PxN[:, ns]
+    tallies = []
+    for predictor, mixture in mixtures.items():
+        if predictor.name == "prompt-aware":
+            guess, defined = ceiling.predictive_PxNxV[:, ns].argmax(-1), np.ones(label.shape, bool)
+        else:
+            at = [(k + 1) * n + k - 1 for n in ns]
+            out = filter_mixture(mixture, batch.tokens[:, : max(at)], positions=at)
+            guess, defined = np.asarray(out.predictive).argmax(-1), np.asarray(out.defined)
+        tallies.append(Tally(((guess == label) & defined)[:size].sum(0), (~defined)[:size].sum(0)))
+    return tallies
+
+
+def split_examples(tokens_PxL: np.ndarray, k: int) -> np.ndarray:
+    """(P, N + 1, k) examples of prompts written as k tokens, delimiter, k tokens, delimiter, ..., k tokens."""
+    prompts, length = tokens_PxL.shape
+    padded = np.concatenate([tokens_PxL, np.zeros((prompts, 1), tokens_PxL.dtype)], 1)
+    return padded.reshape(prompts, (length + 1) // (k + 1), k + 1)[..., :k]
+
+
+def _dataset(predictors, ks, ns, prompts, correct, undefined) -> xr.Dataset:
+    dims = ("predictor", "k", "n")
+    defined = prompts - undefined
+    accuracy = np.divide(correct, defined, out=np.full(correct.shape, np.nan), where=defined > 0)
+    error = np.sqrt(
+        np.divide(accuracy * (1 - accuracy), defined, out=np.full(correct.shape, np.nan), where=defined > 0)
+    )
+    return xr.Dataset(
+        {
+            "correct": (dims, correct),
+            "undefined": (dims, undefined),
+            "accuracy": (dims, accuracy, {"units": "share of defined prompts"}),
+            "standard_error": (dims, error, {"units": "share of defined prompts"}),
+            "undefined_share": (dims, undefined / prompts, {"units": "share of prompts"}),
+            "prompts": (dims, np.full(correct.shape, prompts)),
+        },
+        coords={
+            "predictor": [p.label for p in predictors],
+            "k": list(ks),
+            "n": list(ns),
+            "epsilon": ("predictor", [np.nan if p.epsilon is None else p.epsilon for p in predictors]),
+        },
+    )

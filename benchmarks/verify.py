@@ -1,0 +1,222 @@
+"""What the theory says about one instance, and what exact Bayes does on it: the suite's main job."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import xarray as xr
+
+from benchmarks.curves import in_context_curves
+from simulators.instances import Instance
+from simulators.released import released_documents
+from simulators.sampler import sample_documents
+from theory import ModelError, PromptLaw, filter_mixture
+from theory.assumptions import Assumption, check_assumptions, worst_case
+
+RELEASED = {"ginc": 50, "ginc-100": 100, "ginc-150": 150}
+"""Instances whose published validation documents can be replayed, and their vocabulary."""
+
+DEFAULT_KS = (3, 5, 8, 10)
+
+
+class BayesLoss(NamedTuple):
+    """Cross-entropy of the exact Bayes predictor.
+
+    cross_entropy: nats per token, mean over documents.
+    standard_error: of that mean, over documents; inf where there is one document.
+    documents, length: how many, and their length in tokens.
+    recovered: documents whose posterior ends with its largest weight on the true concept.
+    """
+
+    cross_entropy: float
+    standard_error: float
+    documents: int
+    length: int
+    recovered: int
+
+
+class Settings(NamedTuple):
+    """What a verification is asked to do; every field is stored beside its results."""
+
+    ks: tuple[int, ...]
+    ns: tuple[int, ...]
+    prompts: int
+    epsilons: tuple[float, ...]
+    documents: int
+    length: int
+    seed: int
+
+
+class Verification(NamedTuple):
+    """Everything that ``verify`` found. ``validation`` is the published validation split, where there is one."""
+
+    instance: Instance
+    settings: Settings
+    assumptions: list[Assumption]
+    curves: xr.Dataset
+    bayes: BayesLoss
+    validation: BayesLoss | None
+
+
+def check_settings(settings: Settings, instance: Instance) -> Settings:
+    """Fill in the instance's own k where none was asked for, and refuse what makes no sense.
+
+    Raises:
+        ModelError: on one line, naming the field.
+    """
+    ks = settings.ks or ((instance.k,) if instance.k is not None else DEFAULT_KS)
+    if min(ks) < 2:
+        raise ModelError(f"k: {min(ks)} is below 2 (an example is at least one token of x and one of y)")
+    if not settings.ns or min(settings.ns) < 0:
+        raise ModelError("n: give numbers of examples of at least 0")
+    for name in ("prompts", "documents", "length"):
+        if getattr(settings, name) < 1:
+            raise ModelError(f"{name}: {getattr(settings, name)} is below 1")
+    for epsilon in settings.epsilons:
+        if not 0.0 < epsilon <= 1.0:
+            raise ModelError(f"epsilon: {epsilon} is outside (0, 1]")
+    return settings._replace(
+        ks=tuple(sorted(set(ks))),
+        ns=tuple(sorted(set(settings.ns))),
+        epsilons=tuple(sorted(set(settings.epsilons))),
+    )
+
+
+def verify(
+    instance: Instance, settings: Settings, progress: Callable[[str, int], Callable[[int], None]] | None = None
+) -> Verification:
+    """Check the assumptions and run the exact curves and the Bayes loss of one instance.
+
+    Args:
+        instance: the mixture, its prompt start laws and true concepts.
+        settings: checked by ``check_settings``.
+        progress: called with (words, total) at each stage; returns a function to call with the steps done.
+
+    Returns:
+        Verification.
+    """
+    start = progress or (lambda words, total: lambda done: None)
+    laws = prompt_laws(instance, settings.ks)
+    advance = start("assumptions", len(laws))
+    reports = []
+    for law in laws.values():
+        reports.append(check_assumptions(instance.mixture, law))
+        advance(1)
+    curves = in_context_curves(
+        instance,
+        settings.ks,
+        settings.ns,
+        settings.prompts,
+        settings.epsilons,
+        settings.seed,
+        start("in-context curves", settings.prompts * len(settings.ks)),
+    )
+    advance = start("Bayes cross-entropy", 2)
+    bayes = fresh_loss(instance, settings)
+    advance(1)
+    validation = published_loss(instance)
+    advance(1)
+    return Verification(instance, settings, worst_case(reports, list(laws)), curves, bayes, validation)
+
+
+def prompt_laws(instance: Instance, ks: Sequence[int]) -> dict[str, PromptLaw]:
+    """Every prompt law of the instance, by its name in words."""
+    return {
+        f"concept {c}, start law {s}, k = {k}": PromptLaw.of(instance.mixture, c, instance.prompt_starts[c, s], k)
+        for k in ks
+        for c in instance.true_concepts
+        for s in range(instance.prompt_starts.shape[1])
+    }
+
+
+def fresh_loss(instance: Instance, settings: Settings) -> BayesLoss:
+    """Bayes cross-entropy on documents drawn afresh from the pretraining law."""
+    key = jax.random.fold_in(jax.random.key(settings.seed), 1)
+    documents = sample_documents(instance.mixture, key, settings.documents, settings.length)
+    return bayes_loss(instance, documents.tokens, documents.concepts)
+
+
+def published_loss(instance: Instance) -> BayesLoss | None:
+    """Bayes cross-entropy on the published validation documents, for the released instances."""
+    if instance.name not in RELEASED:
+        return None
+    documents = released_documents(RELEASED[instance.name], "validation", None, None)
+    return bayes_loss(instance, documents.tokens, documents.concepts)
+
+
+def bayes_loss(instance: Instance, tokens_BxT: np.ndarray, concepts_B: np.ndarray) -> BayesLoss:
+    """-(1/T) log p(o_1..o_T) under the mixture, in nats per token, and how often the concept is recovered."""
+    documents, length = tokens_BxT.shape
+    out = filter_mixture(instance.mixture, tokens_BxT, positions=[length])
+    with np.errstate(divide="ignore"):
+        joint = np.log(instance.mixture.prior) + np.asarray(out.log_evidence)[:, 0]
+    top = joint.max(-1, keepdims=True)
+    loss_B = -(top[:, 0] + np.log(np.exp(joint - top).sum(-1))) / length
+    recovered = int((np.asarray(out.log_posterior)[:, 0].argmax(-1) == concepts_B).sum())
+    error = float(loss_B.std(ddof=1) / math.sqrt(documents)) if documents > 1 else math.inf
+    return BayesLoss(float(loss_B.mean()), error, documents, length, recovered)
+
+
+def as_json(result: Verification) -> dict[str, Any]:
+    """The object of ``verify --json``; its keys are stable (shared design, "Commands that stay stable")."""
+    mixture = result.instance.mixture
+    return {
+        "instance": {
+            "name": result.instance.name,
+            "concepts": mixture.n_concepts,
+            "states": mixture.n_states,
+            "vocabulary": mixture.n_tokens,
+            "delimiter": mixture.delimiter,
+            "seed": result.settings.seed,
+        },
+        "settings": result.settings,
+        "assumptions": result.assumptions,
+        "curves": curve_rows(result.curves),
+        "bayes": result.bayes,
+        "bayes_published_validation": result.validation,
+    }
+
+
+def curve_rows(curves: xr.Dataset) -> list[dict[str, Any]]:
+    """One row per (predictor, k, n); accuracy and its error are null where no prompt is defined."""
+    rows = []
+    for i, label in enumerate(curves.predictor.values):
+        epsilon = float(curves.epsilon[i])
+        for k in curves.k.values:
+            for n in curves.n.values:
+                cell = curves.isel(predictor=i).sel(k=k, n=n)
+                exists = int(cell.undefined) < int(cell.prompts)
+                rows.append(
+                    {
+                        "predictor": str(label).split("(")[0],
+                        "epsilon": None if math.isnan(epsilon) else epsilon,
+                        "k": int(k),
+                        "n": int(n),
+                        "accuracy": float(cell.accuracy) if exists else None,
+                        "standard_error": float(cell.standard_error) if exists else None,
+                        "undefined_share": float(cell.undefined_share),
+                        "prompts": int(cell.prompts),
+                    }
+                )
+    return rows
+
+
+def as_dataset(result: Verification) -> xr.Dataset:
+    """Everything numeric, for results.nc: the curves with the rest as scalars and attributes."""
+    data = result.curves.copy()
+    for prefix, loss in (("bayes", result.bayes), ("validation", result.validation)):
+        for field, value in (loss._asdict() if loss is not None else {}).items():
+            units = {"units": "nats per token"} if field in ("cross_entropy", "standard_error") else {}
+            data[f"{prefix}_{field}"] = ((), value, units)
+    names = [row.name for row in result.assumptions]
+    data = data.assign_coords(assumption=names)
+    data["assumption_holds"] = ("assumption", [str(row.holds) for row in result.assumptions])
+    data["assumption_witness"] = ("assumption", [row.witness for row in result.assumptions])
+    constants = {name: value for row in result.assumptions for name, value in row.constants.items()}
+    for name, value in constants.items():
+        data[f"constant_{name}"] = ((), value)
+    settings = {f"setting_{name}": value for name, value in result.settings._asdict().items()}
+    data.attrs = {"instance": result.instance.name, "seed": result.settings.seed, **settings}
+    return data

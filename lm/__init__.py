@@ -1,0 +1,1 @@
+"""Language models trained on documents of the pretraining law (Transformer, LSTM); none are built yet."""
