@@ -61,6 +61,6 @@ clean:
 	@touch $@
 
 .venv/.test: pyproject.toml constraints.txt | .venv/.made
-	@echo "installing with the test extra into .venv (2.3 GB, two to four minutes)"
+	@echo "installing with the test extra into .venv (2.3 GB, two to five minutes)"
 	@$(INSTALL) ".[test]"
 	@touch .venv/.core $@

@@ -1,4 +1,4 @@
-"""The run-time type checker of the tests: beartype, with int accepted where float is asked (PEP 484's numeric tower)."""
+"""The run-time type checker of the tests: beartype, with int welcome where float is asked (PEP 484's numeric tower)."""
 
 from beartype import BeartypeConf, beartype
 

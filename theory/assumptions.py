@@ -165,7 +165,8 @@ def worst_case(reports: list[list[Assumption]], labels: list[str]) -> list[Assum
 
     Args:
         reports: one ``check_assumptions`` per prompt law.
-        labels: words for each prompt law, put before the witness of the one that decides where witnesses differ.
+        labels: words for each prompt law, put before the witness of the one that decides where witnesses differ
+            and do not name a concept themselves.
 
     Returns:
         Five assumptions. Constants and witness are those of the prompt law with the worst verdict and, among equal
@@ -176,7 +177,7 @@ def worst_case(reports: list[list[Assumption]], labels: list[str]) -> list[Assum
     for column in zip(*reports, strict=True):
         at = min(range(len(column)), key=lambda i: (rank[column[i].holds], _room(column[i])))
         several = len(column) > 1 and any(row.witness != column[at].witness for row in column)
-        prefix = f"{labels[at]}: " if several else ""
+        prefix = f"{labels[at]}: " if several and "concept" not in column[at].witness else ""
         merged.append(column[at]._replace(witness=prefix + column[at].witness))
     return merged
 

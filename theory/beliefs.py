@@ -38,7 +38,8 @@ def reachable_beliefs(hmm: HMM, length: int, budget: int = 200_000) -> Beliefs:
         Beliefs; ``complete`` is False where the budget does not suffice.
     """
     transition, emission = np.asarray(hmm.transition), np.asarray(hmm.emission)
-    law, mass = np.asarray(hmm.initial)[None], np.ones(1)
+    law: np.ndarray = np.asarray(hmm.initial)[None]
+    mass: np.ndarray = np.ones(1)
     example = np.zeros((1, 0), dtype=np.int64)
     for _ in range(length):
         if len(law) * hmm.n_tokens > budget:
@@ -48,7 +49,8 @@ def reachable_beliefs(hmm: HMM, length: int, budget: int = 200_000) -> Beliefs:
         node, token = np.nonzero(token_mass_NxV)
         filtered = joint_NxVxH[node, token] / token_mass_NxV[node, token, None]
         merged, first, inverse = np.unique(filtered, axis=0, return_index=True, return_inverse=True)
-        mass = np.bincount(inverse.reshape(-1), (mass[node] * token_mass_NxV[node, token]), len(merged))
+        arriving = mass[node] * token_mass_NxV[node, token]
+        mass = np.bincount(inverse.reshape(-1), arriving, len(merged))
         example = np.concatenate([example[node], token[:, None]], 1)[first]
         law = merged @ transition
     return Beliefs(law, mass, example, True)

@@ -3,6 +3,7 @@
 Source: the forward algorithm applied to the pretraining law of Xie et al. 2022, section 2.
 """
 
+import functools
 import math
 import operator
 from collections.abc import Sequence
@@ -119,11 +120,19 @@ def _filter(
     slots[wanted] = np.arange(len(wanted))
     method = choose(mixture, method)
     flat = tokens.reshape(math.prod(batch), length)
+    mixture = jax.tree.unflatten(_structure(), jax.tree.leaves(mixture))
     if is_traced((mixture, tokens)):
         out = _run(mixture, _tables(mixture, method), flat.T, slots, len(wanted), method, per_concept)
     else:
         out = _in_chunks(mixture, method, flat, slots, len(wanted), per_concept)
     return jax.tree.map(lambda x: x.reshape((*batch, *x.shape[1:])), out)
+
+
+@functools.cache
+def _structure() -> Any:
+    """Mixtures are compiled as if their delimiter were 0: it plays no part here, and as a static field it would ask
+    for a compilation of its own."""
+    return jax.tree.structure(MixtureOfHMMs([1.0], [[1.0]], [[[1.0]]], [[1.0]], delimiter=0))
 
 
 def log_evidence(mixture: MixtureOfHMMs, tokens: Any, *, method: Method = "auto") -> Array:
@@ -248,7 +257,8 @@ def _read(mixture: MixtureOfHMMs, trace: Trace) -> MixtureFilter:
     log_posterior = joint - jnp.where(defined, total, 0.0)[..., None]
     predictive = (jnp.exp(log_posterior)[..., None] * trace.predictive_PxBxCxV).sum(-2)
     out = (trace.log_evidence_PxBxC, log_posterior, defined, predictive)
-    return MixtureFilter(*(x.swapaxes(0, 1) for x in out), trace.possible_B)
+    evidence, posterior, exists, following = (x.swapaxes(0, 1) for x in out)
+    return MixtureFilter(evidence, posterior, exists, following, trace.possible_B)
 
 
 def _read_concepts(_: MixtureOfHMMs, trace: Trace) -> ConceptFilter:

@@ -56,10 +56,8 @@ class SupportTables(NamedTuple):
 
 def support_width(emission: Array) -> int:
     """W: the largest number of states that can emit one token (under some concept), at least 1."""
-    positive = np.asarray(emission) > 0
-    if positive.ndim == 3:
-        positive = positive.any(0)
-    return max(1, int(positive.sum(0).max()))
+    positive_CxHxV = np.asarray(emission).reshape(-1, *np.shape(emission)[-2:]) > 0
+    return max(1, int(positive_CxHxV.any(0).sum(0).max()))
 
 
 def table_bytes(mixture: MixtureOfHMMs) -> int:
@@ -73,7 +71,7 @@ def support_tables(mixture: MixtureOfHMMs) -> SupportTables:
     emission, transition = np.asarray(mixture.emissions), np.asarray(mixture.transition)
     concepts, states, tokens = emission.shape
     width = support_width(emission)
-    can_emit = (emission > 0).any(0)
+    can_emit = np.any(emission > 0, axis=0, keepdims=True)[0]
     index = np.zeros((tokens, width), dtype=np.int64)
     real = np.zeros((tokens, width), dtype=bool)
     for o in range(tokens):

@@ -31,7 +31,7 @@ def in_float64(function: F) -> F:
 
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        if jax.config.jax_enable_x64 or is_traced((args, kwargs)):
+        if jax.dtypes.canonicalize_dtype(np.float64) == np.float64 or is_traced((args, kwargs)):
             return function(*args, **kwargs)
         with jax.enable_x64(True):
             out = function(*args, **kwargs)
