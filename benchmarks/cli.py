@@ -20,7 +20,7 @@ Instance = Annotated[Positional[str], arg(metavar="INSTANCE")]
 
 
 def verify(
-    instance: Instance,
+    instance: Annotated[Positional[str | None], arg(metavar="INSTANCE")] = None,
     /,
     k: tuple[int, ...] = (),
     n: tuple[int, ...] = (0, 1, 2, 4, 8, 16, 32, 64),
@@ -29,15 +29,19 @@ def verify(
     documents: int = 100,
     length: int = 1024,
     seed: int = 0,
+    certify: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    compare: Annotated[tuple[str, ...], arg(metavar="INSTANCE …")] = (),
     out: Annotated[Path | None, arg(metavar="DIR")] = None,
     json: Json = None,
 ) -> None:
-    """Check the paper's assumptions on an instance and run the exact in-context curves.
+    """Check the paper's assumptions, conditions and theorems on an instance, and run the exact in-context curves.
 
     Try:
       implicit-bayes verify ginc --out out/ginc
       implicit-bayes verify regular --k 3 5 --prompts 5000 --json regular.json
       implicit-bayes verify my-mixture.npz --n 0 1 2 4 8
+      implicit-bayes verify printed-counterexample --certify
+      implicit-bayes verify --compare regular ginc-paper printed-counterexample
 
     Args:
         instance: ginc, ginc-100, ginc-150, ginc-paper, regular, printed-counterexample, or the path of an .npz.
@@ -47,14 +51,17 @@ def verify(
         epsilon: smoothing levels of the smoothed reference.
         documents: fresh documents for the Bayes cross-entropy.
         length: tokens in each of them.
-        seed: of prompts and documents.
-        out: directory for figures (PNG, SVG), results.nc and results.json.
+        seed: of prompts, documents and every estimate that samples.
+        certify: also prove the verdicts in ball arithmetic, on instances whose entries are short decimals.
+        compare: further instances, verified one after the other and shown side by side.
+        out: directory for figures (PNG, SVG), results.nc and results.json (one folder an instance with --compare).
         json: file for the machine-readable result.
     """
     from benchmarks import jobs
 
     settings = {"ks": k, "ns": n, "prompts": prompts, "epsilons": epsilon}
-    jobs.verify(instance, settings | {"documents": documents, "length": length, "seed": seed}, out, json)
+    settings |= {"documents": documents, "length": length, "seed": seed, "certify": certify}
+    jobs.verify([*([] if instance is None else [instance]), *compare], settings, out, json)
 
 
 def sample(
@@ -97,6 +104,33 @@ def sample(
     from benchmarks import jobs
 
     jobs.sample(instance, out, documents, length, split, prompts, k, n, layout, seed, json)
+
+
+def search(
+    statement: Literal["printed", "repaired"] = "printed",
+    starts: int = 64,
+    seed: int = 0,
+    out: Annotated[Path | None, arg(metavar="DIR")] = None,
+    json: Json = None,
+) -> None:
+    """Look for counterexamples by gradient ascent from random starts, and write each as an .npz instance.
+
+    The printed Theorem 1 has them; none to the repaired one is known. Each is confirmed by an independent check.
+
+    Try:
+      implicit-bayes search --starts 64 --out out/search
+      implicit-bayes search --statement repaired --starts 4096
+
+    Args:
+        statement: printed or repaired.
+        starts: independent random starts.
+        seed: of the starts.
+        out: directory for the instances found.
+        json: file for the machine-readable result.
+    """
+    from benchmarks import jobs
+
+    jobs.search(statement, starts, seed, out, json)
 
 
 def figures(directory: Annotated[Positional[Path], arg(metavar="DIR")], /, json: Json = None) -> None:
@@ -144,7 +178,13 @@ def bench(
     jobs.bench(instance, documents, length, repeats, seed, json)
 
 
-COMMANDS: dict[str, Callable[..., Any]] = {"verify": verify, "sample": sample, "figures": figures, "bench": bench}
+COMMANDS: dict[str, Callable[..., Any]] = {
+    "verify": verify,
+    "search": search,
+    "sample": sample,
+    "figures": figures,
+    "bench": bench,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -187,7 +227,6 @@ def parse(arguments: Sequence[str]) -> Callable[[], None]:
                 prog="implicit-bayes",
                 description=DESCRIPTION,
                 args=list(arguments),
-                config=(tyro.conf.FlagConversionOff,),
             )
     except SystemExit as stop:
         if stop.code:

@@ -1,5 +1,6 @@
 """The figures of a verification, drawn from stored results only (results.nc), as PNG and SVG."""
 
+import textwrap
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
@@ -60,7 +61,13 @@ def curves(results: xr.Dataset) -> Figure | None:
         axis.set(title=f"k = {k}", ylim=(-2, 102), xlabel="examples in the prompt, n")
         _shot_axis(axis, results)
     axes[0].set_ylabel("in-context accuracy, % of defined prompts")
-    axes[-1].legend(loc="lower right")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(
+        handles,
+        labels,
+        loc="outside right center" if len(axes) < 3 else "outside upper right",
+        ncols=5 if len(axes) > 2 else 1,
+    )
     return _caption(
         figure,
         f"Exact Bayes on {results.attrs['instance']}: accuracy against argmax of the true concept's predictive; "
@@ -92,12 +99,103 @@ def undefined_share(results: xr.Dataset) -> Figure | None:
     )
 
 
-FIGURES: dict[str, Callable[[xr.Dataset], Figure | None]] = {"curves": curves, "undefined": undefined_share}
+def conditions(results: xr.Dataset) -> Figure | None:
+    """Left: signal and the two thresholds against k, and the rate. Right: the exact predictor's error."""
+    if "condition_k" not in results or not results.sizes["condition"]:
+        return None
+    figure = Figure(figsize=(12.0, 4.2))
+    left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+    ks = np.unique(results.condition_k.values)
+    shown = {
+        "signal ΣKL": results.condition_kl_sum,
+        "printed threshold": results.condition_eps_start + results.condition_eps_delim_printed,
+        "repaired threshold": results.condition_start_kl + results.condition_eps_delim_repaired,
+        "rate lim r_n": results.condition_rate,
+    }
+    infinite = []
+    for i, (label, values) in enumerate(shown.items()):
+        rows = [values.values[results.condition_k.values == k] for k in ks]
+        low, high = np.array([row.min() for row in rows]), np.array([row.max() for row in rows])
+        finite = np.isfinite(low) & np.isfinite(high)
+        if not finite.any():
+            infinite.append(f"{label} {'undefined' if np.isnan(low).any() else 'infinite'} at every k")
+            continue
+        line = left.plot(ks[finite], high[finite], marker="os^D"[i], label=label)[0]
+        left.fill_between(ks[finite], low[finite], high[finite], color=line.get_color(), alpha=0.18, lw=0)
+    left.axhline(0, color="#888888", lw=0.8)
+    left.set(xlabel="example length k, tokens", ylabel="nats")
+    left.set_title("Condition 1: signal above threshold; sharp: rate < 0")
+    _error_panel(right, results)
+    figure.legend(*left.get_legend_handles_labels(), loc="outside left upper", title="\n".join(infinite) or None)
+    figure.legend(*right.get_legend_handles_labels(), loc="outside right upper")
+    return _caption(
+        figure,
+        f"{results.attrs['instance']}: lines are the largest, bands the range over pairs (θ*, θ), each at its binding "
+        f"start law. Errors at n = {int(results.n.max())} examples, bars 95% Wilson, undefined prompts left out.",
+    )
+
+
+def _error_panel(axis: Axes, results: xr.Dataset) -> None:
+    """1 - accuracy at the largest n, against k."""
+    n = results.n.values.max()
+    for i, name in enumerate(results.predictor.values):
+        cell = results.sel(predictor=name, n=n)
+        defined = (cell.prompts - cell.undefined).values
+        low, high = wilson((defined - cell.correct.values), defined)
+        at = defined > 0
+        if at.any():
+            error = 1 - cell.accuracy.values[at]
+            bars = np.clip(np.stack([error - low[at], high[at] - error]), 0, None)
+            axis.errorbar(
+                results.k.values[at], 100 * error, 100 * bars, marker="os^Dvp*"[i % 7], capsize=2, label=_legend(name)
+            )
+    axis.set(xlabel="example length k, tokens", ylabel="error of f_n, % of defined prompts", ylim=(-2, 102))
+    axis.set_xticks(results.k.values)
+    axis.set_title("and what Bayes does")
+
+
+def budget(results: xr.Dataset) -> Figure | None:
+    """Signal, start mismatch and delimiter mismatch as bars, for the pair with the least room at each k asked for."""
+    if "budget_k" not in results:
+        return None
+    figure = Figure(figsize=(4.6 + 1.6 * results.sizes["budget"], 4.2))
+    axis = figure.subplots()
+    parts = ("signal", "eps_start", "eps_delim_printed", "start_kl", "eps_delim_repaired")
+    labels = ("signal ΣKL", "ε_start", "ε_delim printed", "start KL", "ε_delim repaired")
+    tops = np.array([results[f"budget_{part}"].values for part in parts])
+    ceiling = 1.15 * max(1.0, tops[np.isfinite(tops)].max(initial=0.0))
+    bottoms = (0, 0, 1, 0, 3)
+    for i, (part, label) in enumerate(zip(parts, labels, strict=True)):
+        value = results[f"budget_{part}"].values
+        below = np.where(np.isfinite(tops[bottoms[i]]), tops[bottoms[i]], 0) if bottoms[i] else np.zeros(len(value))
+        x = np.arange(len(value)) + (-0.28, 0.0, 0.0, 0.28, 0.28)[i]
+        height = np.where(np.isfinite(value), value, ceiling - below)
+        axis.bar(x, height, 0.26, bottom=below, label=label, hatch="//" if i in (2, 4) else None, edgecolor="white")
+        for at, v, top in zip(x, value, below + height, strict=True):
+            if not np.isfinite(v):
+                axis.annotate("∞", (at, top), ha="center", va="bottom")
+    axis.set_xticks(np.arange(results.sizes["budget"]), [f"k = {k}" for k in results.budget_k.values])
+    axis.set(ylabel="nats", ylim=(min(0.0, tops[np.isfinite(tops)].min(initial=0.0)), ceiling * 1.08))
+    axis.set_title("Budget of Condition 1: signal, printed threshold, repaired threshold")
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside right center")
+    return _caption(
+        figure,
+        f"{results.attrs['instance']}: the pair (θ*, θ) with the least room in the repaired condition at each k; "
+        "a threshold holds where the first bar is higher.",
+    )
+
+
+FIGURES: dict[str, Callable[[xr.Dataset], Figure | None]] = {
+    "curves": curves,
+    "undefined": undefined_share,
+    "conditions": conditions,
+    "budget": budget,
+}
 
 
 def _panels(results: xr.Dataset) -> tuple[Figure, list[Axes]]:
     count = results.k.size
-    figure = Figure(figsize=(3.1 * count + 0.8, 3.9))
+    figure = Figure(figsize=(3.1 * count + (0.8 if count > 2 else 3.4), 4.1))
     return figure, list(np.atleast_1d(figure.subplots(1, count, sharey=True)))
 
 
@@ -112,5 +210,7 @@ def _legend(name: str) -> str:
 
 
 def _caption(figure: Figure, text: str) -> Figure:
-    figure.supxlabel(text, fontsize=8, color="#444444", x=0.01, ha="left")
+    """A caption under the figure, wrapped to its width (about 17 characters an inch at this size)."""
+    wrapped = textwrap.fill(text, int(17 * figure.get_figwidth()))
+    figure.supxlabel(wrapped, fontsize=8, color="#444444", x=0.01, ha="left", multialignment="left")
     return figure

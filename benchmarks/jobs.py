@@ -5,36 +5,81 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
 from benchmarks import figures as drawing
 from benchmarks import screen, speed, storage
 from benchmarks import verify as verification
 from simulators import published
-from simulators.instances import load_instance
+from simulators.instances import Instance, load_instance, save_instance
 from simulators.sampler import sample_documents, sample_prompts
 from theory import ModelError
+from theory.search import search as find
 
 
-def verify(name: str, settings: dict[str, Any], out: Path | None, json: Path | None) -> None:
+def verify(names: Sequence[str], settings: dict[str, Any], out: Path | None, json: Path | None) -> None:
     """``implicit-bayes verify``: every input is checked before the work, every file written after it, whole."""
-    instance = load_instance(name, seed=None)
-    chosen = verification.check_settings(verification.Settings(**settings), instance)
+    if not names:
+        raise ModelError("instance: name one, as in: implicit-bayes verify ginc")
+    instances = [load_instance(name) for name in names]
+    chosen = [verification.check_settings(verification.Settings(**settings), instance) for instance in instances]
+    storage.check_file(json, "json")
+    folders = [None if out is None else (out if len(names) == 1 else out / instance.name) for instance in instances]
+    for folder in folders:
+        if folder is not None:
+            storage.check_directory(folder)
+    console, results, written = screen.console(), [], []
+    for instance, setting, folder in zip(instances, chosen, folders, strict=True):
+        with screen.progress_bars() as progress:
+            results.append(verification.verify(instance, setting, progress))
+        screen.show(results[-1], console)
+        if folder is not None:
+            written += _store(results[-1], folder)
+    if len(results) > 1:
+        console.print(screen.comparison_table(results))
+    if json is not None:
+        objects = [verification.as_json(result) for result in results]
+        storage.write_json(json, objects[0] if len(objects) == 1 else {"compare": objects})
+        written.append(json)
+    _list(console, written)
+
+
+def _store(result: verification.Verification, folder: Path) -> list[Path]:
+    storage.write_json(folder / "results.json", verification.as_json(result))
+    results = verification.as_dataset(result)
+    storage.write_results(folder / "results.nc", results)
+    return [folder / "results.json", folder / "results.nc", *drawing.draw_all(results, folder)]
+
+
+def search(statement: Any, starts: int, seed: int, out: Path | None, json: Path | None) -> None:
+    """``implicit-bayes search``: counterexamples, each written as an instance."""
     storage.check_file(json, "json")
     if out is not None:
         storage.check_directory(out)
     with screen.progress_bars() as progress:
-        result = verification.verify(instance, chosen, progress)
-    console = screen.console()
-    screen.show(result, console)
-    written = []
+        advance, seen = progress("ascent", starts), [0]
+
+        def report(done: int, total: int) -> None:
+            advance(done - seen[0])
+            seen[0] = done
+
+        found = find(statement, starts, jax.random.key(seed), progress=report)
+    console, written = screen.console(), []
+    console.print(screen.search_lines(found))
+    for i, each in enumerate(found.instances):
+        if out is None:
+            break
+        name = f"{statement}-{seed}-{i}"
+        starts_CxSxH = np.broadcast_to(each.prompt.start, (each.mixture.n_concepts, 1, each.mixture.n_states))
+        instance = Instance(
+            name, each.mixture, starts_CxSxH, (0,), each.prompt.length, seed, f"found by search, {name}"
+        )
+        save_instance(instance, out / f"{name}.npz")
+        written.append(out / f"{name}.npz")
     if json is not None:
-        storage.write_json(json, verification.as_json(result))
+        summary = found._asdict() | {"instances": [each.margins for each in found.instances]}
+        storage.write_json(json, summary | {"files": [str(path) for path in written]})
         written.append(json)
-    if out is not None:
-        storage.write_json(out / "results.json", verification.as_json(result))
-        results = verification.as_dataset(result)
-        storage.write_results(out / "results.nc", results)
-        written += [out / "results.json", out / "results.nc", *drawing.draw_all(results, out)]
     _list(console, written)
 
 

@@ -3,6 +3,7 @@
 import json
 import math
 import tempfile
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +42,15 @@ def check_file(path: Path | None, name: str) -> None:
 
 
 def plain(value: Any) -> Any:
-    """JSON-ready: NumPy unpacked, non-finite numbers as the strings "inf", "-inf", "nan"."""
+    """JSON-ready: NumPy unpacked, non-finite numbers as the strings "inf", "-inf", "nan", fractions as "p/q"."""
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if hasattr(value, "_asdict"):
         return plain(value._asdict())
     if isinstance(value, (list, tuple, np.ndarray)):
         return [plain(item) for item in value]
+    if isinstance(value, Fraction):
+        return str(value)
     if isinstance(value, (bool, np.bool_)):
         return bool(value)
     if isinstance(value, (float, np.floating)):

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 import xarray as xr
 
+from benchmarks.conditions import Statements, check_statements, conditions_dataset
 from benchmarks.curves import in_context_curves
 from simulators.instances import Instance
 from simulators.released import released_documents
@@ -47,6 +48,7 @@ class Settings(NamedTuple):
     documents: int
     length: int
     seed: int
+    certify: bool = False
 
 
 class Verification(NamedTuple):
@@ -55,6 +57,7 @@ class Verification(NamedTuple):
     instance: Instance
     settings: Settings
     assumptions: list[Assumption]
+    statements: Statements
     curves: xr.Dataset
     bayes: BayesLoss
     validation: BayesLoss | None
@@ -87,7 +90,7 @@ def check_settings(settings: Settings, instance: Instance) -> Settings:
 def verify(
     instance: Instance, settings: Settings, progress: Callable[[str, int], Callable[[int], None]] | None = None
 ) -> Verification:
-    """Check the assumptions and run the exact curves and the Bayes loss of one instance.
+    """Check assumptions, conditions and theorems, and run the exact curves and the Bayes loss of one instance.
 
     Args:
         instance: the mixture, its prompt start laws and true concepts.
@@ -104,6 +107,8 @@ def verify(
     for law in laws.values():
         reports.append(check_assumptions(instance.mixture, law))
         advance(1)
+    every = [row for report in reports for row in report]
+    statements = check_statements(instance, settings.ks, every, settings.seed, settings.certify, start)
     curves = in_context_curves(
         instance,
         settings.ks,
@@ -118,7 +123,7 @@ def verify(
     advance(1)
     validation = published_loss(instance)
     advance(1)
-    return Verification(instance, settings, worst_case(reports, list(laws)), curves, bayes, validation)
+    return Verification(instance, settings, worst_case(reports, list(laws)), statements, curves, bayes, validation)
 
 
 def prompt_laws(instance: Instance, ks: Sequence[int]) -> dict[str, PromptLaw]:
@@ -173,6 +178,12 @@ def as_json(result: Verification) -> dict[str, Any]:
         },
         "settings": result.settings,
         "assumptions": result.assumptions,
+        "conditions": result.statements.conditions,
+        "tested_k": result.statements.tested_ks,
+        "critical_k": result.statements.critical_k,
+        "theorems": [row._asdict() | {"k": result.statements.theorem_k} for row in result.statements.theorems],
+        "budget": result.statements.budgets,
+        "certificates": result.statements.certificates,
         "curves": curve_rows(result.curves),
         "bayes": result.bayes,
         "bayes_published_validation": result.validation,
@@ -205,7 +216,7 @@ def curve_rows(curves: xr.Dataset) -> list[dict[str, Any]]:
 
 def as_dataset(result: Verification) -> xr.Dataset:
     """Everything numeric, for results.nc: the curves with the rest as scalars and attributes."""
-    data = result.curves.copy()
+    data = result.curves.merge(conditions_dataset(result.statements))
     for prefix, loss in (("bayes", result.bayes), ("validation", result.validation)):
         for field, value in (loss._asdict() if loss is not None else {}).items():
             units = {"units": "nats per token"} if field in ("cross_entropy", "standard_error") else {}
@@ -218,5 +229,8 @@ def as_dataset(result: Verification) -> xr.Dataset:
     for name, value in constants.items():
         data[f"constant_{name}"] = ((), value)
     settings = {f"setting_{name}": value for name, value in result.settings._asdict().items()}
+    settings["setting_certify"] = int(result.settings.certify)  # netCDF has no booleans
+    for version, k in result.statements.critical_k._asdict().items():
+        data[f"critical_k_{version}"] = ((), np.nan if k is None else k)
     data.attrs = {"instance": result.instance.name, "seed": result.settings.seed, **settings}
     return data
