@@ -148,6 +148,27 @@ def figures(directory: Annotated[Positional[Path], arg(metavar="DIR")], /, json:
     jobs.figures(directory, json)
 
 
+def statements(
+    out: Annotated[Path, arg(metavar="PATH")] = Path("docs/statements.md"),
+    check: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    json: Json = None,
+) -> None:
+    """Write the table of every assumption, condition and theorem: formula, function, test, status on four instances.
+
+    Try:
+      implicit-bayes statements --out docs/statements.md
+      implicit-bayes statements --check
+
+    Args:
+        out: the Markdown page.
+        check: do not write; exit with status 1 if the page differs from what it would be now.
+        json: file for the machine-readable result.
+    """
+    from benchmarks import jobs
+
+    jobs.statements(out, check, json)
+
+
 def bench(
     instance: Annotated[Positional[str], arg(metavar="INSTANCE")] = "ginc",
     /,
@@ -184,6 +205,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "sample": sample,
     "figures": figures,
     "bench": bench,
+    "statements": statements,
 }
 
 
@@ -194,6 +216,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one subcommand; returns the exit status."""
+    from benchmarks.storage import CheckFailed
     from theory.checks import ModelError
 
     try:
@@ -205,6 +228,9 @@ def run(arguments: Sequence[str]) -> int:
     try:
         with jax.enable_x64(True):
             call()
+    except CheckFailed as error:
+        complain(str(error))
+        return 1
     except ModelError as error:
         complain(str(error))
         return 2

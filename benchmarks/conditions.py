@@ -17,7 +17,7 @@ from theory.theorems import TheoremVerdict, evaluate_theorems
 SMALL_STATES = 32
 """Up to this many states every k from 2 to 10 is tested for the critical k; above, only the k asked for."""
 
-RISK_PROMPTS = 200
+RISK_PROMPTS = 400
 """Prompts on which the conclusion of a theorem is measured (every interval covers with probability 0.99)."""
 
 

@@ -122,11 +122,18 @@ def conditions(results: xr.Dataset) -> Figure | None:
             continue
         line = left.plot(ks[finite], high[finite], marker="os^D"[i], label=label)[0]
         left.fill_between(ks[finite], low[finite], high[finite], color=line.get_color(), alpha=0.18, lw=0)
-    left.axhline(0, color="#888888", lw=0.8)
+    if left.lines:
+        left.axhline(0, color="#888888", lw=0.8)
+    else:
+        left.set(xlim=(ks.min() - 0.5, ks.max() + 0.5), yticks=[])
+    left.set_xticks(ks)
+    words = "\n".join(infinite)
+    left.text(0.5, 0.98, words, transform=left.transAxes, ha="center", va="top", fontsize=9, color="#444444")
     left.set(xlabel="example length k, tokens", ylabel="nats")
-    left.set_title("Condition 1: signal above threshold; sharp: rate < 0")
+    left.set_title("Condition 1: signal above threshold (sharp: rate < 0)")
     _error_panel(right, results)
-    figure.legend(*left.get_legend_handles_labels(), loc="outside left upper", title="\n".join(infinite) or None)
+    if left.get_legend_handles_labels()[1]:
+        figure.legend(*left.get_legend_handles_labels(), loc="outside left upper")
     figure.legend(*right.get_legend_handles_labels(), loc="outside right upper")
     return _caption(
         figure,

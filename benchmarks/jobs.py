@@ -9,8 +9,10 @@ import numpy as np
 
 from benchmarks import figures as drawing
 from benchmarks import screen, speed, storage
+from benchmarks import statements as table
 from benchmarks import verify as verification
 from simulators import published
+from simulators.atomic import written_aside
 from simulators.instances import Instance, load_instance, save_instance
 from simulators.sampler import sample_documents, sample_prompts
 from theory import ModelError
@@ -148,6 +150,29 @@ def _sample_npz(name, out, documents, length, split, prompts, ks, n, seed) -> li
         path = out / f"prompts_{k}.npz"
         written.append(published.write_npz(path, drawn, delimiter, vocabulary, batch, k))
     return written
+
+
+def statements(out: Path, check: bool, json: Path | None) -> None:
+    """``implicit-bayes statements``: the generated table, written or compared."""
+    storage.check_file(json, "json")
+    if not check:
+        storage.check_file(out, "out")
+    columns = {}
+    with screen.progress_bars() as progress:
+        advance = progress("instances", len(table.INSTANCES))
+        for name, k in table.INSTANCES.items():
+            columns[name] = table.evaluate(name, k)
+            advance(1)
+    page = table.table(columns)
+    if json is not None:
+        names = [row.name for row in table.STATEMENTS]
+        storage.write_json(json, {name: dict(zip(names, column, strict=True)) for name, column in columns.items()})
+    if not check:
+        with written_aside(out) as file:
+            file.write(page)
+        _list(screen.console(), [out])
+    elif not out.is_file() or out.read_text() != page:
+        raise storage.CheckFailed(f"{out} is stale; run: implicit-bayes statements --out {out}")
 
 
 def bench(name: str, documents: int, length: int, repeats: int, seed: int, json: Path | None) -> None:

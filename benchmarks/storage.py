@@ -14,6 +14,10 @@ from simulators.atomic import written_aside
 from theory import ModelError
 
 
+class CheckFailed(Exception):
+    """A check that was asked for did not pass (exit status 1)."""
+
+
 def check_directory(directory: Path) -> Path:
     """Make DIR and make sure that it takes files, before hours of work rather than after.
 

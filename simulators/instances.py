@@ -19,6 +19,7 @@ from simulators.instance import Instance
 from simulators.instance_files import read_instance, save_instance
 from simulators.regular import regular
 from theory.checks import ModelError
+from theory.counterexamples import printed_theorem_1
 from theory.models import MixtureOfHMMs
 
 __all__ = ["MAKERS", "Instance", "load_instance", "save_instance"]
@@ -71,18 +72,15 @@ def _regular(name: str, seed: int | None) -> Instance:
     mixture, start = regular()
     starts = np.tile(start, (mixture.n_concepts, 1, 1))
     text = "cyclic shifts over six words, 5% smoothed: A1-A5 and both conditions hold at every k >= 2"
-    return Instance(name, mixture, starts, tuple(range(mixture.n_concepts)), None, None, text)
+    return Instance(name, mixture, starts, tuple(range(mixture.n_concepts)), 5, None, text)
 
 
 def _counterexample(name: str, seed: int | None) -> Instance:
-    """Section 3 of the theory notes; state d, the last, is the delimiter."""
-    true = [[0.002, 0.5868, 0.3912, 0.02], *[[0.882, 0.049, 0.049, 0.02]] * 2, [0.955, 0.0125, 0.0125, 0.02]]
-    other = [[0.002, 0.2792, 0.4188, 0.30], *[[0.63, 0.035, 0.035, 0.30]] * 2, [0.60, 0.05, 0.05, 0.30]]
-    initial = [[0.26, 0.27, 0.27, 0.2], [0.0005, 0.39975, 0.39975, 0.2]]
-    mixture = MixtureOfHMMs([0.5, 0.5], initial, [true, other], np.eye(4), 3)
-    starts = np.tile([0.94, 0.03, 0.03, 0.0], (2, 1, 1))
+    """The instance of ``theory.counterexamples.printed_theorem_1``."""
+    case = printed_theorem_1()
+    starts = np.tile(np.asarray(case.prompt.start), (case.mixture.n_concepts, 1, 1))
     text = "meets the printed A1-A5 and Condition 1, and the posterior concentrates on the wrong concept"
-    return Instance(name, mixture, starts, (0,), 2, None, text)
+    return Instance(name, case.mixture, starts, (case.true_concept,), case.prompt.length, None, text)
 
 
 MAKERS: dict[str, Callable[[str, int | None], Instance]] = {

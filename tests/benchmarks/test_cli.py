@@ -18,7 +18,16 @@ def run(tmp_path_factory):
     """One small verify of the printed counterexample, with every output."""
     directory = tmp_path_factory.mktemp("verify") / "new" / "folder"
     status = cli.run(
-        ["verify", "printed-counterexample", *SMALL, "--out", str(directory), "--json", str(directory / "x.json")]
+        [
+            "verify",
+            "printed-counterexample",
+            *SMALL,
+            "--certify",
+            "--out",
+            str(directory),
+            "--json",
+            str(directory / "x.json"),
+        ]
     )
     assert status == 0
     return directory
@@ -52,6 +61,71 @@ def test_json_has_the_stable_keys_and_strict_numbers(run):
     assert set(found["bayes"]) >= {"cross_entropy", "standard_error", "documents", "length"}
 
 
+def test_json_states_the_counterexample(run):
+    found = json.loads((run / "x.json").read_text())
+    row = next(row for row in found["conditions"] if row["k"] == 2)
+    keys = "k true_concept concept kl_sum kl_infinite_mass eps_start eps_delim_printed eps_delim_repaired start_kl"
+    keys += " printed_holds repaired_holds rate rate_low rate_high sharp_holds method"
+    assert set(keys.split()) <= set(row)
+    assert row["kl_sum"] == pytest.approx(7.2816, abs=5e-5)
+    assert row["eps_start"] + row["eps_delim_printed"] == pytest.approx(7.0255, abs=5e-5)
+    assert row["rate"] == pytest.approx(2.0041, abs=5e-5)
+    assert (row["printed_holds"], row["repaired_holds"], row["sharp_holds"]) == (True, False, False)
+    assert set(found["critical_k"]) == {"printed", "repaired", "sharp"}
+    assert found["critical_k"]["printed"] == 2
+    first = {(row["name"], row["version"]): row for row in found["theorems"]}
+    keys = {"name", "version", "applies", "bound", "vacuous", "conclusion"}
+    assert all(keys <= set(row) for row in first.values())
+    assert (first["1", "printed"]["applies"], first["1", "printed"]["conclusion"]) == (True, "fails")
+    assert first["1", "repaired"]["applies"] is False
+
+
+def test_certificates_prove_the_counterexample(run):
+    """Printed margin > 0 and rate > 0, enclosed with radius below 1e-30."""
+    proof = json.loads((run / "x.json").read_text())["certificates"][0]
+    for name in ("printed_margin", "rate"):
+        assert proof[name]["sign"] is True
+        assert proof[name]["radius"] < 1e-30
+    assert proof["printed_holds"] is True
+    assert proof["repaired_holds"] is False
+    assert all(proof["assumptions"].values())
+
+
+def test_compare_shows_instances_side_by_side(tmp_path, capsys):
+    target = tmp_path / "x.json"
+    names = ["regular", "printed-counterexample"]
+    arguments = ["verify", "--compare", *names, *SMALL, "--out", str(tmp_path / "out"), "--json", str(target)]
+    assert cli.run(arguments) == 0
+    assert "Side by side" in capsys.readouterr().out
+    found = json.loads(target.read_text())["compare"]
+    assert [each["instance"]["name"] for each in found] == names
+    assert all((tmp_path / "out" / name / "budget.svg").is_file() for name in names)
+    regular = found[0]
+    assert all(row["holds"] is True for row in regular["assumptions"])
+    assert None not in regular["critical_k"].values()
+    first = [row for row in regular["theorems"] if row["name"] == "1"]
+    assert [(row["applies"], row["conclusion"]) for row in first] == [(True, "holds")] * 3
+
+
+def test_one_concept_has_no_alternatives_and_still_verifies(tmp_path):
+    path, target = tmp_path / "one.npz", tmp_path / "x.json"
+    np.savez(path, prior=[1.0], initial=[[0.5, 0.5]], transition=[[[0.5, 0.5], [1.0, 0.0]]], emission=np.eye(2),
+             delimiter=1)  # fmt: skip
+    assert cli.run(["verify", str(path), *SMALL, "--k", "2", "--json", str(target), "--out", str(tmp_path / "o")]) == 0
+    assert json.loads(target.read_text())["conditions"] == []
+
+
+def test_search_writes_instances_that_verify_as_counterexamples(tmp_path, capsys):
+    assert cli.run(["search", "--starts", "2", "--out", str(tmp_path), "--json", str(tmp_path / "s.json")]) == 0
+    found = json.loads((tmp_path / "s.json").read_text())
+    assert found["found"] == len(found["files"]) > 0
+    again = tmp_path / "again.json"
+    assert cli.run(["verify", found["files"][0], *SMALL, "--json", str(again)]) == 0
+    row = json.loads(again.read_text())["theorems"][0]
+    assert (row["version"], row["applies"]) == ("printed", True)
+    assert json.loads(again.read_text())["conditions"][0]["rate"] > 0
+
+
 def test_figures_redraw_from_results_alone_and_are_reproducible(run, tmp_path):
     storage.write_results(tmp_path / "results.nc", storage.read_results(run / "results.nc"))
     assert cli.run(["figures", str(tmp_path)]) == 0
@@ -71,6 +145,8 @@ BAD = {
     "no prompts": (["verify", "ginc", "--prompts", "0"], "prompts: 0 is below 1"),
     "epsilon": (["verify", "ginc", "--epsilon", "2"], "epsilon: 2.0 is outside"),
     "not a number": (["verify", "ginc", "--k", "three"], "--k"),
+    "no instance": (["verify"], "instance: name one"),
+    "search": (["search", "--starts", "0"], "starts"),
     "unknown command": (["verfy", "ginc"], "verfy"),
     "unknown flag": (["verify", "ginc", "--shots", "3"], "--shots"),
     "missing file": (["verify", "no/such.npz"], "no/such.npz"),
