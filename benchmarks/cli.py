@@ -151,6 +151,7 @@ def figures(directory: Annotated[Positional[Path], arg(metavar="DIR")], /, json:
 def statements(
     out: Annotated[Path, arg(metavar="PATH")] = Path("docs/statements.md"),
     check: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    seed: int = 0,
     json: Json = None,
 ) -> None:
     """Write the table of every assumption, condition and theorem: formula, function, test, status on four instances.
@@ -162,11 +163,12 @@ def statements(
     Args:
         out: the Markdown page.
         check: do not write; exit with status 1 if the page differs from what it would be now.
+        seed: of every estimate that samples.
         json: file for the machine-readable result.
     """
     from benchmarks import jobs
 
-    jobs.statements(out, check, json)
+    jobs.statements(out, check, seed, json)
 
 
 def bench(

@@ -137,4 +137,12 @@ def conditions_dataset(statements: Statements) -> xr.Dataset:
         },
     }
     columns |= {f"budget_{name}": ("budget", values, {"units": "nats"}) for name, values in parts.items()}
+    columns["budget_tv"] = ("budget", [row.start_shift.tv for row in split])
+    worst = [[(i.margin, " ".join(map(str, i.tokens))) for i in row.start_shift.worst] for row in split]
+    width = max((len(row) for row in worst), default=0)
+    padded = [[*row, *[(np.nan, "")] * (width - len(row))] for row in worst]
+    margins = np.array([[margin for margin, _ in row] for row in padded], float).reshape(len(split), width)
+    words = np.array([[x for _, x in row] for row in padded], object).reshape(len(split), width)
+    columns["budget_margin"] = (("budget", "x_test"), margins)
+    columns["budget_x_test"] = (("budget", "x_test"), words.astype(str))
     return xr.Dataset(columns) if statements.conditions else xr.Dataset()

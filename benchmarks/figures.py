@@ -165,8 +165,8 @@ def budget(results: xr.Dataset) -> Figure | None:
     """Signal, start mismatch and delimiter mismatch as bars, for the pair with the least room at each k asked for."""
     if "budget_k" not in results:
         return None
-    figure = Figure(figsize=(4.6 + 1.6 * results.sizes["budget"], 4.2))
-    axis = figure.subplots()
+    figure = Figure(figsize=(8.0 + 1.6 * results.sizes["budget"], 4.4))
+    axis, right = figure.subplots(1, 2, width_ratios=(1 + results.sizes["budget"], 2))
     parts = ("signal", "eps_start", "eps_delim_printed", "start_kl", "eps_delim_repaired")
     labels = ("signal ΣKL", "ε_start", "ε_delim printed", "start KL", "ε_delim repaired")
     tops = np.array([results[f"budget_{part}"].values for part in parts])
@@ -184,12 +184,27 @@ def budget(results: xr.Dataset) -> Figure | None:
     axis.set_xticks(np.arange(results.sizes["budget"]), [f"k = {k}" for k in results.budget_k.values])
     axis.set(ylabel="nats", ylim=(min(0.0, tops[np.isfinite(tops)].min(initial=0.0)), ceiling * 1.08))
     axis.set_title("Budget of Condition 1: signal, printed threshold, repaired threshold")
-    figure.legend(*axis.get_legend_handles_labels(), loc="outside right center")
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside left center")
+    _start_shift_panel(right, results)
     return _caption(
         figure,
         f"{results.attrs['instance']}: the pair (θ*, θ) with the least room in the repaired condition at each k; "
-        "a threshold holds where the first bar is higher.",
+        "a threshold holds where the first bar is higher. A3 asks that every bar on the right reach above the line: "
+        "the inputs x_test (token indices) with the smallest margin, at the largest k.",
     )
+
+
+def _start_shift_panel(axis: Axes, results: xr.Dataset) -> None:
+    """A3 at the largest k: Delta(x)/4 of the tightest x_test against the total variation."""
+    last = results.isel(budget=-1)
+    shown = np.isfinite(last.budget_margin.values)
+    margins, words = last.budget_margin.values[shown], last.budget_x_test.values[shown]
+    axis.bar(np.arange(len(margins)), margins, 0.6, color="#56B4E9", label="Δ(x)/4")
+    axis.axhline(float(last.budget_tv), color="#D55E00", label="largest TV")
+    axis.set_xticks(np.arange(len(margins)), list(words), rotation=45, ha="right", fontsize=8)
+    axis.set(xlabel="x_test", ylabel="total variation")
+    axis.set_title(f"A3 at k = {int(last.budget_k)}")
+    axis.legend(loc="best")
 
 
 FIGURES: dict[str, Callable[[xr.Dataset], Figure | None]] = {

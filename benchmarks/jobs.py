@@ -152,7 +152,7 @@ def _sample_npz(name, out, documents, length, split, prompts, ks, n, seed) -> li
     return written
 
 
-def statements(out: Path, check: bool, json: Path | None) -> None:
+def statements(out: Path, check: bool, seed: int, json: Path | None) -> None:
     """``implicit-bayes statements``: the generated table, written or compared."""
     storage.check_file(json, "json")
     if not check:
@@ -161,7 +161,7 @@ def statements(out: Path, check: bool, json: Path | None) -> None:
     with screen.progress_bars() as progress:
         advance = progress("instances", len(table.INSTANCES))
         for name, k in table.INSTANCES.items():
-            columns[name] = table.evaluate(name, k)
+            columns[name] = table.evaluate(name, k, seed)
             advance(1)
     page = table.table(columns)
     if json is not None:
