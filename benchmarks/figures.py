@@ -183,7 +183,7 @@ def budget(results: xr.Dataset) -> Figure | None:
                 axis.annotate("∞", (at, top), ha="center", va="bottom")
     axis.set_xticks(np.arange(results.sizes["budget"]), [f"k = {k}" for k in results.budget_k.values])
     axis.set(ylabel="nats", ylim=(min(0.0, tops[np.isfinite(tops)].min(initial=0.0)), ceiling * 1.08))
-    axis.set_title("Budget of Condition 1: signal, printed threshold, repaired threshold")
+    axis.set_title("Budget of Condition 1")
     figure.legend(*axis.get_legend_handles_labels(), loc="outside left center")
     _start_shift_panel(right, results)
     return _caption(
@@ -204,7 +204,7 @@ def _start_shift_panel(axis: Axes, results: xr.Dataset) -> None:
     axis.set_xticks(np.arange(len(margins)), list(words), rotation=45, ha="right", fontsize=8)
     axis.set(xlabel="x_test", ylabel="total variation")
     axis.set_title(f"A3 at k = {int(last.budget_k)}")
-    axis.legend(loc="best")
+    axis.legend(loc="lower right", frameon=True)
 
 
 FIGURES: dict[str, Callable[[xr.Dataset], Figure | None]] = {
