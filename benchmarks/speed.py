@@ -107,7 +107,10 @@ def _pomegranate(alone: MixtureOfHMMs, tokens: np.ndarray) -> Callable[[], Any]:
 
 
 def _dynamax(alone: MixtureOfHMMs, tokens: np.ndarray) -> Callable[[], Any]:
+    precision = getattr(jax.config, "jax_default_matmul_precision", None)
     from dynamax.hidden_markov_model import hmm_filter
+
+    jax.config.update("jax_default_matmul_precision", precision)  # dynamax changes it when imported
 
     def one(document):
         with np.errstate(divide="ignore"):
