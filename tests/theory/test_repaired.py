@@ -219,3 +219,16 @@ def test_lemma_1_is_undefined_for_an_impossible_x():
     out = lemma_1(mixture, 0, np.array([1.0, 0, 0]), np.array([[0], [1]]))
     assert not out.defined.any() and not (out.printed | out.by_posterior | out.by_start).any()
     assert np.isfinite(out.margin).all() and np.isfinite(out.tv_posterior).all()
+
+
+@pytest.mark.parametrize(("after", "flips"), [(0.499, True), (0.501, False)])
+def test_the_halves_of_lemma_1_cannot_be_improved(after, flips):
+    """x comes from A, which answers y1, or B, which answers y2; p_prompt(A) = .6, so Delta(x)/2 = .1, and both limits
+    are .1 (x is certain). A law after the delimiter .101 away flips the answer and is refused; .099 away does not."""
+    answers = [[0, 0, 1, 0, 0], [0, 0, 0, 1, 0], *[[0, 0, 0, 0, 1]] * 2, [after, 1 - after, 0, 0, 0]]
+    mixture = MixtureOfHMMs([1.0], [[0.5, 0.5, 0, 0, 0]], [answers], np.eye(4)[[0, 0, 1, 2, 3]], 3)
+    out = lemma_1(mixture, 0, np.array([0.6, 0.4, 0, 0, 0]), np.array([[0]]))
+    assert out.margin[0] / 2 == pytest.approx(0.1)
+    assert out.start_limit[0] == pytest.approx(0.1)
+    assert (out.predictive[0, 0].argmax() != out.answer[0]) == flips
+    assert out.by_posterior[0] == out.by_start[0] == (not flips)
