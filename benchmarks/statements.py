@@ -91,7 +91,7 @@ STATEMENTS = (
               "theory.theorems.evaluate_theorems",
               "test_theorems.py::test_theorem_3_printed_bound_where_it_says_something", _theorem("3", "printed")),
     Statement("Theorem 3, sharp", "the same with the divergence itself", "theory.theorems.evaluate_theorems",
-              "test_theorems.py::test_sharp_theorem_3_is_the_divergence_of_the_restart_law", _theorem("3", "sharp")),
+              "test_theorems.py::test_sharp_theorem_3_is_the_divergence_from_the_restart_law", _theorem("3", "sharp")),
 )  # fmt: skip
 
 

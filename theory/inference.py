@@ -9,6 +9,7 @@ Source: Xie et al. 2022, section 2 (the posterior over concepts given a prompt);
 (simulation-based calibration).
 """
 
+import functools
 import warnings
 from typing import Any, NamedTuple
 
@@ -204,9 +205,10 @@ def simulate_documents(family: ConceptFamily, theta: Any, key: jax.Array, docume
     """(documents, length) tokens drawn from theta; traceable. A state or token of probability zero is never drawn."""
     theta = as_float64("theta", theta)
     check_shape("theta", theta, (family.n_parameters,), f"{family.n_parameters} parameters")
-    return in_float64(_simulate)(family, jnp.asarray(theta), key, documents, length)
+    return in_float64(_simulate)(family, theta, key, documents=documents, length=length)
 
 
+@functools.partial(jax.jit, static_argnames=("documents", "length"))
 def _simulate(family: ConceptFamily, theta: jax.Array, key: jax.Array, documents: int, length: int) -> jax.Array:
     initial, transition = (safe_log(law) for law in family.laws(theta))
     emission = safe_log(family.emission)

@@ -108,19 +108,25 @@ def test_lemma_1_counterexample_passes_every_condition_and_fails():
     assert (sharp.applies, sharp.vacuous, sharp.conclusion) == (True, False, "holds")
 
 
-def test_sharp_theorem_3_is_the_divergence_of_the_restart_law():
-    """There B = {theta*}, so the bound is g^{-1} of KL( p_prompt(O) || p(O|d,theta*) ) / 1, summed here over all O."""
-    instance = printed_lemma_1()
-    found = verdicts(instance.mixture, instance.prompt.start, [0], 2)["3", "sharp"]
-    tokens = np.indices((5, 5)).reshape(2, -1).T
-    hmm = instance.mixture.concept(0)
-    laws = []
-    for start in (instance.prompt.start, hmm.transition[5]):
-        alone = MixtureOfHMMs([1.0], np.asarray(start)[None], hmm.transition[None], hmm.emission, 4)
-        laws.append(np.asarray(log_evidence(alone, tokens))[:, 0])
-    weight = np.exp(laws[0])
-    nats = float((weight * np.where(weight > 0, laws[0] - laws[1], 0.0)).sum())
+@pytest.mark.parametrize(("make", "inside"), [(printed_lemma_1, [0]), (printed_theorem_1, [0, 1])])
+def test_sharp_theorem_3_is_the_divergence_from_the_restart_law(make, inside):
+    """k = 2: the argument of g^{-1} is the largest KL( p_prompt(O) || p(O|d,theta) ) over B, summed here over all O."""
+    instance = make()
+    found = verdicts(instance.mixture, instance.prompt.start, [0], 2, shots=(0,))["3", "sharp"]
+    mixture, d = instance.mixture, instance.mixture.delimiter_states()[0]
+    tokens = np.indices((mixture.n_tokens,) * 2).reshape(2, -1).T
+
+    def log_law(start, c):
+        hmm = mixture.concept(c)
+        alone = MixtureOfHMMs([1.0], np.asarray(start)[None], hmm.transition[None], hmm.emission, mixture.delimiter)
+        return np.asarray(log_evidence(alone, tokens))[:, 0]
+
+    truth = log_law(instance.prompt.start, 0)
+    keep = truth > -np.inf
+    nats = max(float(np.exp(truth[keep]) @ (truth - log_law(mixture.transition[c, d], c))[keep]) for c in inside)
     assert found.bound == pytest.approx(float(g_inverse(nats)), rel=1e-9)
+    assert f"g^-1({nats:.6g})" in found.reason
+    assert f"{len(inside)} in B" in found.reason
 
 
 def test_every_version_of_theorem_1_applies_and_holds_on_a_regular_instance():
