@@ -91,8 +91,7 @@ def _case(instance: Instance, row: Condition) -> tuple[Any, PromptLaw]:
 
 def repaired_room(row: Condition) -> float:
     """kl_sum minus the repaired threshold; -inf where the threshold is infinite, whatever kl_sum is."""
-    threshold = row.start_kl + row.eps_delim_repaired
-    return row.kl_sum - threshold if np.isfinite(threshold) else -np.inf
+    return row.kl_sum - row.repaired_threshold if row.repaired_threshold < np.inf else -np.inf
 
 
 def least_room(conditions: Sequence[Condition], ks: Sequence[int]) -> list[Condition]:
@@ -118,7 +117,7 @@ def certificates_of(
 def conditions_dataset(statements: Statements) -> xr.Dataset:
     """Conditions as columns over a ``condition`` axis, for results.nc (verdicts as the words they print as)."""
     columns: dict[str, Any] = {}
-    for field in Condition._fields:
+    for field in (*Condition._fields, "printed_threshold", "repaired_threshold"):
         values = [getattr(row, field) for row in statements.conditions]
         if field == "method" or field.endswith("_holds"):
             columns[f"condition_{field}"] = ("condition", [str(value) for value in values])

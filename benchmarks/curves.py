@@ -106,7 +106,7 @@ def _tally(instance: Instance, mixtures, batch, k: int, ns: Sequence[int], size:
     tallies = []
     for predictor, mixture in mixtures.items():
         if predictor.name == "prompt-aware":
-            guess, defined = ceiling.predictive_PxNxV[:, ns].argmax(-1), np.ones(label.shape, bool)
+            guess, defined = ceiling.predictive_PxNxV[:, ns].argmax(-1), ceiling.defined_PxN[:, ns]
         else:
             at = [(k + 1) * n + k - 1 for n in ns]
             out = filter_mixture(mixture, batch.tokens[:, : max(at)], positions=at)

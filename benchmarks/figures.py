@@ -108,8 +108,8 @@ def conditions(results: xr.Dataset) -> Figure | None:
     ks = np.unique(results.condition_k.values)
     shown = {
         "signal ΣKL": results.condition_kl_sum,
-        "printed threshold": results.condition_eps_start + results.condition_eps_delim_printed,
-        "repaired threshold": results.condition_start_kl + results.condition_eps_delim_repaired,
+        "printed threshold": results.condition_printed_threshold,
+        "repaired threshold": results.condition_repaired_threshold,
         "rate lim r_n": results.condition_rate,
     }
     infinite = []

@@ -130,10 +130,9 @@ def sample(
 
 
 def _sample_published(name, out, documents, length, split, prompts, ks) -> list[Path]:
-    if name not in verification.RELEASED:
-        known = ", ".join(verification.RELEASED)
-        raise ModelError(f"layout: published is the released layout of {known}; use --layout npz for {name}")
-    vocabulary = verification.RELEASED[name]
+    vocabulary = load_instance(name).released_vocabulary
+    if vocabulary is None:
+        raise ModelError(f"layout: published is for ginc, ginc-100 and ginc-150 only; use --layout npz for {name}")
     return published.write_published(out, vocabulary, split, documents, length, ks, prompts)
 
 

@@ -1,7 +1,8 @@
 """Bayes that knows the prompt's own law: independent examples, known start law, unknown concept. The ceiling.
 
 Posterior over concepts from S_n and x_test: prior_c prod_i p_start,c(O_i) p_start,c(x_test), no delimiter, no
-carry-over of state between examples. It is never undefined: the true concept gives every prompt positive mass.
+carry-over of state between examples. It is undefined only where the true concept has prior zero and every other concept
+forbids the examples: the true concept gives every prompt positive mass.
 """
 
 from typing import NamedTuple
@@ -9,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from theory import MixtureOfHMMs, filter_concepts
-from theory.filter import Method
+from theory.filter import Method, weigh
 
 
 class PromptAware(NamedTuple):
@@ -17,14 +18,14 @@ class PromptAware(NamedTuple):
 
     predictive_PxNxV: p(y | O_1..O_n, x_test), the concept marginalised.
     log_posterior_PxNxC: log p(c | O_1..O_n, x_test), nats.
+    defined_PxN: whether that posterior exists.
     label_PxN: argmax of the true concept's p_prompt(y | x_test).
-    target_PxNxV: p_prompt(y | x_test) under the true concept.
     """
 
     predictive_PxNxV: np.ndarray
     log_posterior_PxNxC: np.ndarray
+    defined_PxN: np.ndarray
     label_PxN: np.ndarray
-    target_PxNxV: np.ndarray
 
 
 def started_mixture(mixture: MixtureOfHMMs, start_SxH: np.ndarray) -> MixtureOfHMMs:
@@ -75,14 +76,7 @@ def prompt_aware(
     evidence_x, evidence_O = np.asarray(out.log_evidence[..., 0, :]), np.asarray(out.log_evidence[..., 1, :])
     concept_PxNxCxV = np.asarray(out.predictive[..., 0, :, : mixture.n_tokens])
     before_PxNxC = np.concatenate([np.zeros_like(evidence_O[:, :1]), evidence_O[:, :-1].cumsum(1)], 1)
-    with np.errstate(divide="ignore"):
-        joint = np.log(np.asarray(mixture.prior)) + before_PxNxC + evidence_x
-    log_posterior = joint - _log_sum_exp(joint)
+    _, log_posterior, defined = (np.asarray(x) for x in weigh(mixture.prior, before_PxNxC + evidence_x))
     predictive = np.einsum("pnc,pncv->pnv", np.exp(log_posterior), concept_PxNxCxV)
-    target = concept_PxNxCxV[np.arange(prompts), :, true_P]
-    return PromptAware(predictive, log_posterior, target.argmax(-1), target)
-
-
-def _log_sum_exp(joint: np.ndarray) -> np.ndarray:
-    top = joint.max(-1, keepdims=True)
-    return top + np.log(np.exp(joint - top).sum(-1, keepdims=True))
+    label_PxN = concept_PxNxCxV[np.arange(prompts), :, true_P].argmax(-1)
+    return PromptAware(predictive, log_posterior, defined, label_PxN)

@@ -101,7 +101,7 @@ def condition_table(result: Verification) -> Table:
             rate += f" [{row.rate_low:.3f}, {row.rate_high:.3f}]"
         table.add_row(
             str(row.k), f"{row.true_concept}, {row.concept}", number(row.kl_sum), f"{row.kl_infinite_mass:.3g}",
-            number(row.eps_start + row.eps_delim_printed), number(row.start_kl + row.eps_delim_repaired), rate,
+            number(row.printed_threshold), number(row.repaired_threshold), rate,
             verdict(row.printed_holds), verdict(row.repaired_holds), verdict(row.sharp_holds),
         )  # fmt: skip
     return table
@@ -185,8 +185,8 @@ def comparison_table(results: list[Verification]) -> Table:
     facts: dict[str, Callable[[Condition], str]] = {
         "k": lambda row: str(row.k),
         "ΣKL, least room, nats": lambda row: number(row.kl_sum),
-        "printed threshold, nats": lambda row: number(row.eps_start + row.eps_delim_printed),
-        "repaired threshold, nats": lambda row: number(row.start_kl + row.eps_delim_repaired),
+        "printed threshold, nats": lambda row: number(row.printed_threshold),
+        "repaired threshold, nats": lambda row: number(row.repaired_threshold),
         "rate, nats/example": lambda row: "undefined" if row.rate is None else number(row.rate),
     }
     for words, fact in facts.items():

@@ -15,9 +15,7 @@ from simulators.released import released_documents
 from simulators.sampler import sample_documents
 from theory import ModelError, PromptLaw, filter_mixture
 from theory.assumptions import Assumption, check_assumptions, worst_case
-
-RELEASED = {"ginc": 50, "ginc-100": 100, "ginc-150": 150}
-"""Instances whose published validation documents can be replayed, and their vocabulary."""
+from theory.filter import weigh
 
 DEFAULT_KS = (3, 5, 8, 10)
 
@@ -26,7 +24,7 @@ class BayesLoss(NamedTuple):
     """Cross-entropy of the exact Bayes predictor.
 
     cross_entropy: nats per token, mean over documents.
-    standard_error: of that mean, over documents; inf where there is one document.
+    standard_error: of that mean, over documents; inf where there is one document, or an impossible one.
     documents, length: how many, and their length in tokens.
     recovered: documents whose posterior ends with its largest weight on the true concept.
     """
@@ -145,9 +143,9 @@ def fresh_loss(instance: Instance, settings: Settings) -> BayesLoss:
 
 def published_loss(instance: Instance) -> BayesLoss | None:
     """Bayes cross-entropy on the published validation documents, for the released instances."""
-    if instance.name not in RELEASED:
+    if instance.released_vocabulary is None:
         return None
-    documents = released_documents(RELEASED[instance.name], "validation", None, None)
+    documents = released_documents(instance.released_vocabulary, "validation")
     return bayes_loss(instance, documents.tokens, documents.concepts)
 
 
@@ -155,12 +153,10 @@ def bayes_loss(instance: Instance, tokens_BxT: np.ndarray, concepts_B: np.ndarra
     """-(1/T) log p(o_1..o_T) under the mixture, in nats per token, and how often the concept is recovered."""
     documents, length = tokens_BxT.shape
     out = filter_mixture(instance.mixture, tokens_BxT, positions=[length])
-    with np.errstate(divide="ignore"):
-        joint = np.log(instance.mixture.prior) + np.asarray(out.log_evidence)[:, 0]
-    top = joint.max(-1, keepdims=True)
-    loss_B = -(top[:, 0] + np.log(np.exp(joint - top).sum(-1))) / length
+    loss_B = -np.asarray(weigh(instance.mixture.prior, out.log_evidence[:, 0]).log_probability) / length
     recovered = int((np.asarray(out.log_posterior)[:, 0].argmax(-1) == concepts_B).sum())
-    error = float(loss_B.std(ddof=1) / math.sqrt(documents)) if documents > 1 else math.inf
+    known = documents > 1 and np.isfinite(loss_B).all()
+    error = float(loss_B.std(ddof=1) / math.sqrt(documents)) if known else math.inf
     return BayesLoss(float(loss_B.mean()), error, documents, length, recovered)
 
 

@@ -20,6 +20,7 @@ class Instance(eqx.Module):
         k: the example length the instance was made for, or None.
         seed: what the numbers were drawn with, or None where nothing was drawn.
         description: one line.
+        released_vocabulary: V of the release that this instance *is* (its data can be replayed), or None.
 
     Raises:
         ModelError: a start law that is no law on the mixture's states, a true concept the mixture does not have,
@@ -33,6 +34,7 @@ class Instance(eqx.Module):
     k: int | None = eqx.field(static=True)
     seed: int | None = eqx.field(static=True)
     description: str = eqx.field(static=True)
+    released_vocabulary: int | None = eqx.field(static=True)
 
     def __init__(
         self,
@@ -43,8 +45,10 @@ class Instance(eqx.Module):
         k: int | None = None,
         seed: int | None = None,
         description: str = "",
+        released_vocabulary: int | None = None,
     ):
         self.name, self.mixture, self.seed, self.description = name, mixture, seed, description
+        self.released_vocabulary = released_vocabulary
         self.prompt_starts = as_float64("prompt_starts", prompt_starts)
         self.true_concepts = tuple(as_token("true_concept", concept) for concept in true_concepts)
         self.k = None if k is None else as_token("k", k)

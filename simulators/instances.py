@@ -52,7 +52,8 @@ def load_instance(spec: str, seed: int | None = None) -> Instance:
 def _released(vocabulary: int) -> Callable[[str, int | None], Instance]:
     def make(name: str, seed: int | None) -> Instance:
         mixture = ginc.released_ginc(vocabulary).pretraining
-        return _ginc(name, mixture, ginc.PARAMETER_SEED, f"GINC, released recipe (10 permutations), V = {vocabulary}")
+        text = f"GINC, released recipe (10 permutations), V = {vocabulary}"
+        return _ginc(name, mixture, ginc.PARAMETER_SEED, text, vocabulary)
 
     return make
 
@@ -62,10 +63,13 @@ def _paper(name: str, seed: int | None) -> Instance:
     return _ginc(name, ginc.paper_ginc(seed=seed), seed, "GINC, paper recipe (100 permutations), V = 50")
 
 
-def _ginc(name: str, mixture: MixtureOfHMMs, seed: int, description: str) -> Instance:
+def _ginc(
+    name: str, mixture: MixtureOfHMMs, seed: int, description: str, released_vocabulary: int | None = None
+) -> Instance:
     """GINC's prompts: nine start laws, one a property; every concept is the true one in turn."""
     starts = np.tile(ginc.property_start_laws(), (mixture.n_concepts, 1, 1))
-    return Instance(name, mixture, starts, tuple(range(mixture.n_concepts)), None, seed, description)
+    concepts = tuple(range(mixture.n_concepts))
+    return Instance(name, mixture, starts, concepts, None, seed, description, released_vocabulary)
 
 
 def _regular(name: str, seed: int | None) -> Instance:

@@ -21,8 +21,8 @@ MUTATIONS = (
     Mutation(
         "drop the prior",
         "theory/filter.py",
-        "joint = safe_log(mixture.prior) + trace.log_evidence_PxBxC",
-        "joint = trace.log_evidence_PxBxC",
+        "joint = safe_log(prior) + log_evidence",
+        "joint = 0.0 * prior + log_evidence",
         "tests/theory/test_filter.py::test_a_case_worked_by_hand",
     ),
     Mutation(
@@ -50,8 +50,8 @@ MUTATIONS = (
     Mutation(
         "c1 for c2",
         "theory/thresholds.py",
-        "2 * (_log(c2) - _log(c1))",
-        "2 * (_log(c1) - _log(c1))",
+        "2 * (log0(c2) - log0(c1))",
+        "2 * (log0(c1) - log0(c1))",
         "tests/theory/test_conditions.py::test_printed_counterexample",
     ),
     Mutation(

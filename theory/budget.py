@@ -14,6 +14,7 @@ from theory.information import KLSum, kl_table
 from theory.input_margins import StartShift, start_shift_by_input
 from theory.models import MixtureOfHMMs
 from theory.prompts import PromptLaw
+from theory.thresholds import add_costs
 
 
 class Cause(NamedTuple):
@@ -104,8 +105,8 @@ def split_budget(
         _extreme_transition(mixture, others, 1),
         _extreme_ratio(mixture, concept, 1),
         _extreme_ratio(mixture, true, -1),
-        _margin(signal.value, condition.eps_start + condition.eps_delim_printed),
-        _margin(signal.value, start_kl.value + condition.eps_delim_repaired),
+        _margin(signal.value, condition.printed_threshold),
+        _margin(signal.value, add_costs(start_kl.value, condition.eps_delim_repaired)),
         start_shift_by_input(mixture, prompt, seed=seed, budget=budget, worst=worst),
         "",
     )
@@ -129,7 +130,7 @@ def _extreme_ratio(mixture: MixtureOfHMMs, concept: int, sign: int) -> StartRati
 
 
 def _margin(signal: float, threshold: float) -> float:
-    return -np.inf if threshold == np.inf or np.isnan(threshold) else float(signal - threshold)
+    return -np.inf if threshold == np.inf else float(signal - threshold)
 
 
 def reading(split: Budget) -> str:

@@ -22,7 +22,7 @@ from theory.prompts import PromptLaw
 from theory.rates import log_likelihood_rates
 from theory.scores import ACCURACY
 from theory.supports import Forbidden, forbidden_mass
-from theory.thresholds import Thresholds, condition_thresholds
+from theory.thresholds import Thresholds, add_costs, condition_thresholds
 
 BUDGET = 200_000
 """Merged prefixes affordable on one level, a tenth of what a single ``kl_sum`` spends: every start law is visited."""
@@ -64,6 +64,16 @@ class Condition(NamedTuple):
     kl_low: float
     kl_high: float
     prompt_start: int
+
+    @property
+    def printed_threshold(self) -> float:
+        """eps_start + eps_delim, printed; +inf where either is."""
+        return add_costs(self.eps_start, self.eps_delim_printed)
+
+    @property
+    def repaired_threshold(self) -> float:
+        """start_kl + eps_delim, repaired; +inf where either is."""
+        return add_costs(self.start_kl, self.eps_delim_repaired)
 
 
 class CriticalK(NamedTuple):
@@ -199,19 +209,14 @@ class _Numbers:
 def _condition(
     k: int, true_concept: int, concept: int, start: int, kl: KLSum, start_kl: KLSum, eps: Thresholds, rate: Rate
 ) -> Condition:
-    printed = _sum(eps.start, eps.printed)
-    repaired = _sum(start_kl.low, eps.repaired), _sum(start_kl.high, eps.repaired)
+    printed = add_costs(eps.start, eps.printed)
+    repaired = add_costs(start_kl.low, eps.repaired), add_costs(start_kl.high, eps.repaired)
     sharp: Verdict = "undetermined" if rate.value is None else exceeds(-rate.high, -rate.low, 0.0, 0.0)
     return Condition(
         k, true_concept, concept, kl.value, kl.infinite_mass, eps.start, eps.printed, eps.repaired, start_kl.value,
         exceeds(kl.low, kl.high, printed, printed), exceeds(kl.low, kl.high, *repaired),
         rate.value, rate.low, rate.high, sharp, f"kl {kl.method}, rate {rate.method}", kl.low, kl.high, start,
     )  # fmt: skip
-
-
-def _sum(*costs: float) -> float:
-    """Costs added up; a cost of +inf wins over -inf."""
-    return math.inf if math.inf in costs else sum(costs)
 
 
 def critical_k(

@@ -143,12 +143,33 @@ def log_evidence(mixture: MixtureOfHMMs, tokens: Any, *, method: Method = "auto"
 
 def log_probability(mixture: MixtureOfHMMs, tokens: Any, *, method: Method = "auto") -> Array:
     """(...,) log p(o_1..o_T) = log sum_c prior_c p(o_1..o_T | theta_c), nats; -inf where impossible."""
-    return _weigh(mixture.prior, log_evidence(mixture, tokens, method=method))
+    return weigh(mixture.prior, log_evidence(mixture, tokens, method=method)).log_probability
+
+
+class Weighed(NamedTuple):
+    """Concepts weighed by their evidence.
+
+    log_probability: (...,) log sum_c prior_c exp(evidence_c), nats; -inf where impossible.
+    log_posterior: (..., C) nats; -inf throughout where ``defined`` is False.
+    defined: (...,) whether the posterior exists.
+    """
+
+    log_probability: Array
+    log_posterior: Array
+    defined: Array
 
 
 @in_float64
-def _weigh(prior: Array, evidence: Array) -> Array:
-    return log_sum_exp(safe_log(prior) + evidence, -1)
+def weigh(prior: Array, log_evidence: Array) -> Weighed:
+    """Bayes' rule over concepts: from (C,) prior and (..., C) log-evidence to the posterior, exact at zeros."""
+    return _weigh(prior, log_evidence)
+
+
+def _weigh(prior: Array, log_evidence: Array) -> Weighed:
+    joint = safe_log(prior) + log_evidence
+    total = log_sum_exp(joint, -1)
+    defined = total > -jnp.inf
+    return Weighed(total, joint - jnp.where(defined, total, 0.0)[..., None], defined)
 
 
 def choose(mixture: MixtureOfHMMs, method: Method) -> Method:
@@ -251,10 +272,7 @@ _run = jax.jit(_run_unjitted, static_argnames=("n_slots", "method", "per_concept
 
 def _read(mixture: MixtureOfHMMs, trace: Trace) -> MixtureFilter:
     """Posterior and mixture predictive from per-concept evidence and predictives."""
-    joint = safe_log(mixture.prior) + trace.log_evidence_PxBxC
-    total = log_sum_exp(joint, -1)
-    defined = total > -jnp.inf
-    log_posterior = joint - jnp.where(defined, total, 0.0)[..., None]
+    _, log_posterior, defined = _weigh(mixture.prior, trace.log_evidence_PxBxC)
     predictive = (jnp.exp(log_posterior)[..., None] * trace.predictive_PxBxCxV).sum(-2)
     out = (trace.log_evidence_PxBxC, log_posterior, defined, predictive)
     evidence, posterior, exists, following = (x.swapaxes(0, 1) for x in out)

@@ -263,7 +263,7 @@ def evaluate_theorem_2(
     factor = gamma(series.fisher)
     rows = check_conditions(mixture, np.asarray(prompt_start)[None], 0, k, seed=seed)
     inside = [row for row in rows if row.printed_holds is not True]
-    worst = max((row.eps_start + row.eps_delim_printed for row in inside), default=0.0)
+    worst = max((row.printed_threshold for row in inside), default=0.0)
     nats = factor.printed * worst / (k - 1) if inside else 0.0
     bound = risk_bound(max(nats, 0.0))
     lacking = [a.name for a in check_assumptions(mixture, law) if a.holds is not True]

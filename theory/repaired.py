@@ -58,12 +58,12 @@ class RepairedConstants(NamedTuple):
     @property
     def a_theta(self) -> float:
         """a_theta = log(R_theta/rho*), nats."""
-        return _log(self.r_theta) - _log(self.rho_star) if self.rho_star > 0 else math.inf
+        return log0(self.r_theta) - log0(self.rho_star) if self.rho_star > 0 else math.inf
 
     @property
     def log_c2_over_c1(self) -> float:
         """log(c2/c1), nats; inf where c1 = 0 (the bound then says nothing)."""
-        return _log(self.c2) - _log(self.c1) if self.c1 > 0 else math.inf
+        return log0(self.c2) - log0(self.c1) if self.c1 > 0 else math.inf
 
     @property
     def eps_delim(self) -> float:
@@ -151,14 +151,14 @@ def step_a(mixture: MixtureOfHMMs, true_concept: int, concept: int, past: np.nda
     """Step A: log p(delim, O | past, theta) <= log(c2 R_theta) + log p(O | theta), for every past."""
     constants = repaired_constants(mixture, true_concept, concept)
     sides = segment_probability(mixture, concept, past, example)
-    return sides._replace(right=_add(sides.right, _log(constants.r_theta), _log(constants.c2)))
+    return sides._replace(right=_add(sides.right, log0(constants.r_theta), log0(constants.c2)))
 
 
 def step_b(mixture: MixtureOfHMMs, true_concept: int, concept: int, past: np.ndarray, example: np.ndarray) -> Sides:
     """Step B, as left <= right: log(c1 rho*) + log p(O | theta*) <= log p(delim, O | past, theta*), for every past."""
     constants = repaired_constants(mixture, true_concept, concept)
     sides = segment_probability(mixture, true_concept, past, example)
-    cost = _log(constants.c1) + _log(constants.rho_star)
+    cost = log0(constants.c1) + log0(constants.rho_star)
     return Sides(sides.right + cost, sides.left, sides.defined)
 
 
@@ -236,7 +236,7 @@ def limit_bound(constants: RepairedConstants, start_kl: float, kl_sum: float) ->
 
 def _front(constants: RepairedConstants, steps: int) -> float:
     """-log(|D| c1) - m log(c5 c6)."""
-    return -_log(constants.n_delimiters * constants.c1) - steps * (_log(constants.c5) + _log(constants.c6))
+    return -log0(constants.n_delimiters * constants.c1) - steps * (log0(constants.c5) + log0(constants.c6))
 
 
 def _add(values: np.ndarray, *costs: np.ndarray | float) -> np.ndarray:
@@ -246,7 +246,8 @@ def _add(values: np.ndarray, *costs: np.ndarray | float) -> np.ndarray:
     return np.where(vacuous, math.inf, sum(np.where(vacuous, 0.0, term) for term in terms))
 
 
-def _log(x: float) -> float:
+def log0(x: float) -> float:
+    """log x, with log 0 = -inf."""
     return math.log(x) if x > 0 else -math.inf
 
 

@@ -19,6 +19,7 @@ from theory.models import HMM, MixtureOfHMMs
 from theory.prompts import PromptLaw
 from theory.rates import log_likelihood_rates
 from theory.repaired import lemma_1
+from theory.thresholds import add_costs
 from theory.types import Array
 
 Conclusion = Literal["holds", "fails", "undetermined"]
@@ -377,7 +378,7 @@ def _theorem_1(
     if version == "printed" or one_start_law:
         verdicts = [getattr(row, f"{version}_holds") for row in rows]
     elif version == "repaired":
-        verdicts = [row.kl_low > _cost(row.eps_start, row.eps_delim_repaired) for row in rows]
+        verdicts = [row.kl_low > add_costs(row.eps_start, row.eps_delim_repaired) for row in rows]
     else:
         verdicts = [case.sharp_holds for case in cases]
     needs[f"{version} condition"] = _all(verdicts) if verdicts else True
@@ -389,11 +390,6 @@ def _theorem_1(
     return TheoremVerdict(
         "1", version, applies, 0.0 if applies else None, not applies, conclusion[0], f"{missing}; {conclusion[1]}"
     )
-
-
-def _cost(*terms: float) -> float:
-    """The sum; a term of +inf, which says nothing, wins over -inf."""
-    return np.inf if np.inf in terms else sum(terms)
 
 
 def _same_argmax(mixture: MixtureOfHMMs, case: _Case) -> bool | str:
@@ -445,7 +441,7 @@ def _theorem_3_printed(
 ) -> TheoremVerdict:
     """B = {theta : Condition 1 not shown}; excess risk at most g^{-1}( max_B (eps_start + eps_delim) / (k - 1) )."""
     inside = [row for row in rows if row.printed_holds is not True]
-    worst = max((_cost(row.eps_start, row.eps_delim_printed) for row in inside), default=0.0)
+    worst = max((row.printed_threshold for row in inside), default=0.0)
     nats = max(worst, 0.0) / (cases[0].law.length - 1)
     return _theorem_3("printed", mixture, cases, risk, holds, nats, f"{len(inside)} in B")
 

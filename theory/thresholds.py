@@ -10,7 +10,7 @@ import numpy as np
 
 from theory.checks import ModelError
 from theory.models import MixtureOfHMMs
-from theory.repaired import pure_delimiter_states, repaired_constants
+from theory.repaired import log0, pure_delimiter_states, repaired_constants
 
 
 class Thresholds(NamedTuple):
@@ -35,8 +35,8 @@ def condition_thresholds(mixture: MixtureOfHMMs, true_concept: int, concept: int
     starts = initial[:, states]
     c3, c4, c8 = float(starts.min()), float(starts.max()), float(initial[true_concept].min())
     vacuous = c1 == 0.0 or c3 == 0.0
-    printed = math.inf if vacuous else 2 * (_log(c2) - _log(c1)) + _log(c4) - _log(c3)
-    return Thresholds(-_log(c8), printed, _repaired(mixture, true_concept, concept))
+    printed = math.inf if vacuous else 2 * (log0(c2) - log0(c1)) + log0(c4) - log0(c3)
+    return Thresholds(-log0(c8), printed, _repaired(mixture, true_concept, concept))
 
 
 def _repaired(mixture: MixtureOfHMMs, true_concept: int, concept: int) -> float:
@@ -47,5 +47,6 @@ def _repaired(mixture: MixtureOfHMMs, true_concept: int, concept: int) -> float:
     return repaired_constants(mixture, true_concept, concept).eps_delim
 
 
-def _log(x: float) -> float:
-    return math.log(x) if x > 0 else -math.inf
+def add_costs(*costs: float) -> float:
+    """Costs added up; one of +inf, after which a bound says nothing, wins over -inf."""
+    return math.inf if math.inf in costs else sum(costs)

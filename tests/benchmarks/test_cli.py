@@ -255,3 +255,28 @@ def test_help_has_examples_and_the_module_is_the_script():
         )
         assert f"implicit-bayes {command}" in shown.stdout
         assert "Try:" in shown.stdout
+
+
+def test_a_file_called_ginc_is_not_the_release(tmp_path):
+    """The published validation documents belong to the released instance, not to whatever bears its name."""
+    path, target = tmp_path / "ginc.npz", tmp_path / "x.json"
+    save_instance(load_instance("printed-counterexample"), path)
+    assert cli.run(["verify", str(path), *SMALL, "--json", str(target)]) == 0
+    found = json.loads(target.read_text())
+    assert found["instance"]["name"] == "ginc"
+    assert found["bayes_published_validation"] is None
+
+
+def test_costs_of_opposite_infinities_are_infinite_never_nan(tmp_path):
+    """theta* never starts in state 0 (eps_start = inf) while theta never visits a delimiter (eps_delim = -inf)."""
+    path, target = tmp_path / "x.npz", tmp_path / "x.json"
+    true, other = [[0.4, 0.4, 0.2]] * 3, [[0.5, 0.5, 0.0]] * 3
+    np.savez(path, prior=[0.5, 0.5], initial=[[0.0, 0.6, 0.4], [0.3, 0.3, 0.4]], transition=[true, other],
+             emission=np.eye(3), delimiter=2, true_concept=0, prompt_start=[0.0, 1.0, 0.0], k=2)  # fmt: skip
+    out = tmp_path / "out"
+    assert cli.run(["verify", str(path), *SMALL, "--json", str(target), "--out", str(out)]) == 0
+    row = next(row for row in json.loads(target.read_text())["conditions"] if row["k"] == 2)
+    assert (row["eps_start"], row["eps_delim_printed"]) == ("inf", "-inf")
+    stored = storage.read_results(out / "results.nc")
+    assert not np.isnan(stored.condition_printed_threshold).any()
+    assert not np.isnan(stored.condition_repaired_threshold).any()

@@ -9,6 +9,7 @@ import pytest
 from benchmarks.curves import in_context_curves, references, split_examples
 from benchmarks.intervals import wilson
 from benchmarks.prompt_aware import prompt_aware, started_mixture
+from benchmarks.verify import bayes_loss
 from simulators.instances import Instance
 from simulators.sampler import sample_prompts
 from theory import MixtureOfHMMs, filter_mixture, log_evidence
@@ -117,3 +118,28 @@ def test_wilson_at_the_ends():
     low, high = wilson(np.array([0, 10, 0]), np.array([10, 10, 0]))
     assert (low[0], high[1]) == (0.0, 1.0)
     assert (low[2], high[2]) == (0.0, 1.0)
+
+
+def test_prompt_aware_has_no_answer_where_every_concept_of_positive_prior_forbids_the_prompt():
+    """A true concept of prior zero: the prompt's own law does not help, and nothing may become nan."""
+    kernels = np.array([[[0.0, 1.0], [0.0, 1.0]], [[0.5, 0.5], [1.0, 0.0]]])
+    mixture = MixtureOfHMMs([1.0, 0.0], [[0.5, 0.5]] * 2, kernels, np.eye(2), 1)
+    instance = Instance("foreign", mixture, np.array([[[0.0, 1.0]]] * 2), (1,), 3, None, "prior zero on the truth")
+    out = prompt_aware(
+        mixture, np.array([[[1, 0, 1], [1, 0, 0]]]), np.array([[0.0, 1.0]]), np.zeros(1, int), np.ones(1, int)
+    )
+    assert not out.defined_PxN.any()
+    assert not np.isnan(out.predictive_PxNxV).any()
+    assert not np.isnan(out.log_posterior_PxNxC).any()
+    table = in_context_curves(instance, [3], [0, 1], 20, [], 0)
+    assert (table.undefined.sel(predictor="prompt-aware") == 20).all()
+    assert np.isnan(table.accuracy.sel(predictor="prompt-aware")).all()
+
+
+def test_the_loss_of_an_impossible_document_is_infinite_not_nan():
+    instance = small()
+    mixture = MixtureOfHMMs([1.0], [[1.0, 0.0]], [[[1.0, 0.0], [0.5, 0.5]]], np.eye(2), 1)
+    impossible = Instance("stuck", mixture, np.array([[[1.0, 0.0]]]), (0,), 2, None, "one state for ever")
+    loss = bayes_loss(impossible, np.array([[0, 0], [0, 1]]), np.zeros(2, int))
+    assert loss.cross_entropy == np.inf
+    assert bayes_loss(instance, np.array([[0, 1], [1, 2]]), np.zeros(2, int)).cross_entropy > 0
