@@ -11,10 +11,14 @@ import jax
 import numpy as np
 import xarray as xr
 
-from benchmarks.prompt_aware import prompt_aware
+from benchmarks.prompt_aware import prompt_aware, started_mixture
+from simulators.datasets import Prompts
 from simulators.instances import Instance
 from simulators.sampler import sample_prompts
-from theory import filter_mixture
+from theory import MixtureOfHMMs, filter_mixture
+from theory.filter import prepare
+from theory.kernels import SupportTables
+from theory.prompts import prefix_length
 
 CHUNK = 100
 """Prompts filtered together (a progress tick each)."""
@@ -78,7 +82,7 @@ def in_context_curves(
     predictors = references(epsilons)
     shape = (len(predictors), len(ks), len(ns))
     correct, undefined = np.zeros(shape, int), np.zeros(shape, int)
-    mixtures = {p: instance.mixture if p.epsilon is None else instance.mixture.smooth(p.epsilon) for p in predictors}
+    references_of = _References(instance, predictors)
     for i, k in enumerate(ks):
         key = jax.random.key(seed)
         for begin in range(0, prompts, CHUNK):
@@ -87,32 +91,48 @@ def in_context_curves(
             batch = sample_prompts(
                 instance.mixture, instance.prompt_starts, draw, CHUNK, k, max(ns), instance.true_concepts
             )
-            for j, tally in enumerate(_tally(instance, mixtures, batch, k, ns, size)):
+            for j, tally in enumerate(references_of.tally(batch, k, ns, size)):
                 correct[j, i] += tally.correct_N
                 undefined[j, i] += tally.undefined_N
             advance(size)
     return _dataset(predictors, ks, ns, prompts, correct, undefined)
 
 
-def _tally(instance: Instance, mixtures, batch, k: int, ns: Sequence[int], size: int) -> list[Tally]:
-    """Counts of the first ``size`` prompts of a batch (batches keep one shape, so that one compilation serves)."""
-    examples_PxNxK = split_examples(batch.tokens, k)
-    distinct_SxH, law_CxS = np.unique(instance.prompt_starts.reshape(-1, instance.mixture.n_states), axis=0,
-                                      return_inverse=True)  # fmt: skip
-    law_CxS = law_CxS.reshape(instance.prompt_starts.shape[:2])
-    index_P = law_CxS[batch.concepts, batch.starts]
-    ceiling = prompt_aware(instance.mixture, examples_PxNxK, distinct_SxH, index_P, batch.concepts)
-    label = ceiling.label_PxN[:, ns]
-    tallies = []
-    for predictor, mixture in mixtures.items():
-        if predictor.name == "prompt-aware":
-            guess, defined = ceiling.predictive_PxNxV[:, ns].argmax(-1), ceiling.defined_PxN[:, ns]
-        else:
-            at = [(k + 1) * n + k - 1 for n in ns]
-            out = filter_mixture(mixture, batch.tokens[:, : max(at)], positions=at)
-            guess, defined = np.asarray(out.predictive).argmax(-1), np.asarray(out.defined)
-        tallies.append(Tally(((guess == label) & defined)[:size].sum(0), (~defined)[:size].sum(0)))
-    return tallies
+class _References:
+    """The predictors of one instance, what their filters precompute built once for all k and all batches."""
+
+    def __init__(self, instance: Instance, predictors: Sequence[Predictor]):
+        self.mixture, states = instance.mixture, instance.mixture.n_states
+        laws = np.asarray(instance.prompt_starts).reshape(-1, states)
+        self.start_SxH, index = np.unique(laws, axis=0, return_inverse=True)
+        self.index_CxS = index.reshape(instance.prompt_starts.shape[:2])
+        self.started_tables = prepare(started_mixture(self.mixture, self.start_SxH))
+        self.filters: list[tuple[MixtureOfHMMs, SupportTables | None] | None] = []
+        for predictor in predictors:
+            if predictor.name == "prompt-aware":
+                self.filters.append(None)
+                continue
+            mixture = self.mixture if predictor.epsilon is None else self.mixture.smooth(predictor.epsilon)
+            self.filters.append((mixture, prepare(mixture)))
+
+    def tally(self, batch: Prompts, k: int, ns: Sequence[int], size: int) -> list[Tally]:
+        """Counts of the first ``size`` prompts of a batch (batches keep one shape, so that one compilation serves)."""
+        start_P = self.index_CxS[batch.concepts, batch.starts]
+        ceiling = prompt_aware(
+            self.mixture, split_examples(batch.tokens, k), self.start_SxH, start_P, batch.concepts,
+            tables=self.started_tables,
+        )  # fmt: skip
+        label, tallies = ceiling.label_PxN[:, ns], []
+        at = [prefix_length(k, n) for n in ns]
+        for prepared in self.filters:
+            if prepared is None:
+                guess, defined = ceiling.predictive_PxNxV[:, ns].argmax(-1), ceiling.defined_PxN[:, ns]
+            else:
+                mixture, tables = prepared
+                out = filter_mixture(mixture, batch.tokens[:, : max(at)], positions=at, tables=tables)
+                guess, defined = np.asarray(out.predictive).argmax(-1), np.asarray(out.defined)
+            tallies.append(Tally(((guess == label) & defined)[:size].sum(0), (~defined)[:size].sum(0)))
+        return tallies
 
 
 def split_examples(tokens_PxL: np.ndarray, k: int) -> np.ndarray:

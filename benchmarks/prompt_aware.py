@@ -11,6 +11,7 @@ import numpy as np
 
 from theory import MixtureOfHMMs, filter_concepts
 from theory.filter import Method, weigh
+from theory.kernels import SupportTables
 
 
 class PromptAware(NamedTuple):
@@ -54,6 +55,7 @@ def prompt_aware(
     start_index_P: np.ndarray,
     true_P: np.ndarray,
     method: Method = "auto",
+    tables: SupportTables | None = None,
 ) -> PromptAware:
     """Filter every example once, on its own, and add up.
 
@@ -64,6 +66,7 @@ def prompt_aware(
         start_index_P: which of them each prompt uses.
         true_P: the true concept of each prompt.
         method: of the filter.
+        tables: ``prepare(started_mixture(mixture, start_SxH), method)``, if the caller has it already.
 
     Returns:
         PromptAware with N + 1 numbers of examples, n = 0..N.
@@ -72,7 +75,7 @@ def prompt_aware(
     started = started_mixture(mixture, start_SxH)
     extra = np.broadcast_to((mixture.n_tokens + start_index_P)[:, None, None], (prompts, examples, 1))
     tokens = np.concatenate([extra, example_PxNxK], -1)
-    out = filter_concepts(started, tokens, positions=[length, length + 1], method=method)
+    out = filter_concepts(started, tokens, positions=[length, length + 1], method=method, tables=tables)
     evidence_x, evidence_O = np.asarray(out.log_evidence[..., 0, :]), np.asarray(out.log_evidence[..., 1, :])
     concept_PxNxCxV = np.asarray(out.predictive[..., 0, :, : mixture.n_tokens])
     before_PxNxC = np.concatenate([np.zeros_like(evidence_O[:, :1]), evidence_O[:, :-1].cumsum(1)], 1)

@@ -113,7 +113,7 @@ def table(columns: Mapping[str, Sequence[str]]) -> str:
         "",
         "Made by `implicit-bayes statements --out docs/statements.md`; CI makes it again and compares. A status is",
         "over every true concept, alternative and prompt start law of the instance, at the k in its column. For a",
-        "theorem: whether its hypotheses are shown to hold, then whether its conclusion is true of the exact Bayes.",
+        "theorem: whether its hypotheses are shown to hold, then whether its conclusion is true of exact Bayes.",
         "",
     ]
     titles = ["statement", "formula", "function", "test (tests/theory/)"]

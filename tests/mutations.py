@@ -57,8 +57,8 @@ MUTATIONS = (
     Mutation(
         "k for k - 1 in the test example",
         "theory/prompts.py",
-        "return (self.length + 1) * n + self.length - 1",
-        "return (self.length + 1) * n + self.length",
+        "return (k + 1) * n + k - 1",
+        "return (k + 1) * n + k",
         "tests/theory/test_prompts.py::test_the_test_position_counts_examples_and_delimiters",
     ),
     Mutation(

@@ -110,9 +110,7 @@ def start_shift(mixture: MixtureOfHMMs, prompt: PromptLaw, budget: int) -> Assum
     Delta(x) is the top-1 minus top-2 probability of p_prompt(y|x). Since Delta <= 1, a distance of 1/4 or more fails
     for every x; otherwise every reachable belief after k - 1 tokens is expanded (x_test may hold delimiters too).
     """
-    states = mixture.delimiter_states()
-    tv_D = 0.5 * np.abs(np.asarray(prompt.hmm.transition)[states] - np.asarray(prompt.start)).sum(-1)
-    tv, d = float(tv_D.max()), int(states[tv_D.argmax()])
+    tv, d = largest_shift(mixture, prompt)
     if tv >= 0.25:
         witness = f"TV {tv:.6g} from delimiter state {d} is at least 1/4, so no x_test can satisfy it"
         return Assumption("A3", False, {"tv": tv, "margin": 0.25}, witness)
@@ -120,13 +118,25 @@ def start_shift(mixture: MixtureOfHMMs, prompt: PromptLaw, budget: int) -> Assum
     if not beliefs.complete:
         witness = f"TV {tv:.6g}; more than {budget} beliefs to expand at k = {prompt.length}"
         return Assumption("A3", "undetermined", {"tv": tv}, witness)
-    top_Nx2 = np.sort(beliefs.law_NxH @ np.asarray(prompt.hmm.emission), -1)[:, -2:]
-    delta_N = top_Nx2[:, 1] - top_Nx2[:, 0] if top_Nx2.shape[1] == 2 else np.ones(len(top_Nx2))
+    delta_N = top_margin(beliefs.law_NxH @ np.asarray(prompt.hmm.emission))
     worst = int(delta_N.argmin())
     margin = float(delta_N[worst]) / 4
     x = " ".join(map(str, beliefs.example_Nxj[worst]))
     witness = f"largest TV {tv:.6g} (delimiter state {d}) against smallest Delta/4 {margin:.6g} at x_test = {x}"
     return Assumption("A3", tv < margin, {"tv": tv, "margin": margin}, witness)
+
+
+def largest_shift(mixture: MixtureOfHMMs, prompt: PromptLaw) -> tuple[float, int]:
+    """max over d in D of TV(p_prompt(h), p(h|d, theta*)), and the d that attains it."""
+    states = mixture.delimiter_states()
+    tv_D = 0.5 * np.abs(np.asarray(prompt.hmm.transition)[states] - np.asarray(prompt.start)).sum(-1)
+    return float(tv_D.max()), int(states[tv_D.argmax()])
+
+
+def top_margin(laws: np.ndarray) -> np.ndarray:
+    """(...,) top-1 minus top-2 probability of (..., V) laws; 1 where there is one token only."""
+    top = np.sort(laws, -1)[..., -2:]
+    return top[..., 1] - top[..., 0] if laws.shape[-1] > 1 else np.ones(laws.shape[:-1])
 
 
 def well_specified(true_concept: int | None) -> Assumption:

@@ -68,6 +68,7 @@ def filter_mixture(
     *,
     positions: Sequence[int] | None = None,
     method: Method = "auto",
+    tables: SupportTables | None = None,
 ) -> MixtureFilter:
     """Exact evidence, posterior and predictive at every (or at the chosen) prefix length, batched over documents.
 
@@ -83,6 +84,7 @@ def filter_mixture(
         tokens: (..., T) integer tokens; T may be 0.
         positions: prefix lengths t in 0..T to report, in the order wanted; default all.
         method: ``dense`` (all states), ``sparse`` (only states that can emit the token), ``log``, or ``auto``.
+        tables: ``prepare(mixture, method)`` of this very mixture, if the caller has it already.
 
     Returns:
         MixtureFilter over the leading axes of ``tokens``, then P positions.
@@ -90,7 +92,7 @@ def filter_mixture(
     Raises:
         ModelError: tokens that are not integers of the vocabulary, positions outside 0..T, an unknown method.
     """
-    return _filter(mixture, tokens, positions, method, per_concept=False)
+    return _filter(mixture, tokens, positions, method, tables, per_concept=False)
 
 
 def filter_concepts(
@@ -99,19 +101,25 @@ def filter_concepts(
     *,
     positions: Sequence[int] | None = None,
     method: Method = "auto",
+    tables: SupportTables | None = None,
 ) -> ConceptFilter:
     """What each concept, taken as known, says after each prefix: evidence and its own next-token predictive.
 
-    Args, method, exactness, Raises: as ``filter_mixture``.
+    Args, exactness, Raises: as ``filter_mixture``.
 
     Returns:
         ConceptFilter over the leading axes of ``tokens``, then P positions.
     """
-    return _filter(mixture, tokens, positions, method, per_concept=True)
+    return _filter(mixture, tokens, positions, method, tables, per_concept=True)
 
 
 def _filter(
-    mixture: MixtureOfHMMs, tokens: Any, positions: Sequence[int] | None, method: Method, per_concept: bool
+    mixture: MixtureOfHMMs,
+    tokens: Any,
+    positions: Sequence[int] | None,
+    method: Method,
+    tables: SupportTables | None,
+    per_concept: bool,
 ) -> Any:
     tokens = check_tokens(tokens, mixture.n_tokens)
     batch, length = tuple(tokens.shape[:-1]), tokens.shape[-1]
@@ -119,12 +127,14 @@ def _filter(
     slots = np.full(length + 1, len(wanted), dtype=np.int32)
     slots[wanted] = np.arange(len(wanted))
     method = choose(mixture, method)
+    if tables is None:
+        tables = prepare(mixture, method)
     flat = tokens.reshape(math.prod(batch), length)
     mixture = jax.tree.unflatten(_structure(), jax.tree.leaves(mixture))
     if is_traced((mixture, tokens)):
-        out = _run(mixture, _tables(mixture, method), flat.T, slots, len(wanted), method, per_concept)
+        out = _run(mixture, tables, flat.T, slots, len(wanted), method, per_concept)
     else:
-        out = _in_chunks(mixture, method, flat, slots, len(wanted), per_concept)
+        out = _in_chunks(mixture, method, tables, flat, slots, len(wanted), per_concept)
     return jax.tree.map(lambda x: x.reshape((*batch, *x.shape[1:])), out)
 
 
@@ -212,15 +222,25 @@ def check_positions(positions: Sequence[int], length: int) -> np.ndarray:
     return wanted
 
 
-def _tables(mixture: MixtureOfHMMs, method: Method) -> SupportTables | None:
-    return kernels.support_tables(mixture) if method == "sparse" else None
+def prepare(mixture: MixtureOfHMMs, method: Method = "auto") -> SupportTables | None:
+    """What the sparse recursion precomputes from a mixture, for callers that filter with the same one many times.
+
+    Returns:
+        The tables to pass on as ``tables``; None where ``method`` comes to another recursion, which needs none.
+    """
+    return kernels.support_tables(mixture) if choose(mixture, method) == "sparse" else None
 
 
 def _in_chunks(
-    mixture: MixtureOfHMMs, method: Method, tokens_BxT: Array, slots: np.ndarray, n_slots: int, per_concept: bool
+    mixture: MixtureOfHMMs,
+    method: Method,
+    tables: SupportTables | None,
+    tokens_BxT: Array,
+    slots: np.ndarray,
+    n_slots: int,
+    per_concept: bool,
 ) -> Any:
     """Documents in equal chunks, so that recorded beliefs fit in CHUNK_BYTES (the last chunk is padded)."""
-    tables = _tables(mixture, method)
     widest = max(mixture.n_states, mixture.n_tokens)
     size = max(1, min(len(tokens_BxT), CHUNK_BYTES // (8 * n_slots * mixture.n_concepts * widest + 1)))
     pieces = []
@@ -248,7 +268,8 @@ def _run_unjitted(
     read = _read_concepts if per_concept else _read
     if method == "log":
         return read(mixture, kernels.log_trace(mixture, tokens_TxB, slots, n_slots))
-    if tables is not None:
+    if method == "sparse":
+        assert tables is not None
         fast = kernels.sparse_trace(mixture, tables, tokens_TxB, slots, n_slots)
     else:
         fast = kernels.dense_trace(mixture, tokens_TxB, slots, n_slots)

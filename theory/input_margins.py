@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from theory.assumptions import Verdict
+from theory.assumptions import Verdict, largest_shift, top_margin
 from theory.beliefs import reachable_beliefs
 from theory.models import MixtureOfHMMs
 from theory.prefixes import build
@@ -58,17 +58,14 @@ def start_shift_by_input(
     mixture: MixtureOfHMMs, prompt: PromptLaw, *, seed: int = 0, budget: int = BUDGET, worst: int = 5
 ) -> StartShift:
     """A3 at every x_test of positive probability (those that hold delimiters too), or at sampled ones."""
-    states = mixture.delimiter_states()
-    tv_D = 0.5 * np.abs(np.asarray(prompt.hmm.transition)[states] - np.asarray(prompt.start)).sum(-1)
-    tv = float(tv_D.max())
+    tv, state = largest_shift(mixture, prompt)
     beliefs = reachable_beliefs(prompt.example_law(), prompt.length - 1, budget)
     if beliefs.complete:
         tokens, mass = beliefs.example_Nxj, beliefs.mass_N
         predictive = beliefs.law_NxH @ np.asarray(prompt.hmm.emission)
     else:
         tokens, mass, predictive = _sampled_inputs(prompt, seed)
-    top = np.sort(predictive, -1)[:, ::-1]
-    delta = top[:, 0] - top[:, 1] if top.shape[1] > 1 else np.ones(len(top))
+    delta = top_margin(predictive)
     order = np.argsort(delta, kind="stable")[:worst]
     rows = tuple(
         InputMargin(tuple(int(t) for t in tokens[i]), float(mass[i]), float(delta[i]), float(delta[i]) / 4)
@@ -76,7 +73,7 @@ def start_shift_by_input(
     )
     failing = float(mass[delta / 4 <= tv].sum())
     holds: Verdict = False if (delta / 4 <= tv).any() else True if beliefs.complete else "undetermined"
-    return StartShift(tv, int(states[tv_D.argmax()]), rows, failing, holds, beliefs.complete)
+    return StartShift(tv, state, rows, failing, holds, beliefs.complete)
 
 
 def _sampled_inputs(prompt: PromptLaw, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -71,7 +71,7 @@ def support_tables(mixture: MixtureOfHMMs) -> SupportTables:
     emission, transition = np.asarray(mixture.emissions), np.asarray(mixture.transition)
     concepts, states, tokens = emission.shape
     width = support_width(emission)
-    can_emit = np.any(emission > 0, axis=0, keepdims=True)[0]
+    can_emit: np.ndarray = np.any(emission > 0, axis=0)
     index = np.zeros((tokens, width), dtype=np.int64)
     real = np.zeros((tokens, width), dtype=bool)
     for o in range(tokens):
@@ -180,7 +180,7 @@ def sparse_trace(mixture: MixtureOfHMMs, tables: SupportTables, tokens_TxB: Arra
 
 
 def log_trace(mixture: MixtureOfHMMs, tokens_TxB: Array, slots: Array, n_slots: int) -> Trace:
-    """The forward recursion in logarithms: immune to underflow inside a concept, and about 30 times slower."""
+    """The forward recursion in logarithms: immune to underflow inside a concept, and far slower."""
     log_transition, log_emission = safe_log(mixture.transition), safe_log(jnp.asarray(mixture.emissions))
     concepts, dtype = mixture.n_concepts, jnp.result_type(mixture.transition)
 

@@ -12,6 +12,11 @@ from theory.models import HMM, MixtureOfHMMs, as_token
 from theory.types import Probabilities_H
 
 
+def prefix_length(k: int, n: int) -> int:
+    """(k + 1) n + k - 1, the tokens of (S_n, x_test): n examples with delimiters, then the first k - 1 of one more."""
+    return (k + 1) * n + k - 1
+
+
 class PromptLaw(eqx.Module):
     """Law of S_n = (O_1, delimiter, ..., O_n, delimiter) and of x_test.
 
@@ -55,4 +60,4 @@ class PromptLaw(eqx.Module):
 
     def test_position(self, n: int) -> int:
         """Prefix length (k + 1) n + k - 1 of (S_n, x_test) inside a prompt of at least n + 1 examples."""
-        return (self.length + 1) * n + self.length - 1
+        return prefix_length(self.length, n)

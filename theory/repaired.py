@@ -29,9 +29,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from theory.assumptions import top_margin
 from theory.checks import ModelError
 from theory.filter import filter_mixture, log_evidence
 from theory.models import MixtureOfHMMs
+from theory.prompts import prefix_length
 from theory.types import Array, Bool, Float
 
 
@@ -209,7 +211,7 @@ def assembled_bound(
     constants = repaired_constants(mixture, true_concept, concept)
     shots = np.arange(1, n_max + 1)
     evidence = np.asarray(
-        filter_mixture(mixture, prompts, positions=[(k + 1) * n + k - 1 for n in range(1, n_max + 1)]).log_evidence
+        filter_mixture(mixture, prompts, positions=[prefix_length(k, n) for n in range(1, n_max + 1)]).log_evidence
     )
     examples = prompts[..., : (k + 1) * n_max].reshape(*prompts.shape[:-1], n_max, k + 1)[..., :k]
     alone = np.asarray(log_evidence(mixture, examples))
@@ -309,8 +311,7 @@ def lemma_1(mixture: MixtureOfHMMs, true_concept: int, start: Array, x_test: np.
     posterior_BxSxH = joint_BxSxH / safe_BxS[..., None]
     next_BxSxV = (starts_SxH @ paths_BxHxH) @ np.asarray(hmm.transition) @ np.asarray(hmm.emission)
     predictive_BxSxV = next_BxSxV / safe_BxS[..., None]
-    top = np.sort(predictive_BxSxV[:, 0], -1)[:, ::-1]
-    margin = top[:, 0] - top[:, 1] if top.shape[-1] > 1 else np.ones(len(top))
+    margin = top_margin(predictive_BxSxV[:, 0])
     defined = (total_BxS > 0).all(-1)
     tv_start = float(0.5 * np.abs(starts_SxH[1:] - start).sum(-1).max())
     tv_posterior = 0.5 * np.abs(posterior_BxSxH[:, 1:] - posterior_BxSxH[:, :1]).sum(-1).max(-1)
