@@ -29,6 +29,7 @@ def verify(
     documents: int = 100,
     length: int = 1024,
     seed: int = 0,
+    model: Annotated[tuple[str, ...], arg(metavar="NAME_OR_RUN …")] = ("shipped",),
     certify: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     compare: Annotated[tuple[str, ...], arg(metavar="INSTANCE …")] = (),
     out: Annotated[Path | None, arg(metavar="DIR")] = None,
@@ -40,6 +41,7 @@ def verify(
       implicit-bayes verify ginc --out out/ginc
       implicit-bayes verify regular --k 3 5 --prompts 5000 --json regular.json
       implicit-bayes verify my-mixture.npz --n 0 1 2 4 8
+      implicit-bayes verify ginc --model lstm-small runs/mine untrained
       implicit-bayes verify printed-counterexample --certify
       implicit-bayes verify --compare regular ginc-paper printed-counterexample
 
@@ -52,6 +54,8 @@ def verify(
         documents: fresh documents for the Bayes cross-entropy.
         length: tokens in each of them.
         seed: of prompts, documents and every estimate that samples.
+        model: language models set beside Bayes: lstm-small, transformer-small, bayes, untrained, the path of a RUN
+            or of its weights.npz; "shipped" is all that come with the suite for this instance, and no name is none.
         certify: also prove the verdicts in ball arithmetic, on instances whose entries are short decimals.
         compare: further instances, verified one after the other and shown side by side.
         out: directory for figures (PNG, SVG), results.nc and results.json (one folder an instance with --compare).
@@ -61,7 +65,7 @@ def verify(
 
     settings = {"ks": k, "ns": n, "prompts": prompts, "epsilons": epsilon}
     settings |= {"documents": documents, "length": length, "seed": seed, "certify": certify}
-    jobs.verify([*([] if instance is None else [instance]), *compare], settings, out, json)
+    jobs.verify([*([] if instance is None else [instance]), *compare], model, settings, out, json)
 
 
 def sample(
@@ -104,6 +108,64 @@ def sample(
     from benchmarks import jobs
 
     jobs.sample(instance, out, documents, length, split, prompts, k, n, layout, seed, json)
+
+
+def train(
+    out: Annotated[Path, arg(metavar="RUN")],
+    instance: Annotated[str, arg(metavar="INSTANCE")] = "ginc",
+    model: Literal["lstm", "transformer"] = "lstm",
+    preset: str | None = None,
+    resume: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    seed: int | None = None,
+    tokens: int | None = None,
+    data: Literal["fresh", "released"] | None = None,
+    resets: float | None = None,
+    devices: int | None = None,
+    bfloat16: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    documents: int = 64,
+    length: int = 1024,
+    tensorboard: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    coordinator: Annotated[str | None, arg(metavar="HOST:PORT")] = None,
+    processes: int = 1,
+    process: int = 0,
+    json: Json = None,
+) -> None:
+    """Train a language model on an instance's documents, and measure its distance from exact Bayes as it goes.
+
+    RUN holds config.json, metrics.jsonl, checkpoints, figures and, at the end, weights.npz. A run that is stopped in
+    any way goes on with --resume, to bitwise the same weights.
+
+    Try:
+      implicit-bayes train --instance ginc --model lstm --out runs/lstm
+      implicit-bayes train --model lstm --preset tiny --out runs/tiny
+      implicit-bayes train --out runs/lstm --resume
+      implicit-bayes train --model transformer --preset paper-4l --bfloat16 --out runs/paper-4l
+
+    Args:
+        out: directory of the run.
+        instance: a name or the path of an .npz.
+        model: architecture.
+        preset: small (the default), tiny (seconds), paper-4l, paper-12l, paper-16l (transformer), paper-lstm (lstm).
+        resume: go on from the newest good checkpoint in RUN; from the start if there is none.
+        seed: of weights, documents and dropout (default 0).
+        tokens: to train on (default: the preset's; the curriculum and the learning rate scale along).
+        data: fresh documents without end, or the released training documents again and again (default: the preset's).
+        resets: probability that a document's state is redrawn at a token; anything but 0 is another pretraining law.
+        devices: to split every batch over (default: as many as there are and as divide the batches).
+        bfloat16: compute in bfloat16 (for accelerators); weights and optimiser stay in float32.
+        documents: held-out documents that the excess over Bayes is measured on.
+        length: tokens of each of them.
+        tensorboard: also write TensorBoard events to RUN/tensorboard (needs the package tensorboardX).
+        coordinator: address of process 0, where several processes train together.
+        processes: how many they are.
+        process: which of them this is, from 0.
+        json: file for the machine-readable summary.
+    """
+    from benchmarks import jobs, training
+
+    cluster = training.Cluster(coordinator, processes, process)
+    asked = training.Asked(instance, model, preset, seed, tokens, data, resets, devices, True if bfloat16 else None)
+    jobs.train(asked, out, resume, documents, length, tensorboard, cluster, json)
 
 
 def search(
@@ -203,6 +265,7 @@ def bench(
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "verify": verify,
+    "train": train,
     "search": search,
     "sample": sample,
     "figures": figures,
@@ -219,6 +282,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one subcommand; returns the exit status."""
     from benchmarks.storage import CheckFailed
+    from lm.train import TrainingStopped
     from theory.checks import ModelError
 
     try:
@@ -230,14 +294,14 @@ def run(arguments: Sequence[str]) -> int:
     try:
         with jax.enable_x64(True):
             call()
-    except CheckFailed as error:
+    except (CheckFailed, TrainingStopped) as error:
         complain(str(error))
         return 1
     except ModelError as error:
         complain(str(error))
         return 2
     except KeyboardInterrupt:
-        complain("interrupted; files from before this run are as they were")
+        complain("interrupted; files from before this run are as they were, and a training goes on with --resume")
         return 130
     except BrokenPipeError:
         return 1

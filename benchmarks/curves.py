@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from benchmarks.prompt_aware import prompt_aware, started_mixture
+from lm.model import LanguageModel
 from simulators.datasets import Prompts
 from simulators.instances import Instance
 from simulators.sampler import sample_prompts
@@ -62,6 +63,7 @@ def in_context_curves(
     epsilons: Sequence[float],
     seed: int,
     advance: Callable[[int], None] = lambda prompts: None,
+    models: Sequence[LanguageModel] = (),
 ) -> xr.Dataset:
     """Accuracy of f_n(x_test) = argmax_y p(y | S_n, x_test) against y_test = argmax_y p_prompt(y | x_test).
 
@@ -73,16 +75,17 @@ def in_context_curves(
         epsilons: smoothing levels of the ``smoothed`` predictor.
         seed: of the prompts.
         advance: called with the number of prompts just finished, for a progress bar.
+        models: language models asked about the same prompts; a row of -inf only is "undefined".
 
     Returns:
         Dataset over (predictor, k, n): ``correct`` and ``undefined`` (counts), ``prompts`` (count per cell),
         ``accuracy`` (share of correct among *defined* prompts, nan where none is), ``standard_error`` (binomial),
         ``undefined_share``; coordinate ``epsilon`` (nan where it does not apply).
     """
-    predictors = references(epsilons)
+    predictors = [*references(epsilons), *(Predictor(model.name, None) for model in models)]
     shape = (len(predictors), len(ks), len(ns))
     correct, undefined = np.zeros(shape, int), np.zeros(shape, int)
-    references_of = _References(instance, predictors)
+    references_of = _References(instance, references(epsilons))
     for i, k in enumerate(ks):
         key = jax.random.key(seed)
         for begin in range(0, prompts, CHUNK):
@@ -91,7 +94,10 @@ def in_context_curves(
             batch = sample_prompts(
                 instance.mixture, instance.prompt_starts, draw, CHUNK, k, max(ns), instance.true_concepts
             )
-            for j, tally in enumerate(references_of.tally(batch, k, ns, size)):
+            label_PxN, tallies = references_of.tally(batch, k, ns, size)
+            at = [prefix_length(k, n) for n in ns]
+            tallies += [_ask(model, batch.tokens[:size, : max(at)], at, label_PxN[:size]) for model in models]
+            for j, tally in enumerate(tallies):
                 correct[j, i] += tally.correct_N
                 undefined[j, i] += tally.undefined_N
             advance(size)
@@ -115,8 +121,8 @@ class _References:
             mixture = self.mixture if predictor.epsilon is None else self.mixture.smooth(predictor.epsilon)
             self.filters.append((mixture, prepare(mixture)))
 
-    def tally(self, batch: Prompts, k: int, ns: Sequence[int], size: int) -> list[Tally]:
-        """Counts of the first ``size`` prompts of a batch (batches keep one shape, so that one compilation serves)."""
+    def tally(self, batch: Prompts, k: int, ns: Sequence[int], size: int) -> tuple[np.ndarray, list[Tally]]:
+        """Labels (P, N) of the batch, and counts of the first ``size`` prompts of a batch (batches keep one shape, so that one compilation serves)."""
         start_P = self.index_CxS[batch.concepts, batch.starts]
         ceiling = prompt_aware(
             self.mixture, split_examples(batch.tokens, k), self.start_SxH, start_P, batch.concepts,
@@ -132,7 +138,15 @@ class _References:
                 out = filter_mixture(mixture, batch.tokens[:, : max(at)], positions=at, tables=tables)
                 guess, defined = np.asarray(out.predictive).argmax(-1), np.asarray(out.defined)
             tallies.append(Tally(((guess == label) & defined)[:size].sum(0), (~defined)[:size].sum(0)))
-        return tallies
+        return label, tallies
+
+
+def _ask(model: LanguageModel, tokens_PxT: np.ndarray, at: Sequence[int], label_PxN: np.ndarray) -> Tally:
+    """Counts of a language model's argmax after each prefix."""
+    log_q_PxNxV = model.log_probabilities(tokens_PxT)[:, list(at)]
+    defined_PxN = np.isfinite(log_q_PxNxV).any(-1)
+    correct_PxN = (log_q_PxNxV.argmax(-1) == label_PxN) & defined_PxN
+    return Tally(correct_PxN.sum(0), (~defined_PxN).sum(0))
 
 
 def split_examples(tokens_PxL: np.ndarray, k: int) -> np.ndarray:

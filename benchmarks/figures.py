@@ -68,7 +68,7 @@ def curves(results: xr.Dataset) -> Figure | None:
         loc="outside right center" if len(axes) < 3 else "outside upper right",
         ncols=5 if len(axes) > 2 else 1,
     )
-    return _caption(
+    return caption(
         figure,
         f"Exact Bayes on {results.attrs['instance']}: accuracy against argmax of the true concept's predictive; "
         f"{int(results.prompts.max())} prompts a cell, bands 95% Wilson. "
@@ -92,7 +92,7 @@ def undefined_share(results: xr.Dataset) -> Figure | None:
     axis.set_title("Where the Bayes answer does not exist")
     _shot_axis(axis, results)
     axis.legend(loc="best")
-    return _caption(
+    return caption(
         figure,
         f"{results.attrs['instance']}: share of prompts with probability zero under every concept; "
         f"{int(results.prompts.max())} prompts a cell, bands 95% Wilson.",
@@ -135,7 +135,7 @@ def conditions(results: xr.Dataset) -> Figure | None:
     if left.get_legend_handles_labels()[1]:
         figure.legend(*left.get_legend_handles_labels(), loc="outside left upper")
     figure.legend(*right.get_legend_handles_labels(), loc="outside right upper")
-    return _caption(
+    return caption(
         figure,
         f"{results.attrs['instance']}: lines are the largest, bands the range over pairs (θ*, θ), each at its binding "
         f"start law. Errors at n = {int(results.n.max())} examples, bars 95% Wilson, undefined prompts left out.",
@@ -186,7 +186,7 @@ def budget(results: xr.Dataset) -> Figure | None:
     axis.set_title("Budget of Condition 1")
     figure.legend(*axis.get_legend_handles_labels(), loc="outside left center")
     _start_shift_panel(right, results)
-    return _caption(
+    return caption(
         figure,
         f"{results.attrs['instance']}: the pair (θ*, θ) with the least room in the repaired condition at each k; "
         "a threshold holds where the first bar is higher. A3 asks that every bar on the right reach above the line: "
@@ -231,7 +231,7 @@ def _legend(name: str) -> str:
     )
 
 
-def _caption(figure: Figure, text: str) -> Figure:
+def caption(figure: Figure, text: str) -> Figure:
     """A caption under the figure, wrapped to its width (about 17 characters an inch at this size)."""
     wrapped = textwrap.fill(text, int(17 * figure.get_figwidth()))
     figure.supxlabel(wrapped, fontsize=8, color="#444444", x=0.01, ha="left", multialignment="left")

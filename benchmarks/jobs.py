@@ -1,6 +1,6 @@
 """What each subcommand does once its arguments are parsed: check, compute, show, write."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +8,12 @@ import jax
 import numpy as np
 
 from benchmarks import figures as drawing
-from benchmarks import screen, speed, storage
+from benchmarks import learning, screen, speed, storage, training
 from benchmarks import statements as table
 from benchmarks import verify as verification
+from benchmarks.models import find_models
+from lm.run import read_config
+from lm.train import train as run
 from simulators import published
 from simulators.atomic import written_aside
 from simulators.instances import Instance, load_instance, save_instance
@@ -19,21 +22,24 @@ from theory import ModelError
 from theory.search import search as find
 
 
-def verify(names: Sequence[str], settings: dict[str, Any], out: Path | None, json: Path | None) -> None:
+def verify(
+    names: Sequence[str], models: Sequence[str], settings: dict[str, Any], out: Path | None, json: Path | None
+) -> None:
     """``implicit-bayes verify``: every input is checked before the work, every file written after it, whole."""
     if not names:
         raise ModelError("instance: name one, as in: implicit-bayes verify ginc")
     instances = [load_instance(name) for name in names]
     chosen = [verification.check_settings(verification.Settings(**settings), instance) for instance in instances]
+    asked = [find_models(models, instance) for instance in instances]
     storage.check_file(json, "json")
     folders = [None if out is None else (out if len(names) == 1 else out / instance.name) for instance in instances]
     for folder in folders:
         if folder is not None:
             storage.check_directory(folder)
     console, results, written = screen.console(), [], []
-    for instance, setting, folder in zip(instances, chosen, folders, strict=True):
+    for instance, setting, folder, beside in zip(instances, chosen, folders, asked, strict=True):
         with screen.progress_bars() as progress:
-            results.append(verification.verify(instance, setting, progress))
+            results.append(verification.verify(instance, setting, progress, beside))
         screen.show(results[-1], console)
         if folder is not None:
             written += _store(results[-1], folder)
@@ -51,6 +57,50 @@ def _store(result: verification.Verification, folder: Path) -> list[Path]:
     results = verification.as_dataset(result)
     storage.write_results(folder / "results.nc", results)
     return [folder / "results.json", folder / "results.nc", *drawing.draw_all(results, folder)]
+
+
+def train(
+    asked: training.Asked,
+    out: Path,
+    resume: bool,
+    documents: int,
+    length: int,
+    tensorboard: bool,
+    cluster: training.Cluster,
+    json: Path | None,
+) -> None:
+    """``implicit-bayes train``: a run, measured against Bayes, with its figures."""
+    for field, value in {"documents": documents, "length": length}.items():
+        if value < 1:
+            raise ModelError(f"{field}: {value} is below 1")
+    with jax.enable_x64(False):  # networks live in float32
+        training.start_devices(asked.devices, cluster)
+        config = training.configure(asked, out, resume)
+        instance = training.instance_of(config)
+        storage.check_file(json, "json")
+        storage.check_directory(out)
+        events = training.TensorBoard(out) if tensorboard else None
+        held = training.held_out(instance, documents, length, config)
+        with screen.training_bar(config.schedule.tokens) as show:
+
+            def report(record: Mapping[str, Any]) -> None:
+                show(record)
+                if events:
+                    events(record)
+
+            done = run(config, instance, out, resume, training.evaluation(held), report)
+    if jax.process_index():
+        return
+    console, records = screen.console(), learning.read_records(out)
+    for note in done.notes:
+        console.print(note, soft_wrap=True)
+    summary = learning.summary(config, done, records)
+    console.print(screen.training_lines(summary), soft_wrap=True)
+    written = [out / "weights.npz", *learning.draw(out, config, records)]
+    if json is not None:
+        storage.write_json(json, summary)
+        written.append(json)
+    _list(console, written)
 
 
 def search(statement: Any, starts: int, seed: int, out: Path | None, json: Path | None) -> None:
@@ -86,10 +136,13 @@ def search(statement: Any, starts: int, seed: int, out: Path | None, json: Path 
 
 
 def figures(directory: Path, json: Path | None) -> None:
-    """``implicit-bayes figures``: redraw from results.nc."""
-    results = storage.read_results(directory / "results.nc")
+    """``implicit-bayes figures``: redraw from results.nc, or from the metrics of a RUN."""
     storage.check_file(json, "json")
-    written = drawing.draw_all(results, storage.check_directory(directory))
+    if (directory / "metrics.jsonl").is_file():
+        written = learning.draw(directory, read_config(directory), learning.read_records(directory))
+    else:
+        results = storage.read_results(directory / "results.nc")
+        written = drawing.draw_all(results, storage.check_directory(directory))
     if json is not None:
         storage.write_json(json, {"files": [str(path) for path in written]})
     _list(screen.console(), written)

@@ -1,8 +1,9 @@
 """Tables that a person reads on a terminal."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -45,6 +46,34 @@ def progress_bars() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
         yield start
 
 
+@contextmanager
+def training_bar(tokens: int) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """A progress bar over training tokens, with tokens/s, loss, excess over Bayes and the time left."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TextColumn("{task.fields[left]} left"))
+    screen, last = Console(stderr=True), {"excess": "–"}
+    with Progress(*columns, console=screen, disable=not screen.is_terminal) as bars:
+        task = bars.add_task("compiling", total=tokens, left="–")
+
+        def show(record: Mapping[str, Any]) -> None:
+            if "excess" in record:
+                last["excess"] = f"{record['excess']:.4f}"
+            words = f"{record['tokens_per_second']:,.0f} tokens/s  loss {record['loss']:.4f}  excess {last['excess']}"
+            minutes, seconds = divmod(int(record["seconds_left"]), 60)
+            bars.update(task, completed=record["tokens"], description=words, left=f"{minutes}:{seconds:02d}")
+
+        yield show
+
+
+def training_lines(summary: Mapping[str, Any]) -> str:
+    """A finished training in words."""
+    return (
+        f"{summary['architecture']} {summary['preset']}, {summary['parameters']:,} parameters, seed {summary['seed']}: "
+        f"{summary['tokens']:,} tokens in {summary['cpu_seconds']:,.0f} CPU seconds; excess over Bayes "
+        f"[bold]{summary['excess']:.4f}[/bold] ± {summary['excess_standard_error']:.4f} nats/token "
+        f"(Bayes itself: {summary['bayes_cross_entropy']:.4f})"
+    )
+
+
 def verdict(holds: bool | str) -> str:
     """holds, FAILS or undetermined."""
     return holds if isinstance(holds, str) else ("holds" if holds else "FAILS")
@@ -72,6 +101,9 @@ def show(result: Verification, out: Console) -> None:
     for words, loss in (("fresh documents", result.bayes), ("published validation documents", result.validation)):
         if loss is not None:
             out.print(loss_line(words, loss))
+    for row in result.models:
+        error = f"± {row.standard_error:.4f}"
+        out.print(f"{row.model}: excess over Bayes on the fresh documents [bold]{row.excess:.4f}[/bold] {error} nats/token")
 
 
 def assumption_table(result: Verification) -> Table:

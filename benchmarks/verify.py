@@ -10,6 +10,9 @@ import xarray as xr
 
 from benchmarks.conditions import Statements, check_statements, conditions_dataset
 from benchmarks.curves import in_context_curves
+from benchmarks.paired import Held, excess, log_bayes
+from lm.model import LanguageModel
+from simulators.datasets import Documents
 from simulators.instances import Instance
 from simulators.released import released_documents
 from simulators.sampler import sample_documents
@@ -49,6 +52,18 @@ class Settings(NamedTuple):
     certify: bool = False
 
 
+class ModelLoss(NamedTuple):
+    """A language model on the fresh documents of ``bayes``, nats per token.
+
+    excess, standard_error: over exact Bayes on the same documents, and the error of that mean over documents.
+    """
+
+    model: str
+    excess: float
+    standard_error: float
+    tokens: int
+
+
 class Verification(NamedTuple):
     """Everything that ``verify`` found. ``validation`` is the published validation split, where there is one."""
 
@@ -59,6 +74,7 @@ class Verification(NamedTuple):
     curves: xr.Dataset
     bayes: BayesLoss
     validation: BayesLoss | None
+    models: list[ModelLoss]
 
 
 def check_settings(settings: Settings, instance: Instance) -> Settings:
@@ -86,7 +102,10 @@ def check_settings(settings: Settings, instance: Instance) -> Settings:
 
 
 def verify(
-    instance: Instance, settings: Settings, progress: Callable[[str, int], Callable[[int], None]] | None = None
+    instance: Instance,
+    settings: Settings,
+    progress: Callable[[str, int], Callable[[int], None]] | None = None,
+    models: Sequence[LanguageModel] = (),
 ) -> Verification:
     """Check assumptions, conditions and theorems, and run the exact curves and the Bayes loss of one instance.
 
@@ -94,6 +113,7 @@ def verify(
         instance: the mixture, its prompt start laws and true concepts.
         settings: checked by ``check_settings``.
         progress: called with (words, total) at each stage; returns a function to call with the steps done.
+        models: language models to set beside Bayes.
 
     Returns:
         Verification.
@@ -115,13 +135,23 @@ def verify(
         settings.epsilons,
         settings.seed,
         start("in-context curves", settings.prompts * len(settings.ks)),
+        models,
     )
-    advance = start("Bayes cross-entropy", 2)
-    bayes = fresh_loss(instance, settings)
+    advance = start("Bayes cross-entropy", 2 + len(models))
+    documents = fresh_documents(instance, settings)
+    bayes = bayes_loss(instance, documents.tokens, documents.concepts)
     advance(1)
     validation = published_loss(instance)
     advance(1)
-    return Verification(instance, settings, worst_case(reports, list(laws)), statements, curves, bayes, validation)
+    losses = []
+    if models:
+        held = Held(documents.tokens, log_bayes(instance.mixture, documents.tokens))
+        for model in models:
+            gap = excess(model, held)
+            losses.append(ModelLoss(model.name, gap.nats, gap.standard_error, gap.tokens))
+            advance(1)
+    worst = worst_case(reports, list(laws))
+    return Verification(instance, settings, worst, statements, curves, bayes, validation, losses)
 
 
 def prompt_laws(instance: Instance, ks: Sequence[int]) -> dict[str, PromptLaw]:
@@ -134,11 +164,10 @@ def prompt_laws(instance: Instance, ks: Sequence[int]) -> dict[str, PromptLaw]:
     }
 
 
-def fresh_loss(instance: Instance, settings: Settings) -> BayesLoss:
-    """Bayes cross-entropy on documents drawn afresh from the pretraining law."""
+def fresh_documents(instance: Instance, settings: Settings) -> Documents:
+    """Documents drawn afresh from the pretraining law."""
     key = jax.random.fold_in(jax.random.key(settings.seed), 1)
-    documents = sample_documents(instance.mixture, key, settings.documents, settings.length)
-    return bayes_loss(instance, documents.tokens, documents.concepts)
+    return sample_documents(instance.mixture, key, settings.documents, settings.length)
 
 
 def published_loss(instance: Instance) -> BayesLoss | None:
@@ -182,6 +211,7 @@ def as_json(result: Verification) -> dict[str, Any]:
         "certificates": result.statements.certificates,
         "curves": curve_rows(result.curves),
         "bayes": result.bayes,
+        "models": result.models,
         "bayes_published_validation": result.validation,
     }
 
@@ -217,6 +247,11 @@ def as_dataset(result: Verification) -> xr.Dataset:
         for field, value in (loss._asdict() if loss is not None else {}).items():
             units = {"units": "nats per token"} if field in ("cross_entropy", "standard_error") else {}
             data[f"{prefix}_{field}"] = ((), value, units)
+    if result.models:
+        data = data.assign_coords(model=[row.model for row in result.models])
+        units = {"units": "nats per token"}
+        data["model_excess"] = ("model", [row.excess for row in result.models], units)
+        data["model_standard_error"] = ("model", [row.standard_error for row in result.models], units)
     names = [row.name for row in result.assumptions]
     data = data.assign_coords(assumption=names)
     data["assumption_holds"] = ("assumption", [str(row.holds) for row in result.assumptions])

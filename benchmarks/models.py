@@ -1,0 +1,123 @@
+"""Language models by name: the shipped ones, a RUN or a file of weights, Bayes itself, and one that learnt nothing."""
+
+import itertools
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Float32, Int
+
+from lm.checkpoints import load_latest
+from lm.model import LanguageModel, NetworkModel
+from lm.presets import preset
+from lm.run import RunConfig, draw_network, read_config
+from lm.step import start
+from lm.weights import read_weights
+from simulators.instance import Instance
+from theory import MixtureOfHMMs, ModelError, filter_mixture
+from theory.filter import prepare
+
+SHIPPED = ("lstm-small", "transformer-small")
+"""Names of lm/pretrained/; trained on ``ginc``."""
+CHUNK = 16
+
+
+class MixtureModel:
+    """A mixture of HMMs as a LanguageModel: exact Bayes. A row after an impossible prefix is all -inf: no law exists."""
+
+    def __init__(self, name: str, mixture: MixtureOfHMMs):
+        self._name, self.mixture, self.tables = name, mixture, prepare(mixture)
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def parameters(self) -> int:
+        """Nothing was trained."""
+        return 0
+
+    def log_probabilities(self, tokens_BxT: Int[np.ndarray, "B T"]) -> Float32[np.ndarray, "B T1 V"]:
+        """See lm.model.LanguageModel."""
+        parts = []
+        for begin in range(0, len(tokens_BxT), CHUNK):
+            out = filter_mixture(self.mixture, tokens_BxT[begin : begin + CHUNK], tables=self.tables)
+            defined = np.asarray(out.defined)[..., None]
+            with np.errstate(divide="ignore"):
+                parts.append(np.log(np.where(defined, np.asarray(out.predictive), 0.0)).astype(np.float32))
+        return np.concatenate(parts)
+
+
+def find_models(names: Sequence[str], instance: Instance) -> list[LanguageModel]:
+    """Models by name.
+
+    Args:
+        names: of each a shipped model (``lstm-small``, ``transformer-small``), ``bayes`` (the instance's own mixture),
+            ``bayes(EPS)`` (smoothed), ``untrained``, ``shipped`` (all that were trained on this instance, which may be
+            none), the path of a RUN, or of a file of weights.
+        instance: what they are to be asked about.
+
+    Raises:
+        ModelError: no such model, or one of another vocabulary.
+    """
+    each = [(name,) if name != "shipped" else shipped_for(instance) for name in names]
+    return [find_model(name, instance) for name in dict.fromkeys(itertools.chain.from_iterable(each))]
+
+
+def find_model(name: str, instance: Instance) -> LanguageModel:
+    """One model; see ``find_models``."""
+    mixture = instance.mixture
+    if name == "bayes":
+        return MixtureModel(name, mixture)
+    if name.startswith("bayes(") and name.endswith(")"):
+        return MixtureModel(name, mixture.smooth(_epsilon(name[6:-1])))
+    if name == "untrained":
+        chosen = preset("lstm", "small", mixture.n_tokens)
+        config = RunConfig(instance.name, "lstm", "small", chosen.network, chosen.optimiser, chosen.schedule)
+        with jax.enable_x64(False):
+            return NetworkModel(name, draw_network(config))
+    config, network = _stored(name)
+    if config.network.vocabulary != mixture.n_tokens:
+        words = f"learnt {config.network.vocabulary} tokens ({config.instance}), {instance.name} has {mixture.n_tokens}"
+        raise ModelError(f"model: {name} {words}; name a model trained on this instance")
+    return NetworkModel(Path(name).stem if name.endswith(".npz") else Path(name).name, network)
+
+
+def shipped_for(instance: Instance) -> tuple[str, ...]:
+    """The shipped models that were trained on this very instance and are installed."""
+    return tuple(name for name in SHIPPED if shipped_path(name).is_file()) if instance.name == "ginc" else ()
+
+
+def shipped_path(name: str) -> Path:
+    """Where the weights of a shipped model lie."""
+    return Path(str(resources.files("lm") / "pretrained" / name / "weights.npz"))
+
+
+def _epsilon(word: str) -> float:
+    try:
+        value = float(word)
+    except ValueError:
+        value = -1.0
+    if not 0.0 < value <= 1.0:
+        raise ModelError(f"model: bayes({word}): the smoothing lies in (0, 1], as in bayes(0.01)")
+    return value
+
+
+def _stored(name: str) -> tuple[RunConfig, Any]:
+    if name in SHIPPED:
+        return read_weights(shipped_path(name))
+    path = Path(name)
+    if path.is_file():
+        return read_weights(path)
+    if (path / "weights.npz").is_file():
+        return read_weights(path / "weights.npz")
+    if (path / "config.json").is_file():
+        config = read_config(path)
+        with jax.enable_x64(False):
+            _, state, _ = load_latest(path / "checkpoints", start(draw_network(config), config.optimiser))
+        return config, state.network
+    known = ", ".join((*SHIPPED, "bayes", "bayes(0.01)", "untrained"))
+    raise ModelError(f"model: {name!r} is none of {known}, nor the path of a RUN or of its weights.npz")

@@ -1,0 +1,158 @@
+"""Checkpoints: the whole training state by Orbax, atomic, with a digest of every file so that damage is noticed.
+
+RUN/checkpoints/<step> is one checkpoint: Orbax writes it aside and renames it; ``digest.json``, written last and aside,
+holds the SHA-256 of every file. A folder without a digest was never finished. Two checkpoints are kept.
+
+The state is stored flat, path -> array: weights, optimiser state and step. The step is the data position, and with the
+run's seed it gives the data's and the dropout's keys (lm.data, lm.step).
+"""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any, TypeVar
+
+import equinox as eqx
+import jax
+import numpy as np
+
+from simulators.atomic import written_aside
+from theory.checks import ModelError
+
+DIGEST = "digest.json"
+KEPT = 2
+Tree = TypeVar("Tree")
+
+
+class CheckpointError(Exception):
+    """A checkpoint that cannot be written or read; one line that says which and why."""
+
+
+def is_array(x: Any) -> bool:
+    """An array of JAX or of NumPy."""
+    return isinstance(x, jax.Array | np.ndarray)
+
+
+def flatten(tree: Any) -> dict[str, Any]:
+    """Path -> array of every array in a tree."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(eqx.filter(tree, is_array))
+    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
+
+
+def unflatten(like: Tree, arrays: dict[str, Any], source: str) -> Tree:
+    """A tree like ``like`` with these arrays for its own.
+
+    Raises:
+        CheckpointError: an array is missing, left over, or of another shape or type.
+    """
+    wanted = flatten(like)
+    for name in sorted(wanted.keys() ^ arrays.keys()):
+        state = "missing" if name in wanted else "not part of this model"
+        raise CheckpointError(f"{source}: {name} is {state}; was it written by another configuration?")
+    for name, array in wanted.items():
+        if (array.shape, array.dtype) != (arrays[name].shape, arrays[name].dtype):
+            found = f"{arrays[name].dtype}{list(arrays[name].shape)}"
+            raise CheckpointError(f"{source}: {name} is {found} where this run has {array.dtype}{list(array.shape)}")
+    dynamic, static = eqx.partition(like, is_array)
+    return eqx.combine(jax.tree.unflatten(jax.tree.structure(dynamic), [arrays[name] for name in wanted]), static)
+
+
+def steps_of(folder: Path) -> list[int]:
+    """Steps of the finished checkpoints in RUN/checkpoints, oldest first."""
+    if not folder.is_dir():
+        return []
+    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit() and (path / DIGEST).is_file())
+
+
+def save(folder: Path, step: int, tree: Any) -> None:
+    """Write one checkpoint and remove those before the last two. Every process of a run must call this.
+
+    Raises:
+        CheckpointError: the disk is full, or cannot be written for another reason; earlier checkpoints are untouched.
+    """
+    import orbax.checkpoint as ocp
+
+    target = folder.absolute() / str(step)
+    first = jax.process_index() == 0
+    try:
+        if first:
+            _clear(folder)
+            folder.mkdir(parents=True, exist_ok=True)
+            if target.exists():
+                shutil.rmtree(target)
+        with ocp.StandardCheckpointer() as checkpointer:
+            checkpointer.save(target, flatten(tree), force=True)
+            checkpointer.wait_until_finished()
+        if first:
+            digests = _digests(target)
+            with written_aside(target / DIGEST) as file:
+                json.dump(digests, file)
+            for old in steps_of(folder)[:-KEPT]:
+                shutil.rmtree(folder / str(old))
+    except Exception as error:  # Orbax passes on whatever its storage layer raises
+        if first:
+            shutil.rmtree(target, ignore_errors=True)
+        reason = " ".join(str(error).split())[:300]
+        raise CheckpointError(f"{target}: cannot be written ({reason}); free some space, then --resume") from error
+
+
+def _clear(folder: Path) -> None:
+    """Remove what an interrupted save left behind."""
+    if not folder.is_dir():
+        return
+    for path in folder.iterdir():
+        if path.is_dir() and not (path / DIGEST).is_file():
+            shutil.rmtree(path)
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != DIGEST)
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def load(folder: Path, step: int, like: Tree) -> Tree:
+    """One checkpoint, as host arrays in a tree like ``like``.
+
+    Raises:
+        CheckpointError: damaged (a file is missing or differs from its digest), or of another model.
+    """
+    import orbax.checkpoint as ocp
+
+    target = folder.absolute() / str(step)
+    try:
+        expected = json.loads((target / DIGEST).read_text())
+        found = _digests(target)
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{target}: no readable {DIGEST} ({error}); it was not finished") from error
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            state = "missing" if name not in found else "truncated or changed"
+            raise CheckpointError(f"{target}: {name} is {state}")
+    try:
+        with ocp.PyTreeCheckpointer() as checkpointer:
+            metadata = checkpointer.metadata(target).item_metadata
+            wanted = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), dict(metadata.tree))
+            arrays = checkpointer.restore(target, restore_args=wanted)
+    except Exception as error:  # as above
+        raise CheckpointError(f"{target}: Orbax cannot read it ({' '.join(str(error).split())[:300]})") from error
+    return unflatten(like, arrays, str(target))
+
+
+def load_latest(folder: Path, like: Tree) -> tuple[int, Tree, list[str]]:
+    """The newest checkpoint that can be read.
+
+    Returns:
+        Its step, the tree, and one line for every newer checkpoint that had to be passed over.
+
+    Raises:
+        ModelError: there is none.
+    """
+    passed: list[str] = []
+    for step in reversed(steps_of(folder)):
+        try:
+            return step, load(folder, step, like), passed
+        except CheckpointError as error:
+            passed.append(str(error))
+    because = f" ({passed[0]})" if passed else ""
+    raise ModelError(f"resume: no good checkpoint in {folder}{because}; train without --resume in a new directory")

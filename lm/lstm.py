@@ -1,0 +1,89 @@
+"""The LSTM language model.
+
+With ``embedding=None`` the token table is (V + 1, 4H): a token's row goes straight to the first layer's gates, since the
+product of an embedding with the input weights is one table anyway. Row V stands for the beginning of a document.
+
+Source: Hochreiter & Schmidhuber 1997; the shape of ``paper-lstm`` is that of Xie et al. 2022, appendix F.
+"""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from lm.layers import Dense, drop, look_up, split
+from lm.recurrence import recur
+
+
+class LSTMConfig(NamedTuple):
+    """Args:
+    vocabulary: V.
+    width: H, hidden units of a layer.
+    layers: how many.
+    embedding: width of a token embedding before the first layer, or None for a table straight into its gates.
+    dropout: rate, on the embedding and on the output of every layer.
+    """
+
+    vocabulary: int
+    width: int = 256
+    layers: int = 1
+    embedding: int | None = None
+    dropout: float = 0.0
+
+
+class LSTM(eqx.Module):
+    """``network(tokens_BxT)`` gives (B, T + 1, V) logits; row t is for the token after the first t."""
+
+    table: Float[Array, "V1 D"]
+    inputs: list[Dense]
+    weights: list[Float[Array, "H G"]]
+    output: Dense
+    config: LSTMConfig = eqx.field(static=True)
+
+    @staticmethod
+    def drawn(config: LSTMConfig, key: PRNGKeyArray) -> "LSTM":
+        """Fresh weights: normal with variance 1 / H, forget-gate biases 1 (Gers et al. 2000), a small output layer."""
+        width, embedding = config.width, config.embedding
+        keys = iter(jax.random.split(key, 2 * config.layers + 2))
+        forget_G = jnp.zeros(4 * width).at[width : 2 * width].set(1.0)
+        inputs = []
+        for layer in range(config.layers):
+            if layer or embedding:
+                fan = width if layer else embedding
+                dense = Dense.drawn(next(keys), fan, 4 * width, fan**-0.5)
+                inputs.append(eqx.tree_at(lambda d: d.bias_O, dense, forget_G))
+        rows = config.vocabulary + 1
+        if embedding:
+            table = jax.random.normal(next(keys), (rows, embedding))
+        else:
+            table = 0.1 * jax.random.normal(next(keys), (rows, 4 * width)) + forget_G
+        weights = [width**-0.5 * jax.random.normal(next(keys), (width, 4 * width)) for _ in range(config.layers)]
+        output = Dense.drawn(next(keys), width, config.vocabulary, 0.3 * width**-0.5)
+        return LSTM(table, inputs, weights, output, config)
+
+    def __call__(self, tokens_BxT: Int[Array, "B T"], key: PRNGKeyArray | None = None) -> Float[Array, "B T1 V"]:
+        """Logits of the next token after every prefix, the empty one included.
+
+        Args:
+            tokens_BxT: tokens.
+            key: for dropout; none in use.
+
+        Returns:
+            (B, T + 1, V) logits, float32.
+        """
+        batch, width = tokens_BxT.shape[0], self.config.width
+        begun_BxS = jnp.pad(tokens_BxT, ((0, 0), (1, 0)), constant_values=self.config.vocabulary)
+        keys = split(key, self.config.layers + 1)
+        x_NxD = look_up(self.table, begun_BxS.T.reshape(-1))  # time-major, as the recurrence wants it
+        if self.config.embedding:
+            x_NxD = self.inputs[0](drop(x_NxD, self.config.dropout, keys[0]))
+        rest = self.inputs[1:] if self.config.embedding else self.inputs
+        for layer, weight_Hx4H in enumerate(self.weights):
+            if layer:
+                x_NxD = rest[layer - 1](x_NxD)
+            h_SxBxH = recur(x_NxD.reshape(-1, batch, 4 * width), weight_Hx4H)
+            x_NxD = drop(h_SxBxH.reshape(-1, width), self.config.dropout, keys[layer + 1])
+        logits_NxV = self.output(x_NxD).astype(jnp.float32)
+        return logits_NxV.reshape(-1, batch, self.config.vocabulary).swapaxes(0, 1)

@@ -1,0 +1,67 @@
+"""What this suite asks of a language model: a name, and next-token log-probabilities. Any causal model can be wrapped."""
+
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float32, Int
+
+from lm.lstm import LSTM
+from lm.transformer import Transformer
+
+ROWS = 1 << 16
+"""Positions whose logits are worked out together."""
+
+
+@runtime_checkable
+class LanguageModel(Protocol):
+    """A causal language model over the tokens 0 .. V - 1."""
+
+    @property
+    def name(self) -> str:
+        """What tables and figures call it."""
+        ...
+
+    def log_probabilities(self, tokens_BxT: Int[np.ndarray, "B T"]) -> Float32[np.ndarray, "B T1 V"]:
+        """Row t is log p( . | the first t tokens), t = 0 .. T; each row's exponentials sum to one.
+
+        Args:
+            tokens_BxT: tokens, integers in 0 .. V - 1.
+
+        Returns:
+            (B, T + 1, V) natural logarithms.
+        """
+        ...
+
+
+class NetworkModel:
+    """One of our own networks as a LanguageModel."""
+
+    def __init__(self, name: str, network: LSTM | Transformer):
+        self._name, self.network = name, jax.tree.map(jnp.asarray, network)
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers were trained."""
+        return sum(leaf.size for leaf in jax.tree.leaves(self.network))
+
+    def log_probabilities(self, tokens_BxT: Int[np.ndarray, "B T"]) -> Float32[np.ndarray, "B T1 V"]:
+        """See LanguageModel; computed a few rows at a time."""
+        batch, length = tokens_BxT.shape
+        rows = max(1, min(batch, ROWS // (length + 1)))
+        padded = np.concatenate([tokens_BxT, np.zeros((-batch % rows, length), tokens_BxT.dtype)])  # one compilation
+        with jax.enable_x64(False):  # float32 whatever the caller computes in
+            parts = [_log_probabilities(self.network, padded[i : i + rows]) for i in range(0, len(padded), rows)]
+        return np.concatenate([np.asarray(part) for part in parts])[:batch]
+
+
+@eqx.filter_jit
+def _log_probabilities(network: Callable[[Array], Array], tokens_BxT: Array) -> Array:
+    return jax.nn.log_softmax(network(tokens_BxT))

@@ -1,0 +1,107 @@
+"""Optimisers, as optax transformations without the learning rate: AdamW, and one-sided SOAP.
+
+SOAP runs Adam in the eigenbasis Q of an average of G Gᵀ (here along a matrix's shorter side only):
+
+    L <- b2 L + (1 - b2) G Gᵀ,   Q <- orthonormal basis of L Q every few steps,
+    m <- b1 m + (1 - b1) G,      v <- b2 v + (1 - b2) (Qᵀ G)²,   update = Q ( Qᵀ m / sqrt v )
+
+with both averages corrected for their start at 0. What is no matrix, or is longer than ``cap`` on both sides, gets Adam.
+
+Source: Loshchilov & Hutter 2019 (AdamW); Vyas et al. 2024 (SOAP).
+"""
+
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+
+class OptimiserConfig(NamedTuple):
+    """Args:
+    method: adamw or soap.
+    b1, b2: decay of the averages of the gradient and of its square.
+    weight_decay: decoupled, on matrices only.
+    clip: norm that the whole gradient is cut down to.
+    plateau: steps over which the loss is averaged before the rate is cut tenfold for want of progress, or None.
+    """
+
+    method: Literal["adamw", "soap"] = "adamw"
+    b1: float = 0.9
+    b2: float = 0.99
+    weight_decay: float = 0.0
+    clip: float = 1.0
+    plateau: int | None = None
+
+
+def optimiser(config: OptimiserConfig) -> optax.GradientTransformationExtraArgs:
+    """The transformation; what it returns is to be multiplied by the learning rate and *subtracted*."""
+    scale = optax.scale_by_adam(config.b1, config.b2) if config.method == "adamw" else soap(config.b1, config.b2)
+    parts = [optax.clip_by_global_norm(config.clip), scale]
+    if config.weight_decay:
+        matrices = lambda tree: jax.tree.map(lambda leaf: leaf.ndim == 2, tree)  # noqa: E731
+        parts.append(optax.add_decayed_weights(config.weight_decay, matrices))
+    if config.plateau is not None:
+        parts.append(optax.contrib.reduce_on_plateau(0.1, patience=1, accumulation_size=config.plateau))
+    return optax.with_extra_args_support(optax.chain(*parts))
+
+
+class SoapState(NamedTuple):
+    """Args:
+    count: steps done.
+    mean, square: averages, trees like the parameters; ``square`` is in the eigenbasis.
+    outer, basis: (S, S) of every matrix, () of the rest.
+    """
+
+    count: jax.Array
+    mean: Any
+    square: Any
+    outer: Any
+    basis: Any
+
+
+def soap(b1: float = 0.95, b2: float = 0.95, every: int = 10, cap: int = 512) -> optax.GradientTransformation:
+    """One-sided SOAP (see the module).
+
+    Args:
+        b1, b2: decay of the averages.
+        every: steps between two turns of the basis; in the first 10 steps it turns at every other one.
+        cap: longest side that is preconditioned.
+    """
+
+    def side(x: jax.Array) -> int | None:
+        return None if x.ndim != 2 or min(x.shape) > cap else min(x.shape)
+
+    def start(parameters: Any) -> SoapState:
+        zeros = lambda: jax.tree.map(jnp.zeros_like, parameters)  # noqa: E731
+        square = lambda make: jax.tree.map(lambda x: make(side(x)) if side(x) else jnp.zeros(()), parameters)  # noqa: E731
+        return SoapState(
+            jnp.zeros((), jnp.int32), zeros(), zeros(), square(lambda s: jnp.zeros((s, s))), square(jnp.eye)
+        )
+
+    def update(gradient: Any, state: SoapState, parameters: Any = None) -> tuple[Any, SoapState]:
+        count = state.count + 1
+        turn = (count % every == 0) | ((count < 10) & (count % 2 == 1))
+        mean = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, state.mean, gradient)
+        first, second = 1 - b1**count, 1 - b2**count
+
+        def one(g: jax.Array, m: jax.Array, v: jax.Array, outer: jax.Array, basis: jax.Array) -> tuple[jax.Array, ...]:
+            if side(g) is None:
+                v = b2 * v + (1 - b2) * g * g
+                return m / first / (jnp.sqrt(v / second) + 1e-8), v, outer, basis
+            flip = g.shape[0] > g.shape[1]
+            g, m, v = (x.T if flip else x for x in (g, m, v))
+            outer = b2 * outer + (1 - b2) * g @ g.T
+            basis = jax.lax.cond(turn, lambda: jnp.linalg.qr(outer @ basis)[0], lambda: basis)
+            g, m = jnp.split(basis.T @ jnp.concatenate([g, m], axis=1), 2, axis=1)
+            v = b2 * v + (1 - b2) * g * g
+            step = basis @ (m / first / (jnp.sqrt(v / second) + 1e-8))
+            return (step.T if flip else step), (v.T if flip else v), outer, basis
+
+        leaves, tree = jax.tree.flatten(gradient)
+        rest = [jax.tree.leaves(each) for each in (mean, state.square, state.outer, state.basis)]
+        out = [one(*group) for group in zip(leaves, *rest, strict=True)]
+        step, square, outer, basis = (jax.tree.unflatten(tree, column) for column in zip(*out, strict=True))
+        return step, SoapState(count, mean, square, outer, basis)
+
+    return optax.GradientTransformation(start, update)

@@ -1,0 +1,91 @@
+"""Presets: a network with the recipe that trains it.
+
+``small`` is what this suite ships, a few hundred thousand parameters trained in minutes on two cores. ``paper-*`` have
+the published shapes and schedules: 29M, 85M and 115M parameters for 4, 12 and 16 layers, 28M for the LSTM.
+
+Source: Xie et al. 2022, appendix F, for the ``paper-*`` ones.
+"""
+
+from typing import NamedTuple
+
+from lm.lstm import LSTMConfig
+from lm.optimiser import OptimiserConfig
+from lm.run import NetworkConfig
+from lm.schedule import Phase, Schedule
+from lm.transformer import TransformerConfig
+from theory.checks import ModelError
+
+RELEASED_TOKENS = 10_240_000
+"""Of the released training documents: one epoch."""
+
+
+class Preset(NamedTuple):
+    """network, optimiser, schedule: configurations.   data: fresh or released."""
+
+    network: NetworkConfig
+    optimiser: OptimiserConfig
+    schedule: Schedule
+    data: str
+
+
+def preset(architecture: str, name: str, vocabulary: int) -> Preset:
+    """A preset by name.
+
+    Args:
+        architecture: lstm or transformer.
+        name: small, tiny (seconds, for tests and first steps), or paper-4l, paper-12l, paper-16l, paper-lstm.
+        vocabulary: V.
+
+    Raises:
+        ModelError: there is none of this name for this architecture.
+    """
+    table = LSTMS if architecture == "lstm" else TRANSFORMERS
+    if name not in table:
+        raise ModelError(f"preset: {name!r} is none of {architecture}'s; choose from {', '.join(table)}")
+    chosen = table[name]
+    return chosen._replace(network=chosen.network._replace(vocabulary=vocabulary))
+
+
+def _paper(layers: int) -> Preset:
+    network = TransformerConfig(0, 768, layers, 12, window=None, context=1024, dialect="gpt2", dropout=0.1)
+    schedule = Schedule(5 * RELEASED_TOKENS, (Phase(0.0, 8, 1024),), 8e-4, 1000, "linear", 0.0)
+    return Preset(network, OptimiserConfig("adamw", 0.9, 0.999), schedule, "released")
+
+
+TRANSFORMERS = {
+    "small": Preset(
+        TransformerConfig(0, width=128, layers=3, heads=2, window=32),
+        OptimiserConfig("soap", 0.95, 0.95),
+        Schedule(12_000_000, (Phase(0.0, 8, 64), Phase(0.5, 16, 64), Phase(0.85, 4, 256)), 4e-3),
+        "fresh",
+    ),
+    "tiny": Preset(
+        TransformerConfig(0, width=32, layers=2, heads=2, window=16),
+        OptimiserConfig("adamw", 0.9, 0.99),
+        Schedule(200_000, (Phase(0.0, 16, 32), Phase(0.8, 4, 128)), 5e-3, 20),
+        "fresh",
+    ),
+    "paper-4l": _paper(4),
+    "paper-12l": _paper(12),
+    "paper-16l": _paper(16),
+}
+LSTMS = {
+    "small": Preset(
+        LSTMConfig(0, width=256),
+        OptimiserConfig("adamw", 0.9, 0.99),
+        Schedule(20_000_000, (Phase(0.0, 16, 64), Phase(0.5, 32, 64), Phase(0.8, 16, 256)), 2e-2),
+        "fresh",
+    ),
+    "tiny": Preset(
+        LSTMConfig(0, width=32),
+        OptimiserConfig("adamw", 0.9, 0.99),
+        Schedule(200_000, (Phase(0.0, 16, 32), Phase(0.8, 4, 128)), 2e-2, 20),
+        "fresh",
+    ),
+    "paper-lstm": Preset(
+        LSTMConfig(0, width=768, layers=6, embedding=768, dropout=0.2),
+        OptimiserConfig("adamw", 0.9, 0.999, plateau=RELEASED_TOKENS // (8 * 1024)),
+        Schedule(10 * RELEASED_TOKENS, (Phase(0.0, 8, 1024),), 1e-3, 0, "constant"),
+        "released",
+    ),
+}

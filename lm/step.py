@@ -1,0 +1,110 @@
+"""One step of training: the same function on one device, on all devices of a machine, and over several processes.
+
+The batch is split over the mesh's one axis; every device holds all weights, works out the gradient of its share, and
+the mean over devices is what the optimiser sees.
+"""
+
+from typing import Any, NamedTuple, TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Float, Int
+
+from lm.optimiser import OptimiserConfig, optimiser
+
+AXIS = "data"
+Network = Any
+"""An Equinox module: tokens (B, T), key -> logits (B, T + 1, V)."""
+Tree = TypeVar("Tree")
+
+
+class State(NamedTuple):
+    """All that a training carries from step to step.
+
+    network: its weights, float32.   optimiser: optax's state.   step: () int32, steps done.
+    """
+
+    network: Network
+    optimiser: Any
+    step: Array
+
+
+def token_loss(logits_BxTxV: Float[Array, "B T V"], tokens_BxT: Int[Array, "B T"]) -> Float[Array, ""]:
+    """Mean cross-entropy of the tokens, nats per token. The one-hot product keeps its gradient free of scatters."""
+    log_p = jax.nn.log_softmax(logits_BxTxV)
+    return -jnp.mean(jnp.sum(log_p * jax.nn.one_hot(tokens_BxT, logits_BxTxV.shape[-1]), axis=-1))
+
+
+def start(network: Network, config: OptimiserConfig) -> State:
+    """Step 0."""
+    weights = eqx.filter(network, eqx.is_inexact_array)
+    return State(network, optimiser(config).init(weights), jnp.zeros((), jnp.int32))
+
+
+def make_mesh(devices: int) -> Mesh:
+    """A mesh of the first ``devices`` devices, in every process the same."""
+    return Mesh(np.array(jax.devices()[:devices]), (AXIS,))
+
+
+def replicate(tree: Tree, mesh: Mesh) -> Tree:
+    """The same tree on every device of the mesh, over all processes."""
+    everywhere = NamedSharding(mesh, PartitionSpec())
+
+    def place(x: Any) -> Any:
+        held = np.asarray(x)
+        return jax.make_array_from_callback(held.shape, everywhere, lambda index: held[index])
+
+    return jax.tree.map(place, tree)
+
+
+def shard(tokens_BxT: np.ndarray, mesh: Mesh) -> Array:
+    """A batch that every process has in full, split over the mesh's devices."""
+    rows = NamedSharding(mesh, PartitionSpec(AXIS))
+    return jax.make_array_from_callback(tokens_BxT.shape, rows, lambda index: tokens_BxT[index])
+
+
+def make_step(config: OptimiserConfig, mesh: Mesh, seed: int, half: bool = False) -> Any:
+    """The compiled step.
+
+    Args:
+        config: of the optimiser.
+        mesh: devices.
+        seed: of the dropout; step s on device i draws with fold_in(fold_in(key(seed), s), i).
+        half: compute in bfloat16; weights, optimiser, norms, softmaxes and the loss stay in float32.
+
+    Returns:
+        (State, tokens, learning rate) -> (State, loss in nats per token before the update).
+    """
+    transform = optimiser(config)
+
+    def loss_of(weights: Network, rest: Network, tokens_BxT: Array, key: Array) -> Array:
+        if half:
+            weights = jax.tree.map(lambda x: x.astype(jnp.bfloat16), weights)
+        network = eqx.combine(weights, rest)
+        return token_loss(network(tokens_BxT[:, :-1], key), tokens_BxT)
+
+    def local(weights: Network, state: Any, step: Array, rest: Network, tokens_BxT: Array, rate: Array) -> Any:
+        key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), step), jax.lax.axis_index(AXIS))
+        loss, gradient = jax.value_and_grad(loss_of)(weights, rest, tokens_BxT, key)
+        loss, gradient = jax.lax.pmean((loss, gradient), AXIS)
+        direction, state = transform.update(gradient, state, weights, value=loss)
+        return jax.tree.map(lambda w, d: w - rate * d, weights, direction), state, step + 1, loss
+
+    same = PartitionSpec()
+
+    def run(state: State, tokens_BxT: Array, rate: Array) -> tuple[State, Array]:
+        weights, rest = eqx.partition(state.network, eqx.is_inexact_array)
+        spread = jax.shard_map(
+            lambda w, o, s, t, r: local(w, o, s, rest, t, r),
+            mesh=mesh,
+            in_specs=(same, same, same, PartitionSpec(AXIS), same),
+            out_specs=same,
+            check_vma=False,
+        )
+        weights, optimiser_state, step, loss = spread(weights, state.optimiser, state.step, tokens_BxT, rate)
+        return State(eqx.combine(weights, rest), optimiser_state, step), loss
+
+    return jax.jit(run, donate_argnums=0)

@@ -1,0 +1,241 @@
+"""The training loop: resumable, interruptible, and ignorant of what is Bayes-optimal.
+
+What is measured as it goes is handed in (``evaluate``), so that this package needs no theory of its own.
+
+RUN holds ``config.json``, ``metrics.jsonl`` (one object a line), ``checkpoints/``, ``lock`` and, at the end,
+``weights.npz``. A run that is killed at any moment and resumed ends with bitwise the weights of one that was not:
+the state is in the checkpoint, the batch and the keys are functions of the step, and metrics after the checkpoint are
+dropped and written again.
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from lm.checkpoints import CheckpointError, load_latest, save, steps_of
+from lm.data import Batches, fresh_batches, released_batches
+from lm.lock import locked
+from lm.lstm import LSTM
+from lm.run import RunConfig, draw_network, read_config, write_config
+from lm.schedule import Plan, plan
+from lm.step import State, make_mesh, make_step, replicate, shard, start
+from lm.transformer import Transformer
+from lm.weights import write_weights
+from simulators.atomic import written_aside
+from simulators.instance import Instance
+from theory.checks import ModelError
+
+Network = LSTM | Transformer
+Evaluate = Callable[[Network], Mapping[str, Any]]
+"""Network -> JSON-ready measurements, put into the record of its step."""
+Report = Callable[[Mapping[str, Any]], None]
+
+
+class TrainingStopped(Exception):
+    """Training cannot go on; the last good state is kept. One line says why, and what to do."""
+
+
+class Cadence(NamedTuple):
+    """Steps between two records of the loss, two evaluations and two checkpoints."""
+
+    record: int
+    evaluate: int
+    checkpoint: int
+
+    @staticmethod
+    def of(steps: int) -> "Cadence":
+        """About 200 records, 20 evaluations and 20 checkpoints a run."""
+        coarse = max(1, round(steps / 20))
+        return Cadence(max(1, round(steps / 200)), coarse, coarse)
+
+
+class Trained(NamedTuple):
+    """network: at the end.   steps, tokens: done in all.   cpu_seconds: of every process that worked on the run.
+    notes: what the user should know, a line each."""
+
+    network: Network
+    steps: int
+    tokens: int
+    cpu_seconds: float
+    notes: list[str]
+
+
+def train(
+    config: RunConfig,
+    instance: Instance,
+    folder: Path,
+    resume: bool = False,
+    evaluate: Evaluate | None = None,
+    report: Report = lambda record: None,
+    cadence: Cadence | None = None,
+) -> Trained:
+    """Train a network, or go on training it.
+
+    Args:
+        config: what to train; where RUN exists already, it must be the same.
+        instance: whose documents are learnt (``config.instance``, ``config.resets`` included).
+        folder: RUN.
+        resume: go on from RUN's newest good checkpoint; from the start if RUN has none yet.
+        evaluate: measurements of the network as it stands.
+        report: called with every record.
+        cadence: how often; by default a share of the run.
+
+    Returns:
+        Trained.
+
+    Raises:
+        ModelError: RUN holds another configuration, is trained by another process, or is not empty without ``resume``.
+        TrainingStopped: the loss or the weights are no longer finite, or a checkpoint cannot be written.
+    """
+    chart = plan(config.schedule)
+    smallest = min(phase.batch for phase in chart.phases)
+    if config.devices < 1 or any(phase.batch % config.devices for phase in chart.phases):
+        raise ModelError(f"devices: {config.devices} do not divide every batch (the smallest has {smallest} rows)")
+    if config.devices > jax.device_count():
+        raise ModelError(f"devices: {config.devices} asked for, {jax.device_count()} found; ask for fewer")
+    if jax.process_index():
+        return _Loop(config, instance, folder, chart, cadence or Cadence.of(chart.steps), None, report).run(resume)
+    _prepare(config, folder, resume)
+    with locked(folder):
+        return _Loop(config, instance, folder, chart, cadence or Cadence.of(chart.steps), evaluate, report).run(resume)
+
+
+def _prepare(config: RunConfig, folder: Path, resume: bool) -> None:
+    """Make RUN, or make sure that it is this run's."""
+    if (folder / "config.json").exists():
+        if not resume:
+            raise ModelError(f"out: {folder} holds a run already; give --resume, or name another directory")
+        stored = read_config(folder)
+        for field in RunConfig._fields:
+            if getattr(stored, field) != getattr(config, field):
+                raise ModelError(f"{field}: {folder} was begun with {getattr(stored, field)}, not {getattr(config, field)}")
+    else:
+        if folder.is_dir() and any(folder.iterdir()):
+            raise ModelError(f"out: {folder} is not empty and holds no run; name another directory")
+        write_config(folder, config)
+
+
+class _Loop:
+    """One process's share of a training."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        instance: Instance,
+        folder: Path,
+        chart: Plan,
+        cadence: Cadence,
+        evaluate: Evaluate | None,
+        report: Report,
+    ):
+        self.config, self.folder, self.chart, self.cadence = config, folder, chart, cadence
+        self.evaluate, self.report, self.first = evaluate, report, jax.process_index() == 0
+        self.mesh = make_mesh(config.devices)
+        self.batch = _batches(config, instance, chart)
+        self.step = make_step(config.optimiser, self.mesh, config.seed, config.half)
+        self.notes: list[str] = []
+        self.spent = 0.0
+
+    def run(self, resume: bool) -> Trained:
+        state, done = self._begin(resume)
+        losses: list[jax.Array] = []
+        self.begun = (time.process_time(), time.perf_counter(), int(self.chart.tokens_S1[done]))
+        for now in range(done, self.chart.steps):
+            tokens = shard(self.batch(now), self.mesh)
+            state, loss = self.step(state, tokens, np.float32(self.chart.rate_S[now]))
+            losses.append(loss.block_until_ready())  # two steps in flight can wait for one another for ever on CPUs
+            done = now + 1
+            last = done == self.chart.steps
+            if last or done % self.cadence.record == 0 or done % self.cadence.checkpoint == 0:
+                self._record(state, done, losses)
+                losses = []
+            if last or done % self.cadence.checkpoint == 0:
+                self._save(state, done)
+        network = jax.tree.map(np.asarray, state.network)
+        if self.first:
+            write_weights(self.folder / "weights.npz", self.config, network)
+        return Trained(network, done, int(self.chart.tokens_S1[done]), self._cpu(), self.notes)
+
+    def _begin(self, resume: bool) -> tuple[State, int]:
+        """The state to start from, on the mesh, and the steps behind it."""
+        state, done = start(draw_network(self.config), self.config.optimiser), 0
+        if resume and steps_of(self.folder / "checkpoints"):
+            done, state, passed = load_latest(self.folder / "checkpoints", state)
+            self.notes += [f"passed over a bad checkpoint: {line}" for line in passed]
+            self.notes.append(f"resumed after step {done} of {self.chart.steps}")
+        if self.first:
+            self.spent = _keep_records(self.folder / "metrics.jsonl", done)
+        return replicate(state, self.mesh), done
+
+    def _cpu(self) -> float:
+        return self.spent + time.process_time() - self.begun[0]
+
+    def _record(self, state: State, done: int, losses: list[jax.Array]) -> None:
+        """Write and report a record; stop where the loss is not finite."""
+        mean = float(np.mean([float(loss) for loss in losses]))
+        if not math.isfinite(mean):
+            self._stop(done, f"the loss became {mean}")
+        if not self.first:
+            return
+        wall = max(time.perf_counter() - self.begun[1], 1e-9)
+        tokens = int(self.chart.tokens_S1[done])
+        record: dict[str, Any] = {"step": done, "tokens": tokens, "loss": mean}
+        record["learning_rate"] = float(self.chart.rate_S[done - 1])
+        record["tokens_per_second"] = (tokens - self.begun[2]) / wall
+        record["seconds_left"] = wall * (int(self.chart.tokens_S1[-1]) - tokens) / max(1, tokens - self.begun[2])
+        if self.evaluate and (done % self.cadence.evaluate == 0 or done == self.chart.steps):
+            record |= self.evaluate(jax.tree.map(np.asarray, state.network))
+        record["cpu_seconds"] = self._cpu()
+        try:
+            with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
+                file.write(json.dumps(record) + "\n")
+        except OSError as error:
+            self._stop(done, f"metrics.jsonl cannot be written ({error.strerror or error})")
+        self.report(record)
+
+    def _save(self, state: State, done: int) -> None:
+        weights = jax.tree.leaves(state.network)
+        if not all(np.isfinite(np.asarray(leaf)).all() for leaf in weights):
+            self._stop(done, "a weight is no longer finite")
+        try:
+            save(self.folder / "checkpoints", done, state)
+        except CheckpointError as error:
+            self._stop(done, str(error))
+
+    def _stop(self, done: int, why: str) -> None:
+        kept = steps_of(self.folder / "checkpoints")
+        state = f"the state after step {kept[-1]} is kept in {self.folder}" if kept else "no state was kept yet"
+        raise TrainingStopped(f"stopped at step {done}: {why}; {state}")
+
+
+def _batches(config: RunConfig, instance: Instance, chart: Plan) -> Batches:
+    if config.data == "fresh":
+        return fresh_batches(instance.mixture, chart, config.seed)
+    if instance.released_vocabulary is None or config.resets:
+        raise ModelError("data: released is for ginc, ginc-100 and ginc-150 without resets; use --data fresh")
+    return released_batches(instance.released_vocabulary, chart, config.seed)
+
+
+def _keep_records(path: Path, done: int) -> float:
+    """Drop the records of steps after ``done`` (and a half-written last line); the CPU seconds of the last one kept."""
+    if not path.is_file():
+        return 0.0
+    kept, spent = [], 0.0
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            break
+        if record["step"] > done:
+            break
+        kept.append(line)
+        spent = record["cpu_seconds"]
+    with written_aside(path) as file:
+        file.writelines(line + "\n" for line in kept)
+    return spent

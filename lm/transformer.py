@@ -1,0 +1,132 @@
+"""The decoder-only Transformer.
+
+Two dialects share the code: the small one (rotary positions, a local window, RMS norms, relu², no biases) and the
+published GPT-2 (learned positions, full attention, layer norms, GELU, biases, tied output table).
+
+Source: Vaswani et al. 2017; GPT-2 Radford et al. 2019; relu² So et al. 2021.
+"""
+
+from typing import Literal, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from lm.attention import attend
+from lm.layers import Dense, LayerNorm, RMSNorm, drop, look_up, split
+
+
+class TransformerConfig(NamedTuple):
+    """Args:
+    vocabulary: V.
+    width: D, a multiple of the heads (of twice the heads with rotary positions).
+    layers, heads: how many.
+    window: tokens a position sees (itself included), or None for all before it.
+    context: rows of the table of learned positions, or None for rotary ones.
+    dialect: ``modern`` (RMS norms, relu², no biases) or ``gpt2`` (layer norms, GELU, biases, tied output table).
+    dropout: rate, on embeddings, attention weights and what each half layer adds.
+    """
+
+    vocabulary: int
+    width: int = 128
+    layers: int = 3
+    heads: int = 2
+    window: int | None = 32
+    context: int | None = None
+    dialect: Literal["modern", "gpt2"] = "modern"
+    dropout: float = 0.0
+
+
+class Layer(eqx.Module):
+    """x + attention(norm x), then x + feedforward(norm x), the hidden feedforward layer four times as wide."""
+
+    norm_attention: RMSNorm | LayerNorm
+    qkv: Dense
+    mix: Dense
+    norm_feedforward: RMSNorm | LayerNorm
+    up: Dense
+    down: Dense
+
+    @staticmethod
+    def drawn(config: TransformerConfig, key: PRNGKeyArray) -> "Layer":
+        """Fresh weights; what is added to the residual stream is scaled by 1 / sqrt(2 layers)."""
+        width, gpt2 = config.width, config.dialect == "gpt2"
+        keys, shrink = jax.random.split(key, 4), (2 * config.layers) ** -0.5
+        scale = lambda fan: 0.02 if gpt2 else fan**-0.5  # noqa: E731
+        return Layer(
+            norm_attention=_norm(config),
+            qkv=Dense.drawn(keys[0], width, 3 * width, scale(width), gpt2),
+            mix=Dense.drawn(keys[1], width, width, shrink * scale(width), gpt2),
+            norm_feedforward=_norm(config),
+            up=Dense.drawn(keys[2], width, 4 * width, scale(width), gpt2),
+            down=Dense.drawn(keys[3], 4 * width, width, shrink * scale(4 * width), gpt2),
+        )
+
+    def __call__(
+        self, x_NxD: Float[Array, "N D"], batch: int, config: TransformerConfig, key: PRNGKeyArray | None
+    ) -> Float[Array, "N D"]:
+        keys = split(key, 3)
+        qkv = self.qkv(self.norm_attention(x_NxD)).reshape(batch, -1, 3, config.heads, config.width // config.heads)
+        mixed_NxD = attend(qkv, config.window, config.context is None, config.dropout, keys[0])
+        x_NxD = x_NxD + drop(self.mix(mixed_NxD), config.dropout, keys[1])
+        hidden_NxF = self.up(self.norm_feedforward(x_NxD))
+        hidden_NxF = jax.nn.gelu(hidden_NxF) if config.dialect == "gpt2" else jax.nn.relu(hidden_NxF) ** 2
+        return x_NxD + drop(self.down(hidden_NxF), config.dropout, keys[2])
+
+
+def _norm(config: TransformerConfig) -> RMSNorm | LayerNorm:
+    one_D = jnp.ones(config.width)
+    return LayerNorm(one_D, jnp.zeros(config.width)) if config.dialect == "gpt2" else RMSNorm(one_D)
+
+
+class Transformer(eqx.Module):
+    """``network(tokens_BxT)`` gives (B, T + 1, V) logits; row t is for the token after the first t."""
+
+    table: Float[Array, "V1 D"]
+    positions: Float[Array, "P D"] | None
+    layers: list[Layer]
+    norm: RMSNorm | LayerNorm
+    output: Dense | None
+    config: TransformerConfig = eqx.field(static=True)
+
+    @staticmethod
+    def drawn(config: TransformerConfig, key: PRNGKeyArray) -> "Transformer":
+        """Fresh weights."""
+        keys = jax.random.split(key, config.layers + 3)
+        rows, width, gpt2 = config.vocabulary + 1, config.width, config.dialect == "gpt2"
+        table = (0.02 if gpt2 else 1.0) * jax.random.normal(keys[0], (rows, width))
+        learned = None if config.context is None else 0.02 * jax.random.normal(keys[1], (config.context, width))
+        output = None if gpt2 else Dense.drawn(keys[2], width, config.vocabulary, 0.3 * width**-0.5)
+        layers = [Layer.drawn(config, each) for each in keys[3:]]
+        return Transformer(table, learned, layers, _norm(config), output, config)
+
+    def __call__(self, tokens_BxT: Int[Array, "B T"], key: PRNGKeyArray | None = None) -> Float[Array, "B T1 V"]:
+        """Logits of the next token after every prefix, the empty one included.
+
+        Args:
+            tokens_BxT: tokens.
+            key: for dropout; none in use.
+
+        Returns:
+            (B, T + 1, V) logits, float32.
+
+        Raises:
+            ValueError: more tokens than there are learned positions.
+        """
+        config, (batch, length) = self.config, tokens_BxT.shape
+        padding = -(length + 1) % (config.window or 1)
+        begun_BxS = jnp.pad(tokens_BxT, ((0, 0), (1, 0)), constant_values=config.vocabulary)
+        begun_BxS = jnp.pad(begun_BxS, ((0, 0), (0, padding)))
+        x_NxD = look_up(self.table, begun_BxS.reshape(-1))
+        if self.positions is not None:
+            if length >= len(self.positions):
+                raise ValueError(f"{length} tokens, but the model has seen {len(self.positions) - 1} at most")
+            x_NxD = (x_NxD.reshape(batch, -1, config.width) + self.positions[: length + 1]).reshape(x_NxD.shape)
+        keys = split(key, config.layers + 1)
+        x_NxD = drop(x_NxD, config.dropout, keys[-1])
+        for layer, each in zip(self.layers, keys[:-1], strict=True):
+            x_NxD = layer(x_NxD, batch, config, each)
+        x_NxD = self.norm(x_NxD)
+        logits_NxV = x_NxD @ self.table[:-1].T if self.output is None else self.output(x_NxD)
+        return logits_NxV.astype(jnp.float32).reshape(batch, -1, config.vocabulary)[:, : length + 1]
