@@ -36,14 +36,14 @@ class Predictor(NamedTuple):
         return self.name if self.epsilon is None else f"{self.name}({self.epsilon:g})"
 
 
-class Tally(NamedTuple):
-    """Counts over prompts, by n.
+class Answers(NamedTuple):
+    """What one predictor says of x_test's next token, by prompt and n.
 
-    correct_N: defined and equal to the label.   undefined_N: no posterior exists.
+    law_PxNxV: its law; meaningless where not defined.   defined_PxN: whether it has one.
     """
 
-    correct_N: np.ndarray
-    undefined_N: np.ndarray
+    law_PxNxV: np.ndarray
+    defined_PxN: np.ndarray
 
 
 def references(epsilons: Sequence[float]) -> list[Predictor]:
@@ -85,7 +85,7 @@ def in_context_curves(
     predictors = [*references(epsilons), *(Predictor(model.name, None) for model in models)]
     shape = (len(predictors), len(ks), len(ns))
     correct, undefined = np.zeros(shape, int), np.zeros(shape, int)
-    references_of = _References(instance, references(epsilons))
+    references_of = References(instance, references(epsilons))
     for i, k in enumerate(ks):
         key = jax.random.key(seed)
         for begin in range(0, prompts, CHUNK):
@@ -94,17 +94,18 @@ def in_context_curves(
             batch = sample_prompts(
                 instance.mixture, instance.prompt_starts, draw, CHUNK, k, max(ns), instance.true_concepts
             )
-            label_PxN, tallies = references_of.tally(batch, k, ns, size)
-            at = [prefix_length(k, n) for n in ns]
-            tallies += [_ask(model, batch.tokens[:size, : max(at)], at, label_PxN[:size]) for model in models]
-            for j, tally in enumerate(tallies):
-                correct[j, i] += tally.correct_N
-                undefined[j, i] += tally.undefined_N
+            truth_PxNxV, answers = references_of.answers(batch, k, ns)
+            label_PxN = truth_PxNxV.argmax(-1)
+            answers += [ask(model, batch.tokens[:size], k, ns) for model in models]
+            for j, (law_PxNxV, defined_PxN) in enumerate(answers):
+                right_PxN = (law_PxNxV[:size].argmax(-1) == label_PxN[:size]) & defined_PxN[:size]
+                correct[j, i] += right_PxN.sum(0)
+                undefined[j, i] += (~defined_PxN[:size]).sum(0)
             advance(size)
     return _dataset(predictors, ks, ns, prompts, correct, undefined)
 
 
-class _References:
+class References:
     """The predictors of one instance, what their filters precompute built once for all k and all batches."""
 
     def __init__(self, instance: Instance, predictors: Sequence[Predictor]):
@@ -121,32 +122,32 @@ class _References:
             mixture = self.mixture if predictor.epsilon is None else self.mixture.smooth(predictor.epsilon)
             self.filters.append((mixture, prepare(mixture)))
 
-    def tally(self, batch: Prompts, k: int, ns: Sequence[int], size: int) -> tuple[np.ndarray, list[Tally]]:
-        """Labels (P, N) of the batch, and counts of the first ``size`` prompts of a batch (batches keep one shape, so that one compilation serves)."""
+    def answers(self, batch: Prompts, k: int, ns: Sequence[int]) -> tuple[np.ndarray, list[Answers]]:
+        """p_prompt(y | x_test) under the true concept (P, N, V), and every predictor's answers, at the chosen n.
+
+        Keep batches of one size, so that one compilation serves.
+        """
         start_P = self.index_CxS[batch.concepts, batch.starts]
         ceiling = prompt_aware(
             self.mixture, split_examples(batch.tokens, k), self.start_SxH, start_P, batch.concepts,
             tables=self.started_tables,
         )  # fmt: skip
-        label, tallies = ceiling.label_PxN[:, ns], []
-        at = [prefix_length(k, n) for n in ns]
+        answers, at = [], [prefix_length(k, n) for n in ns]
         for prepared in self.filters:
             if prepared is None:
-                guess, defined = ceiling.predictive_PxNxV[:, ns].argmax(-1), ceiling.defined_PxN[:, ns]
+                answers.append(Answers(ceiling.predictive_PxNxV[:, ns], ceiling.defined_PxN[:, ns]))
             else:
                 mixture, tables = prepared
                 out = filter_mixture(mixture, batch.tokens[:, : max(at)], positions=at, tables=tables)
-                guess, defined = np.asarray(out.predictive).argmax(-1), np.asarray(out.defined)
-            tallies.append(Tally(((guess == label) & defined)[:size].sum(0), (~defined)[:size].sum(0)))
-        return label, tallies
+                answers.append(Answers(np.asarray(out.predictive), np.asarray(out.defined)))
+        return ceiling.truth_PxNxV[:, ns], answers
 
 
-def _ask(model: LanguageModel, tokens_PxT: np.ndarray, at: Sequence[int], label_PxN: np.ndarray) -> Tally:
-    """Counts of a language model's argmax after each prefix."""
-    log_q_PxNxV = model.log_probabilities(tokens_PxT)[:, list(at)]
-    defined_PxN = np.isfinite(log_q_PxNxV).any(-1)
-    correct_PxN = (log_q_PxNxV.argmax(-1) == label_PxN) & defined_PxN
-    return Tally(correct_PxN.sum(0), (~defined_PxN).sum(0))
+def ask(model: LanguageModel, tokens_PxT: np.ndarray, k: int, ns: Sequence[int]) -> Answers:
+    """A language model's answers to the same prompts; a row of -inf only is no law."""
+    at = [prefix_length(k, n) for n in ns]
+    log_q_PxNxV = model.log_probabilities(tokens_PxT[:, : max(at)])[:, at]
+    return Answers(np.exp(log_q_PxNxV, dtype=np.float64), np.isfinite(log_q_PxNxV).any(-1))
 
 
 def split_examples(tokens_PxL: np.ndarray, k: int) -> np.ndarray:

@@ -70,7 +70,7 @@ def curves(results: xr.Dataset) -> Figure | None:
     )
     return caption(
         figure,
-        f"Exact Bayes on {results.attrs['instance']}: accuracy against argmax of the true concept's predictive; "
+        f"{results.attrs['instance']}: accuracy against argmax of the true concept's predictive; "
         f"{int(results.prompts.max())} prompts a cell, bands 95% Wilson. "
         "“exact” counts only prompts of positive probability.",
     )

@@ -26,7 +26,7 @@ CHUNK = 16
 
 
 class MixtureModel:
-    """A mixture of HMMs as a LanguageModel: exact Bayes. A row after an impossible prefix is all -inf: no law exists."""
+    """A mixture of HMMs as a LanguageModel: exact Bayes. A row after an impossible prefix is all -inf, no law."""
 
     def __init__(self, name: str, mixture: MixtureOfHMMs):
         self._name, self.mixture, self.tables = name, mixture, prepare(mixture)

@@ -8,6 +8,7 @@ mean of differences, over documents.
 Source: Xie et al. 2022, section 2 (the pretraining loss); Bayes is the minimiser.
 """
 
+import itertools
 import math
 from typing import NamedTuple
 
@@ -89,7 +90,7 @@ def excess(model: LanguageModel, held: Held) -> Excess:
     documents, length = gap_BxT.shape
     edges = [0, *(1 << i for i in range(length.bit_length())), length]
     edges = sorted({edge for edge in edges if edge <= length})
-    bins = [_mean(gap_BxT[:, a:b].mean(-1)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    bins = [_mean(gap_BxT[:, a:b].mean(-1)) for a, b in itertools.pairwise(edges)]
     means, errors = zip(*bins, strict=True)
     return Excess(*_mean(gap_BxT.mean(-1)), documents * length, np.array(edges[:-1]), np.array(means), np.array(errors))
 

@@ -21,12 +21,14 @@ class PromptAware(NamedTuple):
     log_posterior_PxNxC: log p(c | O_1..O_n, x_test), nats.
     defined_PxN: whether that posterior exists.
     label_PxN: argmax of the true concept's p_prompt(y | x_test).
+    truth_PxNxV: that law itself.
     """
 
     predictive_PxNxV: np.ndarray
     log_posterior_PxNxC: np.ndarray
     defined_PxN: np.ndarray
     label_PxN: np.ndarray
+    truth_PxNxV: np.ndarray
 
 
 def started_mixture(mixture: MixtureOfHMMs, start_SxH: np.ndarray) -> MixtureOfHMMs:
@@ -81,5 +83,5 @@ def prompt_aware(
     before_PxNxC = np.concatenate([np.zeros_like(evidence_O[:, :1]), evidence_O[:, :-1].cumsum(1)], 1)
     _, log_posterior, defined = (np.asarray(x) for x in weigh(mixture.prior, before_PxNxC + evidence_x))
     predictive = np.einsum("pnc,pncv->pnv", np.exp(log_posterior), concept_PxNxCxV)
-    label_PxN = concept_PxNxCxV[np.arange(prompts), :, true_P].argmax(-1)
-    return PromptAware(predictive, log_posterior, defined, label_PxN)
+    truth_PxNxV = concept_PxNxCxV[np.arange(prompts), :, true_P]
+    return PromptAware(predictive, log_posterior, defined, truth_PxNxV.argmax(-1), truth_PxNxV)

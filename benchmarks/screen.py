@@ -49,7 +49,12 @@ def progress_bars() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
 @contextmanager
 def training_bar(tokens: int) -> Iterator[Callable[[Mapping[str, Any]], None]]:
     """A progress bar over training tokens, with tokens/s, loss, excess over Bayes and the time left."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TextColumn("{task.fields[left]} left"))
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[left]} left"),
+    )
     screen, last = Console(stderr=True), {"excess": "–"}
     with Progress(*columns, console=screen, disable=not screen.is_terminal) as bars:
         task = bars.add_task("compiling", total=tokens, left="–")
@@ -103,7 +108,9 @@ def show(result: Verification, out: Console) -> None:
             out.print(loss_line(words, loss))
     for row in result.models:
         error = f"± {row.standard_error:.4f}"
-        out.print(f"{row.model}: excess over Bayes on the fresh documents [bold]{row.excess:.4f}[/bold] {error} nats/token")
+        out.print(
+            f"{row.model}: excess over Bayes on the fresh documents [bold]{row.excess:.4f}[/bold] {error} nats/token"
+        )
 
 
 def assumption_table(result: Verification) -> Table:

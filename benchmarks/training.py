@@ -22,7 +22,10 @@ FLAG = "--xla_cpu_multi_thread_eigen=false"
 
 
 class Cluster(NamedTuple):
-    """Several processes that train together.   coordinator: HOST:PORT of process 0.   processes, process: how many, which."""
+    """Several processes that train together.
+
+    coordinator: HOST:PORT of process 0, or None for one process.   processes, process: how many, and which this is.
+    """
 
     coordinator: str | None = None
     processes: int = 1

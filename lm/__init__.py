@@ -1,1 +1,4 @@
-"""Language models trained on documents of the pretraining law (Transformer, LSTM); none are built yet."""
+"""Language models: Transformer and LSTM, their training, checkpoints and shipped weights.
+
+Nothing here knows what is Bayes-optimal; measurements come in from outside (``lm.train.train(evaluate=...)``).
+"""

@@ -20,7 +20,7 @@ BASE = 1000.0
 NEVER = -1e9
 """Added to the score of a key that may not be seen: its weight is then exactly 0 in float32 and in bfloat16."""
 
-Heads = Float[Array, "B T 3 N E"]
+Heads = Float[Array, "B T 3 H E"]
 
 
 def rotate(x_BxTxE: Float[Array, "B T E"]) -> Float[Array, "B T E"]:
@@ -39,13 +39,13 @@ def attend(
     """Causal attention of every head.
 
     Args:
-        qkv: (B, T, 3, N, E) queries, keys and values of N heads; T is a multiple of the window.
+        qkv: (B, T, 3, H, E) queries, keys and values of H heads; T is a multiple of the window.
         window: w, or None for all tokens before.
         rotary: whether positions turn queries and keys.
         rate, key: dropout on the attention weights.
 
     Returns:
-        (B T, N E) rows, the heads side by side.
+        (B T, H E) rows, the heads side by side.
     """
     batch, length, _, heads, size = qkv.shape
     q, k, v = qkv.transpose(2, 0, 3, 1, 4).reshape(3, batch * heads, length, size)

@@ -80,7 +80,10 @@ def released_batches(vocabulary: int, plan: Plan, seed: int) -> Batches:
         per_document = held // phase.length
         windows = len(tokens_DxT) * per_document
         first = (step - int(plan.first_P[index])) * phase.batch
-        rows = [_window(orders, (index, i // windows), windows, i % windows, seed) for i in range(first, first + phase.batch)]
+        rows = [
+            _window(orders, (index, i // windows), windows, i % windows, seed)
+            for i in range(first, first + phase.batch)
+        ]
         document, place = np.divmod(np.array(rows), per_document)
         return tokens_DxT[document[:, None], place[:, None] * phase.length + np.arange(phase.length)]
 

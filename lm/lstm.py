@@ -1,7 +1,7 @@
 """The LSTM language model.
 
-With ``embedding=None`` the token table is (V + 1, 4H): a token's row goes straight to the first layer's gates, since the
-product of an embedding with the input weights is one table anyway. Row V stands for the beginning of a document.
+With ``embedding=None`` the token table is (V + 1, 4H): a token's row goes straight to the first layer's gates, since
+the product of an embedding with the input weights is one table anyway. Row V is the beginning of a document.
 
 Source: Hochreiter & Schmidhuber 1997; the shape of ``paper-lstm`` is that of Xie et al. 2022, appendix F.
 """
@@ -50,8 +50,8 @@ class LSTM(eqx.Module):
         forget_G = jnp.zeros(4 * width).at[width : 2 * width].set(1.0)
         inputs = []
         for layer in range(config.layers):
-            if layer or embedding:
-                fan = width if layer else embedding
+            fan = width if layer else embedding
+            if fan:
                 dense = Dense.drawn(next(keys), fan, 4 * width, fan**-0.5)
                 inputs.append(eqx.tree_at(lambda d: d.bias_O, dense, forget_G))
         rows = config.vocabulary + 1
@@ -73,17 +73,29 @@ class LSTM(eqx.Module):
         Returns:
             (B, T + 1, V) logits, float32.
         """
+        batch = tokens_BxT.shape[0]
+        logits_NxV = self.output(self._layers(tokens_BxT, key)[-1]).astype(jnp.float32)
+        return logits_NxV.reshape(-1, batch, self.config.vocabulary).swapaxes(0, 1)
+
+    def activations(self, tokens_BxT: Int[Array, "B T"]) -> list[Float[Array, "B T1 H"]]:
+        """Hidden states of every layer after every prefix."""
+        batch = tokens_BxT.shape[0]
+        return [h_NxH.reshape(-1, batch, self.config.width).swapaxes(0, 1) for h_NxH in self._layers(tokens_BxT, None)]
+
+    def _layers(self, tokens_BxT: Array, key: PRNGKeyArray | None) -> list[Array]:
+        """Every layer's output, in rows of (T + 1) B: time-major, as the recurrence wants it."""
         batch, width = tokens_BxT.shape[0], self.config.width
         begun_BxS = jnp.pad(tokens_BxT, ((0, 0), (1, 0)), constant_values=self.config.vocabulary)
         keys = split(key, self.config.layers + 1)
-        x_NxD = look_up(self.table, begun_BxS.T.reshape(-1))  # time-major, as the recurrence wants it
+        x_NxD = look_up(self.table, begun_BxS.T.reshape(-1))
         if self.config.embedding:
             x_NxD = self.inputs[0](drop(x_NxD, self.config.dropout, keys[0]))
         rest = self.inputs[1:] if self.config.embedding else self.inputs
+        out = []
         for layer, weight_Hx4H in enumerate(self.weights):
             if layer:
                 x_NxD = rest[layer - 1](x_NxD)
             h_SxBxH = recur(x_NxD.reshape(-1, batch, 4 * width), weight_Hx4H)
             x_NxD = drop(h_SxBxH.reshape(-1, width), self.config.dropout, keys[layer + 1])
-        logits_NxV = self.output(x_NxD).astype(jnp.float32)
-        return logits_NxV.reshape(-1, batch, self.config.vocabulary).swapaxes(0, 1)
+            out.append(x_NxD)
+        return out

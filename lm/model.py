@@ -1,7 +1,7 @@
-"""What this suite asks of a language model: a name, and next-token log-probabilities. Any causal model can be wrapped."""
+"""What this suite asks of a language model: a name, and next-token log-probabilities. Any causal model will do."""
 
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -63,5 +63,5 @@ class NetworkModel:
 
 
 @eqx.filter_jit
-def _log_probabilities(network: Callable[[Array], Array], tokens_BxT: Array) -> Array:
+def _log_probabilities(network: Callable[[Array], Array], tokens_BxT: Any) -> Array:
     return jax.nn.log_softmax(network(tokens_BxT))

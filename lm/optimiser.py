@@ -2,10 +2,11 @@
 
 SOAP runs Adam in the eigenbasis Q of an average of G Gᵀ (here along a matrix's shorter side only):
 
-    L <- b2 L + (1 - b2) G Gᵀ,   Q <- orthonormal basis of L Q every few steps,
-    m <- b1 m + (1 - b1) G,      v <- b2 v + (1 - b2) (Qᵀ G)²,   update = Q ( Qᵀ m / sqrt v )
+    L <- b2 L + (1 - b2) G Gᵀ every other step,    Q <- orthonormal basis of L Q every few steps,
+    m <- b1 m + (1 - b1) Qᵀ G,    v <- b2 v + (1 - b2) (Qᵀ G)²,    update = Q ( m / sqrt v )
 
-with both averages corrected for their start at 0. What is no matrix, or is longer than ``cap`` on both sides, gets Adam.
+with both averages corrected for their start at 0, and m turned along with Q. What is no matrix, or is longer than
+``cap`` on both sides, gets Adam.
 
 Source: Loshchilov & Hutter 2019 (AdamW); Vyas et al. 2024 (SOAP).
 """
@@ -48,12 +49,12 @@ def optimiser(config: OptimiserConfig) -> optax.GradientTransformationExtraArgs:
 
 class SoapState(NamedTuple):
     """Args:
-    count: steps done.
-    mean, square: averages, trees like the parameters; ``square`` is in the eigenbasis.
+    steps: done.
+    mean, square: averages, trees like the parameters; in the eigenbasis.
     outer, basis: (S, S) of every matrix, () of the rest.
     """
 
-    count: jax.Array
+    steps: jax.Array
     mean: Any
     square: Any
     outer: Any
@@ -80,28 +81,35 @@ def soap(b1: float = 0.95, b2: float = 0.95, every: int = 10, cap: int = 512) ->
         )
 
     def update(gradient: Any, state: SoapState, parameters: Any = None) -> tuple[Any, SoapState]:
-        count = state.count + 1
+        count = state.steps + 1
         turn = (count % every == 0) | ((count < 10) & (count % 2 == 1))
-        mean = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, state.mean, gradient)
         first, second = 1 - b1**count, 1 - b2**count
+
+        def adam(g: jax.Array, m: jax.Array, v: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+            m, v = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g * g
+            return m / first / (jnp.sqrt(v / second) + 1e-8), m, v
 
         def one(g: jax.Array, m: jax.Array, v: jax.Array, outer: jax.Array, basis: jax.Array) -> tuple[jax.Array, ...]:
             if side(g) is None:
-                v = b2 * v + (1 - b2) * g * g
-                return m / first / (jnp.sqrt(v / second) + 1e-8), v, outer, basis
+                return (*adam(g, m, v), outer, basis)
             flip = g.shape[0] > g.shape[1]
             g, m, v = (x.T if flip else x for x in (g, m, v))
-            outer = b2 * outer + (1 - b2) * g @ g.T
-            basis = jax.lax.cond(turn, lambda: jnp.linalg.qr(outer @ basis)[0], lambda: basis)
-            g, m = jnp.split(basis.T @ jnp.concatenate([g, m], axis=1), 2, axis=1)
-            v = b2 * v + (1 - b2) * g * g
-            step = basis @ (m / first / (jnp.sqrt(v / second) + 1e-8))
-            return (step.T if flip else step), (v.T if flip else v), outer, basis
+            outer = jax.lax.cond(count % 2 == 1, lambda: b2 * outer + (1 - b2) * g @ g.T, lambda: outer)
+            m, basis = jax.lax.cond(turn, lambda: _turn(m, outer, basis), lambda: (m, basis))
+            step, m, v = adam(basis.T @ g, m, v)
+            step, m, v = (x.T if flip else x for x in (basis @ step, m, v))
+            return step, m, v, outer, basis
 
         leaves, tree = jax.tree.flatten(gradient)
-        rest = [jax.tree.leaves(each) for each in (mean, state.square, state.outer, state.basis)]
+        rest = [jax.tree.leaves(each) for each in (state.mean, state.square, state.outer, state.basis)]
         out = [one(*group) for group in zip(leaves, *rest, strict=True)]
-        step, square, outer, basis = (jax.tree.unflatten(tree, column) for column in zip(*out, strict=True))
-        return step, SoapState(count, mean, square, outer, basis)
+        step, *new = (jax.tree.unflatten(tree, column) for column in zip(*out, strict=True))
+        return step, SoapState(count, *new)
 
     return optax.GradientTransformation(start, update)
+
+
+def _turn(m: jax.Array, outer: jax.Array, basis: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The next basis, by one step of orthogonal iteration, and the average in it."""
+    turned = jnp.linalg.qr(outer @ basis)[0]
+    return turned.T @ (basis @ m), turned

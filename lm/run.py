@@ -13,7 +13,7 @@ from lm.transformer import Transformer, TransformerConfig
 from simulators.atomic import written_aside
 from theory.checks import ModelError
 
-ARCHITECTURES = {"lstm": (LSTM, LSTMConfig), "transformer": (Transformer, TransformerConfig)}
+ARCHITECTURES = {"lstm": LSTMConfig, "transformer": TransformerConfig}
 NetworkConfig = LSTMConfig | TransformerConfig
 
 
@@ -48,8 +48,10 @@ class RunConfig(NamedTuple):
 
 def draw_network(config: RunConfig) -> LSTM | Transformer:
     """The network before training."""
-    network, _ = ARCHITECTURES[config.architecture]
-    return network.drawn(config.network, jax.random.key(config.seed))  # type: ignore[arg-type]
+    key = jax.random.key(config.seed)
+    if isinstance(config.network, LSTMConfig):
+        return LSTM.drawn(config.network, key)
+    return Transformer.drawn(config.network, key)
 
 
 def to_json(config: RunConfig) -> dict[str, Any]:
@@ -66,7 +68,7 @@ def from_json(stored: dict[str, Any], source: str) -> RunConfig:
         ModelError: not one.
     """
     try:
-        _, network = ARCHITECTURES[stored["architecture"]]
+        network = ARCHITECTURES[stored["architecture"]]
         schedule = dict(stored["schedule"])
         schedule["phases"] = tuple(Phase(*phase) for phase in schedule["phases"])
         parts = {

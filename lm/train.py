@@ -114,7 +114,9 @@ def _prepare(config: RunConfig, folder: Path, resume: bool) -> None:
         stored = read_config(folder)
         for field in RunConfig._fields:
             if getattr(stored, field) != getattr(config, field):
-                raise ModelError(f"{field}: {folder} was begun with {getattr(stored, field)}, not {getattr(config, field)}")
+                raise ModelError(
+                    f"{field}: {folder} was begun with {getattr(stored, field)}, not {getattr(config, field)}"
+                )
     else:
         if folder.is_dir() and any(folder.iterdir()):
             raise ModelError(f"out: {folder} is not empty and holds no run; name another directory")

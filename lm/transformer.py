@@ -114,6 +114,20 @@ class Transformer(eqx.Module):
         Raises:
             ValueError: more tokens than there are learned positions.
         """
+        length = tokens_BxT.shape[1]
+        x_NxD = self.norm(self._layers(tokens_BxT, key)[-1])
+        logits_NxV = x_NxD @ self.table[:-1].T if self.output is None else self.output(x_NxD)
+        logits_BxSxV = logits_NxV.astype(jnp.float32).reshape(tokens_BxT.shape[0], -1, self.config.vocabulary)
+        return logits_BxSxV[:, : length + 1]
+
+    def activations(self, tokens_BxT: Int[Array, "B T"]) -> list[Float[Array, "B T1 D"]]:
+        """The residual stream after every layer, after every prefix."""
+        batch, length = tokens_BxT.shape
+        rows = self._layers(tokens_BxT, None)
+        return [x_NxD.reshape(batch, -1, self.config.width)[:, : length + 1] for x_NxD in rows]
+
+    def _layers(self, tokens_BxT: Array, key: PRNGKeyArray | None) -> list[Array]:
+        """Every layer's output, in rows: documents one after the other, each padded to whole windows."""
         config, (batch, length) = self.config, tokens_BxT.shape
         padding = -(length + 1) % (config.window or 1)
         begun_BxS = jnp.pad(tokens_BxT, ((0, 0), (1, 0)), constant_values=config.vocabulary)
@@ -125,8 +139,8 @@ class Transformer(eqx.Module):
             x_NxD = (x_NxD.reshape(batch, -1, config.width) + self.positions[: length + 1]).reshape(x_NxD.shape)
         keys = split(key, config.layers + 1)
         x_NxD = drop(x_NxD, config.dropout, keys[-1])
+        out = []
         for layer, each in zip(self.layers, keys[:-1], strict=True):
             x_NxD = layer(x_NxD, batch, config, each)
-        x_NxD = self.norm(x_NxD)
-        logits_NxV = x_NxD @ self.table[:-1].T if self.output is None else self.output(x_NxD)
-        return logits_NxV.astype(jnp.float32).reshape(batch, -1, config.vocabulary)[:, : length + 1]
+            out.append(x_NxD)
+        return out

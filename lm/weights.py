@@ -27,7 +27,8 @@ def write_weights(path: Path, config: RunConfig, network: LSTM | Transformer) ->
     """
     arrays = {name: np.asarray(array) for name, array in flatten(network).items()}
     content = io.BytesIO()
-    np.savez(content, **arrays, **{CONFIG: np.array(json.dumps(to_json(config)))})
+    arrays[CONFIG] = np.array(json.dumps(to_json(config)))
+    np.savez(content, allow_pickle=False, **arrays)
     with written_aside(path, binary=True) as file:
         file.write(content.getvalue())
 

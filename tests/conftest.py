@@ -12,7 +12,7 @@ import jaxtyping
 import pytest
 
 # Before anything imports these packages: every annotated function then checks shapes and dtypes when it is called.
-_hook = jaxtyping.install_import_hook(["theory", "simulators"], "strict_types.checked")
+_hook = jaxtyping.install_import_hook(["theory", "simulators", "lm"], "strict_types.checked")
 
 hypothesis.settings.register_profile("dev", deadline=None, max_examples=30)
 hypothesis.settings.register_profile("ci", deadline=None, max_examples=30, derandomize=True, print_blob=True)

@@ -1,0 +1,125 @@
+"""Both networks, and every preset: shapes, causality by exactly zero gradients, sizes, one step."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lm.lstm import LSTM, LSTMConfig
+from lm.model import LanguageModel, NetworkModel
+from lm.presets import LSTMS, TRANSFORMERS, preset
+from lm.run import RunConfig, draw_network
+from lm.step import make_mesh, make_step, shard, start
+from lm.transformer import Transformer, TransformerConfig
+from theory import ModelError
+
+NETWORKS = {
+    "lstm": lambda key: LSTM.drawn(LSTMConfig(7, width=8), key),
+    "lstm, two layers": lambda key: LSTM.drawn(LSTMConfig(7, 8, 2, 5, 0.1), key),
+    "local": lambda key: Transformer.drawn(TransformerConfig(7, 8, 2, 2, window=4), key),
+    "full": lambda key: Transformer.drawn(TransformerConfig(7, 8, 2, 2, window=None), key),
+    "gpt2": lambda key: Transformer.drawn(TransformerConfig(7, 8, 2, 2, None, 16, "gpt2", 0.1), key),
+}
+
+
+@pytest.fixture(params=NETWORKS, ids=list(NETWORKS))
+def network(request):
+    return NETWORKS[request.param](jax.random.key(3))
+
+
+@pytest.mark.parametrize("length", [0, 1, 5, 11])
+def test_there_is_one_law_after_every_prefix_the_empty_one_included(network, length):
+    tokens = jnp.zeros((2, length), int)
+    assert network(tokens).shape == (2, length + 1, 7)
+    np.testing.assert_allclose(
+        np.exp(NetworkModel("x", network).log_probabilities(np.array(tokens))).sum(-1), 1, atol=1e-5
+    )
+
+
+def test_no_law_depends_on_a_token_after_its_prefix(network):
+    """The gradient with respect to the embedding of later tokens is exactly 0, and that of earlier ones is not."""
+    tokens = np.array([[1, 2, 3, 4, 5, 6, 0, 1, 2, 3]])
+    model = NetworkModel("x", network)
+    before = model.log_probabilities(tokens)
+    for t in range(10):
+        other = tokens.copy()
+        other[:, t] = (other[:, t] + 1) % 7
+        changed = np.abs(model.log_probabilities(other) - before).max((0, 2))
+        assert (changed[: t + 1] == 0).all()
+        assert changed[t + 1] > 0
+
+
+def test_rows_of_a_batch_do_not_see_one_another(network):
+    tokens = np.random.default_rng(0).integers(0, 7, (3, 9))
+    model = NetworkModel("x", network)
+    together = model.log_probabilities(tokens)
+    np.testing.assert_allclose(together[1:2], model.log_probabilities(tokens[1:2]), atol=1e-5)
+
+
+def test_dropout_acts_with_a_key_only(network):
+    tokens = jnp.arange(6).reshape(1, 6)
+    differs = bool((network(tokens, jax.random.key(0)) != network(tokens)).any())
+    assert differs == (network.config.dropout > 0)
+
+
+def test_more_tokens_than_learned_positions_are_refused():
+    gpt2 = NETWORKS["gpt2"](jax.random.key(0))
+    gpt2(jnp.zeros((1, 15), int))
+    with pytest.raises(ValueError, match="15 at most"):
+        gpt2(jnp.zeros((1, 16), int))
+
+
+def test_our_networks_are_language_models(network):
+    model = NetworkModel("x", network)
+    assert isinstance(model, LanguageModel)
+    assert model.parameters == sum(leaf.size for leaf in jax.tree.leaves(network))
+
+
+def _config(architecture, name):
+    chosen = preset(architecture, name, 50)
+    return RunConfig("ginc", architecture, name, chosen.network, chosen.optimiser, chosen.schedule, data=chosen.data)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "name", "millions"),
+    [
+        ("transformer", "paper-4l", 29.0), ("transformer", "paper-12l", 85.0), ("transformer", "paper-16l", 115.0),
+        ("lstm", "paper-lstm", 28.0),
+    ],
+)  # fmt: skip
+def test_the_papers_shapes_have_the_published_parameter_counts(architecture, name, millions):
+    """29M, 85M, 115M and 28M, as published; all within 1.5%."""
+    network = eqx.filter_eval_shape(draw_network, _config(architecture, name))
+    assert sum(leaf.size for leaf in jax.tree.leaves(network)) / 1e6 == pytest.approx(millions, rel=0.015)
+
+
+@pytest.mark.parametrize("architecture", ["lstm", "transformer"])
+def test_the_shipped_shapes_are_small(architecture):
+    network = eqx.filter_eval_shape(draw_network, _config(architecture, "small"))
+    assert sum(leaf.size for leaf in jax.tree.leaves(network)) <= 2_000_000
+
+
+EVERY = [("lstm", name) for name in LSTMS] + [("transformer", name) for name in TRANSFORMERS]
+
+
+@pytest.mark.parametrize(("architecture", "name"), EVERY, ids=[f"{a}-{n}" for a, n in EVERY])
+def test_every_preset_runs_a_step_that_lowers_the_loss_of_its_batch(architecture, name):
+    config = _config(architecture, name)
+    mesh = make_mesh(1)
+    step = make_step(config.optimiser, mesh, 0)
+    state = start(draw_network(config), config.optimiser)
+    tokens = shard(np.random.default_rng(0).integers(0, 50, (1, 24)).astype(np.int32), mesh)
+    losses = []
+    for _ in range(2):
+        state, loss = step(state, tokens, np.float32(1e-4))
+        losses.append(float(loss))
+    assert np.isfinite(losses).all()
+    if config.network.dropout == 0:
+        assert losses[1] < losses[0]
+    assert int(state.step) == 2
+
+
+def test_an_unknown_preset_is_refused_with_those_there_are():
+    with pytest.raises(ModelError, match="paper-lstm"):
+        preset("lstm", "paper-4l", 50)
