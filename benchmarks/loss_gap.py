@@ -1,0 +1,179 @@
+"""Where a model loses to Bayes: KL, excess and total variation by position, by surprise and by place in a document.
+
+After each prefix p = p( . | prefix) is the exact predictive and q the model's:
+
+    KL(p || q) = sum_v p_v log(p_v / q_v),    E[excess of the token drawn] = KL,    TV = 1/2 sum_v |p_v - q_v|.
+
+KL is the excess with the draw of the next token averaged out, so its error is smaller; both are reported.
+
+Source: the chain rule of KL; Xie et al. 2022, section 2, for the law p.
+"""
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from lm.model import LanguageModel
+from simulators.sampler import sample_documents
+from theory import MixtureOfHMMs, filter_mixture
+from theory.filter import prepare
+
+CHUNK = 16
+"""Documents worked on together."""
+SURPRISES = (0.0, 0.1, 0.5, 1.0, 2.0, 4.0, math.inf)
+"""Edges of the bins of -log p(o_t | o_<t), nats: common transitions first."""
+START = 32
+"""Tokens that count as the start of a document; what lies beyond them counts as its middle."""
+
+
+class Mean(NamedTuple):
+    """A mean over documents.   value: of the mean.   standard_error: over documents; inf where there is one."""
+
+    value: float
+    standard_error: float
+
+
+class Slice(NamedTuple):
+    """The gap on some of the positions.
+
+    words: which.   share: of all tokens.   kl, excess: nats per token there.   tv: total variation per token there.
+    """
+
+    words: str
+    share: float
+    kl: Mean
+    excess: Mean
+    tv: Mean
+
+
+class LossGap(NamedTuple):
+    """A model against exact Bayes on documents of the pretraining law.
+
+    excess, kl, tv: over all tokens (nats, nats, probability).
+    positions, places, surprises: the same by position (bins 0, 1, 2, 4, ...), by start and middle, by surprise.
+    tokens: scored.   bayes_cross_entropy: nats per token, on these documents.
+    log_ratio_max: max over documents and t of log M_t = sum_{s <= t} log q(o_s) / p(o_s), nats. M is an e-process:
+        it reaches 1 / alpha in a document with probability at most alpha, whatever q is (Ville 1939).
+    calibration_error: sum over bins of confidence of share x | mean confidence - mean p(argmax q) |, the confidence
+        being max q; p, not a draw from it, says how often the guess is right.
+    """
+
+    excess: Mean
+    kl: Mean
+    tv: Mean
+    positions: list[Slice]
+    places: list[Slice]
+    surprises: list[Slice]
+    tokens: int
+    bayes_cross_entropy: float
+    log_ratio_max: float
+    calibration_error: float
+
+
+class _Terms(NamedTuple):
+    """(B, T) per token: KL(p || q), excess of the token that came, TV, surprise -log p(o_t), max q, p(argmax q)."""
+
+    kl: np.ndarray
+    excess: np.ndarray
+    tv: np.ndarray
+    surprise: np.ndarray
+    confidence: np.ndarray
+    right: np.ndarray
+
+
+def loss_gap(
+    model: LanguageModel,
+    mixture: MixtureOfHMMs,
+    documents: int,
+    length: int,
+    seed: int,
+    advance: Callable[[int], None] = lambda documents: None,
+) -> LossGap:
+    """Measure the gap on fresh documents.
+
+    Args:
+        model: any model over the mixture's tokens.
+        mixture: the pretraining law.
+        documents, length: how many and how long.
+        seed: of the documents.
+        advance: called with the documents just done.
+
+    Returns:
+        LossGap.
+    """
+    key = jax.random.fold_in(jax.random.key(seed), 5)
+    tokens_BxT = sample_documents(mixture, key, documents, length).tokens
+    tables, parts = prepare(mixture), []
+    for begin in range(0, documents, CHUNK):
+        tokens = tokens_BxT[begin : begin + CHUNK]
+        predictive = np.asarray(filter_mixture(mixture, tokens, tables=tables).predictive)[:, :-1]
+        parts.append(_terms(tokens, predictive, model.log_probabilities(tokens)[:, :-1].astype(np.float64)))
+        advance(len(tokens))
+    return _reduce(_Terms(*(np.concatenate(column) for column in zip(*parts, strict=True))))
+
+
+def _terms(tokens_BxT: np.ndarray, p_BxTxV: np.ndarray, log_q_BxTxV: np.ndarray) -> _Terms:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_p = np.log(p_BxTxV)
+        kl_BxT = np.where(p_BxTxV > 0, p_BxTxV * (log_p - log_q_BxTxV), 0.0).sum(-1)
+    q_BxTxV = np.exp(log_q_BxTxV)
+    came = tokens_BxT[..., None]
+    surprise = -np.take_along_axis(log_p, came, -1)[..., 0]
+    excess = -surprise - np.take_along_axis(log_q_BxTxV, came, -1)[..., 0]
+    guess = log_q_BxTxV.argmax(-1)[..., None]
+    confidence, right = (np.take_along_axis(x, guess, -1)[..., 0] for x in (q_BxTxV, p_BxTxV))
+    return _Terms(kl_BxT, excess, 0.5 * np.abs(p_BxTxV - q_BxTxV).sum(-1), surprise, confidence, right)
+
+
+def _reduce(terms: _Terms) -> LossGap:
+    documents, length = terms.kl.shape
+    edges = sorted({0, length, *(edge for edge in (1 << i for i in range(length.bit_length())) if edge < length)})
+    place = np.broadcast_to(np.arange(length), terms.kl.shape)
+    positions = [
+        _slice(terms, (place >= a) & (place < b), f"{a}" if b == a + 1 else f"{a}–{b - 1}")
+        for a, b in itertools.pairwise(edges)
+    ]
+    places = [_slice(terms, place < START, f"first {START} tokens"), _slice(terms, place >= START, "the rest")]
+    surprises = [
+        _slice(
+            terms,
+            (terms.surprise >= a) & (terms.surprise < b),
+            f"{a:g} to {b:g} nats" if b < math.inf else f"above {a:g} nats",
+        )
+        for a, b in itertools.pairwise(SURPRISES)
+    ]
+    every = _slice(terms, np.ones_like(place, bool), "all")
+    return LossGap(
+        every.excess, every.kl, every.tv, positions, [row for row in places if row.share], 
+        [row for row in surprises if row.share], documents * length, float(terms.surprise.mean()),
+        float((-np.cumsum(terms.excess, axis=1)).max()), calibration_error(terms.confidence, terms.right),
+    )  # fmt: skip
+
+
+def _slice(terms: _Terms, chosen_BxT: np.ndarray, words: str) -> Slice:
+    means = [_ratio(x, chosen_BxT) for x in (terms.kl, terms.excess, terms.tv)]
+    return Slice(words, float(chosen_BxT.mean()), *means)
+
+
+def _ratio(value_BxT: np.ndarray, chosen_BxT: np.ndarray) -> Mean:
+    """Mean over the chosen tokens; its error is that of a ratio of sums over independent documents (delta method)."""
+    documents, total = len(value_BxT), int(chosen_BxT.sum())
+    if not total:
+        return Mean(0.0, math.inf)
+    sum_B = np.where(chosen_BxT, value_BxT, 0.0).sum(1)
+    mean = float(sum_B.sum() / total)
+    if documents < 2 or not math.isfinite(mean):
+        return Mean(mean, math.inf)
+    deviation_B = sum_B - mean * chosen_BxT.sum(1)
+    return Mean(mean, float(math.sqrt(documents / (documents - 1) * (deviation_B**2).sum()) / total))
+
+
+def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
+    """Expected calibration error: bins of equal width, weighted by their share (Naeini, Cooper & Hauskrecht 2015)."""
+    index = np.minimum((confidence.reshape(-1) * bins).astype(int), bins - 1)
+    gap = np.bincount(index, (confidence - right).reshape(-1), bins)
+    return float(np.abs(gap).sum() / confidence.size)
