@@ -1,5 +1,7 @@
 """Variants of instances: what each changes, what it leaves alone, and what it refuses."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -116,6 +118,5 @@ def test_random_kernels_keep_the_tokens_and_lose_the_structure():
     ],
 )
 def test_bad_specifications_say_why(spec, words):
-    with pytest.raises(ModelError, match=".*") as caught:
+    with pytest.raises(ModelError, match=re.escape(words)):
         load_variant(spec)
-    assert words in str(caught.value)
