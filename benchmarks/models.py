@@ -1,6 +1,7 @@
 """Language models by name: the shipped ones, a RUN or a file of weights, Bayes itself, and one that learnt nothing."""
 
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Float32, Int
+from jaxtyping import Float64, Int
 
 from lm.checkpoints import load_latest
 from lm.model import LanguageModel, NetworkModel
@@ -26,7 +27,8 @@ CHUNK = 16
 
 
 class MixtureModel:
-    """A mixture of HMMs as a LanguageModel: exact Bayes. A row after an impossible prefix is all -inf, no law."""
+    """A mixture of HMMs as a LanguageModel: exact Bayes, in float64. A row after an impossible prefix is all -inf, no
+    law."""
 
     def __init__(self, name: str, mixture: MixtureOfHMMs):
         self._name, self.mixture, self.tables = name, mixture, prepare(mixture)
@@ -40,14 +42,14 @@ class MixtureModel:
         """Nothing was trained."""
         return 0
 
-    def log_probabilities(self, tokens_BxT: Int[np.ndarray, "B T"]) -> Float32[np.ndarray, "B T1 V"]:
+    def log_probabilities(self, tokens_BxT: Int[np.ndarray, "B T"]) -> Float64[np.ndarray, "B T1 V"]:
         """See lm.model.LanguageModel."""
         parts = []
         for begin in range(0, len(tokens_BxT), CHUNK):
             out = filter_mixture(self.mixture, tokens_BxT[begin : begin + CHUNK], tables=self.tables)
             defined = np.asarray(out.defined)[..., None]
             with np.errstate(divide="ignore"):
-                parts.append(np.log(np.where(defined, np.asarray(out.predictive), 0.0)).astype(np.float32))
+                parts.append(np.log(np.where(defined, np.asarray(out.predictive), 0.0)))
         return np.concatenate(parts)
 
 
@@ -64,7 +66,11 @@ def find_models(names: Sequence[str], instance: Instance) -> list[LanguageModel]
         ModelError: no such model, or one of another vocabulary.
     """
     each = [(name,) if name != "shipped" else shipped_for(instance) for name in names]
-    return [find_model(name, instance) for name in dict.fromkeys(itertools.chain.from_iterable(each))]
+    models = [find_model(name, instance) for name in dict.fromkeys(itertools.chain.from_iterable(each))]
+    twice = [label for label, count in Counter(model.name for model in models).items() if count > 1]
+    if twice:
+        raise ModelError(f"model: two of the models would be called {twice[0]!r}; rename one RUN or file")
+    return models
 
 
 def find_model(name: str, instance: Instance) -> LanguageModel:
@@ -83,7 +89,13 @@ def find_model(name: str, instance: Instance) -> LanguageModel:
     if config.network.vocabulary != mixture.n_tokens:
         words = f"learnt {config.network.vocabulary} tokens ({config.instance}), {instance.name} has {mixture.n_tokens}"
         raise ModelError(f"model: {name} {words}; name a model trained on this instance")
-    return NetworkModel(Path(name).stem if name.endswith(".npz") else Path(name).name, network)
+    return NetworkModel(_label(name), network)
+
+
+def _label(name: str) -> str:
+    """What tables call the model at a path: RUN for RUN and for RUN/weights.npz, else the file's name."""
+    path = Path(name)
+    return path.resolve().parent.name if path.name == "weights.npz" else path.name.removesuffix(".npz") or name
 
 
 def shipped_for(instance: Instance) -> tuple[str, ...]:
