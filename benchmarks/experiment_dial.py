@@ -26,6 +26,7 @@ from benchmarks.experiment import (
 )
 from benchmarks.experiment_possible import _some
 from benchmarks.findings import Axes, Findings, Mark, Picture, Point, Table
+from benchmarks.intervals import wilson
 
 TITLE = "The delimiter mismatch as a dial"
 SHIFTS = (0.0, 0.05, 0.1, 0.15, 0.25, 0.4, 0.6, 0.8, 0.95, 1.0)
@@ -153,8 +154,9 @@ def _delimiter(
             worst = float(np.nanmax(law.rate.values[here]))
             odd = "yes" if holds["sharp"] != (found.share >= 0.95) else "no"
             threshold, signal = law.printed_threshold.values[here].max(), law.kl_sum.values[here].min()
-            rows.append((k, f"{q:g}", _round(threshold), _round(signal), *("yes" if v else "no" for v in holds.values()),
-                         _round(worst), found.words, odd))  # fmt: skip
+            answers = ("yes" if held else "no" for held in holds.values())
+            numbers = (_round(threshold), _round(signal))
+            rows.append((k, f"{q:g}", *numbers, *answers, _round(worst), found.words, odd))
             for version, held in holds.items():
                 if held:
                     span.setdefault((k, version), []).append(q)
@@ -194,8 +196,10 @@ def _ginc(scale: Scale, results: Mapping[str, xr.Dataset], shifts: tuple[float, 
             if found.prompts >= LEAST:
                 points.append(point(f"released GINC, k = {k}, n = {n}", shown(name), s, found))
         lost = float(data.impossible_share.sel(k=k, n=n))
-        points.append(Point(f"released GINC, k = {k}, n = {n}", "prompts with no posterior", s, *[100 * lost] * 3,
-                            scale.few))  # fmt: skip
+        low, high = wilson(np.array(round(lost * scale.few)), np.array(scale.few))
+        shares = (100 * lost, 100 * float(low), 100 * float(high))
+        panel = f"released GINC, k = {k}, n = {n}"
+        points.append(Point(panel, "prompts with no posterior", s, shares[0], shares[1], shares[2], scale.few))
     ends = [100 * float(results[f"ginc-{s:g}"].impossible_share.sel(k=k, n=n)) for s in (shifts[0], shifts[-1])]
     tvs = [float(results[f"ginc-conditions-{s:g}"].tv) for s in (shifts[0], shifts[-1])]
     words = (

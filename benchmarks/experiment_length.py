@@ -82,9 +82,9 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
                     success.setdefault(name, k)
         known = [results[key] for key in results if key.startswith("conditions-") and _of(key) == spec]
         held = {version: critical(known, version) if known else None for version in ("printed", "repaired", "sharp")}
-        for version, k in held.items():
-            if k is not None and k in ks:
-                marks.append(Mark(panel, k, f"{version} holds"))
+        for version, at in held.items():
+            if at is not None and at in ks:
+                marks.append(Mark(panel, at, f"{version} holds"))
         absent = "none" if known else "none: ΣKL is infinite and theta* impossible"
         names = [str(p) for p in results[f"{spec}-{ks[0]}"].predictor.values]
         reached = "; ".join(f"{shown(name)}: {success.get(name, 'none')}" for name in names)

@@ -57,8 +57,9 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
         f"pretraining law is as order-dependent as it is because the law joins examples by transitions; {dead}% of "
         f"(set, order) pairs have no exact answer. Bayes that takes examples for independent differs by {aware:.1f}."
     )
-    ours_spread = max((value for (at, name), value in spreads.items()
-                       if at == k and not name.startswith(("exact", "smoothed", "prompt"))), default=float("nan"))  # fmt: skip
+    references = ("exact", "smoothed", "prompt-aware")
+    of_models = [v for (at, name), v in spreads.items() if at == k and not name.startswith(references)]
+    ours_spread = max(of_models, default=float("nan"))
     bayes = spreads[k, f"smoothed({EPSILON:g})"]
     summary = f"best minus worst order, k = {k}: models up to {ours_spread:.0f}, smoothed Bayes {bayes:.0f} points"
     caption = (

@@ -146,7 +146,8 @@ def _words(
     best = min(ends, key=lambda row: float(row[3]))
     worst = max((row for row in ends if row[0] in runs), key=lambda row: float(row[3]))
     rise = float(best[4]) - float(worst[4])
-    slope = max((found for data in runs.values() if math.isfinite(found := late_slope(data))), default=math.nan)
+    slopes = [late_slope(data) for data in runs.values()]
+    slope = max((each for each in slopes if math.isfinite(each)), default=math.nan)
     verdict = (
         f"{equal}. From {worst[0]} (excess {worst[3]}) to {best[0]} (excess {best[3]}) accuracy at k = {k}, n = {n} "
         "changes "

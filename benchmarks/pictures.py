@@ -89,7 +89,8 @@ def draw(picture: Picture, columns: int = COLUMNS) -> Figure:
 
 def look_up(series: Sequence[str]) -> dict[str, Look]:
     """A look for every series: its own if it has one, else the next of the others."""
-    looks, spare, taken = {}, list(OTHERS), set()
+    looks: dict[str, Look] = {}
+    spare, taken = list(OTHERS), set[Look]()
     for name in series:
         look = next((look for words, look in LOOKS if name.startswith(words)), None)
         if look is None or look in taken:

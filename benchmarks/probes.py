@@ -130,7 +130,9 @@ def activations(network: Network, tokens_BxT: np.ndarray) -> list[np.ndarray]:
     with jax.enable_x64(False):
         network = jax.tree.map(jnp.asarray, network)
         parts = [_activations(network, padded[i : i + ROWS]) for i in range(0, len(padded), ROWS)]
-    return [np.concatenate([np.asarray(x) for x in column])[: len(tokens_BxT), 1:] for column in zip(*parts, strict=True)]
+    return [
+        np.concatenate([np.asarray(x) for x in column])[: len(tokens_BxT), 1:] for column in zip(*parts, strict=True)
+    ]
 
 
 @eqx.filter_jit
