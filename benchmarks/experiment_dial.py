@@ -6,6 +6,7 @@ delimiter probability leaves that of the others (epsilon_delim of Condition 1 gr
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -141,7 +142,8 @@ def _points(data: xr.Dataset, panel: str, k: int, ns: list[int], x: float) -> li
 def _delimiter(
     scale: Scale, results: Mapping[str, xr.Dataset], probabilities: tuple[float, ...]
 ) -> tuple[Picture, str, tuple[tuple, ...]]:
-    points, marks, rows, last = [], [], [], max(_shots(scale))
+    points, marks, last = [], [], max(_shots(scale))
+    rows: list[tuple[Any, ...]] = []
     span: dict[tuple[int, str], list[float]] = {}
     for k in KS:
         panel = f"regular, k = {k}"
@@ -169,7 +171,7 @@ def _delimiter(
         f"{version} holds from {min(span[k, version]):g} to {max(span[k, version]):g}" if (k, version) in span
         else f"{version} holds nowhere" for version in ("printed", "repaired", "sharp")
     ]  # fmt: skip
-    right = [float(row[1]) for row in rows if row[0] == k and float(str(row[8]).split()[0]) >= 95]
+    right = [float(row[1]) for row in rows if row[0] == k and float(row[8].split()[0]) >= 95]
     bayes = f"from {min(right):g} to {max(right):g}" if right else "nowhere"
     words = (
         f"As θ*'s delimiter probability runs from {min(probabilities):g} to {max(probabilities):g} against 0.1 of the "

@@ -9,6 +9,7 @@ import numpy as np
 
 from benchmarks import figures as drawing
 from benchmarks import learning, screen, speed, storage, training
+from benchmarks import report as reporting
 from benchmarks import statements as table
 from benchmarks import verify as verification
 from benchmarks.models import find_models
@@ -56,7 +57,8 @@ def _store(result: verification.Verification, folder: Path) -> list[Path]:
     storage.write_json(folder / "results.json", verification.as_json(result))
     results = verification.as_dataset(result)
     storage.write_results(folder / "results.nc", results)
-    return [folder / "results.json", folder / "results.nc", *drawing.draw_all(results, folder)]
+    written = [folder / "results.json", folder / "results.nc", *drawing.draw_all(results, folder)]
+    return [*written, reporting.write_report(folder)]
 
 
 def train(
@@ -138,11 +140,22 @@ def search(statement: Any, starts: int, seed: int, out: Path | None, json: Path 
 def figures(directory: Path, json: Path | None) -> None:
     """``implicit-bayes figures``: redraw from results.nc, or from the metrics of a RUN."""
     storage.check_file(json, "json")
-    if (directory / "metrics.jsonl").is_file():
+    if (directory / "findings.json").is_file():
+        written = reporting.redraw(directory)
+    elif (directory / "metrics.jsonl").is_file():
         written = learning.draw(directory, read_config(directory), learning.read_records(directory))
     else:
         results = storage.read_results(directory / "results.nc")
         written = drawing.draw_all(results, storage.check_directory(directory))
+    if json is not None:
+        storage.write_json(json, {"files": [str(path) for path in written]})
+    _list(screen.console(), written)
+
+
+def report(directory: Path, json: Path | None) -> None:
+    """``implicit-bayes report``: the page of a verification or a reproduction."""
+    storage.check_file(json, "json")
+    written = [reporting.write_report(directory)]
     if json is not None:
         storage.write_json(json, {"files": [str(path) for path in written]})
     _list(screen.console(), written)

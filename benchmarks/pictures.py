@@ -45,6 +45,7 @@ LOOKS = (
 OTHERS = tuple(Look(c, m) for c, m in zip(("#CC79A7", "#56B4E9", "#E69F00", "#0072B2", "#D55E00", "#009E73", "#000000"),
                                           "X*vdps<", strict=True))  # fmt: skip
 COLUMNS = 2
+BELOW: Any = "outside lower center"
 
 
 def draw(picture: Picture, columns: int = COLUMNS) -> Figure:
@@ -78,7 +79,7 @@ def draw(picture: Picture, columns: int = COLUMNS) -> Figure:
                 axis.set_ylabel("")
             if i + wide < len(panels):
                 axis.set_xlabel("")
-        handles = {}
+        handles: dict[str, Any] = {}
         for axis in grid.flat:
             handles |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
         figure.legend(

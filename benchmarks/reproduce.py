@@ -104,8 +104,25 @@ def write_failures(out: Path, failures: Sequence[sweep.Failure]) -> None:
         path.unlink(missing_ok=True)
 
 
-def show_plan(names: tuple[str, ...], preset: str, seed: int, out: Path) -> None:
+def write_slurm(
+    names: tuple[str, ...], preset: str, seed: int, out: Path, host: str, tls: sweep.Tls, json: Path | None
+) -> None:
+    """The scripts of ``--slurm``; nothing is computed or submitted."""
+    from benchmarks.slurm import write_scripts
+
+    chosen(names)
+    storage.check_file(json, "json")
+    directory = storage.check_directory(out).resolve()
+    command = about_run(names, preset, seed, directory, 0)["command"]
+    written = write_scripts(directory, command, host, tls)
+    if json is not None:
+        storage.write_json(json, {"files": [str(path) for path in written]})
+    console().print("wrote " + "  ".join(str(path) for path in written), soft_wrap=True)
+
+
+def show_plan(names: tuple[str, ...], preset: str, seed: int, out: Path, json: Path | None) -> None:
     """What there is to compute, and how much of it is stored, without computing anything."""
+    storage.check_file(json, "json")
     experiments, store = chosen(names), Store(out)
     cells = plan(experiments, scale_of(preset, seed))
     screen = console()
@@ -115,4 +132,6 @@ def show_plan(names: tuple[str, ...], preset: str, seed: int, out: Path) -> None
         trainings = sum(cell.task == "train" for cell in every)
         screen.print(f"{name}: {len(every)} cells, {trainings} of them trainings; {done} stored", soft_wrap=True)
     every = in_order([cell for each in cells.values() for cell in each.values()])
+    if json is not None:
+        storage.write_json(json, {"cells": [to_json(cell) for cell in every]})
     screen.print(f"together {len(every)} cells ({sum(store.has(cell) for cell in every)} stored)", soft_wrap=True)

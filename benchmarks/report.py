@@ -1,0 +1,108 @@
+"""DIR/report.html of what ``reproduce`` or ``verify`` stored there, made again without computing anything."""
+
+from pathlib import Path
+from typing import Any
+
+from benchmarks import findings as found
+from benchmarks.experiments import EXPERIMENTS
+from benchmarks.findings import Findings, Picture
+from benchmarks.page import Page, PageFigure, PageTable, Section, whole_files, write_page
+from benchmarks.pictures import draw, write
+from benchmarks.report_verify import verify_page
+from theory import ModelError
+
+
+def write_report(directory: Path) -> Path:
+    """Write DIR/report.html.
+
+    Args:
+        directory: the --out directory of an earlier ``reproduce`` or ``verify``.
+
+    Returns:
+        The page.
+
+    Raises:
+        ModelError: DIR holds no results of either.
+    """
+    if (directory / "findings.json").is_file():
+        page = reproduce_page(directory)
+    elif (directory / "results.json").is_file():
+        page = verify_page(directory)
+    else:
+        raise ModelError(f"report: {directory} holds no results; run reproduce or verify with --out {directory} first")
+    return write_page(page, directory / "report.html")
+
+
+def redraw(directory: Path) -> list[Path]:
+    """Every figure of a reproduce directory, PNG and SVG, from its stored results."""
+    every, _ = found.load(directory)
+    return [path for each in every for picture in each.pictures for path in write(picture, directory)]
+
+
+def reproduce_page(directory: Path) -> Page:
+    """The page of a reproduction."""
+    every, about = found.load(directory)
+    order = list(EXPERIMENTS)
+    every = sorted(every, key=lambda each: order.index(each.name) if each.name in order else len(order))
+    failed = int(about.get("failed", 0))
+    incomplete = f"{failed} cells failed (failures.json); experiments that need them are missing." if failed else ""
+    summary = tuple(f"{each.title}: {first_sentence(each.verdict)}" for each in every)
+    glance = PageTable(
+        "At a glance", ("Experiment", "Paper", "Here"), tuple((e.title, e.paper, e.summary) for e in every)
+    )
+    return Page(
+        "The experiments of Xie et al. 2022, beside exact Bayes",
+        "Every answer of a trained model is set beside what exact Bayesian inference answers to the same prompt. "
+        + incomplete,
+        summary[:4] if len(summary) > 4 else summary,
+        glance,
+        (("Command", about["command"]), ("Seed", str(about["seed"])), ("Preset", str(about["preset"]))),
+        tuple(_section(each, about) for each in every),
+        whole_files(directory, ("results.csv", "findings.json", "failures.json")),
+    )
+
+
+def first_sentence(words: str) -> str:
+    """Up to the first full stop that ends a sentence."""
+    end = words.find(". ")
+    return words if end < 0 else words[: end + 1]
+
+
+def _section(each: Findings, about: dict[str, Any]) -> Section:
+    command = about["command"].replace("reproduce all", f"reproduce {each.name}")
+    figures = tuple(_figure(picture, command, str(about["seed"])) for picture in each.pictures)
+    tables = tuple(PageTable(t.title, t.header, t.rows, folded=len(t.rows) > 12) for t in each.tables)
+    lead = (("Paper", each.paper), ("Here", each.ours))
+    return Section(each.name, each.title, lead, each.verdict, figures, tables)
+
+
+def _figure(picture: Picture, command: str, seed: str) -> PageFigure:
+    import io
+
+    buffer = io.BytesIO()
+    draw(picture).savefig(buffer, format="svg", metadata={"Date": None})
+    data = found.as_csv(("panel", "series", picture.axes.x, picture.axes.y, "low", "high", "prompts"), picture.points)
+    return PageFigure(picture.name, picture.title, buffer.getvalue().decode(), alt_text(picture), picture.caption,
+                      command, seed, data, f"{picture.name}.csv")  # fmt: skip
+
+
+def alt_text(picture: Picture) -> str:
+    """The ends of every series in words."""
+    parts = []
+    for panel in dict.fromkeys(point.panel for point in picture.points):
+        lines = []
+        for series in dict.fromkeys(p.series for p in picture.points if p.panel == panel):
+            points = sorted((p for p in picture.points if (p.panel, p.series) == (panel, series)), key=lambda p: p.x)
+            lines.append(
+                f"{series} from {points[0].y:.0f} at {points[0].x:g} to {points[-1].y:.0f} at {points[-1].x:g}"
+            )
+        parts.append(f"{panel}: {'; '.join(lines)}")
+    return f"{picture.title}. {picture.axes.y} against {picture.axes.x}. {'. '.join(parts)}."
+
+
+def readme_table(directory: Path) -> str:
+    """The summary table of a reproduction in Markdown, with the command that made it."""
+    every, about = found.load(directory)
+    head = "| experiment | paper | here |\n|---|---|---|\n"
+    rows = "".join(f"| {e.title} | {e.paper} | {e.summary} |\n" for e in every)
+    return f"`{about['command']}`:\n\n{head}{rows}"
