@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+import threadpoolctl
 
 from lm.checkpoints import CheckpointError, load_latest, save, steps_of
 from lm.data import Batches, fresh_batches, released_batches
@@ -159,6 +160,10 @@ class _Loop:
         self.spent = 0.0
 
     def run(self, resume: bool) -> Trained:
+        with _one_blas_thread():
+            return self._run(resume)
+
+    def _run(self, resume: bool) -> Trained:
         state, done = self._begin(resume)
         losses: list[jax.Array] = []
         self.begun = (time.process_time(), time.perf_counter(), int(self.chart.tokens_S1[done]))
@@ -228,6 +233,14 @@ class _Loop:
         kept = steps_of(self.folder / "checkpoints")
         state = f"the state after step {kept[-1]} is kept in {self.folder}" if kept else "no state was kept yet"
         raise TrainingStopped(f"stopped at step {done}: {why}; {state}")
+
+
+def _one_blas_thread() -> threadpoolctl.threadpool_limits:
+    """SOAP's orthonormal bases come from LAPACK, which JAX takes from SciPy. On matrices this small its threads wait
+    for one another ten times longer than they work when another process wants the cores (1.0 s a step against 0.07)."""
+    import scipy.linalg  # noqa: F401 - loads the library that is to be limited
+
+    return threadpoolctl.threadpool_limits(1, user_api="blas")
 
 
 def _batches(config: RunConfig, instance: Instance, chart: Plan) -> Batches:
