@@ -5,7 +5,7 @@ Martingale. A concept posterior does not move on average under the model's own p
     sum_x q(x | prefix) w(prefix, x) = w(prefix),
 
 for the posterior w that the model's predictions imply (benchmarks.implied). The gap is the total variation between the
-two sides. For exact Bayes it is 0. Tokens that no concept allows imply nothing: they are left out and q is renormalised.
+two sides. For exact Bayes it is 0. Tokens that no concept allows imply nothing; they are left out, q renormalised.
 A prefix counts where two concepts or more are possible and the weights after it, and after every token that may follow,
 are identified: that is a matter of the mixture alone, so that all models are asked about the same prefixes.
 
@@ -112,7 +112,7 @@ def _gaps(model: LanguageModel, mixture: MixtureOfHMMs, prefix_BxL: np.ndarray) 
     q_BxV = q[:, 0] * may_follow_BxV
     share_BxV = q_BxV / np.maximum(q_BxV.sum(-1, keepdims=True), 1e-300)
     then_BxC = np.einsum("bv,bvc->bc", share_BxV, weight[:, :, 1])
-    counted_B = usable[:, 0, 0, 0] & several[:, 0, 0, 0] & (usable[:, :, 1, 0] | ~may_follow_BxV).all(-1)
+    counted_B: np.ndarray = usable[:, 0, 0, 0] & several[:, 0, 0, 0] & (usable[:, :, 1, 0] | ~may_follow_BxV).all(-1)
     return 0.5 * np.abs(weight[:, 0, 0] - then_BxC).sum(-1), counted_B
 
 

@@ -82,8 +82,9 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
     fall = change(accuracy(data, "exact", k, first), one)
     exact = f"loses accuracy from n = {first} to n = 1 ({signed(*fall)} points)" if sure(*fall) and fall[0] < 0 else (
         f"changes by {signed(*fall)} points from n = {first} to n = 1")  # fmt: skip
+    agrees = ", as in the paper" if rises == total else ""
     verdict = (
-        f"Models rise from n = {first} to n = {last} in {rises} of {total} cases, as in the paper; at V = "
+        f"Models rise from n = {first} to n = {last} in {rises} of {total} cases{agrees}; at V = "
         f"{scale.vocabularies[0]}, k = {k}: {gains}. That is not exact Bayes under the pretraining law, which has no "
         f"answer to {percent(lost)} of those prompts, and where it has one {exact}. It is what Bayes becomes once "
         f"every transition is possible (smoothed)."

@@ -157,7 +157,8 @@ def _words(
         f"hundredth of a nat can explain: {'yes' if slope >= 3.5 else 'not at that slope'}. Least excess here: "
         f"{least:.3f}."
     )
-    return verdict, f"largest gap at equal loss {abs(gap):.0f} points; {slope:.1f} points a hundredth of a nat"
+    summary = f"largest gap at equal loss {abs(gap):.0f} points; " if gaps else "no two sizes reach equal loss; "
+    return verdict, summary + (f"{slope:.1f} points a hundredth of a nat" if math.isfinite(slope) else "no slope yet")
 
 
 EXPERIMENT = Experiment("scaling", TITLE, "figures 5 and 6", cells, read)

@@ -87,8 +87,9 @@ def implied_gap(
     return ImpliedGap(
         ratio(tv, counted), ratio(residual, defined), ratio(forbidden, defined), float(counted.mean()),
         _by_position(tv, counted), _by_position(residual, defined), counted.mean(0),
-        *(_by_position(x, counted) for x in true),
-        *(float(np.median(time)) for time in times), *(float((time == positions).mean()) for time in times),
+        _by_position(true[0], counted), _by_position(true[1], counted),
+        float(np.median(times[0])), float(np.median(times[1])),
+        float((times[0] == positions).mean()), float((times[1] == positions).mean()),
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from benchmarks import figures as drawing
-from benchmarks import learning, screen, speed, storage, training
+from benchmarks import gap_figures, learning, screen, speed, storage, training
 from benchmarks import report as reporting
 from benchmarks import statements as table
 from benchmarks import verify as verification
@@ -145,8 +145,11 @@ def figures(directory: Path, json: Path | None) -> None:
     elif (directory / "metrics.jsonl").is_file():
         written = learning.draw(directory, read_config(directory), learning.read_records(directory))
     else:
-        results = storage.read_results(directory / "results.nc")
-        written = drawing.draw_all(results, storage.check_directory(directory))
+        stored = {"results.nc": drawing.draw_all, "gap.nc": gap_figures.draw_all}
+        names = [name for name in stored if (directory / name).is_file()] or ["results.nc"]
+        read = {name: storage.read_results(directory / name) for name in names}
+        storage.check_directory(directory)
+        written = [path for name, results in read.items() for path in stored[name](results, directory)]
     if json is not None:
         storage.write_json(json, {"files": [str(path) for path in written]})
     _list(screen.console(), written)

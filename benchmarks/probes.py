@@ -5,8 +5,8 @@ Ridge regression (scikit-learn) from the activations of each layer, after every 
     log posterior    log p(c | o_1..o_t) for every concept c, cut off at -FLOOR nats
     state belief     p(h_t | o_1..o_t) for every hidden state h
 
-R2 = 1 - sum |y - y_hat|^2 / sum |y - y_train|^2 over held-out documents, all outputs and positions together, y_train the
-training mean. A probe says something only above its controls, read off by the very same regression:
+R2 = 1 - sum |y - y_hat|^2 / sum |y - y_train|^2 over held-out documents, all outputs and positions together, y_train
+the training mean. A probe says something only above its controls, read off by the very same regression:
 
     untrained     the same layer of the same architecture with fresh weights (a reservoir remembers too)
     last token    nothing but the last token, one-hot
@@ -36,9 +36,9 @@ FLOOR = 10.0
 TARGETS = ("log posterior", "state belief")
 CONTROLS = ("untrained", "last token", "shuffled")
 PENALTIES = (1.0, 1e2, 1e3, 1e4, 1e5)
-"""Ridge penalties to choose from (features are standardised): fitted on three quarters of the training documents, judged
-on the others, then fitted again on all. Leaving out single tokens instead would flatter small penalties, since the
-tokens of a document have one concept."""
+"""Ridge penalties to choose from (features are standardised): fitted on three quarters of the training documents,
+judged on the others, then fitted again on all. Leaving out single tokens instead would flatter small penalties, since
+the tokens of a document have one concept."""
 RESAMPLES = 1000
 """Bootstrap resamples of the held-out documents."""
 ROWS = 64

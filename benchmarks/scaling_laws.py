@@ -7,7 +7,7 @@ A curve is the mean log-loss on x_test after n examples, in nats. Laws, with n >
     Bayesian        -log [ sum_c r_c p_c^(b n + 1) / sum_c r_c p_c^(b n) ]
 
 The Bayesian law is that of a learner with prior r over latent tasks that give each test answer probability p_c and each
-example b times the evidence of one answer (the efficiency); here with two tasks, the true one and the rest. Every law is
+example b times the evidence of one answer (the efficiency); here with two tasks, the true one and the rest. Each law is
 fitted by least squares, weighted with the curve's standard errors, to all but the largest HELD_OUT numbers of examples,
 and judged on those: root mean squared error there, in nats, beside that of carrying the last fitted point on. Intervals
 come from resampling prompts, which are common to all n, and refitting.
@@ -176,5 +176,5 @@ LAWS = (
         ("p_best", "p_other", "prior_best", "b"), _named,
     ),
 )  # fmt: skip
-"""The laws, in the order they are reported. A C below 0 is a curve that gets worse with examples; the Bayesian law, whose
-weight can only move to the task that explains the answers better, cannot follow such a curve."""
+"""The laws, in the order they are reported. A C below 0 is a curve that gets worse with examples; the Bayesian law,
+whose weight can only move to the task that explains the answers better, cannot follow such a curve."""

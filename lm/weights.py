@@ -45,7 +45,7 @@ def read_weights(path: Path) -> tuple[RunConfig, LSTM | Transformer]:
         config = from_json(json.loads(str(arrays.pop(CONFIG))), str(path))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ModelError(f"{path}: not a file of trained weights ({error})") from error
-    with jax.enable_x64(False):  # networks live in float32, whatever the caller computes in
+    with jax.enable_x64(False):  # networks live in float32 whatever the caller computes in
         like = eqx.filter_eval_shape(draw_network, config)
     like = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype) if isinstance(x, jax.ShapeDtypeStruct) else x, like)
     try:

@@ -62,7 +62,7 @@ def state_beliefs(mixture: MixtureOfHMMs, tokens_BxT: Any) -> StateBeliefs:
 def _forward(prior_C: Array, initial_CxH: Array, kernel_CxHxH: Array, emission_CxHxV: Array, tokens_BxT: Array) -> Any:
     log_kernel, log_emission = safe_log(kernel_CxHxH), safe_log(emission_CxHxV)
 
-    def step(predicted_BxCxH: Array, token_B: Array) -> tuple[Array, Array]:
+    def step(predicted_BxCxH: jax.Array, token_B: Any) -> tuple[jax.Array, jax.Array]:
         joint = predicted_BxCxH + jnp.moveaxis(log_emission[:, :, token_B], -1, 0)  # log p(c, h_t, o_1..o_t)
         return log_sum_exp(joint[..., :, None] + log_kernel, -2), joint
 

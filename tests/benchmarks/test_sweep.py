@@ -142,7 +142,12 @@ def test_a_killed_worker_and_a_killed_client_lose_and_repeat_nothing(tmp_path):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     address, python = f"tcp://127.0.0.1:{port}", sys.executable
-    scheduler = [python, "-m", "distributed.cli.dask_scheduler", *scheduler_command("127.0.0.1", sweep.NO_TLS, port)[2:]]
+    scheduler = [
+        python,
+        "-m",
+        "distributed.cli.dask_scheduler",
+        *scheduler_command("127.0.0.1", sweep.NO_TLS, port)[2:],
+    ]
     worker = [python, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard",
               "--host", "127.0.0.1"]  # fmt: skip
     client = [python, str(tmp_path / "client.py"), str(tmp_path / "cells.json"), str(store.directory), address]
@@ -179,7 +184,7 @@ def test_a_killed_worker_and_a_killed_client_lose_and_repeat_nothing(tmp_path):
 def test_a_scheduler_that_is_not_there_is_bad_input(tmp_path, monkeypatch):
     distributed = pytest.importorskip("distributed")
     monkeypatch.setattr(distributed, "Client", lambda *a, **k: (_ for _ in ()).throw(OSError("refused")))
-    with pytest.raises(ModelError, match="scheduler: tcp://127.0.0.1:1 does not answer"):
+    with pytest.raises(ModelError, match=r"scheduler: tcp://127\.0\.0\.1:1 does not answer"):
         sweep.run_dask([small(0.5)], Store(tmp_path), "tcp://127.0.0.1:1")
 
 
@@ -188,8 +193,8 @@ def test_certificates_are_passed_on(tmp_path, monkeypatch):
     seen = {}
 
     def client(address, security, **rest):
-        seen.update(address=address, ca=security.tls_ca_file, cert=security.tls_client_cert, key=security.tls_client_key,
-                    encrypted=security.require_encryption)  # fmt: skip
+        seen.update(address=address, ca=security.tls_ca_file, encrypted=security.require_encryption)
+        seen.update(cert=security.tls_client_cert, key=security.tls_client_key)
         raise OSError("enough seen")
 
     monkeypatch.setattr(distributed, "Client", client)
