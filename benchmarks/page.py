@@ -86,9 +86,15 @@ def inline(figure: PageFigure) -> str:
                          ("#555555", "--soft")):  # fmt: skip
         svg = svg.replace(f"fill: {colour}", f"fill: var({name})").replace(f"stroke: {colour}", f"stroke: var({name})")
     head, rest = svg[: svg.index(">") + 1], svg[svg.index(">") + 1 :]
+    width = re.search(r'\swidth="([\d.]+)pt"', head)
+    natural = f' style="max-width: {float(width[1]) * 1.6:.0f}px"' if width else ""
     head = re.sub(r'\s(width|height)="[^"]*"', "", head)
     label = f'role="img" aria-labelledby="{prefix}-alt"'
-    return head.replace("<svg", f"<svg {label}", 1) + f'<title id="{prefix}-alt">{_escape(figure.alt)}</title>' + rest
+    return (
+        head.replace("<svg", f"<svg {label}{natural}", 1)
+        + f'<title id="{prefix}-alt">{_escape(figure.alt)}</title>'
+        + rest
+    )
 
 
 def _escape(text: str) -> str:

@@ -3,9 +3,11 @@
 Colours are Okabe and Ito's, told apart by colour-blind readers and, with the markers, in grey.
 """
 
+import io
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,6 +32,7 @@ class Look(NamedTuple):
 
 LOOKS = (
     ("published Transformer, 4", Look("#E69F00", "v", ":", True)),
+    ("published Transformer, 16", Look("#56B4E9", "D", ":", True)),
     ("published Transformer", Look("#009E73", "^", ":", True)),
     ("published LSTM", Look("#D55E00", "s", ":", True)),
     ("published", Look("#E69F00", "v", ":", True)),
@@ -62,9 +65,9 @@ def draw(picture: Picture, columns: int = COLUMNS) -> Figure:
     series = list(dict.fromkeys(point.series for point in picture.points))
     wide = min(columns, len(panels))
     rows = math.ceil(len(panels) / wide)
-    legend_rows = math.ceil(len(series) / (2 * wide))
+    legend_rows = math.ceil(len(series) / (3 if wide > 1 else 2))
     size = (4.0 * wide if wide > 1 else 5.6), 2.9 * rows + 0.28 * legend_rows
-    with resources.as_file(resources.files("benchmarks") / STYLE) as path, style.context(str(path)):
+    with _house_style():
         figure = Figure(figsize=size)
         grid = figure.subplots(rows, wide, squeeze=False, sharey=picture.axes.limits is not None)
         looks = look_up(series)
@@ -83,7 +86,10 @@ def draw(picture: Picture, columns: int = COLUMNS) -> Figure:
         for axis in grid.flat:
             handles |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
         figure.legend(
-            [handles[name] for name in series], series, loc="outside lower center", ncols=min(len(series), 2 * wide)
+            [handles[name] for name in series],
+            series,
+            loc=BELOW,
+            ncols=min(len(series), 3 if wide > 1 else 2),
         )
         return figure
 
@@ -144,11 +150,26 @@ def _series(axis: Canvas, kind: str, x: list[float], points: list[Point], name: 
 
 
 def write(picture: Picture, directory: Path, columns: int = COLUMNS) -> list[Path]:
-    """PNG (with its caption) and SVG (without: the page has it) in DIR."""
-    bare = save(draw(picture, columns), directory / f"{picture.name}.svg")
-    figure = draw(picture, columns)
-    width = int(16.5 * figure.get_figwidth())
-    figure.suptitle(picture.title, x=0.01, ha="left", fontsize=12, fontweight="bold")
-    words = textwrap.fill(picture.caption, width)
-    figure.text(0.01, -0.01, words, fontsize=8, color="#444444", va="top", ha="left")
-    return [save(figure, directory / f"{picture.name}.png"), bare]
+    """PNG (with title and caption) and SVG (without: the page has them) in DIR."""
+    with _house_style():
+        bare = save(draw(picture, columns), directory / f"{picture.name}.svg")
+        figure = draw(picture, columns)
+        width = int(16.5 * figure.get_figwidth())
+        figure.suptitle(picture.title, x=0.01, ha="left", fontsize=12, fontweight="bold")
+        words = textwrap.fill(picture.caption, width)
+        figure.text(0.01, -0.01, words, fontsize=8, color="#444444", va="top", ha="left")
+        return [save(figure, directory / f"{picture.name}.png"), bare]
+
+
+def svg(picture: Picture) -> str:
+    """The figure as SVG, equal for equal findings."""
+    buffer = io.BytesIO()
+    with _house_style():
+        draw(picture).savefig(buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue().decode()
+
+
+@contextmanager
+def _house_style() -> Iterator[None]:
+    with resources.as_file(resources.files("benchmarks") / STYLE) as path, style.context(str(path)):
+        yield

@@ -7,9 +7,12 @@ from benchmarks import findings as found
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.findings import Findings, Picture
 from benchmarks.page import Page, PageFigure, PageTable, Section, whole_files, write_page
-from benchmarks.pictures import draw, write
+from benchmarks.pictures import svg, write
 from benchmarks.report_verify import verify_page
 from theory import ModelError
+
+HEADLINES = ("curves", "zero-shot", "possible", "dial")
+"""Experiments whose verdicts open the page."""
 
 
 def write_report(directory: Path) -> Path:
@@ -46,7 +49,8 @@ def reproduce_page(directory: Path) -> Page:
     every = sorted(every, key=lambda each: order.index(each.name) if each.name in order else len(order))
     failed = int(about.get("failed", 0))
     incomplete = f"{failed} cells failed (failures.json); experiments that need them are missing." if failed else ""
-    summary = tuple(f"{each.title}: {first_sentence(each.verdict)}" for each in every)
+    first = [each for each in every if each.name in HEADLINES] or every[:4]
+    summary = tuple(f"{each.title}: {first_sentence(each.verdict)}" for each in first)
     glance = PageTable(
         "At a glance", ("Experiment", "Paper", "Here"), tuple((e.title, e.paper, e.summary) for e in every)
     )
@@ -54,7 +58,7 @@ def reproduce_page(directory: Path) -> Page:
         "The experiments of Xie et al. 2022, beside exact Bayes",
         "Every answer of a trained model is set beside what exact Bayesian inference answers to the same prompt. "
         + incomplete,
-        summary[:4] if len(summary) > 4 else summary,
+        summary,
         glance,
         (("Command", about["command"]), ("Seed", str(about["seed"])), ("Preset", str(about["preset"]))),
         tuple(_section(each, about) for each in every),
@@ -77,12 +81,8 @@ def _section(each: Findings, about: dict[str, Any]) -> Section:
 
 
 def _figure(picture: Picture, command: str, seed: str) -> PageFigure:
-    import io
-
-    buffer = io.BytesIO()
-    draw(picture).savefig(buffer, format="svg", metadata={"Date": None})
     data = found.as_csv(("panel", "series", picture.axes.x, picture.axes.y, "low", "high", "prompts"), picture.points)
-    return PageFigure(picture.name, picture.title, buffer.getvalue().decode(), alt_text(picture), picture.caption,
+    return PageFigure(picture.name, picture.title, svg(picture), alt_text(picture), picture.caption,
                       command, seed, data, f"{picture.name}.csv")  # fmt: skip
 
 
@@ -98,11 +98,3 @@ def alt_text(picture: Picture) -> str:
             )
         parts.append(f"{panel}: {'; '.join(lines)}")
     return f"{picture.title}. {picture.axes.y} against {picture.axes.x}. {'. '.join(parts)}."
-
-
-def readme_table(directory: Path) -> str:
-    """The summary table of a reproduction in Markdown, with the command that made it."""
-    every, about = found.load(directory)
-    head = "| experiment | paper | here |\n|---|---|---|\n"
-    rows = "".join(f"| {e.title} | {e.paper} | {e.summary} |\n" for e in every)
-    return f"`{about['command']}`:\n\n{head}{rows}"

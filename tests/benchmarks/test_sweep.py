@@ -117,7 +117,7 @@ def start(*command: str, cwd: Path) -> subprocess.Popen:
     return subprocess.Popen(command, cwd=cwd, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def wait_for(what, seconds: float = 120.0) -> None:
+def wait_for(what, seconds: float = 400.0) -> None:
     end = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < end, "waited in vain"
@@ -168,7 +168,7 @@ def test_a_killed_worker_and_a_killed_client_lose_and_repeat_nothing(tmp_path):
         assert 0 < len(before) < len(cells), "killed too late to show anything"
         second = start(*client, cwd=tmp_path)
         alive.append(second)
-        assert second.wait(timeout=120) == 0
+        assert second.wait(timeout=400) == 0
     finally:
         for process in alive:
             process.kill()
