@@ -112,8 +112,8 @@ def _gaps(model: LanguageModel, mixture: MixtureOfHMMs, prefix_BxL: np.ndarray) 
     q_BxV = q[:, 0] * may_follow_BxV
     share_BxV = q_BxV / np.maximum(q_BxV.sum(-1, keepdims=True), 1e-300)
     then_BxC = np.einsum("bv,bvc->bc", share_BxV, weight[:, :, 1])
-    counted_B: np.ndarray = usable[:, 0, 0, 0] & several[:, 0, 0, 0] & (usable[:, :, 1, 0] | ~may_follow_BxV).all(-1)
-    return 0.5 * np.abs(weight[:, 0, 0] - then_BxC).sum(-1), counted_B
+    counted_B = usable[:, 0, 0, 0] & several[:, 0, 0, 0] & (usable[:, :, 1, 0] | ~may_follow_BxV).all(-1)
+    return 0.5 * np.abs(weight[:, 0, 0] - then_BxC).sum(-1), np.asarray(counted_B)
 
 
 def order_variance(

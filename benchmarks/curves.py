@@ -21,6 +21,8 @@ from theory.filter import prepare
 from theory.kernels import SupportTables
 from theory.prompts import prefix_length
 
+DEFAULT_KS = (3, 5, 8, 10)
+"""Example lengths where an instance has none of its own: the paper's."""
 CHUNK = 100
 """Prompts filtered together (a progress tick each)."""
 

@@ -9,12 +9,12 @@ import xarray as xr
 
 from benchmarks.bayesianity import LENGTHS, MartingaleGap, OrderVariance, martingale_gap, order_variance
 from benchmarks.context_gap import context_gap
+from benchmarks.curves import DEFAULT_KS
 from benchmarks.implied_gap import ImpliedGap, implied_gap
 from benchmarks.laws import LawCheck, check_laws
 from benchmarks.loss_gap import LossGap, loss_gap
 from benchmarks.probes import Beliefs, Probe, exact_beliefs, probe
 from benchmarks.scaling_laws import Fit, fit_laws
-from benchmarks.verify import DEFAULT_KS
 from lm.model import LanguageModel, NetworkModel
 from simulators.datasets import Documents
 from simulators.instances import Instance
@@ -140,6 +140,7 @@ def one_model(
     start: Start = lambda words, total: lambda done: None,
     beliefs: Beliefs | None = None,
     orders: bool = True,
+    few: int = MARTINGALE_DOCUMENTS,
 ) -> ModelGap:
     """All that is measured on documents, and the order variance.
 
@@ -152,6 +153,7 @@ def one_model(
         start: as ``progress`` of ``measure``.
         beliefs: the probes' targets; None leaves the probes out.
         orders: whether to ask for the order variance.
+        few: documents whose prefixes the martingale gap extends.
 
     Returns:
         ModelGap.
@@ -161,9 +163,8 @@ def one_model(
     laws = check_laws(model, loss, tokens, mixture.n_tokens)
     advance = start(f"{model.name}: implied posterior", documents)
     implied = implied_gap(model, mixture, tokens[:, :PREFIX], drawn.concepts, advance)
-    few = tokens[:MARTINGALE_DOCUMENTS]
-    total = len(few) * sum(length <= tokens.shape[1] for length in LENGTHS)
-    martingale = martingale_gap(model, mixture, few, advance=start(f"{model.name}: martingale", total))
+    total = min(few, documents) * sum(length <= tokens.shape[1] for length in LENGTHS)
+    martingale = martingale_gap(model, mixture, tokens[:few], advance=start(f"{model.name}: martingale", total))
     order = order_variance(model, instance, k, ORDER_PROMPTS, seed) if orders else None
     probes: list[Probe] = []
     if beliefs is not None and isinstance(model, NetworkModel):

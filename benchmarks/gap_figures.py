@@ -48,7 +48,15 @@ def loss(results: xr.Dataset) -> Figure:
             shown = np.isfinite(value) & (value > 1e-9)
             if shown.any():
                 bar = np.minimum(np.where(np.isfinite(bar), bar, 0.0), 0.99 * value)
-                axis.errorbar(x[shown], value[shown], bar[shown], marker=MARKERS[i % 7], capsize=2, label=str(name))
+                axis.errorbar(
+                    x[shown],
+                    value[shown],
+                    bar[shown],
+                    marker=MARKERS[i % 7],
+                    color=f"C{i % 7}",
+                    capsize=2,
+                    label=str(name),
+                )
         axis.set_xticks(x, results.slice_words.values[chosen], rotation=40, ha="right", fontsize=8)
         axis.set(xlabel=words, yscale="log", title=f"By {kind}")
     axes[0].set_ylabel("KL(Bayes ‖ model), nats/token")
@@ -110,7 +118,7 @@ def implied(results: xr.Dataset) -> Figure:
         ylabel="KL from the best mixture, nats", yscale="log", ylim=(1e-6, None), title="What no posterior explains"
     )
     for axis in (left, middle, right):
-        axis.set(xlabel="tokens read", xscale="symlog")
+        axis.set(xlabel="tokens read", xscale="symlog", xlim=(0, x[-1]))
     handles = {
         label: handle
         for axis in (left, middle)
@@ -134,13 +142,13 @@ def bayesianity(results: xr.Dataset) -> Figure:
     if "order_possible" in results:
         middle.bar(x - 0.2, results.order_possible.values, 0.38, label="model")
         middle.bar(x + 0.2, results.order_bayes.values, 0.38, label="exact Bayes")
-        middle.set(yscale="symlog", title="Variance over orders")
+        middle.set_title("Variance over orders")
         middle.set_yscale("symlog", linthresh=1e-6)
-        middle.legend(loc="upper right")
     right.bar(x, results.ville_log_max.values, 0.6)
     right.axhline(results.attrs["ville_threshold"], color="#D55E00", label="Ville's threshold")
     right.set(title="Largest log M", ylabel="nats")
-    right.legend(loc="lower right")
+    handles = [pair for axis in (middle, right) for pair in zip(*axis.get_legend_handles_labels(), strict=True)]
+    figure.legend(*zip(*handles, strict=True), loc="outside right center")
     for axis in (left, middle, right):
         axis.set_xticks(x, [str(name) for name in results.model.values], rotation=30, ha="right")
     return caption(

@@ -19,7 +19,7 @@ KEYS = (
     ("excess 0-1 risk", lambda found: mean(found.loss.risk)),
     ("calibration error", lambda found: f"{found.loss.calibration_error:.4f}"),
     ("foresight, nats/token (0: none)", lambda found: mean(found.loss.foresight)),
-    ("largest log M", lambda found: f"{found.loss.log_ratio_max:.2f} < {ville_threshold(found.documents):.2f}"),
+    ("largest log M (Ville's threshold)", lambda found: ville(found)),
     ("laws broken", lambda found: ", ".join(row.law for row in found.laws if not row.holds) or "none"),
     ("implied posterior: TV from the exact one", lambda found: mean(found.implied.total_variation)),
     ("implied posterior: residual, nats", lambda found: mean(found.implied.residual)),
@@ -38,6 +38,11 @@ def mean(value: Mean) -> str:
     if digits is None:
         return f"{value.value:.0e} ± {value.standard_error:.0e}"
     return f"{value.value:.4f} ± {value.standard_error:.4f}"
+
+
+def ville(found: ModelGap) -> str:
+    """The largest log M, and what it stays below for a model that does not see the future."""
+    return f"{found.loss.log_ratio_max + 0.0:.2f} ({ville_threshold(found.documents):.2f})"
 
 
 def times(found: ModelGap) -> str:
@@ -97,13 +102,13 @@ def show(gap: Gap, out: Console) -> None:
 def context_table(gap: Gap) -> Table:
     """Accuracy and log-loss on x_test by (k, predictor) and n, over all prompts that have an answer."""
     context = gap.context.sel(split="all")
-    title = f"In context: accuracy, % / log-loss, nats ({gap.settings.prompts} prompts for each k)"
+    title = f"In context: accuracy, %/log-loss, nats ({gap.settings.prompts} prompts for each k)"
     table = Table("k", "predictor", *(f"n={n}" for n in context.n.values), title=title, title_justify="left")
     for k in context.k.values:
         for name in context.predictor.values:
             cell = context.sel(k=k, predictor=name)
             shown = [
-                "–" if np.isnan(a) else f"{100 * a:.0f} / {loss:.2f}"
+                "–" if np.isnan(a) else f"{100 * a:.0f}/{loss:.2f}"
                 for a, loss in zip(cell.accuracy.values, cell.log_loss.values, strict=True)
             ]
             table.add_row(str(k), str(name).replace("smoothed(", "ε=").rstrip(")"), *shown)

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from jaxtyping import Float64, Int
 
+from benchmarks.factories import from_factory, is_factory
 from lm.checkpoints import load_latest
 from lm.model import LanguageModel, NetworkModel
 from lm.presets import preset
@@ -59,7 +60,7 @@ def find_models(names: Sequence[str], instance: Instance) -> list[LanguageModel]
     Args:
         names: of each a shipped model (``lstm-small``, ``transformer-small``), ``bayes`` (the instance's own mixture),
             ``bayes(EPS)`` (smoothed), ``untrained``, ``shipped`` (all that were trained on this instance, which may be
-            none), the path of a RUN, or of a file of weights.
+            none), the path of a RUN, or of a file of weights, or ``module.py:factory`` (benchmarks.factories).
         instance: what they are to be asked about.
 
     Raises:
@@ -85,6 +86,8 @@ def find_model(name: str, instance: Instance) -> LanguageModel:
         config = RunConfig(instance.name, "lstm", "small", chosen.network, chosen.optimiser, chosen.schedule)
         with jax.enable_x64(False):
             return NetworkModel(name, draw_network(config))
+    if is_factory(name):
+        return from_factory(name, mixture.n_tokens)
     config, network = _stored(name)
     if config.network.vocabulary != mixture.n_tokens:
         words = f"learnt {config.network.vocabulary} tokens ({config.instance}), {instance.name} has {mixture.n_tokens}"
@@ -132,4 +135,5 @@ def _stored(name: str) -> tuple[RunConfig, Any]:
             _, state, _ = load_latest(path / "checkpoints", start(draw_network(config), config.optimiser))
         return config, state.network
     known = ", ".join((*SHIPPED, "bayes", "bayes(0.01)", "untrained"))
-    raise ModelError(f"model: {name!r} is none of {known}, nor the path of a RUN or of its weights.npz")
+    paths = "the path of a RUN or of its weights.npz, nor module.py:factory"
+    raise ModelError(f"model: {name!r} is none of {known}, nor {paths}")
