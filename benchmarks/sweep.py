@@ -37,6 +37,9 @@ class Tls(NamedTuple):
 
 NO_TLS = Tls()
 
+PATIENCE = "60s"
+"""How long a scheduler may take to answer: a busy machine can be slow."""
+
 Report = Callable[[Cell], None]
 """Called with every cell that is done (or was found stored)."""
 
@@ -149,7 +152,7 @@ def run_dask(
     security = Security(tls_ca_file=tls.authority, tls_client_cert=tls.certificate, tls_client_key=tls.key,
                         require_encryption=address.startswith("tls://"))  # fmt: skip
     try:
-        client = Client(address, security=security, timeout="10s", set_as_default=False)
+        client = Client(address, security=security, timeout=PATIENCE, set_as_default=False)
     except (OSError, TimeoutError, ValueError, TypeError) as error:
         raise ModelError(f"scheduler: {address} does not answer ({error}); start one with dask scheduler") from error
     failures: dict[str, Failure] = {}
@@ -167,7 +170,7 @@ def run_dask(
                 _on_worker, to_json(cell), directory, needs, key=f"{cell.task}-{cell.key}", pure=False, retries=1
             )
             cell_of[futures[cell.key].key] = cell
-        for future in as_completed(list(futures.values())):
+        for future in as_completed(list(futures.values()), loop=client.loop):
             cell = cell_of[future.key]
             _settle(cell, _outcome(future), failures, report)
     return list(failures.values())
@@ -177,7 +180,10 @@ def _on_worker(stored: Mapping[str, Any], directory: str, needs: list[Any]) -> t
     """``compute``, unless a cell that this one needs has failed."""
     if any(outcome is not None for outcome in needs):
         return "a cell that it needs has failed", ""
-    return compute(stored, directory)
+    import dask
+
+    with dask.config.set(scheduler="synchronous"):  # else xarray asks the cluster for a lock on every file it writes
+        return compute(stored, directory)
 
 
 def _outcome(future: Any) -> tuple[str, str] | None:

@@ -105,16 +105,18 @@ CLIENT = """
 import json, sys
 from pathlib import Path
 from benchmarks.cells import Store, from_json
-from benchmarks.sweep import run_dask
+from benchmarks.sweep import run_dask, run_serial
 cells = [from_json(each) for each in json.load(open(sys.argv[1]))]
 if __name__ == "__main__":
-    sys.exit(len(run_dask(cells, Store(Path(sys.argv[2])), sys.argv[3])))
+    store, where = Store(Path(sys.argv[2])), sys.argv[3]
+    sys.exit(len(run_serial(cells, store) if where == "serial" else run_dask(cells, store, where)))
 """
 
 
 def start(*command: str, cwd: Path) -> subprocess.Popen:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}
-    return subprocess.Popen(command, cwd=cwd, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with (cwd / "log.txt").open("a") as log:
+        return subprocess.Popen(command, cwd=cwd, env=environment, stdout=log, stderr=log)
 
 
 def wait_for(what, seconds: float = 400.0) -> None:
@@ -158,7 +160,8 @@ def test_a_killed_worker_and_a_killed_client_lose_and_repeat_nothing(tmp_path):
         alive += workers
         first = start(*client, cwd=tmp_path)
         alive.append(first)
-        wait_for(lambda: len({row["process"] for row in store.journal()}) == 2)
+        wait_for(lambda: first.poll() is not None or len({row["process"] for row in store.journal()}) == 2)
+        assert first.poll() is None, (tmp_path / "log.txt").read_text()[-3000:]
         workers[0].send_signal(signal.SIGKILL)
         done = len(store.journal())
         wait_for(lambda: len(store.journal()) > done)
@@ -176,9 +179,10 @@ def test_a_killed_worker_and_a_killed_client_lose_and_repeat_nothing(tmp_path):
     keys = [row["key"] for row in store.journal()]
     assert sorted(keys) == sorted(each.key for each in cells), "a cell was lost or done twice"
     assert {path.stem for path in (store.directory / "cells").iterdir()} == set(keys)
-    assert sweep.run_serial(cells, serial) == []
-    for key, data in contents(serial, cells).items():
-        xr.testing.assert_identical(data, contents(store, cells)[key])
+    alone = start(*client[:3], str(serial.directory), "serial", cwd=tmp_path)
+    assert alone.wait(timeout=400) == 0
+    for each in cells:
+        xr.testing.assert_identical(serial.read(each), store.read(each))
 
 
 def test_a_scheduler_that_is_not_there_is_bad_input(tmp_path, monkeypatch):
@@ -209,7 +213,7 @@ def test_the_scheduler_binds_to_loopback_unless_told_otherwise(tmp_path):
     serve, worker = write_scripts(tmp_path, "implicit-bayes reproduce all")
     assert "--host 127.0.0.1 " in serve.read_text()
     assert "tcp://127.0.0.1:8786" in worker.read_text()
-    assert worker.read_text().startswith("#!/usr/bin/env bash\n\n#SBATCH -J implicit-bayes")
+    assert worker.read_text().startswith("#!/usr/bin/env bash\n\n#SBATCH -J ")
     serve, worker = write_scripts(tmp_path, "x", "10.0.0.5", sweep.Tls("/ca.pem", "/cert.pem", "/key.pem"))
     assert "--host 10.0.0.5 --port 8786 --no-dashboard --protocol tls --tls-ca-file /ca.pem" in serve.read_text()
     for words in ("tls://10.0.0.5:8786", "--tls-ca-file /ca.pem", "--tls-cert /cert.pem", "--tls-key /key.pem"):
