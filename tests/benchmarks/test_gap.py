@@ -180,7 +180,7 @@ def folder(tmp_path_factory):
     path, out = where / "small.npz", where / "out"
     save_instance(small(zeros=False), path)
     arguments = ["gap", "bayes", "untrained", "--instance", str(path), "--k", "2", "--n", "0", "1", "2", "3", "4", "6"]
-    arguments += ["--prompts", "40", "--documents", "12", "--length", "20", "--out", str(out)]
+    arguments += ["--prompts", "40", "--documents", "12", "--length", "6", "--out", str(out)]
     assert cli.run([*arguments, "--json", str(out / "x.json")]) == 0
     return out
 
@@ -221,8 +221,8 @@ def test_figures_of_a_gap_redraw_from_its_file_alone(folder, tmp_path):
 
 
 def test_one_model_is_one_object():
-    instance = load_instance("regular")
-    settings = gap.Settings((2,), (0, 1), 10, 4, 6, 0)
+    instance = small(zeros=False)
+    settings = gap.Settings((2,), (0, 1), 40, 12, 6, 0)
     models = [MixtureModel("bayes", instance.mixture)]
     found = gap_store.as_json(gap.measure(instance, models, gap.check_settings(settings, instance, models)))
     assert set(found) >= KEYS
