@@ -137,11 +137,12 @@ def _longest(x_C: jax.Array, dx_C: jax.Array, possible_C: jax.Array) -> jax.Arra
 
 
 def _unique(p_CxV: jax.Array, possible_C: jax.Array) -> jax.Array:
-    """Whether no two mixtures of the possible concepts' laws agree: their differences are linearly independent."""
-    first = jnp.argmax(possible_C)
-    others = possible_C & (jnp.arange(len(possible_C)) != first)
-    difference_CxV = jnp.where(others[:, None], p_CxV - p_CxV[first], 0.0)
-    gram = difference_CxV @ difference_CxV.T + jnp.diag(jnp.where(others, 0.0, 1.0))
+    """Whether every unit difference between two weightings of the possible concepts moves the law by TELLING at least:
+    the smallest singular value of their laws on weights that sum to zero (no concept is singled out)."""
+    one_C = possible_C / jnp.maximum(possible_C.sum(), 1)
+    centred_CxV = jnp.where(possible_C[:, None], p_CxV - one_C @ p_CxV, 0.0)
+    level = jnp.outer(possible_C, one_C)  # the direction in which weights do not sum to zero: not asked about
+    gram = centred_CxV @ centred_CxV.T + level + jnp.diag(jnp.where(possible_C, 0.0, 1.0))
     return jnp.linalg.eigvalsh(gram)[0] > TELLING**2
 
 

@@ -116,10 +116,11 @@ def loss_gap(
     tables, parts = prepare(mixture), []
     for begin in range(0, len(tokens_BxT), CHUNK):
         tokens = tokens_BxT[begin : begin + CHUNK]
-        predictive = np.asarray(filter_mixture(mixture, tokens, tables=tables).predictive)[:, :-1]
-        parts.append(_terms(tokens, predictive, model.log_probabilities(tokens)[:, :-1].astype(np.float64)))
+        padded = np.concatenate([tokens, np.repeat(tokens[-1:], CHUNK - len(tokens), 0)])  # one compilation
+        predictive = np.asarray(filter_mixture(mixture, padded, tables=tables).predictive)[:, :-1]
+        parts.append(_terms(padded, predictive, model.log_probabilities(padded)[:, :-1].astype(np.float64)))
         advance(len(tokens))
-    terms = _Terms(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    terms = _Terms(*(np.concatenate(column)[: len(tokens_BxT)] for column in zip(*parts, strict=True)))
     if not np.isfinite(terms.surprise).all():
         raise ModelError("documents: one is impossible under the mixture; draw them from it")
     return _reduce(terms)

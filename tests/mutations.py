@@ -85,8 +85,8 @@ MUTATIONS = (
     Mutation(
         "score a token by the row after it",
         "benchmarks/loss_gap.py",
-        "model.log_probabilities(tokens)[:, :-1].astype",
-        "model.log_probabilities(tokens)[:, 1:].astype",
+        "model.log_probabilities(padded)[:, :-1].astype",
+        "model.log_probabilities(padded)[:, 1:].astype",
         "tests/benchmarks/test_loss_gap.py::test_exact_bayes_has_no_gap",
     ),
     Mutation(

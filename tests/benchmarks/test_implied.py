@@ -88,20 +88,20 @@ def test_weights_that_cannot_be_told_apart_are_not_identified():
 @settings(max_examples=8)
 @given(st.builds(small, st.integers(0, 10**6), st.booleans()), st.integers(0, 10**6))
 def test_exact_bayes_implies_the_exact_posterior_and_drifts_nowhere(instance, seed):
-    drawn = sample_documents(instance.mixture, jax.random.key(seed), 6, 16)
+    drawn = sample_documents(instance.mixture, jax.random.key(seed), 6, 12)
     model = MixtureModel("bayes", instance.mixture)
     found = implied_gap(model, instance.mixture, drawn.tokens, drawn.concepts)
     assert found.total_variation.value <= 1e-7
     assert found.residual.value <= 1e-9
     assert found.forbidden.value <= 1e-9
     assert found.time == found.exact_time or found.open_share < 1
-    drift = martingale_gap(model, instance.mixture, drawn.tokens, (1, 2, 4))
+    drift = martingale_gap(model, instance.mixture, drawn.tokens, (1, 4))
     assert drift.gap.value <= 1e-7
 
 
 def test_smoothed_bayes_and_a_wrong_prior_are_told_from_bayes():
     instance = small(5, zeros=False)
-    drawn = sample_documents(instance.mixture, jax.random.key(0), 40, 16)
+    drawn = sample_documents(instance.mixture, jax.random.key(0), 40, 12)
     wrong = implied_gap(misspecified(instance), instance.mixture, drawn.tokens, drawn.concepts)
     assert wrong.total_variation.value > 0.05
     assert wrong.total_variation.value > 5 * wrong.total_variation.standard_error
@@ -109,14 +109,14 @@ def test_smoothed_bayes_and_a_wrong_prior_are_told_from_bayes():
     fresh = implied_gap(network("lstm", 8, 0), instance.mixture, drawn.tokens, drawn.concepts)
     assert fresh.total_variation.value > 0.05
     assert fresh.residual.value > 1e-3
-    assert martingale_gap(network("lstm", 8, 0), instance.mixture, drawn.tokens, (1, 2, 4)).gap.value > 1e-3
+    assert martingale_gap(network("lstm", 8, 0), instance.mixture, drawn.tokens, (1, 4)).gap.value > 1e-3
 
 
 def test_all_models_are_asked_about_the_same_prefixes():
     instance = small(7)
     tokens = sample_documents(instance.mixture, jax.random.key(0), 10, 4).tokens
-    models = (MixtureModel("bayes", instance.mixture), network("lstm", 4, 0))
-    counts = [martingale_gap(model, instance.mixture, tokens, (1, 2, 4)).prefixes for model in models]
+    models = (MixtureModel("bayes", instance.mixture), network("lstm", 8, 0))
+    counts = [martingale_gap(model, instance.mixture, tokens, (1, 4)).prefixes for model in models]
     assert counts[0] == counts[1] > 0
 
 

@@ -202,7 +202,7 @@ def test_devices_that_do_not_divide_the_batches_are_refused(tmp_path):
 
 @pytest.mark.parametrize("full", ["checkpoint", "metrics"])
 def test_where_no_more_can_be_written_the_last_good_state_is_kept(server, whole, tmp_path, full):
-    """The kernel refuses (EFBIG, by RLIMIT_FSIZE) a checkpoint's arrays or a longer metrics.jsonl; then space returns."""
+    """The kernel refuses (EFBIG, by RLIMIT_FSIZE) a checkpoint's arrays or more metrics; then space returns."""
     folder = tmp_path / "run"
     size = {"checkpoint": 2500, "metrics": 600}[full]
     assert server.run(folder, limit=(8 if full == "checkpoint" else 9, size)) == 1
