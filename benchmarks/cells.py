@@ -7,7 +7,7 @@ another key and is computed. In DIR:
 
     cells/KEY.nc     the result (netCDF), written aside and renamed
     runs/KEY/        the RUN of a training, resumable
-    journal.jsonl    a line for every cell as it is stored: key, task, host, process, seconds
+    journal.jsonl    a line for every cell as it is stored: key, task, host, process, seconds, CPU seconds
     locks/KEY        held while a cell is computed, so that two processes do not compute the same one
 """
 
@@ -104,12 +104,13 @@ class Store:
         """
         return read_results(self.path(cell))
 
-    def write(self, cell: Cell, result: xr.Dataset, seconds: float) -> None:
+    def write(self, cell: Cell, result: xr.Dataset, seconds: float, cpu_seconds: float = 0.0) -> None:
         """Store a result (with the cell's own description in it) and say so in the journal."""
         kept = result.assign_attrs(cell=json.dumps(to_json(cell), sort_keys=True))
         write_results(self.path(cell), kept)
         line = {"key": cell.key, "task": cell.task, "host": socket.gethostname(), "process": os.getpid()}
-        text = json.dumps(line | {"seconds": round(seconds, 3), "time": round(time.time(), 3)}) + "\n"
+        line |= {"seconds": round(seconds, 3), "cpu_seconds": round(cpu_seconds, 3), "time": round(time.time(), 3)}
+        text = json.dumps(line) + "\n"
         with (self.directory / "journal.jsonl").open("a", encoding="utf-8") as file:
             file.write(text)  # one write of one line: appends of different processes do not mix
 

@@ -53,8 +53,7 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
     aware = max((value for (_, name), value in spreads.items() if name == "prompt-aware"), default=float("nan"))
     dead = next(row[4] for row in rows if row[0] == k and row[1].startswith("exact"))
     verdict = (
-        f"Mean difference between the best and the worst of 24 orders at k = {k}, in points: {said}. Bayes under the "
-        f"pretraining law is as order-dependent as it is because the law joins examples by transitions; {dead}% of "
+        f"Mean difference between the best and the worst of 24 orders at k = {k}, in points: {said}. {dead}% of "
         f"(set, order) pairs have no exact answer. Bayes that takes examples for independent differs by {aware:.1f}."
     )
     references = ("exact", "smoothed", "prompt-aware")

@@ -22,10 +22,10 @@ def summary(directory: Path) -> str:
     every, about = findings.load(directory)
     rows = "".join(f"| {each.title} | {each.paper} | {each.summary} |\n" for each in every)
     journal = Store(directory).journal()
-    spent = sum(row["seconds"] for row in journal) / 60
+    spent = sum(row["cpu_seconds"] for row in journal) / 60
     begun = min((row["time"] - row["seconds"] for row in journal), default=0.0)
     took = (max((row["time"] for row in journal), default=0.0) - begun) / 60
-    times = f"{len(journal)} cells, {spent:.0f} process-minutes, {took:.0f} minutes from the first to the last"
+    times = f"{len(journal)} cells, {spent:.0f} CPU minutes, {took:.0f} minutes from first to last"
     return f"`{about['command']}` ({times}):\n\n| experiment | paper | here |\n|---|---|---|\n{rows}"
 
 

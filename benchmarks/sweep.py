@@ -60,10 +60,10 @@ def compute(stored: Mapping[str, Any], directory: str) -> tuple[str, str] | None
     try:
         with store.claim(cell):
             if not store.has(cell):
-                begun = time.perf_counter()
+                begun, spent = time.perf_counter(), time.process_time()
                 with jax.enable_x64(True):
                     result = TASKS[cell.task].run(cell, store)
-                store.write(cell, result, time.perf_counter() - begun)
+                store.write(cell, result, time.perf_counter() - begun, time.process_time() - spent)
     except Exception as error:  # whatever a task raises is its cell's failure and nobody else's
         return f"{type(error).__name__}: {error}", traceback.format_exc()
     return None
@@ -123,6 +123,10 @@ def run_processes(
                         pool = ProcessPoolExecutor(workers, spawn)  # a dead process takes the whole pool with it
                     _settle(cell, _outcome(future), failures, report)
                     done.add(cell.key)
+    except BaseException:  # an interrupted sweep does not wait for the cells it is at: they are stored whole or not
+        for child in multiprocessing.active_children():
+            child.terminate()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
     return list(failures.values())

@@ -30,9 +30,6 @@ from simulators.random_mixtures import random_mixture
 from theory.checks import ModelError
 from theory.models import MixtureOfHMMs
 
-LOW_ENTROPY = {"vocabulary": 100, "concepts": 12, "temperature": 0.01}
-"""The paper's setting in which no example is better than one (figure 7, right)."""
-
 
 def load_variant(spec: str) -> Instance:
     """The instance that a specification names.
@@ -122,9 +119,10 @@ def unseen_concepts(instance: Instance) -> Instance:
         raise ModelError(f"instance: unseen-concepts is for ginc, ginc-100 and ginc-150, not {instance.name}")
     release = ginc.released_ginc(instance.released_vocabulary)
     seen, unseen = release.pretraining, release.unseen
-    both = [np.concatenate([getattr(seen, name), getattr(unseen, name)]) for name in ("initial", "transition")]
+    initial = np.concatenate([seen.initial, unseen.initial])
+    transition = np.concatenate([seen.transition, unseen.transition])
     prior = np.concatenate([seen.prior, np.zeros(unseen.n_concepts)])
-    mixture = MixtureOfHMMs(prior, *both, seen.emission, seen.delimiter)
+    mixture = MixtureOfHMMs(prior, initial, transition, seen.emission, seen.delimiter)
     starts = np.tile(np.asarray(instance.prompt_starts)[:1], (mixture.n_concepts, 1, 1))
     true = tuple(range(seen.n_concepts, mixture.n_concepts))
     words = "prompts of five concepts that documents never have"
@@ -193,7 +191,8 @@ def smoothed(instance: Instance, epsilon: float) -> Instance:
 
 
 def _low_entropy() -> Instance:
-    mixture = ginc.paper_ginc(**LOW_ENTROPY)
+    """The paper's setting in which no example is better than one (figure 7, right)."""
+    mixture = ginc.paper_ginc(vocabulary=100, concepts=12, temperature=0.01)
     return _ginc("ginc-low-entropy", mixture, "GINC, paper recipe, t = .01, 12 concepts, V = 100")
 
 
