@@ -242,7 +242,7 @@ def figures(directory: Annotated[Positional[Path], arg(metavar="DIR")], /, json:
       implicit-bayes figures out/ginc
 
     Args:
-        directory: the --out directory of an earlier verify.
+        directory: the --out directory of an earlier verify, or a RUN.
         json: file for a machine-readable list of what was written.
     """
     from benchmarks import jobs
@@ -280,27 +280,33 @@ def bench(
     length: int = 1000,
     repeats: int = 3,
     seed: int = 0,
+    task: Literal["evidence", "train"] = "evidence",
+    preset: Literal["small", "tiny"] = "small",
     json: Json = None,
 ) -> None:
-    """Speed of the evidence of one concept against the other libraries that are installed, in one run.
+    """Speed against the other libraries that are installed, in one run.
 
+    Of the evidence of one concept; or (--task train) of training steps of both architectures, beside PyTorch.
     Agreement is checked before anything is timed. Times are CPU seconds of the process (all threads), compilation
-    excluded; pin the process to one core to compare cores.
+    excluded, and for training also tokens a second; pin the process to one core to compare cores.
 
     Try:
       implicit-bayes bench --json bench.json
+      implicit-bayes bench --task train --repeats 9
 
     Args:
         instance: a name or the path of an .npz.
-        documents: how many, drawn from the first concept.
-        length: tokens in each.
+        documents: how many, drawn from the first concept (evidence).
+        length: tokens in each (evidence).
         repeats: interleaved repeats; the median is reported.
         seed: of the documents.
+        task: evidence, or train.
+        preset: of the networks (train).
         json: file for the machine-readable result.
     """
     from benchmarks import jobs
 
-    jobs.bench(instance, documents, length, repeats, seed, json)
+    jobs.bench(instance, documents, length, repeats, seed, json, task, preset)
 
 
 COMMANDS: dict[str, Callable[..., Any]] = {
