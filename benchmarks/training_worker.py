@@ -75,7 +75,7 @@ def ours(config: RunConfig, first: np.ndarray, devices: int) -> tuple[Step, dict
 
     def one(tokens: np.ndarray) -> float:
         held[0], loss = step(held[0], shard(tokens, mesh), np.float32(RATE))
-        return float(loss)
+        return loss.item()
 
     return one, {name: np.asarray(leaf) for name, leaf in flatten(gradient).items()}
 
@@ -98,7 +98,7 @@ def torchs(config: RunConfig, first: np.ndarray, variant: str) -> tuple[Step, di
         target = torch.from_numpy(tokens).long().reshape(-1)
         loss = torch.nn.functional.cross_entropy(logits.reshape(len(target), -1), target)
         loss.backward()
-        return float(loss)
+        return loss.item()
 
     def one(tokens: np.ndarray) -> float:
         loss = backward(tokens)
