@@ -116,6 +116,10 @@ def serve(side: str, instance: str, preset_name: str, seed: int, threads: int, t
         from benchmarks.training import Cluster, start_devices
 
         start_devices(threads, Cluster())
+        import scipy.linalg  # noqa: F401  (its BLAS does SOAP's QR, on one thread as in lm.train)
+        import threadpoolctl
+
+        threadpoolctl.threadpool_limits(1, user_api="blas")
     else:
         import torch
 
