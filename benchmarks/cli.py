@@ -55,7 +55,8 @@ def verify(
         length: tokens in each of them.
         seed: of prompts, documents and every estimate that samples.
         model: language models set beside Bayes: lstm-small, transformer-small, bayes, untrained, the path of a RUN
-            or of its weights.npz; "shipped" is all that come with the suite for this instance, and no name is none.
+            or of its weights.npz, or module.py:factory; "shipped" is all that come with the suite
+            for this instance, and no name is none.
         certify: also prove the verdicts in ball arithmetic, on instances whose entries are short decimals.
         compare: further instances, verified one after the other and shown side by side.
         out: directory for figures (PNG, SVG), results.nc and results.json (one folder an instance with --compare).
@@ -191,7 +192,8 @@ def gap(
       implicit-bayes gap runs/mine/weights.npz --instance my-mixture.npz --k 3 5 --n 0 1 2 4 8 16
 
     Args:
-        models: lstm-small, transformer-small, bayes, bayes(EPS), untrained, the path of a RUN or of its weights.npz.
+        models: lstm-small, transformer-small, bayes, bayes(EPS), untrained, the path of a RUN or of its weights.npz,
+            or module.py:factory (a model of your own, see docs/models.md).
         instance: a name or the path of an .npz.
         k: example lengths in tokens (default: the instance's own k, else 3 5 8 10).
         n: numbers of examples in the prompt; scaling laws need six at least.

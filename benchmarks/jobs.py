@@ -142,11 +142,13 @@ def figures(directory: Path, json: Path | None) -> None:
     if (directory / "metrics.jsonl").is_file():
         written = learning.draw(directory, read_config(directory), learning.read_records(directory))
     else:
-        stored = {"results.nc": drawing.draw_all, "gap.nc": gap_figures.draw_all}
+        stored = {"results.nc": drawing.FIGURES, "gap.nc": gap_figures.FIGURES}
         names = [name for name in stored if (directory / name).is_file()] or ["results.nc"]
         read = {name: storage.read_results(directory / name) for name in names}
         storage.check_directory(directory)
-        written = [path for name, results in read.items() for path in stored[name](results, directory)]
+        written = [
+            path for name, results in read.items() for path in drawing.draw_all(results, directory, stored[name])
+        ]
     if json is not None:
         storage.write_json(json, {"files": [str(path) for path in written]})
     _list(screen.console(), written)

@@ -238,7 +238,7 @@ class _Loop:
 
 def _one_blas_thread() -> threadpoolctl.threadpool_limits:
     """SOAP's orthonormal bases come from LAPACK, which JAX takes from SciPy. On matrices this small its threads wait
-    for one another ten times longer than they work when another process wants the cores (1.0 s a step against 0.07)."""
+    for one another far longer than they work when another process wants the cores."""
     import scipy.linalg  # noqa: F401 - loads the library that is to be limited
 
     return threadpoolctl.threadpool_limits(1, user_api="blas")
