@@ -55,7 +55,8 @@ def verify(
         length: tokens in each of them.
         seed: of prompts, documents and every estimate that samples.
         model: language models set beside Bayes: lstm-small, transformer-small, bayes, untrained, the path of a RUN
-            or of its weights.npz; "shipped" is all that come with the suite for this instance, and no name is none.
+            or of its weights.npz, or module.py:factory; "shipped" is all that come with the suite
+            for this instance, and no name is none.
         certify: also prove the verdicts in ball arithmetic, on instances whose entries are short decimals.
         compare: further instances, verified one after the other and shown side by side.
         out: directory for figures (PNG, SVG), results.nc and results.json (one folder an instance with --compare).
@@ -191,7 +192,8 @@ def gap(
       implicit-bayes gap runs/mine/weights.npz --instance my-mixture.npz --k 3 5 --n 0 1 2 4 8 16
 
     Args:
-        models: lstm-small, transformer-small, bayes, bayes(EPS), untrained, the path of a RUN or of its weights.npz.
+        models: lstm-small, transformer-small, bayes, bayes(EPS), untrained, the path of a RUN or of its weights.npz,
+            or module.py:factory (a model of your own, see docs/models.md).
         instance: a name or the path of an .npz.
         k: example lengths in tokens (default: the instance's own k, else 3 5 8 10).
         n: numbers of examples in the prompt; scaling laws need six at least.
@@ -242,7 +244,7 @@ def figures(directory: Annotated[Positional[Path], arg(metavar="DIR")], /, json:
       implicit-bayes figures out/ginc
 
     Args:
-        directory: the --out directory of an earlier verify.
+        directory: the --out directory of an earlier verify, or a RUN.
         json: file for a machine-readable list of what was written.
     """
     from benchmarks import jobs
@@ -280,27 +282,33 @@ def bench(
     length: int = 1000,
     repeats: int = 3,
     seed: int = 0,
+    task: Literal["evidence", "train"] = "evidence",
+    preset: Literal["small", "tiny"] = "small",
     json: Json = None,
 ) -> None:
-    """Speed of the evidence of one concept against the other libraries that are installed, in one run.
+    """Speed against the other libraries that are installed, in one run.
 
+    Of the evidence of one concept; or (--task train) of training steps of both architectures, beside PyTorch.
     Agreement is checked before anything is timed. Times are CPU seconds of the process (all threads), compilation
-    excluded; pin the process to one core to compare cores.
+    excluded, and for training also tokens a second; pin the process to one core to compare cores.
 
     Try:
       implicit-bayes bench --json bench.json
+      implicit-bayes bench --task train --repeats 9
 
     Args:
         instance: a name or the path of an .npz.
-        documents: how many, drawn from the first concept.
-        length: tokens in each.
+        documents: how many, drawn from the first concept (evidence).
+        length: tokens in each (evidence).
         repeats: interleaved repeats; the median is reported.
         seed: of the documents.
+        task: evidence, or train.
+        preset: of the networks (train).
         json: file for the machine-readable result.
     """
     from benchmarks import jobs
 
-    jobs.bench(instance, documents, length, repeats, seed, json)
+    jobs.bench(instance, documents, length, repeats, seed, json, task, preset)
 
 
 def reproduce(

@@ -1,5 +1,6 @@
 """What each subcommand does once its arguments are parsed: check, compute, show, write."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import jax
 import numpy as np
 
 from benchmarks import figures as drawing
-from benchmarks import gap_figures, learning, screen, speed, storage, training
+from benchmarks import gap_figures, learning, screen, speed, speed_training, storage, training
 from benchmarks import report as reporting
 from benchmarks import statements as table
 from benchmarks import verify as verification
@@ -81,9 +82,9 @@ def train(
         instance = training.instance_of(config)
         storage.check_file(json, "json")
         storage.check_directory(out)
-        events = training.TensorBoard(out) if tensorboard else None
         held = training.held_out(instance, documents, length, config)
-        with screen.training_bar(config.schedule.tokens) as show:
+        board = training.TensorBoard(out) if tensorboard else contextlib.nullcontext()
+        with screen.training_bar(config.schedule.tokens) as show, board as events:
 
             def report(record: Mapping[str, Any]) -> None:
                 show(record)
@@ -145,11 +146,13 @@ def figures(directory: Path, json: Path | None) -> None:
     elif (directory / "metrics.jsonl").is_file():
         written = learning.draw(directory, read_config(directory), learning.read_records(directory))
     else:
-        stored = {"results.nc": drawing.draw_all, "gap.nc": gap_figures.draw_all}
+        stored = {"results.nc": drawing.FIGURES, "gap.nc": gap_figures.FIGURES}
         names = [name for name in stored if (directory / name).is_file()] or ["results.nc"]
         read = {name: storage.read_results(directory / name) for name in names}
         storage.check_directory(directory)
-        written = [path for name, results in read.items() for path in stored[name](results, directory)]
+        written = [
+            path for name, results in read.items() for path in drawing.draw_all(results, directory, stored[name])
+        ]
     if json is not None:
         storage.write_json(json, {"files": [str(path) for path in written]})
     _list(screen.console(), written)
@@ -243,17 +246,29 @@ def statements(out: Path, check: bool, seed: int, json: Path | None) -> None:
         raise storage.CheckFailed(f"{out} is stale; run: implicit-bayes statements --out {out}")
 
 
-def bench(name: str, documents: int, length: int, repeats: int, seed: int, json: Path | None) -> None:
-    """``implicit-bayes bench``: timings of the evidence, agreement checked first."""
+def bench(
+    name: str,
+    documents: int,
+    length: int,
+    repeats: int,
+    seed: int,
+    json: Path | None,
+    task: str = "evidence",
+    preset: str = "small",
+) -> None:
+    """``implicit-bayes bench``: timings of the evidence or of training steps, agreement checked first."""
     for field, value in {"documents": documents, "length": length, "repeats": repeats}.items():
         if value < 1:
             raise ModelError(f"{field}: {value} is below 1")
     instance = load_instance(name)
     storage.check_file(json, "json")
+    console, rows = screen.console(), list[Any]()
     with screen.progress_bars() as progress:
-        rows = speed.evidence(instance.mixture, documents, length, repeats, seed, progress("timing", repeats * 5))
-    console = screen.console()
-    console.print(screen.timing_table(rows))
+        if task == "train":
+            rows += speed_training.training(name, preset, repeats, seed, progress("timing", repeats))
+        else:
+            rows += speed.evidence(instance.mixture, documents, length, repeats, seed, progress("timing", repeats * 5))
+    console.print(speed_training.table(rows) if task == "train" else screen.timing_table(rows))
     if json is not None:
         storage.write_json(json, rows)
         _list(console, [json])
