@@ -79,13 +79,15 @@ def conditions(scale: Scale, instance: str, true_concept: int, ks: Sequence[int]
 
 def models(scale: Scale, instance: str) -> Named:
     """The two models that stand beside Bayes on an instance."""
-    return reference_models(scale.learners, instance, scale.measure, scale.shipped)
+    return reference_models(scale.learners, instance, scale.measure, scale.shipped, scale.seed)
 
 
-def trained(scale: Scale, instance: str, learners: Sequence[Learner] | None = None) -> Named:
-    """Models trained afresh, shipped ones or not."""
+def trained(
+    scale: Scale, instance: str, learners: Sequence[Learner] | None = None, share: float = 1.0
+) -> Named:
+    """Models trained afresh, shipped ones or not, on a share of their tokens."""
     chosen = tuple(learners or scale.learners)
-    cells = tuple(training(each, instance, scale.measure, scale.seed) for each in chosen)
+    cells = tuple(training(each, instance, scale.measure, scale.seed, share) for each in chosen)
     return Named(tuple(each.label for each in chosen), cells)
 
 
@@ -155,6 +157,27 @@ def undefined(data: xr.Dataset, k: int, n: int) -> float:
     return float(data.impossible_share.sel(k=k, n=n))
 
 
+def excesses(results: Mapping[str, xr.Dataset], prefix: str) -> dict[str, float]:
+    """Excess over exact Bayes at the end, nats a token, of the trainings whose cells are called PREFIX-LABEL."""
+    return {
+        name.removeprefix(f"{prefix}-"): float(data.excess.values[-1])
+        for name, data in results.items() if name.startswith(f"{prefix}-")
+    }  # fmt: skip
+
+
+def gain(data: xr.Dataset, predictor: str, k: int, before: int, after: int) -> tuple[float, float]:
+    """Accuracy with ``after`` examples less that with ``before``, and its standard error, in percentage points.
+
+    Over the prompts that the predictor answers at both n: the same prompts, paired.
+    """
+    first, last = (data.prompt_right.sel(predictor=predictor, k=k, n=n).values.astype(int) for n in (before, after))
+    both = (first >= 0) & (last >= 0)
+    if both.sum() < LEAST:
+        return math.nan, math.inf
+    differences = 100.0 * (last - first)[both]
+    return float(differences.mean()), float(differences.std(ddof=1) / math.sqrt(both.sum()))
+
+
 def change(before: Accuracy, after: Accuracy) -> tuple[float, float]:
     """after - before and its standard error, in percentage points (taken as independent: wider than paired)."""
     return 100 * (after.share - before.share), 100 * math.hypot(before.error, after.error)
@@ -162,7 +185,7 @@ def change(before: Accuracy, after: Accuracy) -> tuple[float, float]:
 
 def signed(value: float, error: float) -> str:
     """+3.2 ± 1.0."""
-    return f"{value:+.1f} ± {error:.1f}"
+    return f"{value:+.1f} ± {error:.1f}" if math.isfinite(error) else "–"
 
 
 def sure(value: float, error: float) -> bool:

@@ -35,18 +35,24 @@ RIVAL = {"ginc": "transformer_4_layers", "ginc:single-concept": "single_concept"
          "ginc:unseen-concepts": "transformer_4_layers_unseen_concepts",
          "ginc-no-persistence": "no_entity_persistence"}  # fmt: skip
 EPSILON = 0.01
+EASY = {"ginc:single-concept": 0.4, "ginc:random-tokens": 0.4}
+"""Laws without a concept to infer, and the share of the tokens that is enough to learn them."""
+
+
+def lengths(scale: Scale) -> tuple[int, int]:
+    """The shortest examples, of which Bayes needs many, and the longest."""
+    return min(scale.ks), max(scale.ks)
 
 
 def cells(scale: Scale) -> dict[str, Cell]:
     """One cell of curves for each law; models of the unseen concepts are those of the released law."""
-    k = max(scale.ks)
-    return {
-        law: context(
-            scale, law, [k], scale.ns, trained(scale, "ginc" if law == "ginc:unseen-concepts" else law), [EPSILON],
-            scale.few,
-        )
-        for law in LAWS
-    }  # fmt: skip
+    found = {}
+    for law in LAWS:
+        named = trained(scale, "ginc" if law == "ginc:unseen-concepts" else law, share=EASY.get(law, 1.0))
+        for k in lengths(scale):
+            found[f"{law}-{k}"] = context(scale, law, [k], scale.ns, named, [EPSILON], scale.few)
+        found |= {f"train-{law}-{label}": each for label, each in zip(named.labels, named.cells, strict=True)}
+    return found
 
 
 def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:

@@ -39,6 +39,8 @@ def cells(scale: Scale) -> dict[str, Cell]:
         instance = instance_of(vocabulary)
         for k in scale.ks:
             found[f"{vocabulary}-{k}"] = context(scale, instance, [k], scale.ns, models(scale, instance), [EPSILON])
+        named = models(scale, instance)
+        found |= {f"train-{vocabulary}-{label}": each for label, each in zip(named.labels, named.cells, strict=True)}
     return found
 
 

@@ -31,28 +31,34 @@ from benchmarks.intervals import wilson
 
 TITLE = "The delimiter mismatch as a dial"
 SHIFTS = (0.0, 0.05, 0.1, 0.15, 0.25, 0.4, 0.6, 0.8, 0.95, 1.0)
+TWIN_SHIFTS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.6, 1.0)
 DELIMITERS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.03, 0.1, 0.2, 0.35, 0.5)
 KS = (2, 3)
 BASE = "regular"
-
-
-def _taught(count: int) -> tuple[float, ...]:
-    """Delimiter probabilities at which a model is trained."""
-    return _some(DELIMITERS, max(2, count // 2))
+TWIN = "regular:twin"
+"""Of the start dial. With identity emission, as in ``regular``, x_test shows its last state and A3 is idle."""
+MANY = 256
+"""Examples that a rate near 0 needs to show."""
 
 
 def _shots(scale: Scale) -> list[int]:
     return [n for n in scale.ns if n >= 1]
 
 
+def _long(scale: Scale) -> list[int]:
+    return _shots(scale) if scale.name == "tiny" else [1, 4, 16, 64, MANY]
+
+
 def cells(scale: Scale) -> dict[str, Cell]:
     """Curves and conditions at every position of both dials."""
     found = {}
-    once = trained(scale, BASE, [scale.dial])
-    for shift in _some(SHIFTS, scale.grid):
-        spec = f"{BASE}:prompt-shift={shift:g}"
+    once = trained(scale, TWIN, [scale.dial])
+    for shift in _some(TWIN_SHIFTS, scale.grid):
+        spec = f"{TWIN}:prompt-shift={shift:g}"
         found[f"shift-{shift:g}"] = context(scale, spec, KS, _shots(scale), once)
-        found[f"shift-conditions-{shift:g}"] = conditions(scale, spec, 0, KS)
+        for concept in range(scale.concepts):
+            found[f"shift-conditions-{shift:g}-{concept}"] = conditions(scale, spec, concept, KS)
+    for shift in _some(SHIFTS, scale.grid):
         spec = f"ginc:property-shift={shift:g}"
         found[f"ginc-{shift:g}"] = context(
             scale, spec, scale.ks[:1], [_ginc_shot(scale)], models(scale, "ginc"), [0.01], scale.few
@@ -60,10 +66,8 @@ def cells(scale: Scale) -> dict[str, Cell]:
         found[f"ginc-conditions-{shift:g}"] = conditions(scale, spec, 0, [scale.ks[0]])
     for probability in _some(DELIMITERS, scale.grid):
         spec = f"{BASE}:delimiter={probability:g}"
-        taught = trained(scale, spec, [scale.dial]) if probability in _taught(scale.grid) else None
-        found[f"delimiter-{probability:g}"] = context(
-            scale, spec, KS, _shots(scale), taught or trained(scale, spec, [])._replace(labels=(), cells=())
-        )
+        taught = trained(scale, spec, [scale.dial])
+        found[f"delimiter-{probability:g}"] = context(scale, spec, KS, _long(scale), taught)
         found[f"delimiter-conditions-{probability:g}"] = conditions(scale, spec, 0, KS)
     return found
 

@@ -24,7 +24,7 @@ TOTAL = {"tiny": 24, "small": 240, "paper": 704}
 """Tokens of the examples and their delimiters together."""
 GINC_KS = (2, 3, 4, 5, 6, 8, 10, 14)
 REGULAR_KS = (2, 3, 4, 5, 6, 8, 10, 12)
-CONDITION_KS = (2, 3, 5, 8)
+CONDITION_KS = (2, 3, 4, 5, 6, 8, 10)
 REGULAR = {"regular": "regular", "regular:interpolated=0.3": "regular, concepts at 0.3",
            "regular:interpolated=0.15": "regular, concepts at 0.15"}  # fmt: skip
 ENOUGH = 0.95

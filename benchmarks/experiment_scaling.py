@@ -12,8 +12,9 @@ from importlib import resources
 import numpy as np
 import xarray as xr
 
+from benchmarks import experiment_curves
 from benchmarks.cells import Cell
-from benchmarks.experiment import Experiment, Scale, accuracy, context, models, point, shown
+from benchmarks.experiment import Experiment, Scale, accuracy, models, point, shown
 from benchmarks.findings import Axes, Findings, Picture, Point, Table
 from benchmarks.intervals import wilson
 from benchmarks.learners import training
@@ -30,7 +31,7 @@ def cells(scale: Scale) -> dict[str, Cell]:
     named = models(scale, "ginc")
     config = {"instance": "ginc", "documents": scale.measure.documents, "length": 512, "seed": scale.seed}
     found["loss"] = cell("loss", config | named.config, named.cells)
-    found["shipped"] = context(scale, "ginc", [scale.measure.k], [scale.measure.n], named, [0.01])
+    found["shipped"] = experiment_curves.cells(scale)[f"50-{scale.measure.k}"]
     found["validation"] = cell("validation", {"vocabulary": 50})
     return found
 

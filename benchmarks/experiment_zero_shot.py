@@ -30,7 +30,8 @@ def cells(scale: Scale) -> dict[str, Cell]:
     """One cell for each k."""
     taught = trained(scale, INSTANCE)
     ns = [n for n in scale.ns if n <= 32]
-    return {f"low-{k}": context(scale, INSTANCE, [k], ns, taught, [EPSILON], scale.few) for k in scale.ks}
+    found = {f"low-{k}": context(scale, INSTANCE, [k], ns, taught, [EPSILON], 2 * scale.few) for k in scale.ks}
+    return found | {f"train-{label}": each for label, each in zip(taught.labels, taught.cells, strict=True)}
 
 
 def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:

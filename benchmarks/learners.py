@@ -13,11 +13,16 @@ from simulators.instances import load_instance
 from simulators.variants import load_variant
 
 
+WATCHED = "ginc"
+"""The instance on which trainings are measured as they go: the scaling experiment's."""
+
+
 class Learner(NamedTuple):
     """A recipe, whatever the instance it is trained on.
 
     label: what figures call it.   architecture, preset: of lm.presets.   tokens: to train on, or None for the
-    preset's own.   network: fields that differ from the preset's.   points: measurements on the way.
+    preset's own.   network: fields that differ from the preset's.   points: measurements on the way, on released GINC
+    (``WATCHED``); elsewhere there is one, at the end.
     """
 
     label: str
@@ -61,18 +66,22 @@ def digest(name: str) -> str:
     return hashlib.sha256(shipped_path(name).read_bytes()).hexdigest()[:16]
 
 
-def training(learner: Learner, instance: str, measure: Measure, seed: int = 0) -> Cell:
-    """The cell that trains a learner on an instance."""
+def training(learner: Learner, instance: str, measure: Measure, seed: int = 0, share: float = 1.0) -> Cell:
+    """The cell that trains a learner on an instance, on a share of its tokens."""
     chosen = preset(learner.architecture, learner.preset, load_variant(instance).mixture.n_tokens)
     network = chosen.network._replace(**learner.network)
-    schedule = chosen.schedule if learner.tokens is None else chosen.schedule._replace(tokens=learner.tokens)
+    tokens = round(share * (learner.tokens or chosen.schedule.tokens))
+    schedule = chosen.schedule._replace(tokens=tokens)
     run = RunConfig(instance, learner.architecture, learner.preset, network, chosen.optimiser, schedule, seed, "fresh")
     if learner.preset.startswith("paper") and load_variant(instance).released_vocabulary is not None:
         run = run._replace(data=chosen.data)
-    return cell("train", {"run": to_json(run), "points": learner.points} | measure._asdict())
+    points = learner.points if instance == WATCHED else 1
+    return cell("train", {"run": to_json(run), "points": points} | measure._asdict())
 
 
-def reference_models(learners: tuple[Learner, ...], instance: str, measure: Measure, shipped: bool) -> Named:
+def reference_models(
+    learners: tuple[Learner, ...], instance: str, measure: Measure, shipped: bool, seed: int = 0
+) -> Named:
     """The models that an experiment on this instance sets beside Bayes: shipped ones where there are any, else trained.
 
     Args:
@@ -80,8 +89,9 @@ def reference_models(learners: tuple[Learner, ...], instance: str, measure: Meas
         instance: name or specification.
         measure: of the trainings.
         shipped: whether shipped models are wanted.
+        seed: of the trainings.
     """
     names = shipped_for(load_instance(instance)) if shipped and ":" not in instance and "ginc" == instance else ()
     if names:
         return Named((), (), names)
-    return Named(tuple(each.label for each in learners), tuple(training(each, instance, measure) for each in learners))
+    return Named(tuple(each.label for each in learners), tuple(training(each, instance, measure, seed) for each in learners))

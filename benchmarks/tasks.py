@@ -117,9 +117,10 @@ def context(cell: Cell, store: Store) -> xr.Dataset:
     """
     config, instance = cell.config, _instance(cell.config["instance"])
     models = models_of(cell, store, instance)
-    return context_gap(
+    found = context_gap(
         instance, models, config["ks"], config["ns"], config["prompts"], config["epsilons"], config["seed"]
     )
+    return found.drop_vars("prompt_loss")
 
 
 def loss(cell: Cell, store: Store) -> xr.Dataset:
@@ -238,7 +239,7 @@ def validation(cell: Cell, store: Store) -> xr.Dataset:
 
 TASKS: dict[str, Task] = {
     "train": Task(1, train),
-    "context": Task(1, context),
+    "context": Task(2, context),
     "loss": Task(1, loss),
     "conditions": Task(1, conditions),
     "order": Task(1, order),

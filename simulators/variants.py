@@ -9,6 +9,7 @@ unseen-concepts         documents of GINC's five concepts; prompts of the five t
 interpolated=LAMBDA     kernels (1 - LAMBDA) mean + LAMBDA own: at 0 all concepts are one
 prompt-shift=W          prompt start laws (1 - W) p(h | d, theta) + W far, far the state least likely after a delimiter
 property-shift=W        prompt start laws (1 - W) p(h | d, theta) + W of what they were
+twin                    one more state, with the token of the state that follows a delimiter most often
 delimiter=Q             p(d | h, theta_0) = Q for every h, the other concepts as they were; concept 0 is the true one
 smoothed=EPSILON        kernels mixed with EPSILON of the uniform law
 
@@ -139,6 +140,42 @@ def interpolated(instance: Instance, share: float) -> Instance:
     return _changed(instance, f"kernels {share:g} of the way from their mean", mixture=mixture)
 
 
+TWIN_SHARE = 1.0 / 12.0
+
+
+def twin(instance: Instance) -> Instance:
+    """One more state, which emits what the state b that follows a delimiter most often emits.
+
+    It takes 1/12 of all that goes to b, and itself goes on to b where b goes on to its own favourite, in every
+    concept. So the token of b leaves open which of the two it came from, and what comes next depends on the start
+    law: A3 has work to do, which it has not where emission is the identity.
+
+    Raises:
+        ModelError: emission differs between concepts.
+    """
+    old = instance.mixture
+    if np.asarray(old.emission).ndim != 2:
+        raise ModelError("instance: twin is for one emission shared by all concepts")
+    first = int(after_delimiter(old).mean(0).argmax())
+    transition = _split(np.asarray(old.transition), first)
+    row_CxH = transition[:, first].copy()
+    words = np.where(np.isin(np.arange(row_CxH.shape[1]), old.delimiter_states()), -np.inf, row_CxH)
+    each, best = np.arange(old.n_concepts), words.argmax(-1)
+    row_CxH[each, best], row_CxH[each, first] = row_CxH[each, first], row_CxH[each, best]
+    transition = np.concatenate([transition, row_CxH[:, None]], 1)
+    emission = np.concatenate([old.emission, old.emission[first : first + 1]])
+    mixture = MixtureOfHMMs(old.prior, _split(np.asarray(old.initial), first), transition, emission, old.delimiter)
+    starts = _split(np.asarray(instance.prompt_starts), first)
+    return _changed(instance, f"state {first} has a twin", mixture=mixture, prompt_starts=starts)
+
+
+def _split(laws: np.ndarray, state: int) -> np.ndarray:
+    """(..., H + 1) laws whose mass on a state is shared with a new last one."""
+    wider = np.concatenate([laws, TWIN_SHARE * laws[..., state : state + 1]], -1)
+    wider[..., state] *= 1.0 - TWIN_SHARE
+    return wider
+
+
 def after_delimiter(mixture: MixtureOfHMMs) -> np.ndarray:
     """(C, H) p(h | d, theta), averaged over the delimiter states d."""
     return np.asarray(mixture.transition)[:, mixture.delimiter_states()].mean(1)
@@ -237,6 +274,7 @@ VARIANTS: dict[str, tuple[Callable[..., Instance], bool]] = {
     "single-concept": (single_concept, False),
     "random-tokens": (random_tokens, False),
     "unseen-concepts": (unseen_concepts, False),
+    "twin": (twin, False),
     "interpolated": (interpolated, True),
     "prompt-shift": (prompt_shift, True),
     "property-shift": (property_shift, True),

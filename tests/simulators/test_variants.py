@@ -61,6 +61,23 @@ def test_prompt_shift_is_a3s_distance():
         assert row.constants["tv"] == pytest.approx(share * (1 - 0.06), abs=1e-12)
 
 
+def test_a_twin_shares_the_token_and_goes_elsewhere():
+    """p(h | d) is .55 and .05 on the two; merged again they are the instance; only the twin's favourite differs."""
+    made, base = load_variant("regular:twin").mixture, load_instance("regular").mixture
+    old, new = np.asarray(base.transition), np.asarray(made.transition)
+    assert np.array_equal(made.emission[1], made.emission[7])
+    assert np.allclose(after_delimiter(made)[:, [1, 7]], [0.55, 0.05])
+    merged = new[:, :7, :7].copy()
+    merged[:, :, 1] += new[:, :7, 7]
+    assert np.allclose(merged, old, atol=1e-15)
+    assert new[:, 7].argmax(-1).tolist() == [1] * 5
+    assert new[:, 1].argmax(-1).tolist() == [2, 3, 4, 5, 6]
+    assert np.allclose(new.sum(-1), 1)
+    assert new.min() > 0
+    far = load_variant("regular:twin:prompt-shift=1").prompt_starts
+    assert np.array_equal(far[:, 0], np.tile(np.eye(8)[7], (5, 1)))
+
+
 def test_property_shift_ends_at_the_instances_own_start_laws():
     made, base = load_variant("ginc:property-shift=1"), load_instance("ginc")
     assert np.allclose(made.prompt_starts, base.prompt_starts)
