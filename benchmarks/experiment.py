@@ -82,9 +82,7 @@ def models(scale: Scale, instance: str) -> Named:
     return reference_models(scale.learners, instance, scale.measure, scale.shipped, scale.seed)
 
 
-def trained(
-    scale: Scale, instance: str, learners: Sequence[Learner] | None = None, share: float = 1.0
-) -> Named:
+def trained(scale: Scale, instance: str, learners: Sequence[Learner] | None = None, share: float = 1.0) -> Named:
     """Models trained afresh, shipped ones or not, on a share of their tokens."""
     chosen = tuple(learners or scale.learners)
     cells = tuple(training(each, instance, scale.measure, scale.seed, share) for each in chosen)
@@ -170,11 +168,15 @@ def gain(data: xr.Dataset, predictor: str, k: int, before: int, after: int) -> t
 
     Over the prompts that the predictor answers at both n: the same prompts, paired.
     """
-    first, last = (data.prompt_right.sel(predictor=predictor, k=k, n=n).values.astype(int) for n in (before, after))
-    both = (first >= 0) & (last >= 0)
+    return paired(*(data.prompt_right.sel(predictor=predictor, k=k, n=n).values for n in (before, after)))
+
+
+def paired(first_P: np.ndarray, second_P: np.ndarray) -> tuple[float, float]:
+    """Mean of second - first and its standard error, in percentage points, over prompts that both have (not -1)."""
+    both = (first_P >= 0) & (second_P >= 0)
     if both.sum() < LEAST:
         return math.nan, math.inf
-    differences = 100.0 * (last - first)[both]
+    differences = 100.0 * (second_P.astype(int) - first_P)[both]
     return float(differences.mean()), float(differences.std(ddof=1) / math.sqrt(both.sum()))
 
 
@@ -191,3 +193,13 @@ def signed(value: float, error: float) -> str:
 def sure(value: float, error: float) -> bool:
     """Whether a difference is more than three standard errors from 0 (false alarms: 0.3%)."""
     return abs(value) > 3 * error
+
+
+def clear(gains: Sequence[tuple[float, float]]) -> tuple[int, int]:
+    """How many differences are clearly above and how many clearly below 0."""
+    return sum(sure(*g) and g[0] > 0 for g in gains), sum(sure(*g) and g[0] < 0 for g in gains)
+
+
+def listed(words: Sequence[str]) -> str:
+    """a, b and c; "none" of none."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words) or "none"

@@ -8,13 +8,25 @@ import json
 import math
 from collections.abc import Mapping
 from importlib import resources
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from benchmarks import experiment_curves
 from benchmarks.cells import Cell
-from benchmarks.experiment import Experiment, Scale, accuracy, models, point, shown
+from benchmarks.experiment import (
+    Experiment,
+    Scale,
+    accuracy,
+    model_names,
+    models,
+    paired,
+    point,
+    shown,
+    signed,
+    sure,
+)
 from benchmarks.findings import Axes, Findings, Picture, Point, Table
 from benchmarks.intervals import wilson
 from benchmarks.learners import training
@@ -47,65 +59,97 @@ def published_losses(bayes: float) -> list[tuple[str, float, float, float, float
     return rows
 
 
-def at_equal_loss(first: xr.Dataset, second: xr.Dataset) -> tuple[float, float] | None:
-    """Largest accuracy difference (percentage points) of two trainings where their excesses overlap, and the excess.
+class Equal(NamedTuple):
+    """Two trainings at the least excess that both reach: accuracies' difference, its standard error, the excess."""
 
-    Linear interpolation in log excess between measurements; None where the ranges do not meet.
+    better: str
+    worse: str
+    points: float
+    error: float
+    excess: float
+
+
+def at_equal_loss(runs: Mapping[str, xr.Dataset], first: str, second: str) -> Equal | None:
+    """Compare two trainings where both have the same excess: the least one that both reach.
+
+    One place for each pair, chosen before any accuracy is looked at. Accuracies are interpolated in log excess between
+    measurements; None where the ranges do not meet. The error is that of two independent shares.
     """
     curves = []
-    for data in (first, second):
-        excess = np.minimum.accumulate(data.excess.values)
-        curves.append((np.log(np.maximum(excess[::-1], 1e-6)), 100 * data.accuracy.values[::-1]))
-    low, high = max(x[0] for x, _ in curves), min(x[-1] for x, _ in curves)
-    if low >= high:
+    for name in (first, second):
+        excess = np.minimum.accumulate(runs[name].excess.values)
+        curves.append((np.log(np.maximum(excess[::-1], 1e-6)), runs[name].accuracy.values[::-1]))
+    at = max(x[0] for x, _ in curves)
+    if at > min(x[-1] for x, _ in curves):
         return None
-    grid = np.linspace(low, high, 25)
-    gap = np.interp(grid, *curves[0]) - np.interp(grid, *curves[1])
-    at = int(np.abs(gap).argmax())
-    return float(gap[at]), float(math.exp(grid[at]))
+    a, b = (float(np.interp(at, *curve)) for curve in curves)
+    error = 100 * math.sqrt(sum(p * (1 - p) / runs[n].attrs["prompts"] for p, n in ((a, first), (b, second))))
+    better, worse = (first, second) if a >= b else (second, first)
+    return Equal(better, worse, 100 * abs(a - b), error, math.exp(at))
 
 
-def late_slope(data: xr.Dataset) -> float:
-    """Percentage points of accuracy gained for every hundredth of a nat, over the later half of a training."""
-    middle = data.sizes["point"] // 2
-    gained = 100 * float(data.accuracy.values[-1] - data.accuracy.values[middle])
-    saved = float(data.excess.values[middle] - data.excess.values[-1])
-    return gained / saved / 100 if saved > 0.01 else math.nan
+class Slope(NamedTuple):
+    """Accuracy gained between two stages of one network: points for every hundredth of a nat, and where."""
+
+    label: str
+    points: float
+    error: float
+    begin: float
+    end: float
+
+
+def last_hundredths(runs: Mapping[str, xr.Dataset], results: Mapping[str, xr.Dataset], k: int, n: int) -> list[Slope]:
+    """From the end of a training here to the shipped model of the same size: points of accuracy a hundredth of a nat.
+
+    Empty where no shipped model is a training's size, or none is better.
+    """
+    found, loss = [], results["loss"]
+    for i, name in enumerate(str(m) for m in loss.model.values):
+        for label, data in runs.items():
+            begin, end = float(data.excess.values[-1]), float(loss.excess[i])
+            if int(data.attrs["parameters"]) != int(loss.parameters[i]) or begin - end < 0.01:
+                continue
+            share, after = float(data.accuracy.values[-1]), accuracy(results["shipped"], name, k, n)
+            error = math.hypot(math.sqrt(share * (1 - share) / data.attrs["prompts"]), after.error)
+            hundredths = 100 * (begin - end)
+            found.append(Slope(label, 100 * (after.share - share) / hundredths, 100 * error / hundredths, begin, end))
+    return found
 
 
 def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
     """Two figures, a table of ends, and the two questions answered."""
     k, n, bayes = scale.measure.k, scale.measure.n, float(results["validation"].bayes)
-    by_loss, by_size, rows = [], [], []
+    by_loss, by_size, rows, panel = [], [], [], f"k = {k}, n = {n}"
     runs = {each.label: results[f"size-{each.label}"] for each in scale.sizes}
     for label, data in runs.items():
         counts = np.full(data.sizes["point"], int(data.attrs["prompts"]))
         low, high = wilson((data.accuracy.values * counts).round(), counts)
-        line = [Point("trained as it goes", label, float(x), 100 * float(y), 100 * float(a), 100 * float(b), int(c))
+        line = [Point(panel, label, float(x), 100 * float(y), 100 * float(a), 100 * float(b), int(c))
                 for x, y, a, b, c in zip(data.excess.values, data.accuracy.values, low, high, counts, strict=True)
                 if x > 0]  # fmt: skip
         by_loss += line
         parameters = float(data.attrs["parameters"])
-        by_size.append(line[-1]._replace(panel="at the end", x=parameters))
+        by_size.append(line[-1]._replace(x=parameters))
         end, tokens = data.isel(point=-1), int(data.attrs["tokens"])
         rows.append((label, f"{parameters:,.0f}", f"{tokens:,}", f"{float(end.excess):.4f}", f"{line[-1].y:.1f}"))
     loss, shipped = results["loss"], results["shipped"]
     for i, name in enumerate(str(m) for m in loss.model.values):
         found, excess = accuracy(shipped, name, k, n), float(loss.excess[i])
-        label = shown(name)
-        by_loss.append(point("trained as it goes", label, max(excess, 1e-4), found))
-        by_size.append(point("at the end", label, float(loss.parameters[i]), found))
+        label = shown(name).replace(" (ours)", ", shipped" if name.endswith("-small") else " (ours)")
+        by_loss.append(point(panel, label, max(excess, 1e-4), found))
+        by_size.append(point(panel, label, float(loss.parameters[i]), found))
         rows.append((label, f"{int(loss.parameters[i]):,}", "to its end", f"{excess:.4f}", f"{100 * found.share:.1f}"))
     for label, size, excess, share, half in published_losses(bayes):
-        where = Point("trained as it goes", label, max(excess, 1e-4), share, share - half, share + half, 5)
+        where = Point(panel, label, max(excess, 1e-4), share, share - half, share + half, 5)
         by_loss.append(where)
-        by_size.append(where._replace(panel="at the end", x=size))
+        by_size.append(where._replace(x=size))
         rows.append((label, f"{size:,.0f}", "51–102 million", f"{excess:.3f} ± {ROUNDING}", f"{share:.1f}"))
     verdict, summary = _words(runs, rows, results, k, n)
     caption = (
-        f"Released GINC, V = 50, accuracy at k = {k}, n = {n} on {scale.measure.prompts} prompts; excess over exact "
-        f"Bayes on {scale.measure.documents} held-out documents. Published losses less the Bayes cross-entropy "
-        f"{bayes:.4f} of the published validation documents, known to ± {ROUNDING}; bands 95%."
+        f"Released GINC, V = 50, accuracy at k = {k}, n = {n} on {scale.measure.prompts} prompts, as networks train "
+        f"(lines) and of trained ones (marks); excess over exact Bayes on {scale.measure.documents} held-out "
+        f"documents, published losses less that of Bayes on the published validation documents ({bayes:.4f}), known to "
+        f"± {ROUNDING}; bands 95%."
     )
     loss_axes = Axes("excess over Bayes, nats a token", "in-context accuracy, %", "log", (0, 103))
     size_axes = Axes("parameters", "in-context accuracy, %", "log", (0, 103))
@@ -127,39 +171,53 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
 def _words(
     runs: Mapping[str, xr.Dataset], rows: list[tuple], results: Mapping[str, xr.Dataset], k: int, n: int
 ) -> tuple[str, str]:
-    labels, gaps = list(runs), []
-    for i, a in enumerate(labels):
-        for b in labels[i + 1 :]:
-            found = at_equal_loss(runs[a], runs[b])
-            if found is not None:
-                gaps.append((abs(found[0]), *found, a, b))
-    gap = math.nan
-    if gaps:
-        _, gap, excess, a, b = max(gaps)
-        better, worse = (a, b) if gap > 0 else (b, a)
-        equal = (
-            f"At equal excess the largest gap is {abs(gap):.0f} points ({better} over {worse}, at {excess:.2f} nats)"
-        )
-    else:
-        equal = "No two sizes reach the same excess"
-    least = min(float(data.excess.values[-1]) for data in runs.values())
+    labels = list(runs)
+    pairs = [at_equal_loss(runs, a, b) for i, a in enumerate(labels) for b in labels[i + 1 :]]
+    met = [each for each in pairs if each is not None]
+    different = [each for each in met if sure(each.points, each.error)]
+    equal = f"At equal excess loss {len(different)} of {len(met)} pairs of our networks clearly differ in accuracy"
+    if met:
+        most = max(met, key=lambda each: each.points)
+        equal += f" (most: {most.better} over {most.worse}, {signed(most.points, most.error)} points at "
+        equal += f"{most.excess:.2f} nats)"
     ends = [row for row in rows if not row[0].startswith("published")]
-    best = min(ends, key=lambda row: float(row[3]))
-    worst = max((row for row in ends if row[0] in runs), key=lambda row: float(row[3]))
-    rise = float(best[4]) - float(worst[4])
-    slopes = [late_slope(data) for data in runs.values()]
-    slope = max((each for each in slopes if math.isfinite(each)), default=math.nan)
-    verdict = (
-        f"{equal}. From {worst[0]} (excess {worst[3]}) to {best[0]} (excess {best[3]}) accuracy at k = {k}, n = {n} "
-        "changes "
-        f"by {rise:+.0f} points; late in training the steepest of our sizes gains {slope:.1f} points for every "
-        "hundredth "
-        f"of a nat. The published 12 and 16 layers have equal rounded losses and differ by 3.5 points, within what a "
-        f"hundredth of a nat can explain: {'yes' if slope >= 3.5 else 'not at that slope'}. Least excess here: "
-        f"{least:.3f}."
+    best, worst = (f(ends, key=lambda row: float(row[3])) for f in (min, max))
+    follows = (
+        f"Accuracy at k = {k}, n = {n} goes with the loss: {worst[4]}% at {float(worst[3]):.2f} nats over Bayes "
+        f"({worst[0]}), {best[4]}% at {float(best[3]):.3f} ({best[0]})."
     )
-    summary = f"largest gap at equal loss {abs(gap):.0f} points; " if gaps else "no two sizes reach equal loss; "
-    return verdict, summary + (f"{slope:.1f} points a hundredth of a nat" if math.isfinite(slope) else "no slope yet")
+    slopes = last_hundredths(runs, results, k, n)
+    last = "; ".join(
+        f"{each.label} gains {each.points:.1f} ± {each.error:.1f} points a hundredth of a nat from {each.begin:.3f} "
+        f"to {each.end:.3f}" for each in slopes
+    )  # fmt: skip
+    last = f" Towards Bayes {last}." if last else ""
+    summary = f"clear differences at equal loss: {len(different)} of {len(met)} pairs"
+    summary += f"; {max(s.points for s in slopes):.1f} points a hundredth of a nat" if slopes else ""
+    return f"{equal}. {follows}{last} {_published_words(results, k, n)}", summary
+
+
+def _published_words(results: Mapping[str, xr.Dataset], k: int, n: int) -> str:
+    """Whether the published differences are clear over their five trainings, beside ours."""
+    rows = {label.removeprefix("published "): (share, half / 1.96) for label, _, _, share, half in published_losses(0)}
+
+    def less(first: str, second: str) -> tuple[float, float]:
+        return rows[first][0] - rows[second][0], math.hypot(rows[first][1], rows[second][1])
+
+    deep, cell = less("Transformer, 16 layers", "Transformer, 12 layers"), less("LSTM", "Transformer, 16 layers")
+    words = (
+        f"Of the paper's models (five trainings each) 16 layers and 12, whose losses are equal as printed, differ by "
+        f"{signed(*deep)} points, which is {'clear' if sure(*deep) else 'within chance'}; the LSTM is "
+        f"{signed(*cell)} points from the 16 layers at a higher loss, which is "
+        f"{'clear' if sure(*cell) else 'within chance'}"
+    )
+    data = results["shipped"]
+    ours = {name.split("-")[0].lower(): name for name in model_names(data)}
+    if {"lstm", "transformer"} <= set(ours):
+        right = data.prompt_right.sel(k=k, n=n)
+        found = paired(*(right.sel(predictor=ours[kind]).values for kind in ("transformer", "lstm")))
+        words += f". Our LSTM is {signed(*found)} points from our Transformer"
+    return f"{words}."
 
 
 EXPERIMENT = Experiment("scaling", TITLE, "figures 5 and 6", cells, read)

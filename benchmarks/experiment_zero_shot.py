@@ -9,17 +9,18 @@ from benchmarks.experiment import (
     Experiment,
     Scale,
     accuracy,
-    change,
+    clear,
     context,
     curve,
+    excesses,
+    gain,
     model_names,
     shown,
     signed,
-    sure,
     trained,
     undefined,
 )
-from benchmarks.findings import Axes, Findings, Picture, Table
+from benchmarks.findings import Axes, Findings, Picture, Table, percent
 
 TITLE = "Zero-shot beats few-shot at low entropy"
 INSTANCE = "ginc-low-entropy"
@@ -37,57 +38,68 @@ def cells(scale: Scale) -> dict[str, Cell]:
 def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
     """A panel for each k; whether one example is worse than none, for whom, and by how much."""
     points, rows = [], []
-    falls: dict[str, int] = {}
-    totals: dict[str, int] = {}
+    gains: dict[str, list[tuple[float, float]]] = {}
+    one, last = _one_and_last(results[f"low-{scale.ks[0]}"])
     for k in scale.ks:
         data = results[f"low-{k}"]
         points += curve(data, f"k = {k}", k)
-        last = int(data.n.values.max())
         for name in (str(p) for p in data.predictor.values):
-            zero, one, many = (accuracy(data, name, k, n) for n in (0, 1 if 1 in data.n else last, last))
-            fall = change(zero, one)
-            rows.append((k, shown(name), zero.words, one.words, many.words, signed(*fall)))
-            kind = "models" if name in model_names(data) else name
-            totals[kind] = totals.get(kind, 0) + 1
-            falls[kind] = falls.get(kind, 0) + (sure(*fall) and fall[0] < 0)
-    k = scale.ks[0]
-    data = results[f"low-{k}"]
-    exact = [accuracy(data, "exact", k, n) for n in (0, 1 if 1 in data.n else int(data.n.values.max()))]
-    lost = undefined(data, k, int(data.n.values.max()))
-    aware = falls.get("prompt-aware", 0)
-    verdict = (
-        f"Exact Bayes at k = {k}: {exact[0].words}% with no example, {exact[1].words}% with one. One example is "
-        "clearly "
-        f"worse than none for exact Bayes at {falls.get('exact', 0)} of {totals['exact']} k, for models in "
-        f"{falls.get('models', 0)} of {totals.get('models', 0)} cases, and for Bayes that knows how prompts are "
-        "made at "
-        f"{aware} of {totals['prompt-aware']}. So the effect is {_cause(falls, aware)}. {100 * lost:.0f}% of "
-        "prompts have "
-        "probability zero here."
-    )
-    summary = f"exact Bayes {100 * exact[0].share:.0f}% at n = 0, {100 * exact[1].share:.0f}% at n = 1 (k = {k})"
+            ends = (accuracy(data, name, k, n).words for n in (0, one, last))
+            after = gain(data, name, k, 0, one)
+            rows.append((k, shown(name), *ends, signed(*after)))
+            gains.setdefault("models" if name in model_names(data) else name, []).append(after)
+    verdict, summary = _words(scale, results, gains)
+    taught = ", ".join(f"{label} {excess:.2f}" for label, excess in excesses(results, "train").items())
     caption = (
-        f"GINC by the paper's recipe, t = 0.01, 12 concepts, V = 100; {scale.few} prompts a point, bands 95% Wilson. "
-        "Models are short trainings on its documents."
+        f"GINC by the paper's recipe, t = 0.01, 12 concepts, V = 100; {2 * scale.few} prompts a point, bands 95% "
+        f"Wilson. Models are short trainings on its documents, above exact Bayes by (nats a token): {taught}."
     )
     axes = Axes("examples in the prompt, n", "in-context accuracy, %", "category", (0, 103))
     picture = Picture("zero-shot", "Kernels of low entropy", caption, axes, tuple(points))
-    last = int(data.n.values.max())
-    header = ("k", "predictor", "n = 0, %", "n = 1, %", f"n = {last}, %", "n = 1 less n = 0, points")
-    table = Table("± one standard error", header, tuple(rows))
+    header = ("k", "predictor", "n = 0, %", f"n = {one}, %", f"n = {last}, %", f"n = {one} less n = 0, same prompts")
+    table = Table("Accuracy with no, one and many examples, ± one standard error", header, tuple(rows))
     paper = "With low-entropy kernels zero-shot accuracy exceeds few-shot accuracy: examples look like impossible text."
     ours = "The same setting with exact Bayes beside the models."
     return Findings("zero-shot", TITLE, paper, ours, verdict, summary, (picture,), (table,))
 
 
-def _cause(falls: Mapping[str, int], aware: int) -> str:
-    if falls.get("exact", 0) and not aware:
-        return (
-            "a property of Bayes under the pretraining law, not an artefact of training, and not a lack of information"
+def _one_and_last(data: xr.Dataset) -> tuple[int, int]:
+    last = int(data.n.max())
+    return (1 if 1 in data.n else last), last
+
+
+def _words(
+    scale: Scale, results: Mapping[str, xr.Dataset], gains: Mapping[str, list[tuple[float, float]]]
+) -> tuple[str, str]:
+    k, data = scale.ks[0], results[f"low-{scale.ks[0]}"]
+    one, last = _one_and_last(data)
+    exact = [accuracy(data, "exact", k, n) for n in (0, one, last)]
+    falls = {name: clear(each)[1] for name, each in gains.items()}
+    count = len(scale.ks)
+    start = "Exact Bayes itself is worse with one example than with none" if falls["exact"] else (
+        "Exact Bayes is not clearly worse with one example than with none")  # fmt: skip
+    verdict = (
+        f"{start}: at k = {k} it is right on {exact[0].words}% of prompts with none and on {exact[1].words}% with one "
+        f"({signed(*gains['exact'][0])} points on the same prompts), clearly so at {falls['exact']} of {count} k; with "
+        f"{last} it has {exact[2].words}%. "
+    )
+    cases = len(gains.get("models", ()))
+    verdict += f"Models are clearly worse with one example in {falls.get('models', 0)} of {cases} cases. "
+    rises = clear(gains["prompt-aware"])[0]
+    verdict += (
+        f"Bayes that knows how prompts are made clearly gains by it at {rises} of {count} k and clearly loses at "
+        f"{falls['prompt-aware']}"
+    )
+    if falls["exact"] and not falls["prompt-aware"]:
+        verdict += (
+            ": the example does tell the concept, and the loss comes from the pretraining law, to which a prompt is "
+            "unlikely text, and not from training"
         )
-    if falls.get("exact", 0):
-        return "a property of Bayes under the pretraining law, not an artefact of training"
-    return "not seen in exact Bayes here"
+    lost = undefined(data, k, last)
+    verdict += f". {percent(lost)} of prompts have probability zero here." if lost else (
+        ". No prompt has probability zero here.")  # fmt: skip
+    shares = [f"{100 * each.share:.0f}%" for each in exact[:2]]
+    return verdict, f"exact Bayes at k = {k}: {shares[0]} with no example, {shares[1]} with one"
 
 
 EXPERIMENT = Experiment("zero-shot", TITLE, "figure 7, right", cells, read)

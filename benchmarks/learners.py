@@ -12,7 +12,6 @@ from lm.run import RunConfig, to_json
 from simulators.instances import load_instance
 from simulators.variants import load_variant
 
-
 WATCHED = "ginc"
 """The instance on which trainings are measured as they go: the scaling experiment's."""
 
@@ -94,4 +93,5 @@ def reference_models(
     names = shipped_for(load_instance(instance)) if shipped and ":" not in instance and "ginc" == instance else ()
     if names:
         return Named((), (), names)
-    return Named(tuple(each.label for each in learners), tuple(training(each, instance, measure, seed) for each in learners))
+    cells = tuple(training(each, instance, measure, seed) for each in learners)
+    return Named(tuple(each.label for each in learners), cells)

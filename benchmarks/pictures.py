@@ -36,6 +36,11 @@ LOOKS = (
     ("published Transformer", Look("#009E73", "^", ":", True)),
     ("published LSTM", Look("#D55E00", "s", ":", True)),
     ("published", Look("#E69F00", "v", ":", True)),
+    ("LSTM, shipped", Look("#D55E00", "*")),
+    ("Transformer, shipped", Look("#009E73", "*")),
+    ("Transformer, 2 x 32", Look("#56B4E9", "v")),
+    ("Transformer, 2 x 64", Look("#0072B2", "^")),
+    ("Transformer, 3 x 128", Look("#009E73", "D")),
     ("exact", Look("#000000", "o")),
     ("smoothed", Look("#0072B2", "D")),
     ("prompt-aware", Look("#888888", "P", "--")),
@@ -48,7 +53,8 @@ LOOKS = (
 OTHERS = tuple(Look(c, m) for c, m in zip(("#CC79A7", "#56B4E9", "#E69F00", "#0072B2", "#D55E00", "#009E73", "#000000"),
                                           "X*vdps<", strict=True))  # fmt: skip
 COLUMNS = 2
-BELOW: Any = "outside lower center"
+GAP = 0.1
+"""Inches between what is drawn, the legend under it, the caption under that, and the title above."""
 
 
 def draw(picture: Picture, columns: int = COLUMNS) -> Figure:
@@ -65,9 +71,8 @@ def draw(picture: Picture, columns: int = COLUMNS) -> Figure:
     series = list(dict.fromkeys(point.series for point in picture.points))
     wide = min(columns, len(panels))
     rows = math.ceil(len(panels) / wide)
-    legend_rows = math.ceil(len(series) / (3 if wide > 1 else 2))
-    size = (4.0 * wide if wide > 1 else 5.6), 2.9 * rows + 0.28 * legend_rows
-    with _house_style():
+    size = (4.0 * wide if wide > 1 else 5.6), 2.9 * rows
+    with house_style():
         figure = Figure(figsize=size)
         grid = figure.subplots(rows, wide, squeeze=False, sharey=picture.axes.limits is not None)
         looks = look_up(series)
@@ -85,13 +90,19 @@ def draw(picture: Picture, columns: int = COLUMNS) -> Figure:
         handles: dict[str, Any] = {}
         for axis in grid.flat:
             handles |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
+        box = _settled(figure)
         figure.legend(
-            [handles[name] for name in series],
-            series,
-            loc=BELOW,
-            ncols=min(len(series), 3 if wide > 1 else 2),
-        )
+            [handles[name] for name in series], series, loc="upper center",
+            ncols=min(len(series), 3 if wide > 1 else 2), bbox_to_anchor=(0.5, (box.y0 - GAP) / size[1]),
+        )  # fmt: skip
         return figure
+
+
+def _settled(figure: Figure) -> Any:
+    """Fix the layout as it is now; the box around all that is drawn, in inches."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    return figure.get_tightbbox()
 
 
 def look_up(series: Sequence[str]) -> dict[str, Look]:
@@ -127,13 +138,16 @@ def _panel(
         axis.set_xticks(np.arange(len(every)), [f"{x:g}" for x in every])
     if axes.limits is not None:
         axis.set_ylim(*axes.limits)
-    marks = [mark for mark in picture.marks if mark.panel == panel]
-    for i, mark in enumerate(sorted(marks, key=lambda mark: mark.x)):
-        at = place.get(mark.x, mark.x) if axes.scale == "category" else mark.x
+    words: dict[float, list[str]] = {}
+    for mark in sorted((m for m in picture.marks if m.panel == panel), key=lambda mark: mark.x):
+        words.setdefault(place.get(mark.x, mark.x) if axes.scale == "category" else mark.x, []).append(mark.label)
+    for i, (at, labels) in enumerate(words.items()):
+        left = axis.transAxes.inverted().transform(axis.transData.transform((at, 0.0)))[0] < 0.55
         axis.axvline(at, color="#555555", lw=1.0, ls=(0, (4, 2, 1, 2)), zorder=1)
         axis.annotate(
-            mark.label, (at, 0.03 + 0.09 * (i % 4)), xycoords=("data", "axes fraction"), xytext=(3, 0),
-            textcoords="offset points", fontsize=8, color="#333333",
+            "\n".join(labels), (at, 0.03 + 0.16 * (i % 4)), xycoords=("data", "axes fraction"),
+            xytext=(3 if left else -3, 0), textcoords="offset points", ha="left" if left else "right", fontsize=8,
+            color="#333333", bbox={"fc": "#ffffff", "ec": "none", "alpha": 0.8, "pad": 1.0},
         )  # fmt: skip
 
 
@@ -145,31 +159,41 @@ def _series(axis: Canvas, kind: str, x: list[float], points: list[Point], name: 
         spread = np.abs(np.array([np.subtract(y, low), np.subtract(high, y)]))
         axis.errorbar(x, y, spread, ls="none", elinewidth=1.4, **common)
         return
+    if len(points) == 1:  # a band has no width there
+        axis.errorbar(x, y, [[y[0] - low[0]], [high[0] - y[0]]], ls="none", elinewidth=1.0, **common)
+        return
     axis.plot(x, y, ls=look.line, **common)
     axis.fill_between(x, low, high, color=look.colour, alpha=0.15, lw=0)
 
 
 def write(picture: Picture, directory: Path, columns: int = COLUMNS) -> list[Path]:
     """PNG (with title and caption) and SVG (without: the page has them) in DIR."""
-    with _house_style():
+    with house_style():
         bare = save(draw(picture, columns), directory / f"{picture.name}.svg")
         figure = draw(picture, columns)
-        width = int(16.5 * figure.get_figwidth())
-        figure.suptitle(picture.title, x=0.01, ha="left", fontsize=12, fontweight="bold")
-        words = textwrap.fill(picture.caption, width)
-        figure.text(0.01, -0.01, words, fontsize=8, color="#444444", va="top", ha="left")
+        _head_and_foot(figure, picture)
         return [save(figure, directory / f"{picture.name}.png"), bare]
+
+
+def _head_and_foot(figure: Figure, picture: Picture) -> None:
+    """Title above and caption below all that is drawn, legend included."""
+    box = _settled(figure)
+    wide, high = figure.get_size_inches()
+    words = textwrap.fill(picture.caption, int(15.5 * wide))
+    figure.text(0.01, (box.y0 - GAP) / high, words, fontsize=8, color="#444444", va="top", ha="left")
+    figure.text(0.01, (box.y1 + GAP) / high, picture.title, fontsize=12, fontweight="bold", va="bottom", ha="left")
 
 
 def svg(picture: Picture) -> str:
     """The figure as SVG, equal for equal findings."""
     buffer = io.BytesIO()
-    with _house_style():
+    with house_style():
         draw(picture).savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue().decode()
 
 
 @contextmanager
-def _house_style() -> Iterator[None]:
+def house_style() -> Iterator[None]:
+    """The project's matplotlib style, while the block lasts."""
     with resources.as_file(resources.files("benchmarks") / STYLE) as path, style.context(str(path)):
         yield

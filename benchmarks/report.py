@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import findings as found
+from benchmarks import overview
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.findings import Findings, Picture
 from benchmarks.page import Page, PageFigure, PageTable, Section, whole_files, write_page
@@ -39,7 +40,13 @@ def write_report(directory: Path) -> Path:
 def redraw(directory: Path) -> list[Path]:
     """Every figure of a reproduce directory, PNG and SVG, from its stored results."""
     every, _ = found.load(directory)
-    return [path for each in every for picture in each.pictures for path in write(picture, directory)]
+    return [path for each in every for path in draw(each, directory)]
+
+
+def draw(each: Findings, directory: Path) -> list[Path]:
+    """The figures of one experiment, and the overview where it is ``curves``."""
+    written = [path for picture in each.pictures for path in write(picture, directory)]
+    return written + (overview.write(each, directory) if each.name == "curves" else [])
 
 
 def reproduce_page(directory: Path) -> Page:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import xarray as xr
 
 from benchmarks import findings as found
-from benchmarks import pictures, storage, sweep
+from benchmarks import storage, sweep
 from benchmarks.cells import Cell, Store, in_order, to_json
 from benchmarks.experiment import Experiment, Scale
 from benchmarks.experiments import chosen
@@ -40,7 +40,7 @@ def reproduce(names: tuple[str, ...], preset: str, seed: int, out: Path, where: 
         CheckFailed: cells failed; the others are done, and DIR/failures.json says what happened.
         ModelError: bad input.
     """
-    from benchmarks.report import write_report
+    from benchmarks.report import draw, write_report
 
     experiments, scale = chosen(names), scale_of(preset, seed)
     storage.check_file(json, "json")
@@ -54,8 +54,7 @@ def reproduce(names: tuple[str, ...], preset: str, seed: int, out: Path, where: 
         if all(store.has(cell) for cell in cells[each.name].values()):
             results: dict[str, xr.Dataset] = {name: store.read(cell) for name, cell in cells[each.name].items()}
             complete.append(each.read(scale, results))
-            for picture in complete[-1].pictures:
-                written += pictures.write(picture, out)
+            written += draw(complete[-1], out)
     about = about_run(names, preset, seed, out, len(failures))
     written += found.store(out, complete, about)
     write_failures(out, failures)
