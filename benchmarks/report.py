@@ -67,10 +67,16 @@ def reproduce_page(directory: Path) -> Page:
         + incomplete,
         summary,
         glance,
-        (("Command", about["command"]), ("Seed", str(about["seed"])), ("Preset", str(about["preset"]))),
+        (("Command", about["command"]), ("Seed", str(about["seed"])), ("Preset", str(about["preset"])), *_spent(about)),
         tuple(_section(each, about) for each in every),
         whole_files(directory, ("results.csv", "findings.json", "failures.json")),
     )
+
+
+def _spent(about: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    if "cells" not in about:
+        return ()
+    return (("Cost", f"{about['cells']} cells, {about['cpu_seconds'] / 60:.0f} CPU minutes"),)
 
 
 def first_sentence(words: str) -> str:

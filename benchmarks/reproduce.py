@@ -1,7 +1,7 @@
 """``implicit-bayes reproduce``: the paper's experiments, cell by cell, then figures, findings and the report."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,7 +55,7 @@ def reproduce(names: tuple[str, ...], preset: str, seed: int, out: Path, where: 
             results: dict[str, xr.Dataset] = {name: store.read(cell) for name, cell in cells[each.name].items()}
             complete.append(each.read(scale, results))
             written += draw(complete[-1], out)
-    about = about_run(names, preset, seed, out, len(failures))
+    about = about_run(names, preset, seed, out, len(failures)) | spent(store, cells)
     written += found.store(out, complete, about)
     write_failures(out, failures)
     written.append(write_report(out))
@@ -91,6 +91,13 @@ def about_run(names: tuple[str, ...], preset: str, seed: int, out: Path, failed:
     """What the report says of the run."""
     command = f"implicit-bayes reproduce {' '.join(names)} --preset {preset} --seed {seed} --out {out.name}"
     return {"command": command, "preset": preset, "seed": seed, "failed": failed}
+
+
+def spent(store: Store, cells: Mapping[str, Mapping[str, Cell]]) -> dict[str, Any]:
+    """How many cells the experiments have, and the CPU seconds that computing those took, whenever that was."""
+    keys = {cell.key for each in cells.values() for cell in in_order(list(each.values()))}
+    last = {row["key"]: row["cpu_seconds"] for row in store.journal() if row["key"] in keys}
+    return {"cells": len(keys), "cpu_seconds": round(sum(last.values()), 1)}
 
 
 def write_failures(out: Path, failures: Sequence[sweep.Failure]) -> None:

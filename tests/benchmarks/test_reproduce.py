@@ -8,13 +8,14 @@ import xarray as xr
 
 from benchmarks import cli, findings, readme
 from benchmarks.cells import Store, in_order
-from benchmarks.experiment import Accuracy, sure
+from benchmarks.experiment import Accuracy, clear, listed, paired, signed, sure
 from benchmarks.experiment_length import critical
-from benchmarks.experiment_scaling import at_equal_loss, late_slope
+from benchmarks.experiment_scaling import at_equal_loss, last_hundredths
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.pictures import LOOKS, look_up
 from benchmarks.scales import SCALES
 from benchmarks.tasks import TASKS
+from theory import ModelError
 
 
 @pytest.mark.parametrize("scale", SCALES.values(), ids=SCALES)
@@ -82,17 +83,46 @@ def test_failed_cells_are_status_one_and_the_rest_is_reported(tmp_path, capsys, 
     assert "2 cells failed" in (tmp_path / "report.html").read_text()
 
 
-def run_of(excess, accuracy):
-    return xr.Dataset({"excess": ("point", np.array(excess)), "accuracy": ("point", np.array(accuracy))})
+def run_of(excess, accuracy, parameters=10):
+    columns = {"excess": ("point", np.array(excess)), "accuracy": ("point", np.array(accuracy))}
+    return xr.Dataset(columns, attrs={"prompts": 100, "parameters": parameters})
 
 
-def test_equal_loss_compares_where_losses_are_equal():
-    first, second = run_of([1.0, 0.1, 0.01], [0.2, 0.5, 0.8]), run_of([1.0, 0.1, 0.01], [0.1, 0.5, 0.6])
-    gap, excess = at_equal_loss(first, second)
-    assert gap == pytest.approx(20.0)
-    assert excess == pytest.approx(0.01)
-    assert at_equal_loss(run_of([1.0, 0.5], [0, 1]), run_of([0.2, 0.1], [0, 1])) is None
-    assert late_slope(run_of([1.0, 0.5, 0.1], [0.0, 0.2, 0.6])) == pytest.approx(1.0)
+def test_equal_loss_compares_at_the_least_excess_that_both_reach():
+    runs = {
+        "a": run_of([1.0, 0.1, 0.01], [0.2, 0.5, 0.8]), "b": run_of([1.0, 0.1], [0.1, 0.6]), "c": run_of([5.0], [0.5]),
+    }  # fmt: skip
+    found = at_equal_loss(runs, "a", "b")
+    assert (found.better, found.worse) == ("b", "a")
+    assert found.points == pytest.approx(10.0)
+    assert found.excess == pytest.approx(0.1)
+    assert found.error == pytest.approx(100 * np.sqrt((0.25 + 0.24) / 100))
+    assert at_equal_loss(runs, "a", "c") is None
+
+
+def test_the_last_hundredths_are_those_of_the_same_network():
+    """0.5 at 0.11 nats, 0.8 at 0.01: 30 points over ten hundredths; another size does not count."""
+    shape = (1, 1, 1, 1)
+    dims = ("predictor", "split", "k", "n")
+    shipped = xr.Dataset(
+        {"accuracy": (dims, np.full(shape, 0.8)), "prompts": (dims, np.full(shape, 100))},
+        {"predictor": ["m"], "split": ["all"], "k": [10], "n": [64]},
+    )
+    loss = xr.Dataset({"excess": ("model", [0.01]), "parameters": ("model", [10])}, {"model": ["m"]})
+    runs = {"same": run_of([1.0, 0.11], [0.1, 0.5]), "other": run_of([1.0, 0.11], [0.1, 0.1], 11)}
+    (found,) = last_hundredths(runs, {"loss": loss, "shipped": shipped}, 10, 64)
+    assert found.label == "same"
+    assert found.points == pytest.approx(3.0)
+    assert found.error == pytest.approx(10 * np.hypot(0.05, 0.04))
+
+
+def test_paired_differences_leave_out_what_either_lacks():
+    first, second = np.array([1, 0, 1, -1] * 10, np.int8), np.array([0, 0, 1, 1] * 10, np.int8)
+    value, error = paired(first, second)
+    assert value == pytest.approx(-100 / 3)
+    assert error == pytest.approx(100 * np.std([-1, 0, 0] * 10, ddof=1) / np.sqrt(30))
+    assert np.isnan(paired(first[:8], second[:8])[0])
+    assert clear([(5.0, 1.0), (-5.0, 1.0), (-4.0, 1.0), (2.0, 1.0), (np.nan, np.inf)]) == (1, 2)
 
 
 def test_a_condition_counts_only_where_every_pair_has_it():
@@ -106,6 +136,22 @@ def test_three_standard_errors_and_their_false_alarms():
     draws = np.random.default_rng(0).normal(size=10_000)
     assert sum(sure(x, 1.0) for x in draws) <= 55
     assert Accuracy(0.5, 0, 1, 100).error == pytest.approx(0.05)
+
+
+def test_words_of_lists_and_of_differences_that_do_not_exist():
+    assert [listed(w) for w in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["none", "a", "a and b", "a, b and c"]
+    assert signed(np.nan, np.inf) == "–"
+    assert signed(-1.25, 0.5) == "-1.2 ± 0.5"
+
+
+def test_the_readme_has_the_table_between_its_marks(tmp_path):
+    page = tmp_path / "README.md"
+    page.write_text(f"before\n{readme.BEGIN}\nold\n{readme.END}\nafter\n")
+    readme.put(page, "new\n")
+    assert page.read_text() == f"before\n{readme.BEGIN}\nnew\n{readme.END}\nafter\n"
+    page.write_text("no marks")
+    with pytest.raises(ModelError, match="no line"):
+        readme.put(page, "new\n")
 
 
 def test_series_of_one_figure_look_different():
