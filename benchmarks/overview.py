@@ -4,6 +4,7 @@ Drawn from the stored points of experiment ``curves``: accuracy above, below it 
 pretraining concept can produce.
 """
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,17 +17,36 @@ from benchmarks.pictures import Look, house_style, look_up
 
 TOP, BOTTOM = "in-context", "no-posterior"
 """Names of the pictures whose points are used."""
+TITLE = "In-context learning on GINC beside what Bayes answers"
 ROOM = 5.2
 """Points of accuracy between two labels."""
 
 
 def write(findings: Findings, directory: Path) -> list[Path]:
     """DIR/overview.png and .svg; nothing where the experiment has no picture at V = 50."""
-    points = {picture.name: picture.points for picture in findings.pictures}
-    if TOP not in points or BOTTOM not in points:
+    points = _points(findings)
+    if points is None:
         return []
     with house_style():
-        return [save(draw(points[TOP], points[BOTTOM]), directory / f"overview.{kind}") for kind in ("png", "svg")]
+        return [save(draw(*points), directory / f"overview.{kind}") for kind in ("png", "svg")]
+
+
+def svg(findings: Findings) -> str | None:
+    """The same as SVG, equal for equal findings."""
+    points = _points(findings)
+    if points is None:
+        return None
+    buffer = io.BytesIO()
+    with house_style():
+        draw(*points).savefig(buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue().decode()
+
+
+def _points(findings: Findings) -> tuple[tuple[Point, ...], tuple[Point, ...]] | None:
+    points = {picture.name: picture.points for picture in findings.pictures}
+    if TOP not in points or BOTTOM not in points:
+        return None
+    return points[TOP], tuple(point for point in points[BOTTOM] if point.panel == "V = 50")
 
 
 def draw(accuracy: Sequence[Point], lost: Sequence[Point]) -> Figure:
@@ -52,7 +72,7 @@ def draw(accuracy: Sequence[Point], lost: Sequence[Point]) -> Figure:
     _labels(grid[0, 1], [point for point in accuracy if point.panel == chosen[1]], series, looks, ns)
     grid[0, 0].set_ylabel("in-context accuracy, %")
     grid[1, 0].set_ylabel("no posterior,\n% of prompts")
-    figure.suptitle("In-context learning on GINC beside what Bayes answers", x=0.01, ha="left", fontweight="bold")
+    figure.suptitle(TITLE, x=0.01, ha="left", fontweight="bold")
     return figure
 
 

@@ -56,16 +56,17 @@ class Section(NamedTuple):
 
 
 class Page(NamedTuple):
-    """summary: what a person should understand in a minute.   at_a_glance: a table of it.   facts: command, seed, ….
-    files: (name, URI) downloads of everything."""
+    """summary: what a person should understand in a minute, as a word or two and a sentence.   at_a_glance: a table of
+    it.   facts: command, seed, ….   files: (name, URI) downloads of everything.   cover: figures of the summary."""
 
     title: str
     subtitle: str
-    summary: tuple[str, ...]
+    summary: tuple[tuple[str, str], ...]
     at_a_glance: PageTable
     facts: tuple[tuple[str, str], ...]
     sections: tuple[Section, ...]
     files: tuple[tuple[str, str], ...]
+    cover: tuple[PageFigure, ...] = ()
 
 
 def data_uri(text: str, kind: str = "text/csv") -> str:

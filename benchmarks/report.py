@@ -14,6 +14,11 @@ from theory import ModelError
 
 HEADLINES = ("curves", "zero-shot", "possible", "dial")
 """Experiments whose verdicts open the page."""
+SUBTITLE = (
+    "Trained models and three Bayes predictors answer the same prompts: exact (the pretraining posterior, where the "
+    "prompt has one), smoothed (every transition made possible) and prompt-aware (Bayes that knows how prompts are "
+    "made: the ceiling). "
+)
 
 
 def write_report(directory: Path) -> Path:
@@ -57,19 +62,19 @@ def reproduce_page(directory: Path) -> Page:
     failed = int(about.get("failed", 0))
     incomplete = f"{failed} cells failed (failures.json); experiments that need them are missing." if failed else ""
     first = [each for each in every if each.name in HEADLINES] or every[:4]
-    summary = tuple(f"{each.title}: {first_sentence(each.verdict)}" for each in first)
+    summary = tuple((each.title, first_sentence(each.verdict)) for each in first)
     glance = PageTable(
         "At a glance", ("Experiment", "Paper", "Here"), tuple((e.title, e.paper, e.summary) for e in every)
     )
     return Page(
         "The experiments of Xie et al. 2022, beside exact Bayes",
-        "Every answer of a trained model is set beside what exact Bayesian inference answers to the same prompt. "
-        + incomplete,
+        SUBTITLE + incomplete,
         summary,
         glance,
         (("Command", about["command"]), ("Seed", str(about["seed"])), ("Preset", str(about["preset"])), *_spent(about)),
         tuple(_section(each, about) for each in every),
         whole_files(directory, ("results.csv", "findings.json", "failures.json")),
+        tuple(cover for each in every if each.name == "curves" for cover in _cover(each, about)),
     )
 
 
@@ -91,6 +96,17 @@ def _section(each: Findings, about: dict[str, Any]) -> Section:
     tables = tuple(PageTable(t.title, t.header, t.rows, folded=len(t.rows) > 12) for t in each.tables)
     lead = (("Paper", each.paper), ("Here", each.ours))
     return Section(each.name, each.title, lead, each.verdict, figures, tables)
+
+
+def _cover(each: Findings, about: dict[str, Any]) -> tuple[PageFigure, ...]:
+    """The overview, with the alternative text and the data of the picture that it is drawn from."""
+    drawn = overview.svg(each)
+    if drawn is None:
+        return ()
+    source = next(picture for picture in each.pictures if picture.name == overview.TOP)
+    of = _figure(source, about["command"], str(about["seed"]))
+    return (of._replace(name="overview", title=overview.TITLE, svg=drawn, caption=f"{source.caption} Below: the share "
+                        "of prompts with probability zero under every pretraining concept."),)  # fmt: skip
 
 
 def _figure(picture: Picture, command: str, seed: str) -> PageFigure:

@@ -74,7 +74,13 @@ def _page(directory: Path, stored: dict[str, Any], instance: dict[str, Any], set
     title = f"What the theory says of {name}"
     subtitle = "Assumptions, conditions and theorems of Xie et al. 2022 evaluated, and exact Bayes measured."
     return Page(
-        title, subtitle, tuple(summary), glance, facts, tuple(sections), whole_files(directory, ("results.json",))
+        title,
+        subtitle,
+        tuple(("", line) for line in summary),
+        glance,
+        facts,
+        tuple(sections),
+        whole_files(directory, ("results.json",)),
     )
 
 
