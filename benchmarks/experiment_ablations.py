@@ -94,22 +94,19 @@ def _left(scale: Scale, results: Mapping[str, xr.Dataset], k: int) -> tuple[str,
         data = results[f"{law}-{k}"]
         return max((accuracy(data, name, k, last).share for name in model_names(data)), default=0.0)
 
-    def both(law: str) -> str:
+    def right(law: str) -> str:
         bayes = 100 * accuracy(results[f"{law}-{k}"], smooth, k, last).share
-        return f"{LAWS[law]} ({100 * best(law):.0f}, {bayes:.0f})"
+        return f"{LAWS[law]} {100 * best(law):.0f} and {bayes:.0f}"
 
     half = 0.5 * best("ginc")
     lost = [law for law in LAWS if best(law) < half]
-    kept = [law for law in LAWS if law not in lost and law != "ginc"]
     words = (
-        f"Of the released law's accuracy ({100 * best('ginc'):.0f}% by the better model, "
-        f"{100 * accuracy(results[f'ginc-{k}'], smooth, k, last).share:.0f}% by smoothed Bayes; k = {k}, n = {last}) "
-        f"models keep less than half with: {listed([both(law) for law in lost])}; and more with: "
-        f"{listed([both(law) for law in kept])}."
+        f"Percent right at k = {k}, n = {last} by the better model and by smoothed Bayes under the law of the "
+        f"documents: {'; '.join(map(right, LAWS))}. Against documents as released, models lose more than half with "
+        f"{listed([LAWS[law] for law in lost])}"
     )
     blind = [law for law in lost if accuracy(results[f"{law}-{k}"], smooth, k, last).share < 0.5]
-    if lost and blind == lost:
-        words += " Where models fail, so does Bayes under the law they were trained on."
+    words += ", and there Bayes itself does not know the answer." if lost and blind == lost else "."
     return words, f"accuracy more than halves with {listed([LAWS[law] for law in lost])}"
 
 
@@ -124,8 +121,8 @@ def _gains(scale: Scale, results: Mapping[str, xr.Dataset]) -> str:
                 bayes.append(words)
             if clear([gain(data, name, k, first, last) for name in model_names(data)])[0]:
                 some.append(words)
-        parts.append(f"at k = {k} smoothed Bayes with {listed(bayes)}, a model with {listed(some)}")
-    return f"From {first} to {last} examples these clearly gain: {'; '.join(parts)}."
+        parts.append(f"at k = {k} smoothed Bayes with {listed(bayes)} and a model with {listed(some)}")
+    return f"By documents, those who clearly gain from {last} examples over {first}: {'; '.join(parts)}."
 
 
 def _picture(scale: Scale, k: int, points: tuple[Point, ...]) -> Picture:

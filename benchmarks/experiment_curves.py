@@ -124,10 +124,7 @@ def _exact(scale: Scale, results: Mapping[str, xr.Dataset]) -> str:
     )
     fall = gain(data, "exact", k, first, 1) if 1 in scale.ns else (math.nan, math.inf)
     if math.isfinite(fall[1]):
-        words += (
-            f"; where it can answer after one example, its accuracy differs by {signed(*fall)} points from that "
-            "without one"
-        )
+        words += f"; where it can answer after one example, that example changes its accuracy by {signed(*fall)} points"
     return f"{words}."
 
 
@@ -150,11 +147,15 @@ def _published_rise(scale: Scale, results: Mapping[str, xr.Dataset]) -> str:
     if not short:
         return f"{words}."
     before, after = np.mean(short, 0)
-    start = "lower" if before > after else "no lower"
+    start = "lower" if before > max(after, 0.0) else "no lower"
     return (
-        f"{words}, from a {start} start: on average they are {before:.0f} points below ours at n = {first} and "
-        f"{after:.0f} at n = {last}."
+        f"{words}, from a {start} start: on average they are {_beside(before)} ours at n = {first} and "
+        f"{_beside(after)} ours at n = {last}."
     )
+
+
+def _beside(short: float) -> str:
+    return f"{abs(short):.0f} points {'below' if short >= 0 else 'above'}"
 
 
 def _picture(scale: Scale, vocabulary: int, points: tuple[Point, ...], taught: str) -> Picture:

@@ -205,11 +205,11 @@ def _delimiter(
         marks += [Mark(panel, min(span[version]), f"{version} from here")
                   for version in ("printed", "repaired", "sharp") if version in span]  # fmt: skip
         held = ", ".join(f"{name} {_stretch(span.get(name, []))}" for name in ("sharp", "repaired", "printed"))
-        parts.append(f"at k = {k} exact Bayes is right on 95% {_stretch(span.get('Bayes', []))}, and of the conditions "
-                     f"hold {held}")  # fmt: skip
+        parts.append(f"at k = {k} exact Bayes is right on 95% of prompts {_stretch(span.get('Bayes', []))}; "
+                     f"conditions hold: {held}")  # fmt: skip
     words = (
         f"As θ*'s delimiter probability runs from {min(probabilities):g} to {max(probabilities):g} against 0.1 of the "
-        f"others (n = {last}): {'; '.join(parts)}."
+        f"others (n = {last}), {'. And '.join(parts)}."
     )
     if apart:
         words += f" The LSTM trained on the same documents parts from Bayes: {listed(apart)}."
@@ -240,8 +240,8 @@ def _ginc(scale: Scale, results: Mapping[str, xr.Dataset], shifts: tuple[float, 
     tvs = [float(results[f"ginc-conditions-{s:g}"].tv) for s in (shifts[0], shifts[-1])]
     words = (
         f"On released GINC A3's distance is {tvs[0]:.2f} even where prompts start as documents go on after an average "
-        f"delimiter ({tvs[1]:.2f} in the release), for it is the largest over the delimiter states; {ends[0]:.0f}% "
-        f"({ends[1]:.0f}%) of prompts have no posterior (k = {k}, n = {n})."
+        f"delimiter ({tvs[1]:.2f} in the release), for it is the largest over the delimiter states; {ends[0]:.0f}% of "
+        f"prompts there and {ends[1]:.0f}% of the release's have no posterior (k = {k}, n = {n})."
     )
     caption = (
         f"Prompt start laws from p(h|d, θ*), averaged over the ten delimiter states (0), to the release's (1); "

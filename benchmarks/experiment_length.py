@@ -93,8 +93,10 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
         rows.append((panel, *(k or absent for k in held.values()), reached))
         if known:
             needs.append(_needs(panel, held, success.get("exact"), _tested(known)))
-    verdict = f"{_rise(scale, results)} The k that exact Bayes needs for {100 * ENOUGH:.0f}% is not the k at which "
-    verdict += f"conditions begin to hold: {'; '.join(needs)}."
+    verdict = (
+        f"{_rise(scale, results)} Smallest k at which exact Bayes is right on {100 * ENOUGH:.0f}% of prompts, and at "
+        f"which the conditions hold: {'; '.join(needs)}."
+    )
     summary = needs[0] if needs else "no conditions evaluated"
     caption = (
         f"Examples of k tokens, as many as fill {TOTAL[scale.name]} tokens; {scale.few} prompts a point, bands 95% "
@@ -117,8 +119,8 @@ def _tested(known: list[xr.Dataset]) -> int:
 
 def _needs(panel: str, held: Mapping[str, int | None], exact: int | None, largest: int) -> str:
     """Bayes and the three conditions on one instance, in words."""
-    conditions = ", ".join(f"{version} {k or 'no'}" for version, k in held.items())
-    return f"{panel}: Bayes {exact or 'no'} against {conditions} (k to {largest})"
+    words = ", ".join(f"{version} {held[version] or 'none'}" for version in ("sharp", "repaired", "printed"))
+    return f"{panel}: exact Bayes {exact or 'none'}, {words} (of k to {largest})"
 
 
 def _rise(scale: Scale, results: Mapping[str, xr.Dataset]) -> str:

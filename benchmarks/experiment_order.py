@@ -68,13 +68,11 @@ def _words(spreads: dict[tuple[int, str], float], rows: list[tuple], k: int) -> 
     here = {name: value for (at, name), value in spreads.items() if at == k}
     smooth, aware = f"smoothed({EPSILON:g})", "prompt-aware"
     learners = {name: value for name, value in here.items() if name not in ("exact", smooth, aware)}
-    said = " and ".join(
-        f"{value:.0f} for the {shown(name).removesuffix(' (ours)')}" for name, value in learners.items()
-    )
+    said = ", ".join(f"{value:.0f} for the {shown(name).removesuffix(' (ours)')}" for name, value in learners.items())
     dead = next(row[4] for row in rows if row[0] == k and row[1].startswith("exact"))
     verdict = (
-        f"The best and the worst of 24 orders differ, at k = {k} and averaged over sets, by {said} points, and by "
-        f"{here[smooth]:.1f} for smoothed Bayes. "
+        f"The best and the worst of 24 orders differ, at k = {k} and averaged over sets, by (points of accuracy) "
+        f"{said} and {here[smooth]:.0f} for smoothed Bayes. "
     )
     if here[smooth] > 0:
         verdict += (

@@ -60,12 +60,12 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
     smoothing, spread = _smoothing(scale, results)
     alike, marks, learns = _alike(scale, results)
     first = {mark.label.split(" ")[0]: mark.x for mark in marks}
-    where = listed([f"the {name} condition {f'from {first[name]:g}' if name in first else 'nowhere'}"
+    where = listed([f"{name} {f'from {first[name]:g}' if name in first else 'nowhere'}"
                     for name in ("sharp", "repaired", "printed")])  # fmt: skip
     verdict = (
         f"{words} {spread} As the concepts of the regular instance are drawn together (k = {LENGTH}, "
-        f"n = {max(scale.ns)}), exact Bayes is right on 95% of prompts from a share {learns} of their own kernels on; "
-        f"{where}."
+        f"n = {max(scale.ns)}), exact Bayes is right on 95% of prompts from a share {learns} of own kernel on; the "
+        f"conditions hold, {where}."
     )
     moved = spread.split(" points")[0].split(" ")[-1]
     summary = f"ε moves smoothed Bayes by up to {moved} points; Bayes needs a share {learns}, " + (

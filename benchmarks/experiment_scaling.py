@@ -175,8 +175,9 @@ def _words(
     pairs = [at_equal_loss(runs, a, b) for i, a in enumerate(labels) for b in labels[i + 1 :]]
     met = [each for each in pairs if each is not None]
     different = [each for each in met if sure(each.points, each.error)]
-    equal = f"At equal excess loss {len(different)} of {len(met)} pairs of our networks clearly differ in accuracy"
+    equal = "No two of our networks reach the same excess loss"
     if met:
+        equal = f"At equal excess loss {len(different)} of {len(met)} pairs of our networks clearly differ in accuracy"
         most = max(met, key=lambda each: each.points)
         equal += f" (most: {most.better} over {most.worse}, {signed(most.points, most.error)} points at "
         equal += f"{most.excess:.2f} nats)"
@@ -188,16 +189,16 @@ def _words(
     )
     slopes = last_hundredths(runs, results, k, n)
     last = "; ".join(
-        f"{each.label} gains {each.points:.1f} ± {each.error:.1f} points a hundredth of a nat from {each.begin:.3f} "
-        f"to {each.end:.3f}" for each in slopes
+        f"{each.label} from {each.begin:.3f} nats to the shipped weights' {each.end:.3f} gains {each.points:.1f} ± "
+        f"{each.error:.1f} points for every hundredth of a nat" for each in slopes
     )  # fmt: skip
-    last = f" Towards Bayes {last}." if last else ""
+    last = f" {last[0].upper()}{last[1:]}." if last else ""
     summary = f"clear differences at equal loss: {len(different)} of {len(met)} pairs"
     summary += f"; {max(s.points for s in slopes):.1f} points a hundredth of a nat" if slopes else ""
-    return f"{equal}. {follows}{last} {_published_words(results, k, n)}", summary
+    return f"{equal}. {follows}{last} {_published_words(results, k, n, slopes)}", summary
 
 
-def _published_words(results: Mapping[str, xr.Dataset], k: int, n: int) -> str:
+def _published_words(results: Mapping[str, xr.Dataset], k: int, n: int, slopes: list[Slope]) -> str:
     """Whether the published differences are clear over their five trainings, beside ours."""
     rows = {label.removeprefix("published "): (share, half / 1.96) for label, _, _, share, half in published_losses(0)}
 
@@ -207,8 +208,13 @@ def _published_words(results: Mapping[str, xr.Dataset], k: int, n: int) -> str:
     deep, cell = less("Transformer, 16 layers", "Transformer, 12 layers"), less("LSTM", "Transformer, 16 layers")
     words = (
         f"Of the paper's models (five trainings each) 16 layers and 12, whose losses are equal as printed, differ by "
-        f"{signed(*deep)} points, which is {'clear' if sure(*deep) else 'within chance'}; the LSTM is "
-        f"{signed(*cell)} points from the 16 layers at a higher loss, which is "
+        f"{signed(*deep)} points, which is {'clear' if sure(*deep) else 'within chance'}"
+    )
+    if slopes:
+        most = max(slopes, key=lambda each: each.points)
+        words += f", and as printed 0.01 nats may hide between them, worth {most.points:.1f} points by {most.label}"
+    words += (
+        f"; the LSTM, at a higher loss, differs from the 16 layers by {signed(*cell)} points, which is "
         f"{'clear' if sure(*cell) else 'within chance'}"
     )
     data = results["shipped"]
@@ -216,7 +222,7 @@ def _published_words(results: Mapping[str, xr.Dataset], k: int, n: int) -> str:
     if {"lstm", "transformer"} <= set(ours):
         right = data.prompt_right.sel(k=k, n=n)
         found = paired(*(right.sel(predictor=ours[kind]).values for kind in ("transformer", "lstm")))
-        words += f". Our LSTM is {signed(*found)} points from our Transformer"
+        words += f". Our LSTM differs from our Transformer by {signed(*found)} points on the same prompts"
     return f"{words}."
 
 
