@@ -204,9 +204,9 @@ def _delimiter(
                 apart.append(f"{100 * found[1].share:.0f}% at {q:g}, k = {k} (Bayes {100 * found[0].share:.0f}%)")
         marks += [Mark(panel, min(span[version]), f"{version} from here")
                   for version in ("printed", "repaired", "sharp") if version in span]  # fmt: skip
-        held = ", ".join(f"{name} {_stretch(span.get(name, []))}" for name in ("sharp", "repaired", "printed"))
+        where = ", ".join(f"{name} {_stretch(span.get(name, []))}" for name in ("sharp", "repaired", "printed"))
         parts.append(f"at k = {k} exact Bayes is right on 95% of prompts {_stretch(span.get('Bayes', []))}; "
-                     f"conditions hold: {held}")  # fmt: skip
+                     f"conditions hold: {where}")  # fmt: skip
     words = (
         f"As θ*'s delimiter probability runs from {min(probabilities):g} to {max(probabilities):g} against 0.1 of the "
         f"others (n = {last}), {'. And '.join(parts)}."

@@ -92,8 +92,6 @@ def _split(scale: Scale, results: Mapping[str, xr.Dataset]) -> tuple[Picture, Ta
                         points.append(point(f"k = {k}", f"{shown(name)}, {part}", n, found))
                 if name in model_names(data) and min(x.prompts for x in two) >= LEAST and n:
                     gaps.append(change(*two))
-    worse = sum(sure(*gap) and gap[0] < 0 for gap in gaps)
-    better = sum(sure(*gap) and gap[0] > 0 for gap in gaps)
     better, worse = clear(gaps)
     words = (
         f"Our models are clearly worse on impossible prompts than on possible ones in {worse} of {len(gaps)} "
