@@ -147,9 +147,9 @@ def _published_rise(scale: Scale, results: Mapping[str, xr.Dataset]) -> str:
     if not short:
         return f"{words}."
     before, after = np.mean(short, 0)
-    start = "lower" if before > max(after, 0.0) else "no lower"
+    start = "start lower" if before > max(after, 0.0) else "do not start lower"
     return (
-        f"{words}, from a {start} start: on average they are {_beside(before)} ours at n = {first} and "
+        f"{words}, and {start}: on average they are {_beside(before)} ours at n = {first} and "
         f"{_beside(after)} ours at n = {last}."
     )
 

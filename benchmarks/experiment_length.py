@@ -7,7 +7,6 @@ import xarray as xr
 from benchmarks.cells import Cell
 from benchmarks.experiment import (
     LEAST,
-    NO_MODELS,
     Experiment,
     Scale,
     accuracy,
@@ -18,6 +17,7 @@ from benchmarks.experiment import (
     point,
     shown,
     sure,
+    trained,
 )
 from benchmarks.findings import Axes, Findings, Mark, Picture, Table
 
@@ -44,13 +44,15 @@ def shots(scale: Scale, k: int) -> int:
 def cells(scale: Scale) -> dict[str, Cell]:
     """Curves at one n for each k, and the conditions of the instances on which they can be evaluated."""
     found = {}
+    taught = {spec: trained(scale, spec, [scale.dial]) for spec in REGULAR}
+    taught["ginc-paper"] = trained(scale, "ginc-paper", scale.learners[:1])
     for k in _ks(scale, GINC_KS):
         n = [shots(scale, k)]
         found[f"ginc-{k}"] = context(scale, "ginc", [k], n, models(scale, "ginc"), [0.01], scale.few)
-        found[f"ginc-paper-{k}"] = context(scale, "ginc-paper", [k], n, NO_MODELS, [0.01], scale.few)
+        found[f"ginc-paper-{k}"] = context(scale, "ginc-paper", [k], n, taught["ginc-paper"], [0.01], scale.few)
     for spec in REGULAR:
         for k in _ks(scale, REGULAR_KS):
-            found[f"{spec}-{k}"] = context(scale, spec, [k], [shots(scale, k)], NO_MODELS, [0.01], scale.few)
+            found[f"{spec}-{k}"] = context(scale, spec, [k], [shots(scale, k)], taught[spec], [0.01], scale.few)
         found[f"conditions-{spec}"] = conditions(scale, spec, 0, _ks(scale, REGULAR_KS))
     for concept in range(scale.concepts):
         found[f"conditions-ginc-paper-{concept}"] = conditions(scale, "ginc-paper", concept, CONDITION_KS)
@@ -92,10 +94,10 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
         reached = "; ".join(f"{shown(name)}: {success.get(name, 'none')}" for name in names)
         rows.append((panel, *(k or absent for k in held.values()), reached))
         if known:
-            needs.append(_needs(panel, held, success.get("exact"), _tested(known)))
+            needs.append(_needs(panel, held, success, _tested(known)))
     verdict = (
-        f"{_rise(scale, results)} Smallest k at which exact Bayes is right on {100 * ENOUGH:.0f}% of prompts, and at "
-        f"which the conditions hold: {'; '.join(needs)}."
+        f"{_rise(scale, results)} Smallest k at which exact Bayes and an LSTM are right on {100 * ENOUGH:.0f}% of "
+        f"prompts, and at which the conditions hold: {'; '.join(needs)}."
     )
     summary = needs[0] if needs else "no conditions evaluated"
     caption = (
@@ -117,10 +119,14 @@ def _tested(known: list[xr.Dataset]) -> int:
     return max(int(data.k.max()) for data in known)
 
 
-def _needs(panel: str, held: Mapping[str, int | None], exact: int | None, largest: int) -> str:
-    """Bayes and the three conditions on one instance, in words."""
+def _needs(panel: str, held: Mapping[str, int | None], success: Mapping[str, int], largest: int) -> str:
+    """Bayes, models and the three conditions on one instance, in words."""
     words = ", ".join(f"{version} {held[version] or 'none'}" for version in ("sharp", "repaired", "printed"))
-    return f"{panel}: exact Bayes {exact or 'none'}, {words} (of k to {largest})"
+    others = "".join(
+        f"{shown(name).removesuffix(' (ours)')} {k}, " for name, k in success.items()
+        if not name.startswith(("exact", "smoothed", "prompt-aware"))
+    )  # fmt: skip
+    return f"{panel}: exact Bayes {success.get('exact', 'none')}, {others or 'LSTM none, '}{words} (of k to {largest})"
 
 
 def _rise(scale: Scale, results: Mapping[str, xr.Dataset]) -> str:

@@ -13,6 +13,7 @@ from benchmarks import gap_figures, learning, screen, speed, speed_training, sto
 from benchmarks import report as reporting
 from benchmarks import statements as table
 from benchmarks import verify as verification
+from benchmarks.findings import as_csv
 from benchmarks.models import find_models
 from lm.run import read_config
 from lm.train import train as run
@@ -58,7 +59,11 @@ def _store(result: verification.Verification, folder: Path) -> list[Path]:
     storage.write_json(folder / "results.json", verification.as_json(result))
     results = verification.as_dataset(result)
     storage.write_results(folder / "results.nc", results)
-    written = [folder / "results.json", folder / "results.nc", *drawing.draw_all(results, folder)]
+    curves = verification.as_json(result)["curves"]
+    with written_aside(folder / "results.csv") as file:
+        file.write(as_csv(list(curves[0]), [list(row.values()) for row in curves]))
+    names = ("results.json", "results.nc", "results.csv")
+    written = [*(folder / name for name in names), *drawing.draw_all(results, folder)]
     return [*written, reporting.write_report(folder)]
 
 

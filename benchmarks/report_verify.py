@@ -80,7 +80,7 @@ def _page(directory: Path, stored: dict[str, Any], instance: dict[str, Any], set
         glance,
         facts,
         tuple(sections),
-        whole_files(directory, ("results.json",)),
+        whole_files(directory, ("results.csv", "results.json")),
     )
 
 

@@ -73,6 +73,21 @@ def test_the_page_names_nothing_outside_itself(directory):
     assert len(ids) == len(set(ids))
 
 
+def test_the_overview_opens_the_page_and_names_every_line(tmp_path):
+    found = example("curves")
+    top = found.pictures[0]._replace(name="in-context")
+    lost = tuple(Point("V = 50", f"k = {k}", n, 10.0 * n, 0.0, 1.0, 100) for k in (3, 5) for n in (0.0, 1.0, 4.0))
+    bottom = top._replace(name="no-posterior", points=lost, marks=())
+    findings.store(tmp_path, [found._replace(pictures=(top, bottom))], ABOUT | {"cells": 3, "cpu_seconds": 90.0})
+    assert cli.run(["figures", str(tmp_path)]) == 0
+    assert (tmp_path / "overview.png").read_bytes().startswith(b"\x89PNG")
+    drawn = (tmp_path / "overview.svg").read_text()
+    assert all(f">{series}</text>" in drawn for series in ("exact Bayes", "LSTM (ours)", "published LSTM (28M)"))
+    page = report.write_report(tmp_path).read_text()
+    assert page.index('id="figure-overview"') < page.index('<section id="curves"')
+    assert "3 cells, 2 CPU minutes" in page
+
+
 @pytest.mark.parametrize(
     ("cell", "key"), [("63.2 ± 1.5", "63.2"), ("-2", "-2"), ("1,234", "1234"), ("∞", "1e999"), ("words", ""), (3, "3")]
 )
@@ -92,6 +107,9 @@ def test_verify_writes_a_report(tmp_path):
     small = ["--prompts", "5", "--n", "0", "2", "--documents", "2", "--length", "10", "--epsilon", "0.01"]
     assert cli.run(["verify", "printed-counterexample", *small, "--out", str(tmp_path)]) == 0
     page = (tmp_path / "report.html").read_text()
+    lines = (tmp_path / "results.csv").read_text().splitlines()
+    assert lines[0].startswith("predictor,epsilon,k,n,accuracy")
+    assert len(lines) == 1 + 3 * 2
     assert "What the theory says of printed-counterexample" in page
     assert page.count("<figure") >= 3
 
