@@ -125,7 +125,7 @@ def _shift(
         fine: dict[str, list[float]] = {}
         for s in shifts:
             data = results[f"shift-{s:g}"]
-            points += _points(data, panel, k, [1, last] if 1 in _shots(scale) else [last], tv[s])
+            points += _points(data, panel, k, [last, 1] if 1 in _shots(scale) else [last], tv[s])
             for name in ("exact", *model_names(data)):
                 if _right(data, name, k, last):
                     fine.setdefault(name, []).append(tv[s])
@@ -189,7 +189,7 @@ def _delimiter(
         span: dict[str, list[float]] = {}
         for q in probabilities:
             data, law = results[f"delimiter-{q:g}"], results[f"delimiter-conditions-{q:g}"]
-            points += _points(data, panel, k, [middle, last], q)
+            points += _points(data, panel, k, [last, middle], q)
             here = law.k.values == k
             holds = {version: _worst(law, k, version) for version in ("printed", "repaired", "sharp")}
             found = [accuracy(data, name, k, last) for name in ("exact", *model_names(data))]

@@ -106,11 +106,13 @@ def _settled(figure: Figure) -> Any:
 
 
 def look_up(series: Sequence[str]) -> dict[str, Look]:
-    """A look for every series: its own if it has one, else the next of the others."""
+    """A look for every series: its predictor's, the same hollow and dashed for a second one, else a spare one."""
     looks: dict[str, Look] = {}
     spare, taken = list(OTHERS), set[Look]()
     for name in series:
         look = next((look for words, look in LOOKS if name.startswith(words)), None)
+        if look is not None and look in taken:  # the same predictor once more: its colour, hollow and dashed
+            look = look._replace(line="--", hollow=True)
         if look is None or look in taken:
             look = next((each for each in spare if each.colour not in {t.colour for t in taken}), spare[0])
             spare.remove(look)
