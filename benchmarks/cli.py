@@ -311,12 +311,84 @@ def bench(
     jobs.bench(instance, documents, length, repeats, seed, json, task, preset)
 
 
+def reproduce(
+    experiments: Annotated[Positional[tuple[str, ...]], arg(metavar="EXPERIMENT|all …")],
+    /,
+    out: Out,
+    preset: Literal["tiny", "small", "paper"] = "small",
+    workers: int = 0,
+    scheduler: Annotated[str | None, arg(metavar="ADDRESS")] = None,
+    slurm: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    host: str = "127.0.0.1",
+    tls_ca: Annotated[str | None, arg(metavar="FILE")] = None,
+    tls_cert: Annotated[str | None, arg(metavar="FILE")] = None,
+    tls_key: Annotated[str | None, arg(metavar="FILE")] = None,
+    plan: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    seed: int = 0,
+    json: Json = None,
+) -> None:
+    """Repeat the paper's experiments beside exact Bayes, and write figures, tables and a report.
+
+    Experiments: curves, scaling, ablations, order, zero-shot, length, possible, dial; or all. The work is cut into
+    cells that are stored one by one: run the same command again to go on after an interruption.
+
+    Try:
+      implicit-bayes reproduce all --preset small --out out/small
+      implicit-bayes reproduce zero-shot dial --out out/small
+      implicit-bayes reproduce all --preset paper --plan --out out/paper
+      implicit-bayes reproduce all --preset paper --scheduler tcp://127.0.0.1:8786 --out out/paper
+
+    Args:
+        experiments: names, or all.
+        out: directory for cells, results.nc, results.csv, figures and report.html.
+        preset: tiny (a minute or two, for tests), small (two cores, under an hour), paper (the full grid, a cluster).
+        workers: local processes (default: one a core).
+        scheduler: address of a Dask scheduler, tcp://… or tls://…; DIR must be on a file system its workers share.
+        slurm: write scripts for a Slurm cluster to DIR/slurm, and compute nothing.
+        host: that the scheduler of those scripts binds to.
+        tls_ca: certificate authority, for tls://.
+        tls_cert: certificate.
+        tls_key: its key.
+        plan: say how many cells there are and how many are stored, and compute nothing.
+        seed: of prompts, documents and trainings.
+        json: file for the machine-readable findings.
+    """
+    from benchmarks import reproduce as reproduction
+    from benchmarks.sweep import Tls
+
+    where = reproduction.Where(scheduler, Tls(tls_ca, tls_cert, tls_key), workers)
+    if slurm:
+        reproduction.write_slurm(experiments, preset, seed, out, host, where.tls, json)
+    elif plan:
+        reproduction.show_plan(experiments, preset, seed, out, json)
+    else:
+        reproduction.reproduce(experiments, preset, seed, out, where, json)
+
+
+def report(directory: Annotated[Positional[Path], arg(metavar="DIR")], /, json: Json = None) -> None:
+    """Write DIR/report.html, one page that needs nothing else, from the results stored in DIR.
+
+    Try:
+      implicit-bayes report out/ginc
+      implicit-bayes report out/small
+
+    Args:
+        directory: the --out directory of an earlier verify or reproduce.
+        json: file for a machine-readable list of what was written.
+    """
+    from benchmarks import jobs
+
+    jobs.report(directory, json)
+
+
 COMMANDS: dict[str, Callable[..., Any]] = {
     "verify": verify,
     "train": train,
     "gap": gap,
     "search": search,
     "sample": sample,
+    "reproduce": reproduce,
+    "report": report,
     "figures": figures,
     "bench": bench,
     "statements": statements,

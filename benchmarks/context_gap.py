@@ -51,8 +51,9 @@ def context_gap(
         Dataset over (predictor, split, k, n): ``accuracy``, ``standard_error``, ``log_loss`` (inf where the law
         needed has a zero), ``log_loss_error``, ``calibration``, ``prompts`` (how many the cell has: of the split, and
         with an answer); over (k, n): ``entropy`` of p_prompt(y | x_test), the least log-loss there is, and
-        ``impossible_share``; over (predictor, k, n, prompt): ``prompt_loss``, each prompt's log-loss. Empty cells, and
-        prompts without an answer, are nan.
+        ``impossible_share``; over (predictor, k, n, prompt): ``prompt_loss``, each prompt's log-loss, and
+        ``prompt_right`` (1 right, 0 wrong, -1 no answer). Empty cells, and losses of prompts without an answer, are
+        nan.
     """
     names = [predictor.label for predictor in references(epsilons)] + [model.name for model in models]
     shape = (len(names), len(SPLITS), len(ks), len(ns))
@@ -60,6 +61,7 @@ def context_gap(
     out = {name: np.full(shape, np.nan) for name in measures} | {"prompts": np.zeros(shape, int)}
     entropy, impossible = np.zeros(shape[2:]), np.zeros(shape[2:])
     every_loss = np.zeros((len(names), *shape[2:], prompts))
+    every_right = np.zeros(every_loss.shape, np.int8)
     ask_references = References(instance, references(epsilons))
     for i, k in enumerate(ks):
         truth_PxNxV, possible_PxN, answers = _ask_all(instance, ask_references, models, k, ns, prompts, seed, advance)
@@ -68,6 +70,8 @@ def context_gap(
         for p, answer in enumerate(answers):
             loss_PxN = _cross(truth_PxNxV, answer.law_PxNxV)
             every_loss[p, i] = np.where(answer.defined_PxN, loss_PxN, np.nan).T
+            right_PxN = answer.law_PxNxV.argmax(-1) == truth_PxNxV.argmax(-1)
+            every_right[p, i] = np.where(answer.defined_PxN, right_PxN, -1).T
             for s, of_split in enumerate((np.ones_like(possible_PxN), possible_PxN, ~possible_PxN)):
                 cells = _cells(truth_PxNxV, answer, of_split)
                 for name, values in cells.items():
@@ -75,7 +79,8 @@ def context_gap(
     dims = ("predictor", "split", "k", "n")
     data: dict[str, Any] = {name: (dims, values) for name, values in out.items()}
     data |= {"entropy": (("k", "n"), entropy, {"units": "nats"}), "impossible_share": (("k", "n"), impossible)}
-    data["prompt_loss"] = (("predictor", "k", "n", "prompt"), every_loss, {"units": "nats"})
+    by_prompt = ("predictor", "k", "n", "prompt")
+    data |= {"prompt_loss": (by_prompt, every_loss, {"units": "nats"}), "prompt_right": (by_prompt, every_right)}
     return xr.Dataset(data, {"predictor": names, "split": list(SPLITS), "k": list(ks), "n": list(ns)})
 
 

@@ -112,7 +112,7 @@ def _fit_rows(gap: Gap, found: ModelGap, name: str, k: int, fits: list[Fit]) -> 
 def as_dataset(gap: Gap) -> xr.Dataset:
     """Everything the figures need: dimensions model, prefix, slice, probe, fit beside those of the curves."""
     models, first = gap.models, gap.models[0]
-    data = gap.context.drop_vars("prompt_loss").assign_coords(model=[found.model for found in models])
+    data = gap.context.drop_vars(["prompt_loss", "prompt_right"]).assign_coords(model=[found.model for found in models])
     for name in ("excess", "kl", "tv", "risk", "foresight"):
         data = _add_means(data, f"loss_{name}", [getattr(found.loss, name) for found in models])
     data = _add_means(data, "martingale", [found.martingale.gap for found in models])

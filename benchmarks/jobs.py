@@ -10,8 +10,10 @@ import numpy as np
 
 from benchmarks import figures as drawing
 from benchmarks import gap_figures, learning, screen, speed, speed_training, storage, training
+from benchmarks import report as reporting
 from benchmarks import statements as table
 from benchmarks import verify as verification
+from benchmarks.findings import as_csv
 from benchmarks.models import find_models
 from lm.run import read_config
 from lm.train import train as run
@@ -57,7 +59,12 @@ def _store(result: verification.Verification, folder: Path) -> list[Path]:
     storage.write_json(folder / "results.json", verification.as_json(result))
     results = verification.as_dataset(result)
     storage.write_results(folder / "results.nc", results)
-    return [folder / "results.json", folder / "results.nc", *drawing.draw_all(results, folder)]
+    curves = verification.as_json(result)["curves"]
+    with written_aside(folder / "results.csv") as file:
+        file.write(as_csv(list(curves[0]), [list(row.values()) for row in curves]))
+    names = ("results.json", "results.nc", "results.csv")
+    written = [*(folder / name for name in names), *drawing.draw_all(results, folder)]
+    return [*written, reporting.write_report(folder)]
 
 
 def train(
@@ -139,7 +146,9 @@ def search(statement: Any, starts: int, seed: int, out: Path | None, json: Path 
 def figures(directory: Path, json: Path | None) -> None:
     """``implicit-bayes figures``: redraw from results.nc, or from the metrics of a RUN."""
     storage.check_file(json, "json")
-    if (directory / "metrics.jsonl").is_file():
+    if (directory / "findings.json").is_file():
+        written = reporting.redraw(directory)
+    elif (directory / "metrics.jsonl").is_file():
         written = learning.draw(directory, read_config(directory), learning.read_records(directory))
     else:
         stored = {"results.nc": drawing.FIGURES, "gap.nc": gap_figures.FIGURES}
@@ -149,6 +158,15 @@ def figures(directory: Path, json: Path | None) -> None:
         written = [
             path for name, results in read.items() for path in drawing.draw_all(results, directory, stored[name])
         ]
+    if json is not None:
+        storage.write_json(json, {"files": [str(path) for path in written]})
+    _list(screen.console(), written)
+
+
+def report(directory: Path, json: Path | None) -> None:
+    """``implicit-bayes report``: the page of a verification or a reproduction."""
+    storage.check_file(json, "json")
+    written = [reporting.write_report(directory)]
     if json is not None:
         storage.write_json(json, {"files": [str(path) for path in written]})
     _list(screen.console(), written)

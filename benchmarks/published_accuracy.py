@@ -12,6 +12,13 @@ NAMES = {
     "transformer_16_layers": "published Transformer, 16 layers (115M)",
     "lstm_6_layers": "published LSTM, 6 layers (28M)",
 }
+ABLATIONS = {
+    "label": "published Transformer, 4 layers (29M)",
+    "single_concept": "published, a single concept",
+    "random_tokens": "published, random tokens",
+    "no_entity_persistence": "published, no entity persistence",
+    "transformer_4_layers_unseen_concepts": "published, unseen concepts",
+}
 RIVAL = {"lstm": "lstm_6_layers", "transformer": "transformer_12_layers"}
 """The published model that each of our architectures is set beside."""
 
@@ -34,7 +41,7 @@ def published(name: str) -> Published:
     """A published model's accuracies.
 
     Args:
-        name: a key of ``NAMES``.
+        name: a key of ``NAMES`` or of ``ABLATIONS``.
 
     Returns:
         Published.
@@ -43,4 +50,4 @@ def published(name: str) -> Published:
     rows = stored["accuracy"][name]
     ks = tuple(int(key.removeprefix("k=")) for key in rows)
     mean, half = (np.array([row[field] for row in rows.values()]) for field in ("mean", "half_width"))
-    return Published(NAMES[name], ks, tuple(stored["n"]), mean, half)
+    return Published((NAMES | ABLATIONS)[name], ks, tuple(stored["n"]), mean, half)

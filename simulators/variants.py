@@ -1,0 +1,284 @@
+"""Instances derived from a named one, by a specification that is a plain string and so can be hashed and stored.
+
+    NAME                            load_instance(NAME), or one of the bases below
+    NAME:VARIANT[=VALUE][:...]      variants applied from left to right
+
+single-concept          documents of concept 0 only; prompts of every concept
+random-tokens           documents of independent uniform states; prompts of every concept
+unseen-concepts         documents of GINC's five concepts; prompts of the five that follow them in the released stream
+interpolated=LAMBDA     kernels (1 - LAMBDA) mean + LAMBDA own: at 0 all concepts are one
+prompt-shift=W          prompt start laws (1 - W) p(h | d, theta) + W far, far the state least likely after a delimiter
+property-shift=W        prompt start laws (1 - W) p(h | d, theta) + W of what they were
+twin                    one more state, with the token of the state that follows a delimiter most often
+delimiter=Q             p(d | h, theta_0) = Q for every h, the other concepts as they were; concept 0 is the true one
+smoothed=EPSILON        kernels mixed with EPSILON of the uniform law
+
+Where prompts come from a concept that documents do not, the mixture has that concept with prior exactly 0.
+
+Source: Xie et al. 2022, sections 4.2 and 4.3 for the ablations; the dials are this project's.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+
+from simulators import ginc
+from simulators.instance import Instance
+from simulators.instances import load_instance
+from simulators.random_mixtures import random_mixture
+from theory.checks import ModelError
+from theory.models import MixtureOfHMMs
+
+
+def load_variant(spec: str) -> Instance:
+    """The instance that a specification names.
+
+    Args:
+        spec: see the head of this file.
+
+    Returns:
+        Instance, called ``spec``.
+
+    Raises:
+        ModelError: an unknown base or variant, or a value outside its range.
+    """
+    base, *steps = spec.split(":")
+    instance = BASES[base]() if base in BASES else load_instance(base)
+    for step in steps:
+        name, _, word = step.partition("=")
+        if name not in VARIANTS:
+            raise ModelError(f"instance: {name!r} in {spec!r} is no variant; choose {', '.join(VARIANTS)}")
+        make, takes_value = VARIANTS[name]
+        if bool(word) is not takes_value:
+            raise ModelError(f"instance: {step!r} in {spec!r}: {name} takes {'a value' if takes_value else 'no value'}")
+        instance = make(instance, _number(spec, word)) if takes_value else make(instance)
+    named = Instance(spec, instance.mixture, instance.prompt_starts, instance.true_concepts, instance.k, instance.seed,
+                     instance.description, instance.released_vocabulary if spec == base else None)  # fmt: skip
+    return named
+
+
+def _number(spec: str, word: str) -> float:
+    try:
+        value = float(word)
+    except ValueError:
+        value = np.nan
+    if not 0.0 <= value <= 1.0:
+        raise ModelError(f"instance: {word!r} in {spec!r} is not a number in [0, 1]")
+    return value
+
+
+def _changed(instance: Instance, words: str, **fields: Any) -> Instance:
+    parts = {
+        "name": instance.name,
+        "mixture": instance.mixture,
+        "prompt_starts": instance.prompt_starts,
+        "true_concepts": instance.true_concepts,
+        "k": instance.k,
+        "seed": instance.seed,
+        "description": f"{instance.description}; {words}",
+    }
+    return Instance(**(parts | fields))
+
+
+def _weighed(instance: Instance, prior: np.ndarray, words: str) -> Instance:
+    """Documents by another prior; prompts of the concepts they were of."""
+    mixture = eqx.tree_at(lambda m: m.prior, instance.mixture, np.asarray(prior, np.float64))
+    return _changed(instance, words, mixture=mixture)
+
+
+def single_concept(instance: Instance) -> Instance:
+    """Documents of concept 0 only; prompts as they were."""
+    return _weighed(instance, np.eye(instance.mixture.n_concepts)[0], "documents of concept 0 only")
+
+
+def random_tokens(instance: Instance) -> Instance:
+    """One more concept, first in the list and with all of the prior: uniform start law, uniform kernel."""
+    uniform = np.full((1, instance.mixture.n_states), 1.0 / instance.mixture.n_states)
+    kernel = np.repeat(uniform[:, None], instance.mixture.n_states, axis=1)
+    old, emission = instance.mixture, instance.mixture.emission
+    emissions = emission if emission.ndim == 2 else np.concatenate([emission[:1], emission])
+    prior = np.eye(old.n_concepts + 1)[0]
+    mixture = MixtureOfHMMs(
+        prior, np.concatenate([uniform, old.initial]), np.concatenate([kernel, old.transition]), emissions,
+        old.delimiter,
+    )  # fmt: skip
+    starts = np.concatenate([np.asarray(instance.prompt_starts)[:1], instance.prompt_starts])
+    true = tuple(c + 1 for c in instance.true_concepts)
+    words = "documents of independent uniform states"
+    return _changed(instance, words, mixture=mixture, prompt_starts=starts, true_concepts=true)
+
+
+def unseen_concepts(instance: Instance) -> Instance:
+    """The five concepts that follow the pretraining ones in the released stream, as true concepts of prior 0.
+
+    Raises:
+        ModelError: not a released instance.
+    """
+    if instance.released_vocabulary is None:
+        raise ModelError(f"instance: unseen-concepts is for ginc, ginc-100 and ginc-150, not {instance.name}")
+    release = ginc.released_ginc(instance.released_vocabulary)
+    seen, unseen = release.pretraining, release.unseen
+    initial = np.concatenate([seen.initial, unseen.initial])
+    transition = np.concatenate([seen.transition, unseen.transition])
+    prior = np.concatenate([seen.prior, np.zeros(unseen.n_concepts)])
+    mixture = MixtureOfHMMs(prior, initial, transition, seen.emission, seen.delimiter)
+    starts = np.tile(np.asarray(instance.prompt_starts)[:1], (mixture.n_concepts, 1, 1))
+    true = tuple(range(seen.n_concepts, mixture.n_concepts))
+    words = "prompts of five concepts that documents never have"
+    return _changed(instance, words, mixture=mixture, prompt_starts=starts, true_concepts=true)
+
+
+def interpolated(instance: Instance, share: float) -> Instance:
+    """Kernels and start laws drawn together: (1 - share) of their mean over concepts and share of each one's own."""
+    drawn = {}
+    for name in ("initial", "transition"):
+        own = np.asarray(getattr(instance.mixture, name))
+        drawn[name] = (1.0 - share) * own.mean(0) + share * own
+    mixture = eqx.tree_at(lambda m: (m.initial, m.transition), instance.mixture, tuple(drawn.values()))
+    return _changed(instance, f"kernels {share:g} of the way from their mean", mixture=mixture)
+
+
+TWIN_SHARE = 1.0 / 12.0
+
+
+def twin(instance: Instance) -> Instance:
+    """One more state, which emits what the state b that follows a delimiter most often emits.
+
+    It takes 1/12 of all that goes to b, and itself goes on to b where b goes on to its own favourite, in every
+    concept. So the token of b leaves open which of the two it came from, and what comes next depends on the start
+    law: A3 has work to do, which it has not where emission is the identity.
+
+    Raises:
+        ModelError: emission differs between concepts.
+    """
+    old = instance.mixture
+    if np.asarray(old.emission).ndim != 2:
+        raise ModelError("instance: twin is for one emission shared by all concepts")
+    first = int(after_delimiter(old).mean(0).argmax())
+    transition = _split(np.asarray(old.transition), first)
+    row_CxH = transition[:, first].copy()
+    words = np.where(np.isin(np.arange(row_CxH.shape[1]), old.delimiter_states()), -np.inf, row_CxH)
+    each, best = np.arange(old.n_concepts), words.argmax(-1)
+    row_CxH[each, best], row_CxH[each, first] = row_CxH[each, first], row_CxH[each, best]
+    transition = np.concatenate([transition, row_CxH[:, None]], 1)
+    emission = np.concatenate([old.emission, old.emission[first : first + 1]])
+    mixture = MixtureOfHMMs(old.prior, _split(np.asarray(old.initial), first), transition, emission, old.delimiter)
+    starts = _split(np.asarray(instance.prompt_starts), first)
+    return _changed(instance, f"state {first} has a twin", mixture=mixture, prompt_starts=starts)
+
+
+def _split(laws: np.ndarray, state: int) -> np.ndarray:
+    """(..., H + 1) laws whose mass on a state is shared with a new last one."""
+    wider = np.concatenate([laws, TWIN_SHARE * laws[..., state : state + 1]], -1)
+    wider[..., state] *= 1.0 - TWIN_SHARE
+    return wider
+
+
+def after_delimiter(mixture: MixtureOfHMMs) -> np.ndarray:
+    """(C, H) p(h | d, theta), averaged over the delimiter states d."""
+    return np.asarray(mixture.transition)[:, mixture.delimiter_states()].mean(1)
+
+
+def prompt_shift(instance: Instance, share: float) -> Instance:
+    """Prompt start laws moved away from what follows a delimiter, towards the state that follows it least often."""
+    after_CxH = after_delimiter(instance.mixture)
+    rare = np.where(np.isin(np.arange(after_CxH.shape[1]), instance.mixture.delimiter_states()), np.inf, after_CxH)
+    far_CxH = np.eye(after_CxH.shape[1])[rare.argmin(-1)]
+    starts = ((1.0 - share) * after_CxH + share * far_CxH)[:, None]
+    return _changed(instance, f"prompts start {share:g} away from p(h|d)", prompt_starts=starts)
+
+
+def property_shift(instance: Instance, share: float) -> Instance:
+    """Prompt start laws (1 - share) p(h | d, theta) + share of the instance's own."""
+    after = after_delimiter(instance.mixture)[:, None]
+    starts = (1.0 - share) * after + share * np.asarray(instance.prompt_starts)
+    return _changed(instance, f"prompt start laws {share:g} of the way from p(h|d)", prompt_starts=starts)
+
+
+def delimiter_probability(instance: Instance, probability: float) -> Instance:
+    """Concept 0 goes on to a delimiter state with this probability from every state; it is the true concept.
+
+    The rest of each row, and the split between several delimiter states, keep their proportions. The other concepts
+    stay as they are, so the ratio c2 / c1 of A2 is what changes.
+
+    Raises:
+        ModelError: not strictly between 0 and 1, or a row with no mass to scale.
+    """
+    if not 0.0 < probability < 1.0:
+        raise ModelError(f"instance: delimiter={probability} is not strictly between 0 and 1")
+    states = instance.mixture.delimiter_states()
+    transition = np.array(instance.mixture.transition)
+    rows = transition[0]
+    now = rows[:, states].sum(-1, keepdims=True)
+    if (now <= 0).any() or (now >= 1).any():
+        raise ModelError("instance: delimiter= needs rows that put some of their mass, not all, on delimiters")
+    scaled = rows * (1.0 - probability) / (1.0 - now)
+    scaled[:, states] = rows[:, states] * probability / now
+    transition[0] = scaled / scaled.sum(-1, keepdims=True)
+    mixture = eqx.tree_at(lambda m: m.transition, instance.mixture, transition)
+    words = f"theta* = concept 0, which writes a delimiter with probability {probability:g}"
+    return _changed(instance, words, mixture=mixture, true_concepts=(0,))
+
+
+def smoothed(instance: Instance, epsilon: float) -> Instance:
+    """Kernels mixed with epsilon of the uniform law (documents too)."""
+    return _changed(instance, f"kernels smoothed by {epsilon:g}", mixture=instance.mixture.smooth(epsilon))
+
+
+def _low_entropy() -> Instance:
+    """The paper's setting in which no example is better than one (figure 7, right)."""
+    mixture = ginc.paper_ginc(vocabulary=100, concepts=12, temperature=0.01)
+    return _ginc("ginc-low-entropy", mixture, "GINC, paper recipe, t = .01, 12 concepts, V = 100")
+
+
+def _no_persistence() -> Instance:
+    """Released GINC whose entity kernel lacks its nine tenths of staying put."""
+    mixture = ginc.released_ginc(50).pretraining
+    joint = np.asarray(mixture.transition).reshape(-1, *(ginc.ENTITIES, ginc.PROPERTIES) * 2)
+    properties, entity = joint.sum(3).mean(1), joint.sum(4).mean((0, 2))
+    moving = (entity - ginc.IDENTITY_SHARE * np.eye(ginc.ENTITIES)) / (1 - ginc.IDENTITY_SHARE)
+    moving = np.where(np.abs(moving) < 1e-12, 0.0, moving)
+    moving /= moving.sum(-1, keepdims=True)
+    kernels = np.stack([np.kron(moving, rows / rows.sum(-1, keepdims=True)) for rows in properties])
+    return _ginc(
+        "ginc-no-persistence", eqx.tree_at(lambda m: m.transition, mixture, kernels),
+        "GINC, released recipe, V = 50, the entity free to move at every step",
+    )  # fmt: skip
+
+
+def _random_kernels() -> Instance:
+    """Released GINC with start laws and emission kept, every kernel row a Dirichlet(1/10) draw: no entities, no
+    properties, but concepts still."""
+    mixture = ginc.released_ginc(50).pretraining
+    drawn = random_mixture(ginc.PARAMETER_SEED, mixture.n_concepts, mixture.n_states, mixture.n_states,
+                           identity_emission=True, concentration=0.1)  # fmt: skip
+    changed = eqx.tree_at(lambda m: m.transition, mixture, np.asarray(drawn.transition))
+    return _ginc("ginc-random-kernels", changed, "GINC's states and tokens, kernel rows Dirichlet(.1)")
+
+
+def _ginc(name: str, mixture: MixtureOfHMMs, description: str) -> Instance:
+    starts = np.tile(ginc.property_start_laws(), (mixture.n_concepts, 1, 1))
+    return Instance(name, mixture, starts, tuple(range(mixture.n_concepts)), None, ginc.PARAMETER_SEED, description)
+
+
+BASES: dict[str, Callable[[], Instance]] = {
+    "ginc-low-entropy": _low_entropy,
+    "ginc-no-persistence": _no_persistence,
+    "ginc-random-kernels": _random_kernels,
+}
+"""Bases that ``load_instance`` does not have."""
+
+VARIANTS: dict[str, tuple[Callable[..., Instance], bool]] = {
+    "single-concept": (single_concept, False),
+    "random-tokens": (random_tokens, False),
+    "unseen-concepts": (unseen_concepts, False),
+    "twin": (twin, False),
+    "interpolated": (interpolated, True),
+    "prompt-shift": (prompt_shift, True),
+    "property-shift": (property_shift, True),
+    "delimiter": (delimiter_probability, True),
+    "smoothed": (smoothed, True),
+}
+"""Every variant, and whether it takes a value."""
