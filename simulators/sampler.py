@@ -17,6 +17,7 @@ import numpy as np
 
 from simulators.alias import AliasTable, alias_table, draw
 from simulators.datasets import Documents, Prompts, as_count
+from theory import compiled
 from theory.checks import ModelError, as_float64, check_simplex
 from theory.models import MixtureOfHMMs, as_token
 
@@ -188,11 +189,27 @@ def _walk(
     with jax.enable_x64(True):
         state = _draw(first, first_rows.astype(np.int32), generator.random(batch))
         states[:, 0] = state
+        fast = _compiled_chains()
+        if fast is not None:
+            state = np.array(state)
+            accept, alias = (np.asarray(table).reshape(-1) for table in tables.transition)
         for begin in range(1, length, step):
             uniforms = generator.random((min(step, length - begin), batch))
+            if fast is not None:
+                fast(accept, alias, tables.states, block, state, uniforms, states, begin)
+                continue
             state, path = _scan(tables.transition, block, state, uniforms)
             states[:, begin : begin + len(uniforms)] = np.asarray(path).T
     return states
+
+
+def _compiled_chains() -> Any:
+    """The chains in machine code, where numba is installed; they draw the very same states."""
+    if not compiled.available():
+        return None
+    from simulators.compiled_walks import alias_chains
+
+    return alias_chains
 
 
 def _emit(tables: Tables, generator: np.random.Generator, concepts: np.ndarray, states: np.ndarray) -> np.ndarray:

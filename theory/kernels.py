@@ -206,6 +206,29 @@ def log_trace(mixture: MixtureOfHMMs, tokens_TxB: Array, slots: Array, n_slots: 
     return Trace(evidence.swapaxes(0, 1), predictive.swapaxes(0, 1), smallest, possible)
 
 
+@jax.jit
+def log_steps(mixture: MixtureOfHMMs, tokens_BxT: Array, ahead_BxCxH: jax.Array) -> tuple[jax.Array, ...]:
+    """The log-domain recursion from a carried state log p(past, next state | c), recorded after every token.
+
+    Returns:
+        (B, T, C) log-evidence of the whole past, (B, T, C, V) predictives, the state to carry on, and (B, T) whether
+        a concept of positive prior is still possible.
+    """
+    log_transition, log_emission = safe_log(mixture.transition), safe_log(jnp.asarray(mixture.emissions))
+
+    def step(ahead, token_B):
+        joint = ahead + jnp.take(log_emission, token_B, axis=2).transpose(2, 0, 1)
+        evidence = log_sum_exp(joint, -1)
+        ahead = jax.lax.map(lambda one: log_sum_exp(one[..., :, None] + log_transition, -2), joint)
+        belief = ahead - jnp.where(evidence > -jnp.inf, evidence, 0.0)[..., None]
+        predictive = jnp.exp(jax.lax.map(lambda one: log_sum_exp(one[..., None] + log_emission, -2), belief))
+        return ahead, (evidence, predictive, _alive(mixture.prior, evidence))
+
+    ahead, rest = jax.lax.scan(step, ahead_BxCxH, jnp.asarray(tokens_BxT).T)
+    evidence, predictive, alive = (x.swapaxes(0, 1) for x in rest)
+    return evidence, predictive, ahead, alive
+
+
 def safe_log(x: Array) -> jax.Array:
     """log x with log 0 = -inf and gradient 0 there (not nan)."""
     x = jnp.asarray(x)
