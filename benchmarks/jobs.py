@@ -1,5 +1,6 @@
 """What each subcommand does once its arguments are parsed: check, compute, show, write."""
 
+import resource
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,15 @@ import jax
 import numpy as np
 
 from benchmarks import figures as drawing
-from benchmarks import learning, screen, speed, storage, training
+from benchmarks import learning, screen, speed_figures, speed_scaling, storage, training
 from benchmarks import statements as table
 from benchmarks import verify as verification
 from benchmarks.models import find_models
+from benchmarks.speed import Timing
+from benchmarks.speed_evidence import evidence
+from benchmarks.speed_kl import kl
+from benchmarks.speed_posterior import posterior_and_predictive
+from benchmarks.speed_sampling import sampling
 from lm.run import read_config
 from lm.train import train as run
 from simulators import published
@@ -227,20 +233,56 @@ def statements(out: Path, check: bool, seed: int, json: Path | None) -> None:
         raise storage.CheckFailed(f"{out} is stale; run: implicit-bayes statements --out {out}")
 
 
-def bench(name: str, documents: int, length: int, repeats: int, seed: int, json: Path | None) -> None:
-    """``implicit-bayes bench``: timings of the evidence, agreement checked first."""
+def bench(
+    name: str,
+    task: str,
+    documents: int,
+    length: int,
+    repeats: int,
+    epsilons: Sequence[float],
+    scaling: bool,
+    seed: int,
+    out: Path | None,
+    json: Path | None,
+) -> None:
+    """``implicit-bayes bench``: timings of every task on the instance and its smoothed forms, agreement first."""
     for field, value in {"documents": documents, "length": length, "repeats": repeats}.items():
         if value < 1:
             raise ModelError(f"{field}: {value} is below 1")
     instance = load_instance(name)
+    mixtures = {(f"{name}+smoothed({e:g})" if e else name): instance.mixture.smooth(e) for e in epsilons}
     storage.check_file(json, "json")
-    with screen.progress_bars() as progress:
-        rows = speed.evidence(instance.mixture, documents, length, repeats, seed, progress("timing", repeats * 5))
+    if out is not None:
+        storage.check_directory(out)
+    rows: list[Timing] = []
+    written: list[Path] = []
+    size = (documents, length, repeats, seed)
     console = screen.console()
+    with screen.progress_bars() as progress:
+        advance = progress("repeats timed", 0)
+        for label, mixture in mixtures.items():
+            if task in ("evidence", "all"):
+                rows += evidence(label, mixture, *size, advance)
+            if task in ("posterior+predictive", "all"):
+                rows += posterior_and_predictive(label, mixture, *size, advance)
+            if task in ("sampling", "all"):
+                released = instance.released_vocabulary if label == name else None
+                rows += sampling(label, mixture, *size, advance, released)
+            if task == "kl" or (task == "all" and label != name):
+                rows += kl(label, instance, mixture, repeats, advance)
+        curves = speed_scaling.scaling(seed, advance) if scaling else []
     console.print(screen.timing_table(rows))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    console.print(f"peak memory of the whole run, all libraries: {peak:.1f} GiB")
+    if curves:
+        console.print(screen.scaling_table(curves))
+    if out is not None:
+        written += speed_figures.bars(rows, out)
+        written += speed_figures.scaling(curves, out) if curves else []
     if json is not None:
-        storage.write_json(json, rows)
-        _list(console, [json])
+        storage.write_json(json, [*rows, *curves])
+        written.append(json)
+    _list(console, written)
 
 
 def _list(console: Any, written: Sequence[Path]) -> None:

@@ -74,7 +74,7 @@ def bucket_tables(mixture: MixtureOfHMMs) -> BucketTables:
     code_V[narrow], code_V[wide] = np.arange(len(narrow)), len(narrow) + 1 + np.arange(len(wide))
     width_K = np.concatenate([width_V[narrow], [1], width_V[wide]])
     size_K = np.where(width_K <= NARROW, NARROW, -(-width_K // VECTOR) * VECTOR)
-    can_emit_HxV = (emission > 0).any(0)
+    can_emit_HxV: np.ndarray = np.any(emission > 0, axis=0)
     index_n, index_w = _supports(can_emit_HxV, narrow, NARROW), _supports(can_emit_HxV, wide, side)
     padded = np.concatenate([transition, np.zeros((len(transition), 1, states))], 1)
     rows_n, rows_w = padded[:, index_n], padded[:, index_w]
@@ -91,8 +91,8 @@ def bucket_tables(mixture: MixtureOfHMMs) -> BucketTables:
     following = [(rows @ emission[:, None]).swapaxes(0, 1) for rows in (rows_n, rows_w)]
     smallest = min((float(x[x > 0].min()) for x in blocks if (x > 0).any()), default=1.0)
     bits = max(1, math.ceil(-math.log2(smallest)))
-    tables = [np.ascontiguousarray(x) for x in (*blocks, *following)]
-    return BucketTables(code_V, width_K, size_K, *tables, bits)
+    nn, nw, wn, ww, next_n, next_w = (np.ascontiguousarray(x) for x in (*blocks, *following))
+    return BucketTables(code_V, width_K, size_K, nn, nw, wn, ww, next_n, next_w, bits)
 
 
 def _side(width_V: np.ndarray) -> int:

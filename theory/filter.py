@@ -228,7 +228,7 @@ def _compiled(
     in_order = bool((order == np.arange(len(wanted))).all())
     found = compiled.trace(mixture, tables.buckets(), np.asarray(tokens_BxT), wanted[order], per_concept)
     predictive = found.predictive_BxPxKxV if per_concept else found.predictive_BxPxKxV[:, :, 0]
-    parts = (found.log_evidence_BxPxC, found.log_posterior_BxPxC, found.defined_BxP, predictive)
+    parts: Any = (found.log_evidence_BxPxC, found.log_posterior_BxPxC, found.defined_BxP, predictive)
     if not in_order:
         parts = tuple(part[:, np.argsort(order)] for part in parts)
     evidence, posterior, defined, predictive = parts

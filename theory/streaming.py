@@ -53,9 +53,9 @@ def filter_stream(
 def _stream(mixture: MixtureOfHMMs, tokens: Any, chunk: int, method: Method) -> Iterator[MixtureFilter]:
     batch, length = np.shape(tokens)
     fast = compiles(mixture, method)
-    tables = Prepared(mixture).buckets() if fast else None
+    tables: Any = Prepared(mixture).buckets() if fast else None
     choose(mixture, method)
-    carry = compiled.start(tables, batch) if fast else None
+    carry: Any = compiled.start(tables, batch) if fast else None
     initial = np.broadcast_to(np.asarray(mixture.initial), (batch, *np.shape(mixture.initial)))
     slow = None if fast else _State(_log(initial))
     for begin in range(0, length, chunk):
@@ -75,7 +75,7 @@ def _stream(mixture: MixtureOfHMMs, tokens: Any, chunk: int, method: Method) -> 
 
 def _ahead(mixture: MixtureOfHMMs, tables: Any, carry: compiled.Carry) -> np.ndarray:
     """The log-domain state of a compiled carry: beliefs spread over the states and moved on by the kernel."""
-    emits = (np.asarray(mixture.emissions) > 0).any(0)
+    emits: np.ndarray = np.any(np.asarray(mixture.emissions) > 0, axis=0)
     transition = np.asarray(mixture.transition)
     out = np.empty((len(carry.last_B), *np.shape(mixture.initial)))
     start = tables.narrow_CxMxMx4x4.shape[1] - 1
