@@ -5,7 +5,9 @@ Martingale. A concept posterior does not move on average under the model's own p
     sum_x q(x | prefix) w(prefix, x) = w(prefix),
 
 for the posterior w that the model's predictions imply (benchmarks.implied). The gap is the total variation between the
-two sides. For exact Bayes it is 0.
+two sides. For exact Bayes it is 0. Tokens that no concept allows imply nothing; they are left out, q renormalised.
+A prefix counts where two concepts or more are possible and the weights after it, and after every token that may follow,
+are identified: that is a matter of the mixture alone, so that all models are asked about the same prefixes.
 
 Order. Independent examples carry the same evidence in any order. A pretraining posterior is not quite blind to order
 either, since it takes the examples for one document; so the variance of the prediction over orders is set beside that
@@ -15,95 +17,103 @@ Source: Falck, Wang & Holmes 2024 (martingale and exchangeability of in-context 
 """
 
 import itertools
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
 import numpy as np
 
 from benchmarks.implied import after_prefixes
-from benchmarks.loss_gap import Mean
+from benchmarks.loss_gap import Mean, ratio
+from benchmarks.models import MixtureModel
 from lm.model import LanguageModel
 from simulators.instances import Instance
-from simulators.sampler import sample_documents, sample_prompts
+from simulators.sampler import sample_prompts
 from theory import MixtureOfHMMs, filter_concepts
+from theory.filter import prepare
 
 LENGTHS = (1, 2, 4, 8, 16)
 """Prefix lengths of the martingale gap: where the concept is still open."""
+ROWS = 1024
+"""Extended prefixes worked on together."""
 
 
 class MartingaleGap(NamedTuple):
-    """gap: total variation, mean over prefixes, error over documents.   prefixes: that were counted (the implied
-    posterior unique, and possible under some concept)."""
+    """gap: total variation, mean over prefixes, error over documents (0 with error inf if none counts).
+    prefixes: that were counted."""
 
     gap: Mean
     prefixes: int
 
 
 class OrderVariance(NamedTuple):
-    """variance: sum over tokens y of the variance of q(y | S, x_test) over orders of S, mean over prompts, error too.
-    prompts: that were counted (an answer in every order).   orders: tried for each."""
+    """Sum over tokens y of the variance of q(y | S, x_test) over all orders of S; mean over prompts, error too.
+
+    variance: of the model, over the prompts it answers in every order.   prompts: how many those are.
+    possible, bayes: of the model and of exact Bayes, over the prompts that the mixture allows in every order.
+    possible_prompts: how many those are (0 leaves a mean of 0 with error inf).   orders: tried for each.
+    """
 
     variance: Mean
     prompts: int
+    possible: Mean
+    bayes: Mean
+    possible_prompts: int
     orders: int
 
 
 def martingale_gap(
-    model: LanguageModel, mixture: MixtureOfHMMs, documents: int, seed: int, lengths: Sequence[int] = LENGTHS
+    model: LanguageModel,
+    mixture: MixtureOfHMMs,
+    tokens_BxT: np.ndarray,
+    lengths: Sequence[int] = LENGTHS,
+    advance: Callable[[int], None] = lambda prefixes: None,
 ) -> MartingaleGap:
-    """The martingale gap on prefixes of fresh documents.
+    """The martingale gap on prefixes of documents.
 
     Args:
         model: any model over the mixture's tokens.
         mixture: whose concepts are implied.
-        documents: how many; each gives one prefix of every length.
-        seed: of the documents.
+        tokens_BxT: documents; each gives one prefix of every length that it has.
         lengths: of the prefixes.
+        advance: called with the prefixes just done.
 
     Returns:
         MartingaleGap.
     """
-    key = jax.random.fold_in(jax.random.key(seed), 6)
-    tokens_BxT = sample_documents(mixture, key, documents, max(lengths)).tokens
-    gap_LxB, counted_LxB = np.zeros((len(lengths), documents)), np.zeros((len(lengths), documents), bool)
-    for i, length in enumerate(lengths):
-        gap_LxB[i], counted_LxB[i] = _gaps(model, mixture, tokens_BxT[:, :length])
-    count_B = counted_LxB.sum(0)
-    total = int(count_B.sum())
-    if not total:
-        return MartingaleGap(Mean(0.0, math.inf), 0)
-    sum_B = np.where(counted_LxB, gap_LxB, 0.0).sum(0)
-    mean = float(sum_B.sum() / total)
-    spread = math.sqrt(documents / max(1, documents - 1) * ((sum_B - mean * count_B) ** 2).sum()) / total
-    return MartingaleGap(Mean(mean, spread if documents > 1 else math.inf), total)
+    columns = []
+    for length in (length for length in lengths if length <= tokens_BxT.shape[1]):
+        columns.append(_gaps(model, mixture, tokens_BxT[:, :length]))
+        advance(len(tokens_BxT))
+    gap_BxL, counted_BxL = (np.stack(column, axis=1) for column in zip(*columns, strict=True))
+    return MartingaleGap(ratio(gap_BxL, counted_BxL), int(counted_BxL.sum()))
 
 
 def _gaps(model: LanguageModel, mixture: MixtureOfHMMs, prefix_BxL: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(B,) total variation, and whether the prefix counts."""
     documents, length = prefix_BxL.shape
-    vocabulary = mixture.n_tokens
-    longer = np.concatenate(
-        [
-            np.repeat(prefix_BxL, vocabulary, 0),
-            np.tile(np.arange(vocabulary, dtype=prefix_BxL.dtype), documents)[:, None],
-        ],
-        1,
+    vocabulary, tables = mixture.n_tokens, prepare(mixture)
+    last = np.tile(np.arange(vocabulary, dtype=prefix_BxL.dtype), documents)
+    longer = np.concatenate([np.repeat(prefix_BxL, vocabulary, 0), last[:, None]], 1)
+    padded = np.concatenate([longer, np.repeat(longer[-1:], -len(longer) % ROWS, 0)])
+    parts = []
+    for begin in range(0, len(padded), ROWS):
+        tokens = padded[begin : begin + ROWS]
+        q_NxPxV = np.exp(model.log_probabilities(tokens)[:, length:].astype(np.float64))  # after L tokens, and one more
+        found = filter_concepts(mixture, tokens, positions=[length, length + 1], tables=tables)
+        implied = after_prefixes(mixture, found, q_NxPxV)
+        rows = (implied.weight_NxC, implied.defined_N, implied.defined_N & implied.identified_N, implied.open_N)
+        parts.append((q_NxPxV[:, 0], *(x.reshape(ROWS, 2, -1) for x in rows)))
+    q, weight, defined, usable, several = (
+        np.concatenate(column)[: len(longer)].reshape(documents, vocabulary, *column[0].shape[1:])
+        for column in zip(*parts, strict=True)
     )
-    q_NxPxV = np.exp(model.log_probabilities(longer)[:, length:].astype(np.float64))  # after the prefix, and one more
-    found = filter_concepts(mixture, longer, positions=[length, length + 1])
-    implied = after_prefixes(mixture, found, q_NxPxV)
-    rows = [np.asarray(x).reshape(documents, vocabulary, 2, -1) for x in implied]
-    weight_BxVxPxC, unique, defined = rows[0], rows[6][..., 0], rows[5][..., 0]
-    now_BxC = weight_BxVxPxC[:, 0, 0]
-    usable_BxV = defined[:, :, 1] & unique[:, :, 1]
-    q_BxV = q_NxPxV[:, 0].reshape(documents, vocabulary, -1)[:, 0] * defined[:, :, 1]
-    lost_B = np.where(usable_BxV, 0.0, q_BxV).sum(-1)  # mass of extensions whose posterior is not unique
+    may_follow_BxV = defined[:, :, 1, 0]
+    q_BxV = q[:, 0] * may_follow_BxV
     share_BxV = q_BxV / np.maximum(q_BxV.sum(-1, keepdims=True), 1e-300)
-    then_BxC = np.einsum("bv,bvc->bc", share_BxV, weight_BxVxPxC[:, :, 1])
-    counted_B = defined[:, 0, 0] & unique[:, 0, 0] & (lost_B <= 1e-9)
-    return 0.5 * np.abs(now_BxC - then_BxC).sum(-1), counted_B
+    then_BxC = np.einsum("bv,bvc->bc", share_BxV, weight[:, :, 1])
+    counted_B = usable[:, 0, 0, 0] & several[:, 0, 0, 0] & (usable[:, :, 1, 0] | ~may_follow_BxV).all(-1)
+    return 0.5 * np.abs(weight[:, 0, 0] - then_BxC).sum(-1), np.asarray(counted_B)
 
 
 def order_variance(
@@ -127,15 +137,17 @@ def order_variance(
     body, x_test = batch.tokens[:, : examples * (k + 1)], batch.tokens[:, examples * (k + 1) : -1]
     parts = body.reshape(prompts, examples, k + 1)
     orders = list(itertools.permutations(range(examples)))
-    laws, defined = [], np.ones(prompts, bool)
-    for order in orders:
-        tokens = np.concatenate([parts[:, list(order)].reshape(prompts, -1), x_test], axis=1)
-        log_q = model.log_probabilities(tokens)[:, -1].astype(np.float64)
-        defined &= np.isfinite(log_q).any(-1)
-        laws.append(np.exp(log_q))
-    variance_P = np.stack(laws).var(0).sum(-1)[defined]
-    count = int(defined.sum())
-    if not count:
-        return OrderVariance(Mean(math.nan, math.inf), 0, len(orders))
-    spread = float(variance_P.std(ddof=1) / math.sqrt(count)) if count > 1 else math.inf
-    return OrderVariance(Mean(float(variance_P.mean()), spread), count, len(orders))
+    tokens = [np.concatenate([parts[:, list(order)].reshape(prompts, -1), x_test], axis=1) for order in orders]
+    variance_P, answered_P = _variance(model, np.stack(tokens))
+    bayes_P, possible_P = _variance(MixtureModel("bayes", instance.mixture), np.stack(tokens))
+    both = answered_P & possible_P
+    return OrderVariance(
+        ratio(variance_P[:, None], answered_P[:, None]), int(answered_P.sum()),
+        ratio(variance_P[:, None], both[:, None]), ratio(bayes_P[:, None], both[:, None]), int(both.sum()), len(orders),
+    )  # fmt: skip
+
+
+def _variance(model: LanguageModel, tokens_OxPxT: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(P,) variance over orders, and whether the model answers in every order."""
+    log_q = np.stack([model.log_probabilities(tokens)[:, -1].astype(np.float64) for tokens in tokens_OxPxT])
+    return np.exp(log_q).var(0).sum(-1), np.isfinite(log_q).any(-1).all(0)

@@ -168,6 +168,46 @@ def train(
     jobs.train(asked, out, resume, documents, length, tensorboard, cluster, json)
 
 
+def gap(
+    models: Annotated[Positional[tuple[str, ...]], arg(metavar="MODEL_OR_RUN …")],
+    /,
+    instance: Annotated[str, arg(metavar="INSTANCE")] = "ginc",
+    k: tuple[int, ...] = (),
+    n: tuple[int, ...] = (0, 1, 2, 4, 8, 16, 32, 64),
+    prompts: int = 1200,
+    documents: int = 200,
+    length: int = 512,
+    seed: int = 0,
+    out: Annotated[Path | None, arg(metavar="DIR")] = None,
+    json: Json = None,
+) -> None:
+    """How Bayesian is a model? Loss, in-context curves, implied posterior, belief probes and laws, against exact Bayes.
+
+    docs/gap.md explains every measure. Several models are set side by side, on the same documents and prompts.
+
+    Try:
+      implicit-bayes gap lstm-small transformer-small untrained bayes --instance ginc --out out/gap
+      implicit-bayes gap runs/mine --instance ginc --json gap.json
+      implicit-bayes gap runs/mine/weights.npz --instance my-mixture.npz --k 3 5 --n 0 1 2 4 8 16
+
+    Args:
+        models: lstm-small, transformer-small, bayes, bayes(EPS), untrained, the path of a RUN or of its weights.npz.
+        instance: a name or the path of an .npz.
+        k: example lengths in tokens (default: the instance's own k, else 3 5 8 10).
+        n: numbers of examples in the prompt; scaling laws need six at least.
+        prompts: prompts for each k.
+        documents: fresh documents for everything that is not in context.
+        length: tokens in each of them.
+        seed: of documents, prompts, fresh weights and resamples.
+        out: directory for figures (PNG, SVG), gap.nc and gap.json.
+        json: file for the machine-readable result.
+    """
+    from benchmarks import gap_job
+    from benchmarks.gap import Settings
+
+    gap_job.run(models, instance, Settings(k, n, prompts, documents, length, seed), out, json)
+
+
 def search(
     statement: Literal["printed", "repaired"] = "printed",
     starts: int = 64,
@@ -276,6 +316,7 @@ def bench(
 COMMANDS: dict[str, Callable[..., Any]] = {
     "verify": verify,
     "train": train,
+    "gap": gap,
     "search": search,
     "sample": sample,
     "figures": figures,

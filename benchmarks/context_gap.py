@@ -50,20 +50,24 @@ def context_gap(
     Returns:
         Dataset over (predictor, split, k, n): ``accuracy``, ``standard_error``, ``log_loss`` (inf where the law
         needed has a zero), ``log_loss_error``, ``calibration``, ``prompts`` (how many the cell has: of the split, and
-        with an answer); and over (k, n): ``entropy`` of p_prompt(y | x_test), the least log-loss there is, and
-        ``impossible_share``. Empty cells are nan.
+        with an answer); over (k, n): ``entropy`` of p_prompt(y | x_test), the least log-loss there is, and
+        ``impossible_share``; over (predictor, k, n, prompt): ``prompt_loss``, each prompt's log-loss. Empty cells, and
+        prompts without an answer, are nan.
     """
     names = [predictor.label for predictor in references(epsilons)] + [model.name for model in models]
     shape = (len(names), len(SPLITS), len(ks), len(ns))
     measures = ("accuracy", "standard_error", "log_loss", "log_loss_error", "calibration")
     out = {name: np.full(shape, np.nan) for name in measures} | {"prompts": np.zeros(shape, int)}
     entropy, impossible = np.zeros(shape[2:]), np.zeros(shape[2:])
+    every_loss = np.zeros((len(names), *shape[2:], prompts))
     ask_references = References(instance, references(epsilons))
     for i, k in enumerate(ks):
         truth_PxNxV, possible_PxN, answers = _ask_all(instance, ask_references, models, k, ns, prompts, seed, advance)
         entropy[i] = _cross(truth_PxNxV, truth_PxNxV).mean(0)
         impossible[i] = (~possible_PxN).mean(0)
         for p, answer in enumerate(answers):
+            loss_PxN = _cross(truth_PxNxV, answer.law_PxNxV)
+            every_loss[p, i] = np.where(answer.defined_PxN, loss_PxN, np.nan).T
             for s, of_split in enumerate((np.ones_like(possible_PxN), possible_PxN, ~possible_PxN)):
                 cells = _cells(truth_PxNxV, answer, of_split)
                 for name, values in cells.items():
@@ -71,6 +75,7 @@ def context_gap(
     dims = ("predictor", "split", "k", "n")
     data: dict[str, Any] = {name: (dims, values) for name, values in out.items()}
     data |= {"entropy": (("k", "n"), entropy, {"units": "nats"}), "impossible_share": (("k", "n"), impossible)}
+    data["prompt_loss"] = (("predictor", "k", "n", "prompt"), every_loss, {"units": "nats"})
     return xr.Dataset(data, {"predictor": names, "split": list(SPLITS), "k": list(ks), "n": list(ns)})
 
 

@@ -20,6 +20,8 @@ from theory import MixtureOfHMMs, filter_mixture
 from theory.filter import Prepared, prepare
 from theory.prompts import prefix_length
 
+DEFAULT_KS = (3, 5, 8, 10)
+"""Example lengths where an instance has none of its own: the paper's."""
 CHUNK = 100
 """Prompts filtered together (a progress tick each)."""
 

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from benchmarks import figures as drawing
-from benchmarks import learning, screen, speed_figures, speed_scaling, storage, training
+from benchmarks import gap_figures, learning, screen, speed_figures, speed_scaling, storage, training
 from benchmarks import statements as table
 from benchmarks import verify as verification
 from benchmarks.models import find_models
@@ -147,8 +147,11 @@ def figures(directory: Path, json: Path | None) -> None:
     if (directory / "metrics.jsonl").is_file():
         written = learning.draw(directory, read_config(directory), learning.read_records(directory))
     else:
-        results = storage.read_results(directory / "results.nc")
-        written = drawing.draw_all(results, storage.check_directory(directory))
+        stored = {"results.nc": drawing.draw_all, "gap.nc": gap_figures.draw_all}
+        names = [name for name in stored if (directory / name).is_file()] or ["results.nc"]
+        read = {name: storage.read_results(directory / name) for name in names}
+        storage.check_directory(directory)
+        written = [path for name, results in read.items() for path in stored[name](results, directory)]
     if json is not None:
         storage.write_json(json, {"files": [str(path) for path in written]})
     _list(screen.console(), written)

@@ -4,7 +4,9 @@ After each prefix p = p( . | prefix) is the exact predictive and q the model's:
 
     KL(p || q) = sum_v p_v log(p_v / q_v),    E[excess of the token drawn] = KL,    TV = 1/2 sum_v |p_v - q_v|.
 
-KL is the excess with the draw of the next token averaged out, so its error is smaller; both are reported.
+KL is the excess with the draw of the next token averaged out, so its error is smaller; both are reported. Their
+difference has mean 0 for every model whose q is fixed before the token is drawn; a model that sees the token has an
+excess below its KL. This "foresight" catches leaks that are too small to bring the excess below 0.
 
 Source: the chain rule of KL; Xie et al. 2022, section 2, for the law p.
 """
@@ -14,12 +16,11 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
 from lm.model import LanguageModel
-from simulators.sampler import sample_documents
-from theory import MixtureOfHMMs, filter_mixture
+from theory import MixtureOfHMMs, ModelError, filter_mixture
+from theory.bounds import excess_risk
 from theory.filter import prepare
 
 CHUNK = 16
@@ -55,6 +56,9 @@ class LossGap(NamedTuple):
 
     excess, kl, tv: over all tokens (nats, nats, probability).
     positions, places, surprises: the same by position (bins 0, 1, 2, 4, ...), by start and middle, by surprise.
+    risk: excess 0-1 risk of the model's guess against the Bayes predictive, max_y p(y) - p(argmax_y q(y)).
+    foresight: mean of KL - excess, nats per token: 0 within its error for every causal model, positive for one that
+        sees the token it is asked for. Tokens whose KL is infinite are left out.
     tokens: scored.   bayes_cross_entropy: nats per token, on these documents.
     log_ratio_max: max over documents and t of log M_t = sum_{s <= t} log q(o_s) / p(o_s), nats. M is an e-process:
         it reaches 1 / alpha in a document with probability at most alpha, whatever q is (Ville 1939).
@@ -65,6 +69,8 @@ class LossGap(NamedTuple):
     excess: Mean
     kl: Mean
     tv: Mean
+    risk: Mean
+    foresight: Mean
     positions: list[Slice]
     places: list[Slice]
     surprises: list[Slice]
@@ -75,7 +81,8 @@ class LossGap(NamedTuple):
 
 
 class _Terms(NamedTuple):
-    """(B, T) per token: KL(p || q), excess of the token that came, TV, surprise -log p(o_t), max q, p(argmax q)."""
+    """(B, T) per token: KL(p || q), excess of the token that came, TV, surprise -log p(o_t), max q, p(argmax q),
+    max p - p(argmax q)."""
 
     kl: np.ndarray
     excess: np.ndarray
@@ -83,37 +90,40 @@ class _Terms(NamedTuple):
     surprise: np.ndarray
     confidence: np.ndarray
     right: np.ndarray
+    risk: np.ndarray
 
 
 def loss_gap(
     model: LanguageModel,
     mixture: MixtureOfHMMs,
-    documents: int,
-    length: int,
-    seed: int,
+    tokens_BxT: np.ndarray,
     advance: Callable[[int], None] = lambda documents: None,
 ) -> LossGap:
-    """Measure the gap on fresh documents.
+    """Measure the gap on documents.
 
     Args:
         model: any model over the mixture's tokens.
         mixture: the pretraining law.
-        documents, length: how many and how long.
-        seed: of the documents.
+        tokens_BxT: documents drawn from it.
         advance: called with the documents just done.
 
     Returns:
         LossGap.
+
+    Raises:
+        ModelError: a document that the mixture forbids, so that there is no Bayes to compare with.
     """
-    key = jax.random.fold_in(jax.random.key(seed), 5)
-    tokens_BxT = sample_documents(mixture, key, documents, length).tokens
     tables, parts = prepare(mixture), []
-    for begin in range(0, documents, CHUNK):
+    for begin in range(0, len(tokens_BxT), CHUNK):
         tokens = tokens_BxT[begin : begin + CHUNK]
-        predictive = np.asarray(filter_mixture(mixture, tokens, tables=tables).predictive)[:, :-1]
-        parts.append(_terms(tokens, predictive, model.log_probabilities(tokens)[:, :-1].astype(np.float64)))
+        padded = np.concatenate([tokens, np.repeat(tokens[-1:], CHUNK - len(tokens), 0)])  # one compilation
+        predictive = np.asarray(filter_mixture(mixture, padded, tables=tables).predictive)[:, :-1]
+        parts.append(_terms(padded, predictive, model.log_probabilities(padded)[:, :-1].astype(np.float64)))
         advance(len(tokens))
-    return _reduce(_Terms(*(np.concatenate(column) for column in zip(*parts, strict=True))))
+    terms = _Terms(*(np.concatenate(column)[: len(tokens_BxT)] for column in zip(*parts, strict=True)))
+    if not np.isfinite(terms.surprise).all():
+        raise ModelError("documents: one is impossible under the mixture; draw them from it")
+    return _reduce(terms)
 
 
 def _terms(tokens_BxT: np.ndarray, p_BxTxV: np.ndarray, log_q_BxTxV: np.ndarray) -> _Terms:
@@ -122,11 +132,12 @@ def _terms(tokens_BxT: np.ndarray, p_BxTxV: np.ndarray, log_q_BxTxV: np.ndarray)
         kl_BxT = np.where(p_BxTxV > 0, p_BxTxV * (log_p - log_q_BxTxV), 0.0).sum(-1)
     q_BxTxV = np.exp(log_q_BxTxV)
     came = tokens_BxT[..., None]
-    surprise = -np.take_along_axis(log_p, came, -1)[..., 0]
+    surprise = np.maximum(-np.take_along_axis(log_p, came, -1)[..., 0], 0.0)  # p may exceed 1 by a rounding
     excess = -surprise - np.take_along_axis(log_q_BxTxV, came, -1)[..., 0]
     guess = log_q_BxTxV.argmax(-1)[..., None]
     confidence, right = (np.take_along_axis(x, guess, -1)[..., 0] for x in (q_BxTxV, p_BxTxV))
-    return _Terms(kl_BxT, excess, 0.5 * np.abs(p_BxTxV - q_BxTxV).sum(-1), surprise, confidence, right)
+    risk, tv = excess_risk(p_BxTxV, q_BxTxV), 0.5 * np.abs(p_BxTxV - q_BxTxV).sum(-1)
+    return _Terms(kl_BxT, excess, tv, surprise, confidence, right, risk)
 
 
 def _reduce(terms: _Terms) -> LossGap:
@@ -146,21 +157,27 @@ def _reduce(terms: _Terms) -> LossGap:
         )
         for a, b in itertools.pairwise(SURPRISES)
     ]
-    every = _slice(terms, np.ones_like(place, bool), "all")
+    everywhere = np.ones_like(place, bool)
+    every, risk = _slice(terms, everywhere, "all"), ratio(terms.risk, everywhere)
+    finite = np.isfinite(terms.kl)
+    foresight = ratio(np.where(finite, terms.kl, 0.0) - np.where(finite, terms.excess, 0.0), finite)
     return LossGap(
-        every.excess, every.kl, every.tv, positions, [row for row in places if row.share], 
+        every.excess, every.kl, every.tv, risk, foresight, positions, [row for row in places if row.share],
         [row for row in surprises if row.share], documents * length, float(terms.surprise.mean()),
         float((-np.cumsum(terms.excess, axis=1)).max()), calibration_error(terms.confidence, terms.right),
     )  # fmt: skip
 
 
 def _slice(terms: _Terms, chosen_BxT: np.ndarray, words: str) -> Slice:
-    means = [_ratio(x, chosen_BxT) for x in (terms.kl, terms.excess, terms.tv)]
+    means = [ratio(x, chosen_BxT) for x in (terms.kl, terms.excess, terms.tv)]
     return Slice(words, float(chosen_BxT.mean()), *means)
 
 
-def _ratio(value_BxT: np.ndarray, chosen_BxT: np.ndarray) -> Mean:
-    """Mean over the chosen tokens; its error is that of a ratio of sums over independent documents (delta method)."""
+def ratio(value_BxT: np.ndarray, chosen_BxT: np.ndarray) -> Mean:
+    """Mean over the chosen tokens; its error is that of a ratio of sums over independent documents (delta method).
+
+    0 with error inf where nothing is chosen.
+    """
     documents, total = len(value_BxT), int(chosen_BxT.sum())
     if not total:
         return Mean(0.0, math.inf)

@@ -1,6 +1,7 @@
 """Language models by name: the shipped ones, a RUN or a file of weights, Bayes itself, and one that learnt nothing."""
 
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -8,8 +9,9 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Float32, Int
+from jaxtyping import Float64, Int
 
+from benchmarks.factories import from_factory, is_factory
 from lm.checkpoints import load_latest
 from lm.model import LanguageModel, NetworkModel
 from lm.presets import preset
@@ -26,7 +28,8 @@ CHUNK = 16
 
 
 class MixtureModel:
-    """A mixture of HMMs as a LanguageModel: exact Bayes. A row after an impossible prefix is all -inf, no law."""
+    """A mixture of HMMs as a LanguageModel: exact Bayes, in float64. A row after an impossible prefix is all -inf, no
+    law."""
 
     def __init__(self, name: str, mixture: MixtureOfHMMs):
         self._name, self.mixture, self.tables = name, mixture, prepare(mixture)
@@ -40,14 +43,14 @@ class MixtureModel:
         """Nothing was trained."""
         return 0
 
-    def log_probabilities(self, tokens_BxT: Int[np.ndarray, "B T"]) -> Float32[np.ndarray, "B T1 V"]:
+    def log_probabilities(self, tokens_BxT: Int[np.ndarray, "B T"]) -> Float64[np.ndarray, "B T1 V"]:
         """See lm.model.LanguageModel."""
         parts = []
         for begin in range(0, len(tokens_BxT), CHUNK):
             out = filter_mixture(self.mixture, tokens_BxT[begin : begin + CHUNK], tables=self.tables)
             defined = np.asarray(out.defined)[..., None]
             with np.errstate(divide="ignore"):
-                parts.append(np.log(np.where(defined, np.asarray(out.predictive), 0.0)).astype(np.float32))
+                parts.append(np.log(np.where(defined, np.asarray(out.predictive), 0.0)))
         return np.concatenate(parts)
 
 
@@ -57,14 +60,18 @@ def find_models(names: Sequence[str], instance: Instance) -> list[LanguageModel]
     Args:
         names: of each a shipped model (``lstm-small``, ``transformer-small``), ``bayes`` (the instance's own mixture),
             ``bayes(EPS)`` (smoothed), ``untrained``, ``shipped`` (all that were trained on this instance, which may be
-            none), the path of a RUN, or of a file of weights.
+            none), the path of a RUN, or of a file of weights, or ``module.py:factory`` (benchmarks.factories).
         instance: what they are to be asked about.
 
     Raises:
         ModelError: no such model, or one of another vocabulary.
     """
     each = [(name,) if name != "shipped" else shipped_for(instance) for name in names]
-    return [find_model(name, instance) for name in dict.fromkeys(itertools.chain.from_iterable(each))]
+    models = [find_model(name, instance) for name in dict.fromkeys(itertools.chain.from_iterable(each))]
+    twice = [label for label, count in Counter(model.name for model in models).items() if count > 1]
+    if twice:
+        raise ModelError(f"model: two of the models would be called {twice[0]!r}; rename one RUN or file")
+    return models
 
 
 def find_model(name: str, instance: Instance) -> LanguageModel:
@@ -79,11 +86,19 @@ def find_model(name: str, instance: Instance) -> LanguageModel:
         config = RunConfig(instance.name, "lstm", "small", chosen.network, chosen.optimiser, chosen.schedule)
         with jax.enable_x64(False):
             return NetworkModel(name, draw_network(config))
+    if is_factory(name):
+        return from_factory(name, mixture.n_tokens)
     config, network = _stored(name)
     if config.network.vocabulary != mixture.n_tokens:
         words = f"learnt {config.network.vocabulary} tokens ({config.instance}), {instance.name} has {mixture.n_tokens}"
         raise ModelError(f"model: {name} {words}; name a model trained on this instance")
-    return NetworkModel(Path(name).stem if name.endswith(".npz") else Path(name).name, network)
+    return NetworkModel(_label(name), network)
+
+
+def _label(name: str) -> str:
+    """What tables call the model at a path: RUN for RUN and for RUN/weights.npz, else the file's name."""
+    path = Path(name)
+    return path.resolve().parent.name if path.name == "weights.npz" else path.name.removesuffix(".npz") or name
 
 
 def shipped_for(instance: Instance) -> tuple[str, ...]:
@@ -120,4 +135,5 @@ def _stored(name: str) -> tuple[RunConfig, Any]:
             _, state, _ = load_latest(path / "checkpoints", start(draw_network(config), config.optimiser))
         return config, state.network
     known = ", ".join((*SHIPPED, "bayes", "bayes(0.01)", "untrained"))
-    raise ModelError(f"model: {name!r} is none of {known}, nor the path of a RUN or of its weights.npz")
+    paths = "the path of a RUN or of its weights.npz, nor module.py:factory"
+    raise ModelError(f"model: {name!r} is none of {known}, nor {paths}")

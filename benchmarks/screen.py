@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from benchmarks.conditions import least_room
+from benchmarks.gap_screen import gap_table
 from benchmarks.speed import Timing
 from benchmarks.speed_scaling import Scaling
 from benchmarks.verify import BayesLoss, Verification
@@ -112,6 +113,8 @@ def show(result: Verification, out: Console) -> None:
         out.print(
             f"{row.model}: excess over Bayes on the fresh documents [bold]{row.excess:.4f}[/bold] {error} nats/token"
         )
+    if result.gaps:
+        out.print(gap_table(result.gaps, "Models against exact Bayes (± one standard error; more with: gap)"))
 
 
 def assumption_table(result: Verification) -> Table:

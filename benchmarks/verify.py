@@ -9,7 +9,9 @@ import numpy as np
 import xarray as xr
 
 from benchmarks.conditions import Statements, check_statements, conditions_dataset
-from benchmarks.curves import in_context_curves
+from benchmarks.curves import DEFAULT_KS, in_context_curves
+from benchmarks.gap import ModelGap, one_model
+from benchmarks.gap_store import compact
 from benchmarks.paired import Held, excess, log_bayes
 from lm.model import LanguageModel
 from simulators.datasets import Documents
@@ -20,7 +22,8 @@ from theory import ModelError, PromptLaw, filter_mixture
 from theory.assumptions import Assumption, check_assumptions, worst_case
 from theory.filter import weigh
 
-DEFAULT_KS = (3, 5, 8, 10)
+MARTINGALE_DOCUMENTS = 16
+"""For the martingale gap, which is the slowest of the models' measures; ``gap`` takes more."""
 
 
 class BayesLoss(NamedTuple):
@@ -65,7 +68,8 @@ class ModelLoss(NamedTuple):
 
 
 class Verification(NamedTuple):
-    """Everything that ``verify`` found. ``validation`` is the published validation split, where there is one."""
+    """Everything that ``verify`` found. ``validation`` is the published validation split, where there is one; ``gaps``
+    are what ``gap`` finds on documents, without probes and orders."""
 
     instance: Instance
     settings: Settings
@@ -75,6 +79,7 @@ class Verification(NamedTuple):
     bayes: BayesLoss
     validation: BayesLoss | None
     models: list[ModelLoss]
+    gaps: list[ModelGap]
 
 
 def check_settings(settings: Settings, instance: Instance) -> Settings:
@@ -150,8 +155,14 @@ def verify(
             gap = excess(model, held)
             losses.append(ModelLoss(model.name, gap.nats, gap.standard_error, gap.tokens))
             advance(1)
+    gaps = [
+        one_model(
+            model, instance, documents, min(settings.ks), settings.seed, start, orders=False, few=MARTINGALE_DOCUMENTS
+        )
+        for model in models
+    ]
     worst = worst_case(reports, list(laws))
-    return Verification(instance, settings, worst, statements, curves, bayes, validation, losses)
+    return Verification(instance, settings, worst, statements, curves, bayes, validation, losses, gaps)
 
 
 def prompt_laws(instance: Instance, ks: Sequence[int]) -> dict[str, PromptLaw]:
@@ -212,6 +223,7 @@ def as_json(result: Verification) -> dict[str, Any]:
         "curves": curve_rows(result.curves),
         "bayes": result.bayes,
         "models": result.models,
+        "gap": [compact(found) for found in result.gaps],
         "bayes_published_validation": result.validation,
     }
 

@@ -7,6 +7,7 @@ The state is stored flat, path -> array: weights, optimiser state and step. The 
 run's seed it gives the data's and the dropout's keys (lm.data, lm.step).
 """
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -92,7 +93,8 @@ def save(folder: Path, step: int, tree: Any) -> None:
                 shutil.rmtree(folder / str(old))
     except Exception as error:  # Orbax passes on whatever its storage layer raises
         if first:
-            shutil.rmtree(target, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                _clear(folder)
         reason = " ".join(str(error).split())[:300]
         raise CheckpointError(f"{target}: cannot be written ({reason}); free some space, then --resume") from error
 

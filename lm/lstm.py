@@ -24,6 +24,7 @@ class LSTMConfig(NamedTuple):
     layers: how many.
     embedding: width of a token embedding before the first layer, or None for a table straight into its gates.
     dropout: rate, on the embedding and on the output of every layer.
+    multiplicative: whether a token also scales the hidden state of the first layer before the recurrent product.
     """
 
     vocabulary: int
@@ -31,6 +32,7 @@ class LSTMConfig(NamedTuple):
     layers: int = 1
     embedding: int | None = None
     dropout: float = 0.0
+    multiplicative: bool = False
 
 
 class LSTM(eqx.Module):
@@ -40,6 +42,7 @@ class LSTM(eqx.Module):
     inputs: list[Dense]
     weights: list[Float[Array, "H G"]]
     output: Dense
+    scale: Float[Array, "V1 H"] | None
     config: LSTMConfig = eqx.field(static=True)
 
     @staticmethod
@@ -53,7 +56,9 @@ class LSTM(eqx.Module):
             fan = width if layer else embedding
             if fan:
                 dense = Dense.drawn(next(keys), fan, 4 * width, fan**-0.5)
-                inputs.append(eqx.tree_at(lambda d: d.bias_O, dense, forget_G))
+                inputs.append(
+                    eqx.tree_at(lambda d: d.bias_O, dense, forget_G.copy())
+                )  # shared, it could not be donated
         rows = config.vocabulary + 1
         if embedding:
             table = jax.random.normal(next(keys), (rows, embedding))
@@ -61,7 +66,8 @@ class LSTM(eqx.Module):
             table = 0.1 * jax.random.normal(next(keys), (rows, 4 * width)) + forget_G
         weights = [width**-0.5 * jax.random.normal(next(keys), (width, 4 * width)) for _ in range(config.layers)]
         output = Dense.drawn(next(keys), width, config.vocabulary, 0.3 * width**-0.5)
-        return LSTM(table, inputs, weights, output, config)
+        scale = jnp.ones((rows, width)) if config.multiplicative else None
+        return LSTM(table, inputs, weights, output, scale, config)
 
     def __call__(self, tokens_BxT: Int[Array, "B T"], key: PRNGKeyArray | None = None) -> Float[Array, "B T1 V"]:
         """Logits of the next token after every prefix, the empty one included.
@@ -87,7 +93,8 @@ class LSTM(eqx.Module):
         batch, width = tokens_BxT.shape[0], self.config.width
         begun_BxS = jnp.pad(tokens_BxT, ((0, 0), (1, 0)), constant_values=self.config.vocabulary)
         keys = split(key, self.config.layers + 1)
-        x_NxD = look_up(self.table, begun_BxS.T.reshape(-1))
+        begun_N = begun_BxS.T.reshape(-1)
+        x_NxD = look_up(self.table, begun_N)
         if self.config.embedding:
             x_NxD = self.inputs[0](drop(x_NxD, self.config.dropout, keys[0]))
         rest = self.inputs[1:] if self.config.embedding else self.inputs
@@ -95,7 +102,10 @@ class LSTM(eqx.Module):
         for layer, weight_Hx4H in enumerate(self.weights):
             if layer:
                 x_NxD = rest[layer - 1](x_NxD)
-            h_SxBxH = recur(x_NxD.reshape(-1, batch, 4 * width), weight_Hx4H)
+            scale_SxBxH = None
+            if self.scale is not None and not layer:
+                scale_SxBxH = look_up(self.scale, begun_N).reshape(-1, batch, width)
+            h_SxBxH = recur(x_NxD.reshape(-1, batch, 4 * width), weight_Hx4H, scale_SxBxH)
             x_NxD = drop(h_SxBxH.reshape(-1, width), self.config.dropout, keys[layer + 1])
             out.append(x_NxD)
         return out

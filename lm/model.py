@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float32, Int
+from jaxtyping import Array, Float, Float32, Int
 
 from lm.lstm import LSTM
 from lm.transformer import Transformer
@@ -25,14 +25,14 @@ class LanguageModel(Protocol):
         """What tables and figures call it."""
         ...
 
-    def log_probabilities(self, tokens_BxT: Int[np.ndarray, "B T"]) -> Float32[np.ndarray, "B T1 V"]:
+    def log_probabilities(self, tokens_BxT: Int[np.ndarray, "B T"]) -> Float[np.ndarray, "B T1 V"]:
         """Row t is log p( . | the first t tokens), t = 0 .. T; each row's exponentials sum to one.
 
         Args:
             tokens_BxT: tokens, integers in 0 .. V - 1.
 
         Returns:
-            (B, T + 1, V) natural logarithms.
+            (B, T + 1, V) natural logarithms: float32 from a network, float64 from what is computed in it.
         """
         ...
 

@@ -6,7 +6,7 @@ SOAP runs Adam in the eigenbasis Q of an average of G Gᵀ (here along a matrix'
     m <- b1 m + (1 - b1) Qᵀ G,    v <- b2 v + (1 - b2) (Qᵀ G)²,    update = Q ( m / sqrt v )
 
 with both averages corrected for their start at 0, and m turned along with Q. What is no matrix, or is longer than
-``cap`` on both sides, gets Adam.
+``cap`` on both sides or shorter than 8 on one, gets Adam.
 
 Source: Loshchilov & Hutter 2019 (AdamW); Vyas et al. 2024 (SOAP).
 """
@@ -71,7 +71,7 @@ def soap(b1: float = 0.95, b2: float = 0.95, every: int = 10, cap: int = 512) ->
     """
 
     def side(x: jax.Array) -> int | None:
-        return None if x.ndim != 2 or min(x.shape) > cap else min(x.shape)
+        return None if x.ndim != 2 or not 8 <= min(x.shape) <= cap else min(x.shape)
 
     def start(parameters: Any) -> SoapState:
         zeros = lambda: jax.tree.map(jnp.zeros_like, parameters)  # noqa: E731

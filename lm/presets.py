@@ -54,9 +54,9 @@ def _paper(layers: int) -> Preset:
 
 TRANSFORMERS = {
     "small": Preset(
-        TransformerConfig(0, width=128, layers=3, heads=2, window=32),
+        TransformerConfig(0, width=128, layers=3, heads=2, window=32, taps=3),
         OptimiserConfig("soap", 0.95, 0.95),
-        Schedule(12_000_000, (Phase(0.0, 8, 64), Phase(0.5, 16, 64), Phase(0.85, 4, 256)), 4e-3),
+        Schedule(16_500_000, (Phase(0.0, 8, 64), Phase(0.5, 16, 64), Phase(0.85, 4, 256)), 5e-3),
         "fresh",
     ),
     "tiny": Preset(
@@ -71,9 +71,9 @@ TRANSFORMERS = {
 }
 LSTMS = {
     "small": Preset(
-        LSTMConfig(0, width=256),
+        LSTMConfig(0, width=256, multiplicative=True),
         OptimiserConfig("adamw", 0.9, 0.99),
-        Schedule(20_000_000, (Phase(0.0, 16, 64), Phase(0.5, 32, 64), Phase(0.8, 16, 256)), 2e-2),
+        Schedule(56_000_000, (Phase(0.0, 16, 64), Phase(0.5, 32, 64), Phase(0.8, 16, 256)), 2e-2),
         "fresh",
     ),
     "tiny": Preset(

@@ -69,7 +69,7 @@ def plan(schedule: Schedule) -> Plan:
         raise ModelError(f"phases: they begin at {begins}; begin at 0 and rise below 1")
     ends = [*begins[1:], 1.0]
     counts = [
-        int((end - phase.begin) * schedule.tokens / (phase.batch * phase.length))
+        int((end - phase.begin) * schedule.tokens / (phase.batch * phase.length) + 1e-9)  # 1 - 0.8 < 0.2
         for phase, end in zip(phases, ends, strict=True)
     ]
     steps = sum(counts)

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+import threadpoolctl
 
 from lm.checkpoints import CheckpointError, load_latest, save, steps_of
 from lm.data import Batches, fresh_batches, released_batches
@@ -101,26 +102,40 @@ def train(
         raise ModelError(f"devices: {config.devices} asked for, {jax.device_count()} found; ask for fewer")
     if jax.process_index():
         return _Loop(config, instance, folder, chart, cadence or Cadence.of(chart.steps), None, report).run(resume)
-    _prepare(config, folder, resume)
+    _check_place(folder, resume)
     with locked(folder):
+        _prepare(config, folder, resume)
         return _Loop(config, instance, folder, chart, cadence or Cadence.of(chart.steps), evaluate, report).run(resume)
 
 
-def _prepare(config: RunConfig, folder: Path, resume: bool) -> None:
-    """Make RUN, or make sure that it is this run's."""
+def _check_place(folder: Path, resume: bool) -> None:
+    """Make RUN, or make sure that it may be used. What a kill left of a run without a configuration is no obstacle."""
     if (folder / "config.json").exists():
         if not resume:
             raise ModelError(f"out: {folder} holds a run already; give --resume, or name another directory")
-        stored = read_config(folder)
-        for field in RunConfig._fields:
-            if getattr(stored, field) != getattr(config, field):
-                raise ModelError(
-                    f"{field}: {folder} was begun with {getattr(stored, field)}, not {getattr(config, field)}"
-                )
-    else:
-        if folder.is_dir() and any(folder.iterdir()):
-            raise ModelError(f"out: {folder} is not empty and holds no run; name another directory")
+    elif folder.is_dir() and any(path.name != "lock" and path not in _torn(folder) for path in folder.iterdir()):
+        raise ModelError(f"out: {folder} is not empty and holds no run; name another directory")
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def _torn(folder: Path) -> list[Path]:
+    """What a kill left of files that were being written aside."""
+    names = ("config.json", "metrics.jsonl", "weights.npz")
+    return [path for name in names for path in folder.glob(f".{name}.*.part")]
+
+
+def _prepare(config: RunConfig, folder: Path, resume: bool) -> None:
+    """Write RUN's configuration, or make sure that it is this one; the lock is held."""
+    _check_place(folder, resume)
+    for path in _torn(folder):
+        path.unlink()
+    if not (folder / "config.json").exists():
         write_config(folder, config)
+        return
+    stored = read_config(folder)
+    for field in RunConfig._fields:
+        if getattr(stored, field) != getattr(config, field):
+            raise ModelError(f"{field}: {folder} was begun with {getattr(stored, field)}, not {getattr(config, field)}")
 
 
 class _Loop:
@@ -145,6 +160,10 @@ class _Loop:
         self.spent = 0.0
 
     def run(self, resume: bool) -> Trained:
+        with _one_blas_thread():
+            return self._run(resume)
+
+    def _run(self, resume: bool) -> Trained:
         state, done = self._begin(resume)
         losses: list[jax.Array] = []
         self.begun = (time.process_time(), time.perf_counter(), int(self.chart.tokens_S1[done]))
@@ -214,6 +233,14 @@ class _Loop:
         kept = steps_of(self.folder / "checkpoints")
         state = f"the state after step {kept[-1]} is kept in {self.folder}" if kept else "no state was kept yet"
         raise TrainingStopped(f"stopped at step {done}: {why}; {state}")
+
+
+def _one_blas_thread() -> threadpoolctl.threadpool_limits:
+    """SOAP's orthonormal bases come from LAPACK, which JAX takes from SciPy. On matrices this small its threads wait
+    for one another ten times longer than they work when another process wants the cores (1.0 s a step against 0.07)."""
+    import scipy.linalg  # noqa: F401 - loads the library that is to be limited
+
+    return threadpoolctl.threadpool_limits(1, user_api="blas")
 
 
 def _batches(config: RunConfig, instance: Instance, chart: Plan) -> Batches:

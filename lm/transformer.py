@@ -1,9 +1,10 @@
 """The decoder-only Transformer.
 
-Two dialects share the code: the small one (rotary positions, a local window, RMS norms, relu², no biases) and the
-published GPT-2 (learned positions, full attention, layer norms, GELU, biases, tied output table).
+Two dialects share the code: the small one (rotary positions, a local window, RMS norms, relu², no biases, short causal
+filters on queries, keys and values) and the published GPT-2 (learned positions, full attention, layer norms, GELU,
+biases, tied output table).
 
-Source: Vaswani et al. 2017; GPT-2 Radford et al. 2019; relu² So et al. 2021.
+Source: Vaswani et al. 2017; GPT-2 Radford et al. 2019; relu² and the filters So et al. 2021.
 """
 
 from typing import Literal, NamedTuple
@@ -26,6 +27,7 @@ class TransformerConfig(NamedTuple):
     context: rows of the table of learned positions, or None for rotary ones.
     dialect: ``modern`` (RMS norms, relu², no biases) or ``gpt2`` (layer norms, GELU, biases, tied output table).
     dropout: rate, on embeddings, attention weights and what each half layer adds.
+    taps: length of a causal filter, one for each channel, that queries, keys and values go through; 1 is none.
     """
 
     vocabulary: int
@@ -36,6 +38,7 @@ class TransformerConfig(NamedTuple):
     context: int | None = None
     dialect: Literal["modern", "gpt2"] = "modern"
     dropout: float = 0.0
+    taps: int = 1
 
 
 class Layer(eqx.Module):
@@ -43,6 +46,7 @@ class Layer(eqx.Module):
 
     norm_attention: RMSNorm | LayerNorm
     qkv: Dense
+    taps_SxO: Float[Array, "S O"] | None
     mix: Dense
     norm_feedforward: RMSNorm | LayerNorm
     up: Dense
@@ -57,6 +61,7 @@ class Layer(eqx.Module):
         return Layer(
             norm_attention=_norm(config),
             qkv=Dense.drawn(keys[0], width, 3 * width, scale(width), gpt2),
+            taps_SxO=None if config.taps == 1 else jnp.zeros((config.taps, 3 * width)).at[0].set(1.0),
             mix=Dense.drawn(keys[1], width, width, shrink * scale(width), gpt2),
             norm_feedforward=_norm(config),
             up=Dense.drawn(keys[2], width, 4 * width, scale(width), gpt2),
@@ -67,12 +72,24 @@ class Layer(eqx.Module):
         self, x_NxD: Float[Array, "N D"], batch: int, config: TransformerConfig, key: PRNGKeyArray | None
     ) -> Float[Array, "N D"]:
         keys = split(key, 3)
-        qkv = self.qkv(self.norm_attention(x_NxD)).reshape(batch, -1, 3, config.heads, config.width // config.heads)
+        qkv = self.qkv(self.norm_attention(x_NxD)).reshape(batch, -1, 3 * config.width)
+        if self.taps_SxO is not None:
+            qkv = convolve(qkv, self.taps_SxO)
+        qkv = qkv.reshape(batch, -1, 3, config.heads, config.width // config.heads)
         mixed_NxD = attend(qkv, config.window, config.context is None, config.dropout, keys[0])
         x_NxD = x_NxD + drop(self.mix(mixed_NxD), config.dropout, keys[1])
         hidden_NxF = self.up(self.norm_feedforward(x_NxD))
         hidden_NxF = jax.nn.gelu(hidden_NxF) if config.dialect == "gpt2" else jax.nn.relu(hidden_NxF) ** 2
         return x_NxD + drop(self.down(hidden_NxF), config.dropout, keys[2])
+
+
+def convolve(x_BxTxO: Float[Array, "B T O"], taps_SxO: Float[Array, "S O"]) -> Float[Array, "B T O"]:
+    """Every channel's own causal filter: y_t = sum_s taps_s x_{t-s}, with x = 0 before the document."""
+    length = x_BxTxO.shape[1]
+    padded = jnp.pad(x_BxTxO, ((0, 0), (len(taps_SxO) - 1, 0), (0, 0)))
+    begin = len(taps_SxO) - 1
+    shifted = [padded[:, begin - s : begin - s + length] * taps_SxO[s] for s in range(len(taps_SxO))]
+    return sum(shifted[1:], shifted[0])
 
 
 def _norm(config: TransformerConfig) -> RMSNorm | LayerNorm:

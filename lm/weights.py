@@ -40,12 +40,14 @@ def read_weights(path: Path) -> tuple[RunConfig, LSTM | Transformer]:
         ModelError: missing, damaged, or not a file of ``write_weights``.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        content = io.BytesIO(path.read_bytes())  # NumPy leaves a file open that it cannot read
+        with np.load(content, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         config = from_json(json.loads(str(arrays.pop(CONFIG))), str(path))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
         raise ModelError(f"{path}: not a file of trained weights ({error})") from error
-    like = eqx.filter_eval_shape(draw_network, config)
+    with jax.enable_x64(False):  # networks live in float32 whatever the caller computes in
+        like = eqx.filter_eval_shape(draw_network, config)
     like = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype) if isinstance(x, jax.ShapeDtypeStruct) else x, like)
     try:
         return config, unflatten(like, arrays, str(path))

@@ -28,7 +28,7 @@ def test_the_readme_lists_every_mutation_with_its_test():
 @pytest.mark.slow
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
 def test_each_error_is_caught(mutation, tmp_path):
-    for name in ("theory", "simulators", "tests", "pyproject.toml"):
+    for name in ("theory", "simulators", "lm", "benchmarks", "tests", "pyproject.toml"):
         source = ROOT / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}

@@ -11,13 +11,15 @@ from lm.model import LanguageModel, NetworkModel
 from lm.presets import LSTMS, TRANSFORMERS, preset
 from lm.run import RunConfig, draw_network
 from lm.step import make_mesh, make_step, shard, start
-from lm.transformer import Transformer, TransformerConfig
+from lm.transformer import Transformer, TransformerConfig, convolve
 from theory import ModelError
 
 NETWORKS = {
     "lstm": lambda key: LSTM.drawn(LSTMConfig(7, width=8), key),
     "lstm, two layers": lambda key: LSTM.drawn(LSTMConfig(7, 8, 2, 5, 0.1), key),
+    "lstm, multiplicative": lambda key: LSTM.drawn(LSTMConfig(7, width=8, multiplicative=True), key),
     "local": lambda key: Transformer.drawn(TransformerConfig(7, 8, 2, 2, window=4), key),
+    "convolved": lambda key: Transformer.drawn(TransformerConfig(7, 8, 2, 2, window=4, taps=3), key),
     "full": lambda key: Transformer.drawn(TransformerConfig(7, 8, 2, 2, window=None), key),
     "gpt2": lambda key: Transformer.drawn(TransformerConfig(7, 8, 2, 2, None, 16, "gpt2", 0.1), key),
 }
@@ -55,6 +57,15 @@ def test_rows_of_a_batch_do_not_see_one_another(network):
     model = NetworkModel("x", network)
     together = model.log_probabilities(tokens)
     np.testing.assert_allclose(together[1:2], model.log_probabilities(tokens[1:2]), atol=1e-5)
+
+
+def test_a_convolution_is_each_channels_own_causal_filter():
+    """Against numpy.convolve, channel by channel."""
+    x, taps = np.random.default_rng(0).normal(size=(2, 9, 5)), np.random.default_rng(1).normal(size=(3, 5))
+    ours = convolve(jnp.asarray(x, jnp.float32), jnp.asarray(taps, jnp.float32))
+    for b in range(2):
+        for o in range(5):
+            np.testing.assert_allclose(ours[b, :, o], np.convolve(x[b, :, o], taps[:, o])[:9], atol=1e-5)
 
 
 def test_dropout_acts_with_a_key_only(network):

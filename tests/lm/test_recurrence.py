@@ -10,13 +10,13 @@ from lm.lstm import LSTM, LSTMConfig
 from lm.recurrence import recur
 
 
-def _plain(gates_TxBx4H, weight_Hx4H):
+def _plain(gates_TxBx4H, weight_Hx4H, scale_TxBxH=None):
     """The definition, one Python step a token."""
     width = weight_Hx4H.shape[0]
     h = c = jnp.zeros((gates_TxBx4H.shape[1], width))
     out = []
-    for x in gates_TxBx4H:
-        z = x + h @ weight_Hx4H
+    for t, x in enumerate(gates_TxBx4H):
+        z = x + (h if scale_TxBxH is None else h * scale_TxBxH[t]) @ weight_Hx4H
         i, f, g, o = (z[:, j * width : (j + 1) * width] for j in range(4))
         c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
         h = jax.nn.sigmoid(o) * jnp.tanh(c)
@@ -37,6 +37,20 @@ def test_states_and_both_gradients_are_those_of_the_definition(length):
     for function in (lambda f: f(gates, weight), lambda f: jax.vjp(f, gates, weight)[1](direction)):
         for ours, plain in zip(jax.tree.leaves(function(recur)), jax.tree.leaves(function(_plain)), strict=True):
             np.testing.assert_allclose(ours, plain, atol=2e-6)
+
+
+@pytest.mark.parametrize("length", [1, 2, 9])
+def test_a_scaled_recurrence_and_its_three_gradients_are_those_of_the_definition(length):
+    gates, weight, direction = _drawn(length)
+    scale = 1.0 + 0.5 * jax.random.normal(jax.random.key(5), direction.shape)
+    for function in (lambda f: f(gates, weight, scale), lambda f: jax.vjp(f, gates, weight, scale)[1](direction)):
+        for ours, plain in zip(jax.tree.leaves(function(recur)), jax.tree.leaves(function(_plain)), strict=True):
+            np.testing.assert_allclose(ours, plain, atol=3e-6)
+
+
+def test_a_scale_of_one_changes_nothing():
+    gates, weight, direction = _drawn(6)
+    np.testing.assert_allclose(recur(gates, weight, jnp.ones_like(direction)), recur(gates, weight), atol=1e-7)
 
 
 def test_the_forward_pass_alone_is_that_of_the_differentiated_one():

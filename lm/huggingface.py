@@ -1,0 +1,153 @@
+"""PyTorch and Hugging Face causal language models as models of this suite.
+
+A causal network gives, at every position, a law of the next token. Three things have to be settled before its answers
+can be compared with Bayes:
+
+- *before the first token* most networks have no law. With ``begin_token`` the documents are fed with that token in
+  front, and the law after it is the first; without one the first law is uniform over the V tokens, by convention;
+- *more outputs than V tokens*: the law is renormalised over tokens 0 .. V - 1, log q(v) - log sum_{u < V} q(u). The
+  mass that this takes from elsewhere is what ``lost_mass`` reports;
+- *a context* that is too short is an error, never a silent cut.
+
+PyTorch and transformers come with the extra ``implicit-bayes[hf]`` and are imported where they are used.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, Float64, Int
+
+from theory.checks import ModelError
+
+ROWS = 1 << 14
+"""Positions whose logits are worked out together."""
+
+
+class TorchModel:
+    """A PyTorch network as a LanguageModel (lm.model)."""
+
+    def __init__(
+        self,
+        name: str,
+        network: Callable[[Any], Any],
+        vocabulary: int,
+        begin_token: int | None = None,
+        context: int | None = None,
+        outputs: int | None = None,
+    ):
+        """Args:
+            name: what tables and figures call it.
+            network: (B, S) int64 tensor -> (B, S, W) logits, W >= V, position s seeing tokens 0 .. s only. A module is
+                put into evaluation mode, and stays on its device.
+            vocabulary: V.
+            begin_token: fed before every document, any token that the network knows; None: the first law is uniform.
+            context: most tokens that the network takes, ``begin_token`` included, or None for no limit.
+            outputs: W, if known beforehand.
+
+        Raises:
+            ModelError: no vocabulary, or a begin token or vocabulary that the network does not have.
+        """
+        if vocabulary < 1:
+            raise ModelError(f"vocabulary: {vocabulary} is below 1")
+        if outputs is not None and vocabulary > outputs:
+            raise ModelError(f"vocabulary: {name} knows {outputs} tokens, {vocabulary} are asked of it")
+        if begin_token is not None and not 0 <= begin_token < (outputs or math.inf):
+            raise ModelError(f"begin_token: {name} has no token {begin_token}")
+        self._name, self.network, self.vocabulary = name, network, vocabulary
+        self.begin_token, self.context = begin_token, context
+        if hasattr(network, "eval"):
+            network.eval()
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers were trained (0 of a network that does not say)."""
+        own = getattr(self.network, "parameters", list)
+        return sum(each.numel() for each in own())
+
+    def log_probabilities(self, tokens_BxT: Int[np.ndarray, "B T"]) -> Float32[np.ndarray, "B T1 V"]:
+        """See LanguageModel.
+
+        Raises:
+            ModelError: more tokens than the context, tokens outside 0 .. V - 1, or logits that are no law's.
+        """
+        return self._ask(tokens_BxT)[0]
+
+    def lost_mass(self, tokens_BxT: Int[np.ndarray, "B T"]) -> Float64[np.ndarray, "B T1"]:
+        """The share of each law that lay outside the V tokens before it was renormalised."""
+        return self._ask(tokens_BxT)[1]
+
+    def _ask(self, tokens_BxT: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        batch, length = tokens_BxT.shape
+        begun = self.begin_token is not None
+        if self.context is not None and length + begun > self.context:
+            what = f"{length} tokens{' and one to begin with' if begun else ''}"
+            raise ModelError(f"length: {what} where {self.name} takes {self.context}; ask for shorter documents")
+        if tokens_BxT.size and not 0 <= tokens_BxT.min() <= tokens_BxT.max() < self.vocabulary:
+            raise ModelError(f"tokens: {self.name} is asked about tokens outside 0..{self.vocabulary - 1}")
+        log_q = np.full((batch, length + 1, self.vocabulary), -math.log(self.vocabulary), np.float32)
+        lost = np.zeros((batch, length + 1))
+        fed_BxS = np.concatenate([np.full((batch, int(begun)), self.begin_token or 0), tokens_BxT], axis=1)
+        rows = max(1, ROWS // max(1, fed_BxS.shape[1]))
+        for begin in range(0, batch if fed_BxS.shape[1] else 0, rows):
+            part = slice(begin, begin + rows)
+            log_q[part, 1 - begun :], lost[part, 1 - begun :] = self._laws(fed_BxS[part])
+        return log_q, lost
+
+    def _laws(self, fed_BxS: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(B, S, V) log-probabilities after every token that was fed, and (B, S) the mass outside."""
+        import torch
+
+        own = next(iter(getattr(self.network, "parameters", list)()), None)
+        fed = torch.as_tensor(fed_BxS.astype(np.int64), device=None if own is None else own.device)
+        with torch.no_grad():
+            logits_BxSxW = self.network(fed)
+        shape = tuple(logits_BxSxW.shape)
+        if shape[:2] != fed_BxS.shape or len(shape) != 3 or shape[2] < self.vocabulary:
+            wanted = f"{(*fed_BxS.shape, self.vocabulary)} or more outputs"
+            raise ModelError(f"model: {self.name} gives logits of shape {shape} where {wanted} are needed")
+        all_log_q = torch.log_softmax(logits_BxSxW.double(), -1)
+        log_q = all_log_q[..., : self.vocabulary]
+        inside = torch.logsumexp(log_q, -1, keepdim=True)
+        outside = all_log_q[..., self.vocabulary :].exp().sum(-1)
+        if not bool(torch.isfinite(inside).all()):
+            raise ModelError(f"model: {self.name} gives logits that are no law over tokens 0..{self.vocabulary - 1}")
+        return (log_q - inside).float().cpu().numpy(), outside.cpu().numpy()
+
+
+class HuggingFaceModel(TorchModel):
+    """A causal language model of ``transformers`` as a LanguageModel.
+
+    Give ``begin_token=model.config.bos_token_id`` where the model was trained with that token in front of every
+    document; it is not taken from the configuration unasked, since many models were not.
+    """
+
+    def __init__(self, name: str, model: Any, vocabulary: int | None = None, begin_token: int | None = None):
+        """Args:
+            name: what tables and figures call it.
+            model: e.g. a ``GPT2LMHeadModel``; its token ids 0 .. V - 1 are taken for the suite's tokens.
+            vocabulary: V; by default all of the model's.
+            begin_token: see TorchModel.
+
+        Raises:
+            ModelError: see TorchModel.
+        """
+        config = model.config
+        context = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
+        vocabulary = config.vocab_size if vocabulary is None else vocabulary
+        super().__init__(name, _Logits(model), vocabulary, begin_token, context, config.vocab_size)
+
+
+class _Logits:
+    """tokens -> logits of a Hugging Face model."""
+
+    def __init__(self, model: Any):
+        self.model, self.parameters, self.eval = model, model.parameters, model.eval
+
+    def __call__(self, tokens: Any) -> Any:
+        return self.model(input_ids=tokens, use_cache=False).logits
