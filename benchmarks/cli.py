@@ -55,7 +55,8 @@ def verify(
         length: tokens in each of them.
         seed: of prompts, documents and every estimate that samples.
         model: language models set beside Bayes: lstm-small, transformer-small, bayes, untrained, the path of a RUN
-            or of its weights.npz; "shipped" is all that come with the suite for this instance, and no name is none.
+            or of its weights.npz, or module.py:factory; "shipped" is all that come with the suite
+            for this instance, and no name is none.
         certify: also prove the verdicts in ball arithmetic, on instances whose entries are short decimals.
         compare: further instances, verified one after the other and shown side by side.
         out: directory for figures (PNG, SVG), results.nc and results.json (one folder an instance with --compare).
@@ -191,7 +192,8 @@ def gap(
       implicit-bayes gap runs/mine/weights.npz --instance my-mixture.npz --k 3 5 --n 0 1 2 4 8 16
 
     Args:
-        models: lstm-small, transformer-small, bayes, bayes(EPS), untrained, the path of a RUN or of its weights.npz.
+        models: lstm-small, transformer-small, bayes, bayes(EPS), untrained, the path of a RUN or of its weights.npz,
+            or module.py:factory (a model of your own, see docs/models.md).
         instance: a name or the path of an .npz.
         k: example lengths in tokens (default: the instance's own k, else 3 5 8 10).
         n: numbers of examples in the prompt; scaling laws need six at least.
@@ -242,7 +244,7 @@ def figures(directory: Annotated[Positional[Path], arg(metavar="DIR")], /, json:
       implicit-bayes figures out/ginc
 
     Args:
-        directory: the --out directory of an earlier verify.
+        directory: the --out directory of an earlier verify, or a RUN.
         json: file for a machine-readable list of what was written.
     """
     from benchmarks import jobs
@@ -276,41 +278,47 @@ def statements(
 def bench(
     instance: Annotated[Positional[str], arg(metavar="INSTANCE")] = "ginc",
     /,
-    task: Literal["evidence", "posterior+predictive", "sampling", "kl", "all"] = "all",
+    task: Literal["evidence", "posterior+predictive", "sampling", "kl", "memory", "train", "all"] = "all",
     documents: int = 100,
     length: int = 1000,
     repeats: int = 3,
     epsilon: tuple[float, ...] = (0.0, 0.01),
     scaling: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     seed: int = 0,
+    preset: Literal["small", "tiny"] = "small",
     out: Annotated[Path | None, arg(metavar="DIR")] = None,
     json: Json = None,
 ) -> None:
     """Speed against the other libraries that are installed, at their best settings, in one run.
 
+    Of the evidence of one concept, the posterior and predictive of all, sampling and KL; or (--task train) of training
+    steps of both architectures, beside PyTorch; or (--task memory) of ten million tokens filtered in bounded memory.
     Agreement is checked before anything is timed. Times are CPU seconds of the process (all threads), compilation
     apart, repeats interleaved; pin the process to one core, one thread a library, to compare cores.
 
     Try:
       implicit-bayes bench --json bench.json --out out/bench
       implicit-bayes bench ginc --task evidence --repeats 5
+      implicit-bayes bench --task train --repeats 9
       OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 taskset -c 0 implicit-bayes bench --json bench.json
 
     Args:
         instance: a name or the path of an .npz.
-        task: one task, or all of them.
+        task: one task; or all of them but memory and train.
         documents: how many, drawn from the instance.
         length: tokens in each.
         repeats: interleaved repeats; the median is reported.
         epsilon: smoothing levels of the instance, 0 for itself (kl: only those above 0, since it is infinite there).
         scaling: also time the evidence against tokens, states, concepts, support width and batch (minutes).
         seed: of the documents.
+        preset: of the networks (train).
         out: directory for the figures.
         json: file for the machine-readable result.
     """
-    from benchmarks import jobs
+    from benchmarks import bench_job
 
-    jobs.bench(instance, task, documents, length, repeats, epsilon, scaling, seed, out, json)
+    settings = bench_job.Settings(documents, length, repeats, epsilon, scaling, seed, preset)
+    bench_job.bench(instance, task, settings, out, json)
 
 
 COMMANDS: dict[str, Callable[..., Any]] = {

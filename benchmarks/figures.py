@@ -1,7 +1,7 @@
 """The figures of a verification, drawn from stored results only (results.nc), as PNG and SVG."""
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
 
@@ -17,18 +17,23 @@ from simulators.atomic import written_aside
 STYLE = "house.mplstyle"
 
 
-def draw_all(results: xr.Dataset, directory: Path) -> list[Path]:
+Figures = Mapping[str, Callable[[xr.Dataset], Figure | None]]
+"""File name -> what draws it from stored results; None where the results lack the data."""
+
+
+def draw_all(results: xr.Dataset, directory: Path, figures: Figures | None = None) -> list[Path]:
     """Every figure that ``results`` has the data for, in DIR.
 
     Args:
-        results: what ``verify`` stored.
+        results: what ``verify`` or ``gap`` stored.
         directory: where PNG and SVG files go (each written aside, then renamed).
+        figures: which; those of ``verify`` by default.
 
     Returns:
         The files written.
     """
     written = []
-    for name, draw in FIGURES.items():
+    for name, draw in (FIGURES if figures is None else figures).items():
         with resources.as_file(resources.files("benchmarks") / STYLE) as path, style.context(str(path)):
             figure = draw(results)
             if figure is not None:
@@ -207,7 +212,7 @@ def _start_shift_panel(axis: Axes, results: xr.Dataset) -> None:
     axis.legend(loc="lower right", frameon=True)
 
 
-FIGURES: dict[str, Callable[[xr.Dataset], Figure | None]] = {
+FIGURES: Figures = {
     "curves": curves,
     "undefined": undefined_share,
     "conditions": conditions,

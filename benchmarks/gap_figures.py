@@ -1,36 +1,12 @@
 """The figures of a gap, drawn from stored results only (gap.nc), as PNG and SVG."""
 
-from collections.abc import Callable
-from importlib import resources
-from pathlib import Path
-
 import numpy as np
 import xarray as xr
-from matplotlib import style
 from matplotlib.figure import Figure
 
-from benchmarks.figures import STYLE, caption, save
+from benchmarks.figures import Figures, caption
 
 MARKERS = "os^Dvp*"
-
-
-def draw_all(results: xr.Dataset, directory: Path) -> list[Path]:
-    """Every figure that ``results`` has the data for, in DIR.
-
-    Args:
-        results: what ``gap`` stored.
-        directory: where PNG and SVG files go.
-
-    Returns:
-        The files written.
-    """
-    written = []
-    for name, draw in FIGURES.items():
-        with resources.as_file(resources.files("benchmarks") / STYLE) as path, style.context(str(path)):
-            figure = draw(results)
-            if figure is not None:
-                written += [save(figure, directory / f"{name}.{kind}") for kind in ("png", "svg")]
-    return written
 
 
 def loss(results: xr.Dataset) -> Figure:
@@ -225,7 +201,7 @@ def scaling(results: xr.Dataset) -> Figure | None:
     )  # fmt: skip
 
 
-FIGURES: dict[str, Callable[[xr.Dataset], Figure | None]] = {
+FIGURES: Figures = {
     "gap_loss": loss,
     "gap_context": context,
     "gap_implied": implied,

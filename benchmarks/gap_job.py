@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks import figures, gap_figures, gap_screen, gap_store, screen, storage
 from benchmarks import gap as measuring
-from benchmarks import gap_figures, gap_screen, gap_store, screen, storage
 from benchmarks.models import find_models
 from simulators.instances import load_instance
 from theory import ModelError
@@ -31,7 +31,7 @@ def run(
         storage.write_json(out / "gap.json", gap_store.as_json(found))
         results = gap_store.as_dataset(found)
         storage.write_results(out / "gap.nc", results)
-        written += [out / "gap.json", out / "gap.nc", *gap_figures.draw_all(results, out)]
+        written += [out / "gap.json", out / "gap.nc", *figures.draw_all(results, out, gap_figures.FIGURES)]
     if json is not None:
         storage.write_json(json, gap_store.as_json(found))
         written.append(json)

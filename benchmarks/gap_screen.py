@@ -13,18 +13,18 @@ from benchmarks.loss_gap import Mean
 from benchmarks.probes import TARGETS
 
 KEYS = (
-    ("excess over Bayes, nats/token", lambda found: mean(found.loss.excess)),
-    ("KL(Bayes ‖ model), nats/token", lambda found: mean(found.loss.kl)),
-    ("total variation of the next token", lambda found: mean(found.loss.tv)),
+    ("excess over Bayes, nats", lambda found: mean(found.loss.excess)),
+    ("KL(Bayes ‖ model), nats", lambda found: mean(found.loss.kl)),
+    ("total variation", lambda found: mean(found.loss.tv)),
     ("excess 0-1 risk", lambda found: mean(found.loss.risk)),
     ("calibration error", lambda found: f"{found.loss.calibration_error:.4f}"),
-    ("foresight, nats/token (0: none)", lambda found: mean(found.loss.foresight)),
-    ("largest log M (Ville's threshold)", lambda found: ville(found)),
+    ("foresight, nats", lambda found: mean(found.loss.foresight)),
+    ("largest log M (Ville's)", lambda found: ville(found)),
     ("laws broken", lambda found: ", ".join(row.law for row in found.laws if not row.holds) or "none"),
-    ("implied posterior: TV from the exact one", lambda found: mean(found.implied.total_variation)),
-    ("implied posterior: residual, nats", lambda found: mean(found.implied.residual)),
-    ("mass on tokens no concept allows", lambda found: mean(found.implied.forbidden)),
-    ("tokens to settle the concept, median (exact)", lambda found: times(found)),
+    ("implied posterior: TV", lambda found: mean(found.implied.total_variation)),
+    ("  residual, nats", lambda found: mean(found.implied.residual)),
+    ("  mass no concept allows", lambda found: mean(found.implied.forbidden)),
+    ("  tokens to settle (exact)", lambda found: times(found)),
     ("martingale gap", lambda found: mean(found.martingale.gap)),
 )  # fmt: skip
 """Rows of the table: words, and how a cell is written."""
@@ -56,10 +56,10 @@ def gap_table(models: Sequence[ModelGap], title: str) -> Table:
     table.add_row("parameters", *(f"{found.parameters:,}" if found.parameters else "–" for found in models))
     rows: list[tuple[str, Callable[[ModelGap], str]]] = list(KEYS)
     if any(found.order for found in models):
-        rows.append(("order variance, possible prompts (Bayes)", order))
+        rows.append(("order variance (Bayes)", order))
     if any(found.probes for found in models):
-        rows += [(f"probe R², {target}, best layer", partial(probe_cell, target=target)) for target in TARGETS]
-        rows += [(f"  margin over controls, {target}", partial(margin_cell, target=target)) for target in TARGETS]
+        rows += [(f"probe R², {target}", partial(probe_cell, target=target)) for target in TARGETS]
+        rows += [(f"  margin, {target}", partial(margin_cell, target=target)) for target in TARGETS]
     for words, cell in rows:
         table.add_row(words, *(cell(found) for found in models))
     return table
@@ -81,7 +81,7 @@ def probe_cell(found: ModelGap, target: str) -> str:
 def margin_cell(found: ModelGap, target: str) -> str:
     """Margin of that layer with its interval."""
     best = best_probe(found, target)
-    return "–" if best is None else f"{best.margin.value:.3f} [{best.margin.low:.3f}, {best.margin.high:.3f}]"
+    return "–" if best is None else f"{best.margin.value:.2f} [{best.margin.low:.2f}, {best.margin.high:.2f}]"
 
 
 def show(gap: Gap, out: Console) -> None:

@@ -1,6 +1,6 @@
 """What each subcommand does once its arguments are parsed: check, compute, show, write."""
 
-import resource
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,15 +9,10 @@ import jax
 import numpy as np
 
 from benchmarks import figures as drawing
-from benchmarks import gap_figures, learning, screen, speed_figures, speed_scaling, storage, training
+from benchmarks import gap_figures, learning, screen, storage, training
 from benchmarks import statements as table
 from benchmarks import verify as verification
 from benchmarks.models import find_models
-from benchmarks.speed import Timing
-from benchmarks.speed_evidence import evidence
-from benchmarks.speed_kl import kl
-from benchmarks.speed_posterior import posterior_and_predictive
-from benchmarks.speed_sampling import sampling
 from lm.run import read_config
 from lm.train import train as run
 from simulators import published
@@ -85,9 +80,9 @@ def train(
         instance = training.instance_of(config)
         storage.check_file(json, "json")
         storage.check_directory(out)
-        events = training.TensorBoard(out) if tensorboard else None
         held = training.held_out(instance, documents, length, config)
-        with screen.training_bar(config.schedule.tokens) as show:
+        board = training.TensorBoard(out) if tensorboard else contextlib.nullcontext()
+        with screen.training_bar(config.schedule.tokens) as show, board as events:
 
             def report(record: Mapping[str, Any]) -> None:
                 show(record)
@@ -147,11 +142,13 @@ def figures(directory: Path, json: Path | None) -> None:
     if (directory / "metrics.jsonl").is_file():
         written = learning.draw(directory, read_config(directory), learning.read_records(directory))
     else:
-        stored = {"results.nc": drawing.draw_all, "gap.nc": gap_figures.draw_all}
+        stored = {"results.nc": drawing.FIGURES, "gap.nc": gap_figures.FIGURES}
         names = [name for name in stored if (directory / name).is_file()] or ["results.nc"]
         read = {name: storage.read_results(directory / name) for name in names}
         storage.check_directory(directory)
-        written = [path for name, results in read.items() for path in stored[name](results, directory)]
+        written = [
+            path for name, results in read.items() for path in drawing.draw_all(results, directory, stored[name])
+        ]
     if json is not None:
         storage.write_json(json, {"files": [str(path) for path in written]})
     _list(screen.console(), written)
@@ -234,58 +231,6 @@ def statements(out: Path, check: bool, seed: int, json: Path | None) -> None:
         _list(screen.console(), [out])
     elif not out.is_file() or out.read_text() != page:
         raise storage.CheckFailed(f"{out} is stale; run: implicit-bayes statements --out {out}")
-
-
-def bench(
-    name: str,
-    task: str,
-    documents: int,
-    length: int,
-    repeats: int,
-    epsilons: Sequence[float],
-    scaling: bool,
-    seed: int,
-    out: Path | None,
-    json: Path | None,
-) -> None:
-    """``implicit-bayes bench``: timings of every task on the instance and its smoothed forms, agreement first."""
-    for field, value in {"documents": documents, "length": length, "repeats": repeats}.items():
-        if value < 1:
-            raise ModelError(f"{field}: {value} is below 1")
-    instance = load_instance(name)
-    mixtures = {(f"{name}+smoothed({e:g})" if e else name): instance.mixture.smooth(e) for e in epsilons}
-    storage.check_file(json, "json")
-    if out is not None:
-        storage.check_directory(out)
-    rows: list[Timing] = []
-    written: list[Path] = []
-    size = (documents, length, repeats, seed)
-    console = screen.console()
-    with screen.progress_bars() as progress:
-        advance = progress("repeats timed", 0)
-        for label, mixture in mixtures.items():
-            if task in ("evidence", "all"):
-                rows += evidence(label, mixture, *size, advance)
-            if task in ("posterior+predictive", "all"):
-                rows += posterior_and_predictive(label, mixture, *size, advance)
-            if task in ("sampling", "all"):
-                released = instance.released_vocabulary if label == name else None
-                rows += sampling(label, mixture, *size, advance, released)
-            if task == "kl" or (task == "all" and label != name):
-                rows += kl(label, instance, mixture, repeats, advance)
-        curves = speed_scaling.scaling(seed, advance) if scaling else []
-    console.print(screen.timing_table(rows))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    console.print(f"peak memory of the whole run, all libraries: {peak:.1f} GiB")
-    if curves:
-        console.print(screen.scaling_table(curves))
-    if out is not None:
-        written += speed_figures.bars(rows, out)
-        written += speed_figures.scaling(curves, out) if curves else []
-    if json is not None:
-        storage.write_json(json, [*rows, *curves])
-        written.append(json)
-    _list(console, written)
 
 
 def _list(console: Any, written: Sequence[Path]) -> None:

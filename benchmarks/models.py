@@ -103,7 +103,7 @@ def _label(name: str) -> str:
 
 def shipped_for(instance: Instance) -> tuple[str, ...]:
     """The shipped models that were trained on this very instance and are installed."""
-    return tuple(name for name in SHIPPED if shipped_path(name).is_file()) if instance.name == "ginc" else ()
+    return tuple(name for name in SHIPPED if shipped_path(name).is_file()) if instance.released_vocabulary == 50 else ()
 
 
 def shipped_path(name: str) -> Path:

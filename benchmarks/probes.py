@@ -125,7 +125,11 @@ def probe(
 
 
 def activations(network: Network, tokens_BxT: np.ndarray) -> list[np.ndarray]:
-    """(B, T, D) of every layer after each token (the empty prefix is left out), float32."""
+    """(B, T, D) of every layer after each token (the empty prefix is left out), float32.
+
+    A Transformer's residual stream is divided by its root mean square, row by row: so, up to a gain, does every later
+    layer before it reads the stream.
+    """
     padded = np.concatenate([tokens_BxT, np.repeat(tokens_BxT[-1:], -len(tokens_BxT) % ROWS, 0)])
     with jax.enable_x64(False):
         network = jax.tree.map(jnp.asarray, network)
@@ -137,7 +141,10 @@ def activations(network: Network, tokens_BxT: np.ndarray) -> list[np.ndarray]:
 
 @eqx.filter_jit
 def _activations(network: Any, tokens_BxT: Any) -> list[jax.Array]:
-    return network.activations(tokens_BxT)
+    out = network.activations(tokens_BxT)
+    if isinstance(network, Transformer):
+        return [x / jnp.sqrt((x**2).mean(-1, keepdims=True) + 1e-6) for x in out]
+    return out
 
 
 def _shuffle(train_B: np.ndarray, generator: np.random.Generator) -> np.ndarray:

@@ -4,7 +4,7 @@ import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 
@@ -133,7 +133,7 @@ def held_out(instance: Instance, documents: int, length: int, config: RunConfig)
 
 
 class TensorBoard:
-    """Scalars of every record as TensorBoard events in RUN/tensorboard (needs the package tensorboardX).
+    """Scalars of every record as TensorBoard events in RUN/tensorboard (needs the package tensorboardX); a context.
 
     Raises:
         ModelError: the package is not installed.
@@ -144,10 +144,19 @@ class TensorBoard:
             from tensorboardX import SummaryWriter
         except ImportError as error:
             raise ModelError("tensorboard: needs the package tensorboardX; pip install tensorboardX") from error
-        self.writer = SummaryWriter(str(folder / "tensorboard"))
+        # Opened with the first record: RUN must be empty when a training begins.
+        self.open, self.writer = lambda: SummaryWriter(str(folder / "tensorboard")), cast(Any, None)
 
     def __call__(self, record: Mapping[str, Any]) -> None:
+        self.writer = self.writer or self.open()
         for name, value in record.items():
             if isinstance(value, float):
                 self.writer.add_scalar(name, value, record["step"])
         self.writer.flush()
+
+    def __enter__(self) -> "TensorBoard":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.writer:
+            self.writer.close()

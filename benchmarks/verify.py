@@ -12,7 +12,6 @@ from benchmarks.conditions import Statements, check_statements, conditions_datas
 from benchmarks.curves import DEFAULT_KS, in_context_curves
 from benchmarks.gap import ModelGap, one_model
 from benchmarks.gap_store import compact
-from benchmarks.paired import Held, excess, log_bayes
 from lm.model import LanguageModel
 from simulators.datasets import Documents
 from simulators.instances import Instance
@@ -142,25 +141,19 @@ def verify(
         start("in-context curves", settings.prompts * len(settings.ks)),
         models,
     )
-    advance = start("Bayes cross-entropy", 2 + len(models))
+    advance = start("Bayes cross-entropy", 2)
     documents = fresh_documents(instance, settings)
     bayes = bayes_loss(instance, documents.tokens, documents.concepts)
     advance(1)
     validation = published_loss(instance)
     advance(1)
-    losses = []
-    if models:
-        held = Held(documents.tokens, log_bayes(instance.mixture, documents.tokens))
-        for model in models:
-            gap = excess(model, held)
-            losses.append(ModelLoss(model.name, gap.nats, gap.standard_error, gap.tokens))
-            advance(1)
     gaps = [
         one_model(
             model, instance, documents, min(settings.ks), settings.seed, start, orders=False, few=MARTINGALE_DOCUMENTS
         )
         for model in models
     ]
+    losses = [ModelLoss(gap.model, *gap.loss.excess, gap.loss.tokens) for gap in gaps]
     worst = worst_case(reports, list(laws))
     return Verification(instance, settings, worst, statements, curves, bayes, validation, losses, gaps)
 

@@ -14,6 +14,8 @@ Source: Hochreiter & Schmidhuber 1997, with the forget gate of Gers, Schmidhuber
 diagonal case of the multiplicative LSTM of Krause et al. 2016.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -66,7 +68,7 @@ def _cell(state: State, x_Bx4H: Array, scale_BxH: Array | None, weight_Hx4H: Arr
 
 def _forward(
     gates_TxBx4H: Array, weight_Hx4H: Array, scale_TxBxH: Array | None = None
-) -> tuple[Array, tuple[Array | None, ...]]:
+) -> tuple[Array, tuple[Any, ...]]:
     def step(state: State, now: tuple[Array, Array | None]) -> tuple[State, tuple[Array, Array, Array]]:
         state, active_Bx4H = _cell(state, *now, weight_Hx4H)
         return state, (state[0], state[1], active_Bx4H.astype(now[0].dtype))
@@ -76,13 +78,13 @@ def _forward(
     return h_TxBxH, (weight_Hx4H, scale_TxBxH, h_TxBxH, c_TxBxH, active_TxBx4H)
 
 
-def _backward(saved: tuple[Array | None, ...], dh_TxBxH: Array) -> tuple[Array, Array, Array | None]:
+def _backward(saved: tuple[Any, ...], dh_TxBxH: Array) -> tuple[Array, Array, Array | None]:
     weight_Hx4H, scale_TxBxH, h_TxBxH, c_TxBxH, active_TxBx4H = saved
     shifted = lambda x_TxBxH: jnp.concatenate([jnp.zeros_like(x_TxBxH[:1]), x_TxBxH[:-1]])  # noqa: E731
     weight_4HxH = weight_Hx4H.T
 
     def step(
-        carry: tuple[Array, Array], now: tuple[Array | None, ...]
+        carry: tuple[Array, Array], now: tuple[Any, ...]
     ) -> tuple[tuple[Array, Array], tuple[Array, Array | None]]:
         (dh_BxH, dc_BxH), (direct_BxH, active_Bx4H, c_BxH, before_BxH, scale_BxH) = carry, now
         i, f, g, o = jnp.split(active_Bx4H.astype(jnp.float32), 4, axis=-1)
@@ -101,7 +103,7 @@ def _backward(saved: tuple[Array | None, ...], dh_TxBxH: Array) -> tuple[Array, 
     _, (dz_TxBx4H, du_TxBxH) = jax.lax.scan(step, (zero_BxH, zero_BxH), inputs, reverse=True)
     before_TxBxH = shifted(h_TxBxH)
     dscale_TxBxH = None
-    if scale_TxBxH is not None:
+    if du_TxBxH is not None:
         dscale_TxBxH = (du_TxBxH * before_TxBxH).astype(scale_TxBxH.dtype)
         before_TxBxH = before_TxBxH * scale_TxBxH
     before_NxH = before_TxBxH.reshape(-1, h_TxBxH.shape[-1])

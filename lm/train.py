@@ -100,6 +100,7 @@ def train(
         raise ModelError(f"devices: {config.devices} do not divide every batch (the smallest has {smallest} rows)")
     if config.devices > jax.device_count():
         raise ModelError(f"devices: {config.devices} asked for, {jax.device_count()} found; ask for fewer")
+    _check_data(config, instance)
     if jax.process_index():
         return _Loop(config, instance, folder, chart, cadence or Cadence.of(chart.steps), None, report).run(resume)
     _check_place(folder, resume)
@@ -237,17 +238,21 @@ class _Loop:
 
 def _one_blas_thread() -> threadpoolctl.threadpool_limits:
     """SOAP's orthonormal bases come from LAPACK, which JAX takes from SciPy. On matrices this small its threads wait
-    for one another ten times longer than they work when another process wants the cores (1.0 s a step against 0.07)."""
+    for one another far longer than they work when another process wants the cores."""
     import scipy.linalg  # noqa: F401 - loads the library that is to be limited
 
     return threadpoolctl.threadpool_limits(1, user_api="blas")
 
 
+def _check_data(config: RunConfig, instance: Instance) -> None:
+    if config.data == "released" and (instance.released_vocabulary is None or config.resets):
+        raise ModelError("data: released is for ginc, ginc-100 and ginc-150 without resets; use --data fresh")
+
+
 def _batches(config: RunConfig, instance: Instance, chart: Plan) -> Batches:
     if config.data == "fresh":
         return fresh_batches(instance.mixture, chart, config.seed)
-    if instance.released_vocabulary is None or config.resets:
-        raise ModelError("data: released is for ginc, ginc-100 and ginc-150 without resets; use --data fresh")
+    assert instance.released_vocabulary is not None  # by _check_data
     return released_batches(instance.released_vocabulary, chart, config.seed)
 
 

@@ -199,6 +199,7 @@ def serve() -> None:
         pid = os.fork()
         if pid == 0:
             status = 3
+            os.dup2(2, 1)  # Gloo speaks on standard output, which is for answers here
             try:
                 status = work(**value)
             except BaseException:
