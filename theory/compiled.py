@@ -98,11 +98,12 @@ def trace(
     total, top = aligned((batch, slots)), aligned((batch, slots))
     predictive = aligned((batch, slots, concepts if per_concept else 1, mixture.n_tokens))
     possible, doubtful = np.zeros((batch, concepts), np.int64), np.zeros(batch, np.bool_)
+    following = (x.reshape(len(x), -1, mixture.n_tokens) for x in (tables.next_MxCx4xV, tables.next_wide_NxCxXxV))
     compiled_kernels.documents(
         np.ascontiguousarray(tokens_BxT), wanted_P.astype(np.int64), carry.belief_BxCxX, carry.last_B,
         carry.exponent_BxC, prior, tables.code_V, tables.width_K, tables.size_K, tables.bits,
         tables.narrow_CxMxMx4x4, tables.widen_CxMxNx4xX, tables.narrowing_CxNxMxXx4, tables.wide_CxNxNxXxX,
-        tables.next_MxCx4xV, tables.next_wide_NxCxXxV, _powers(), per_concept, min(PIECE, max(slots, 1)),
+        *following, _powers(), per_concept, *_workspace(concepts, min(PIECE, max(slots, 1)), carry.belief_BxCxX.shape[2]),
         mass, exponents, total, top, predictive, possible, doubtful,
     )  # fmt: skip
     for unfinished in (mass, exponents, total, top, predictive) if doubtful.any() else ():
@@ -120,6 +121,14 @@ def trace(
     posterior -= log_total[..., None]
     possible_B = possible[:, prior > 0.0].max(-1, initial=0).astype(np.int32)
     return CompiledTrace(evidence, posterior, defined, predictive, possible_B, doubtful)
+
+
+def _workspace(concepts: int, piece: int, side: int) -> tuple[np.ndarray, ...]:
+    """What ``documents`` writes on: beliefs, masses (also as bits) and exponents of a piece, and single rows."""
+    mass, integers = np.zeros((concepts, piece)), (np.zeros(piece, np.int64), np.zeros(concepts, np.int64))
+    rows = (np.zeros(concepts * side), np.zeros(side), np.zeros(side), np.zeros(concepts))
+    exponents = np.zeros((concepts, piece), np.int64)
+    return (np.zeros((concepts, piece, side)), mass, mass.view(np.int64), exponents, *integers, *rows)
 
 
 def aligned(shape: tuple[int, ...]) -> np.ndarray:

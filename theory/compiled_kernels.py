@@ -33,15 +33,13 @@ ALIVE, DOUBTFUL = 0, 1
 
 
 def compiled(function):
-    """numba's ``njit``, kept on disk where a place for it can be written to, else for this process only.
+    """numba's ``njit``, compiled in this process when first called; nothing is kept on disk (numba would pickle it).
 
     Products may be contracted into fused multiply-adds; infinities, zeros and the order of sums are left alone.
+    Each function is written so that one set of types calls it, without slice assignments: so they compile in seconds.
     """
     options: Any = {"fastmath": {"contract"}, "error_model": "numpy", "boundscheck": False}
-    try:
-        return numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # numba found no directory to write to
-        return numba.njit(**options)(function)
+    return numba.njit(**options)(function)
 
 
 @compiled
@@ -159,43 +157,42 @@ def forward(
         ``exponents`` is p(prefix | concept); beliefs are on the scale of ``mass``. Zeros after an impossible token.
     """
     length, slots = tokens.shape[0], wanted.shape[0]
-    t, slot, since, origin = 0, 0, 0, last
+    side, origin = belief.shape[0], last
+    t, slot, since = np.int64(0), np.int64(0), np.int64(0)  # a literal would be a type, and a compilation, of its own
     if slots > 0 and wanted[0] == 0:
         mass[0], exponents[0] = total_of(belief, size[last]), exponent
-        beliefs[0, :] = belief
-        slot = 1
+        for j in range(side):
+            beliefs[0, j] = belief[j]
+        slot = np.int64(1)
+    limit, careful = slots, False
     while True:
         shift, run = rescale(belief, size[last], bits)
         if run < 0:
-            break
+            if careful or t == 0:
+                break
+            careful, limit, t, last = True, slot, since, origin  # dead on the way: again, to see after which token
+            for j in range(side):
+                belief[j] = saved[j]
+            continue
         exponent += shift
-        if run == 0:
+        if run == 0 and not careful:
             return last, exponent, t, DOUBTFUL
         if t == length:
             return last, exponent, t, ALIVE
-        for j in range(belief.shape[0]):
+        for j in range(side):
             saved[j] = belief[j]
         since, origin = t, last
-        t = min(length, t + run)
+        t = min(length, t + (1 if careful else run))
         last, slot = steps(
             tokens, since, t, last, belief, scratch, code, width, size, narrow, widen, narrowing, wide,
-            wanted, slot, slots, exponent, mass, exponents, beliefs,
+            wanted, slot, limit, exponent, mass, exponents, beliefs,
         )  # fmt: skip
-    if t > 0:  # dead somewhere between the last rescaling and here: after which token?
-        for j in range(belief.shape[0]):
-            belief[j] = saved[j]
-        while since < t:
-            origin, _ = steps(
-                tokens, since, since + 1, origin, belief, scratch, code, width, size, narrow, widen, narrowing, wide,
-                wanted, slot, 0, exponent, mass, exponents, beliefs,
-            )  # fmt: skip
-            if total_of(belief, size[origin]) == 0.0:
-                break
-            since += 1
     for rest in range(slot, slots):
         mass[rest], exponents[rest] = 0.0, 0
-        beliefs[rest, :] = 0.0
-    belief[:] = 0.0
+        for j in range(side):
+            beliefs[rest, j] = 0.0
+    for j in range(side):
+        belief[j] = 0.0
     return last, exponent, since, ALIVE
 
 
@@ -203,7 +200,8 @@ def forward(
 @no_type_check
 def combine(out, coefficient, rows):
     """out = coefficient @ rows, four rows at a time (their number is a multiple of four)."""
-    out[:] = 0.0
+    for v in range(out.shape[0]):
+        out[v] = 0.0
     for first in range(0, rows.shape[0], 4):
         i = np.uint64(first)
         a0, a1 = coefficient[i], coefficient[i + np.uint64(1)]
@@ -217,7 +215,8 @@ def combine(out, coefficient, rows):
 @no_type_check
 def documents(
     tokens, wanted, belief_BxCxX, last_B, exponent_BxC, prior, code, width, size, bits,
-    narrow, widen, narrowing, wide, following, following_wide, powers, per_concept, piece,
+    narrow, widen, narrowing, wide, following, following_wide, powers, per_concept,
+    beliefs, mass, mass_bits, exponents, local, last_C, coefficient, scratch, saved, weight,
     mass_BxPxC, exponents_BxPxC, total_BxP, top_BxP, predictive, possible_BxC, doubtful_B,
 ):  # fmt: skip
     """Every document under every concept; predictives weighed by the posterior, or one a concept.
@@ -228,34 +227,30 @@ def documents(
     """
     batch, length = tokens.shape
     slots, concepts, side = wanted.shape[0], prior.shape[0], belief_BxCxX.shape[2]
-    beliefs, mass = np.zeros((concepts, piece, side)), np.zeros((concepts, piece))
-    exponents, mass_bits = np.zeros((concepts, piece), np.int64), mass.view(np.int64)
-    scratch, saved, weight = np.zeros(side), np.zeros(side), np.zeros(concepts)
-    first_wide, vocabulary = following.shape[0], following.shape[3]
-    flat = following.reshape(first_wide, concepts * NARROW, vocabulary)
-    flat_wide = following_wide.reshape(following_wide.shape[0], concepts * following_wide.shape[2], vocabulary)
-    coefficient = np.zeros(concepts * side)
+    first_wide, piece = following.shape[0], local.shape[0]
     for b in range(batch):
-        dead = np.zeros(concepts, np.bool_)
-        last_c, begin, slot = np.full(concepts, last_B[b]), 0, 0
-        possible_BxC[b, :] = 0
+        begin, slot = np.int64(0), np.int64(0)
+        for c in range(concepts):
+            last_C[c], possible_BxC[b, c] = last_B[b], 0
         while True:
             here = min(piece, slots - slot)
             stop = length if slot + here == slots else wanted[slot + here - 1]
-            local = wanted[slot : slot + here] - begin
+            for p in range(here):
+                local[p] = wanted[slot + p] - begin
             for c in range(concepts):
-                if dead[c]:
-                    mass[c, :], exponents[c, :] = 0.0, 0
-                    beliefs[c, :, :] = 0.0
+                if possible_BxC[b, c] < begin:  # dead before this piece
+                    for p in range(here):
+                        mass[c, p], exponents[c, p] = 0.0, 0
+                        for j in range(side):
+                            beliefs[c, p, j] = 0.0
                     continue
                 last, exponent, alive, verdict = forward(
-                    tokens[b, begin:stop], local, last_c[c], exponent_BxC[b, c], belief_BxCxX[b, c], scratch, saved,
+                    tokens[b, begin:stop], local[:here], last_C[c], exponent_BxC[b, c], belief_BxCxX[b, c], scratch, saved,
                     code, width, size, bits, narrow[c], widen[c], narrowing[c], wide[c],
                     mass[c], exponents[c], beliefs[c],
                 )  # fmt: skip
-                last_c[c], exponent_BxC[b, c] = last, exponent
+                last_C[c], exponent_BxC[b, c] = last, exponent
                 possible_BxC[b, c] += alive
-                dead[c] = alive < stop - begin
                 if verdict == DOUBTFUL:
                     doubtful_B[b] = True
             if doubtful_B[b]:
@@ -286,7 +281,7 @@ def documents(
                         coefficient[c * columns + i] = factor * beliefs[c, p, i]
                     for i in range(size[token], columns):
                         coefficient[c * columns + i] = 0.0
-                rows = flat[token] if token < first_wide else flat_wide[token - first_wide]
+                rows = following[token] if token < first_wide else following_wide[token - first_wide]
                 if per_concept:
                     for c in range(concepts):
                         part = slice(c * columns, (c + 1) * columns)

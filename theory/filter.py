@@ -122,7 +122,7 @@ def _filter(
     tokens = check_tokens(tokens, mixture.n_tokens)
     batch, length = tuple(tokens.shape[:-1]), tokens.shape[-1]
     wanted = np.arange(length + 1) if positions is None else check_positions(positions, length)
-    if not is_traced((mixture, tokens)) and compiles(mixture, method):
+    if not is_traced((mixture, tokens)) and compiles(mixture, method, tokens.size):
         tables = Prepared(mixture) if tables is None else tables
         out = _compiled(mixture, tables, tokens.reshape(math.prod(batch), length), wanted, per_concept)
         return jax.tree.map(lambda x: x.reshape((*batch, *x.shape[1:])), out)

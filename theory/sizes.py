@@ -5,6 +5,7 @@ serves GPUs and gradients, and compiled code for concrete arrays where numba is 
 rules are in docs/speed.md.
 """
 
+import math
 from typing import Any, Literal
 
 import jax
@@ -32,6 +33,10 @@ COMPILED_SHARE = 8
 product over a batch makes far better use of the processor for each of its many more multiplications."""
 
 
+COMPILED_WORK = 1 << 14
+"""Tokens times concepts from which a call is worth machine code: compiling it takes seconds, once a process."""
+
+
 def choose(mixture: MixtureOfHMMs, method: Method) -> Method:
     """The recursion that ``auto`` means in JAX: sparse where the zeros of the emission are known and pay, else dense.
 
@@ -54,11 +59,11 @@ def choose(mixture: MixtureOfHMMs, method: Method) -> Method:
     return "sparse" if pays and kernels.table_bytes(mixture) <= MAX_TABLE_BYTES else "dense"
 
 
-def compiles(mixture: MixtureOfHMMs, method: Method) -> bool:
-    """Whether concrete documents of this mixture go to compiled code."""
+def compiles(mixture: MixtureOfHMMs, method: Method, tokens: float = math.inf) -> bool:
+    """Whether so many concrete tokens of this mixture go to compiled code."""
     if method != "auto" or is_traced(mixture) or not compiled.available() or jax.default_backend() != "cpu":
         return method == "compiled"
-    if bucket_bytes(mixture) > MAX_TABLE_BYTES:
+    if tokens * mixture.n_concepts < COMPILED_WORK or bucket_bytes(mixture) > MAX_TABLE_BYTES:
         return False
     pairs = float(np.mean(support_widths(mixture))) ** 2
     return mixture.n_states <= COMPILED_STATES or pairs * COMPILED_SHARE <= mixture.n_states**2

@@ -52,7 +52,7 @@ def filter_stream(
 
 def _stream(mixture: MixtureOfHMMs, tokens: Any, chunk: int, method: Method) -> Iterator[MixtureFilter]:
     batch, length = np.shape(tokens)
-    fast = compiles(mixture, method)
+    fast = compiles(mixture, method, batch * length)
     tables: Any = Prepared(mixture).buckets() if fast else None
     choose(mixture, method)
     carry: Any = compiled.start(tables, batch) if fast else None
