@@ -11,27 +11,41 @@ from theory.compiled_kernels import compiled
 
 __all__ = ["alias_chains", "inverse_cdf_chains"]
 
-GROUP = 16
+GROUP = 32
 """Chains advanced side by side: enough to hide the latency of a look-up, few enough for the cache."""
 
 
 @compiled
 @no_type_check
-def alias_chains(accept, alias, size, block_B, state_B, uniforms_TxB, states_BxT, begin):
+def alias_chains(column_Rx2, size, block_B, state_B, uniforms_TxB, states_BxT, begin, token_of, emit_B, tokens_BxT):
     """Advance B chains side by side: states_BxT[:, begin : begin + T] and state_B, from (T, B) uniforms.
 
-    Row ``block + state`` of the flattened tables is the law of the next state.
+    Row r of ``column_Rx2`` holds an entry of ``accept`` and of ``alias``, which are wanted together; law
+    ``block + state`` begins at row (block + state) size. Accepting is a coin that no processor can predict, so that it
+    is arithmetic and not a branch. Tokens are ``token_of[emit + state]``; none are written where ``token_of`` is empty.
     """
     length, batch = uniforms_TxB.shape
+    row, base, emits = np.empty(GROUP, np.int64), np.empty(GROUP, np.int64), token_of.shape[0] > 0
     for group in range(0, batch, GROUP):
+        count = min(GROUP, batch - group)
+        for i in range(count):
+            base[i] = np.int64(block_B[group + i]) * size
+            row[i] = base[i] + np.int64(state_B[group + i]) * size
         for t in range(length):
-            for b in range(group, min(group + GROUP, batch)):
-                scaled = uniforms_TxB[t, b] * size
+            for i in range(count):
+                scaled = uniforms_TxB[t, group + i] * size
                 column = min(np.int64(scaled), size - 1)
-                place = np.uint64((block_B[b] + state_B[b]) * size + column)
-                state = column if scaled - column < accept[place] else np.int64(alias[place])
-                state_B[b] = state
-                states_BxT[b, begin + t] = state
+                place = np.uint64(row[i] + column)
+                other = np.int64(column_Rx2[place, 1])
+                keep = np.int64(scaled - column < column_Rx2[place, 0])
+                state = other + keep * (column - other)
+                row[i] = base[i] + state * size
+                states_BxT[np.uint64(group + i), np.uint64(begin + t)] = state
+                if emits:
+                    token = token_of[np.uint64(emit_B[group + i] + state)]
+                    tokens_BxT[np.uint64(group + i), np.uint64(begin + t)] = token
+        for i in range(count):
+            state_B[group + i] = (row[i] - base[i]) // size
 
 
 @compiled

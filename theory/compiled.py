@@ -98,12 +98,15 @@ def trace(
     total, top = aligned((batch, slots)), aligned((batch, slots))
     predictive = aligned((batch, slots, concepts if per_concept else 1, mixture.n_tokens))
     possible, doubtful = np.zeros((batch, concepts), np.int64), np.zeros(batch, np.bool_)
-    following = (x.reshape(len(x), -1, mixture.n_tokens) for x in (tables.next_MxCx4xV, tables.next_wide_NxCxXxV))
+    following = [
+        x.reshape(len(x), concepts * x.shape[2], x.shape[3]) for x in (tables.next_MxCx4xV, tables.next_wide_NxCxXxV)
+    ]
+    workspace = _workspace(concepts, min(PIECE, max(slots, 1)), carry.belief_BxCxX.shape[2])
     compiled_kernels.documents(
         np.ascontiguousarray(tokens_BxT), wanted_P.astype(np.int64), carry.belief_BxCxX, carry.last_B,
         carry.exponent_BxC, prior, tables.code_V, tables.width_K, tables.size_K, tables.bits,
         tables.narrow_CxMxMx4x4, tables.widen_CxMxNx4xX, tables.narrowing_CxNxMxXx4, tables.wide_CxNxNxXxX,
-        *following, _powers(), per_concept, *_workspace(concepts, min(PIECE, max(slots, 1)), carry.belief_BxCxX.shape[2]),
+        *following, _powers(), per_concept, *workspace,
         mass, exponents, total, top, predictive, possible, doubtful,
     )  # fmt: skip
     for unfinished in (mass, exponents, total, top, predictive) if doubtful.any() else ():

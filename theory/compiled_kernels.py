@@ -38,7 +38,7 @@ def compiled(function):
     Products may be contracted into fused multiply-adds; infinities, zeros and the order of sums are left alone.
     Each function is written so that one set of types calls it, without slice assignments: so they compile in seconds.
     """
-    options: Any = {"fastmath": {"contract"}, "error_model": "numpy", "boundscheck": False}
+    options: Any = {"fastmath": {"contract"}, "error_model": "numpy", "boundscheck": False, "nogil": True}
     return numba.njit(**options)(function)
 
 
@@ -245,8 +245,8 @@ def documents(
                             beliefs[c, p, j] = 0.0
                     continue
                 last, exponent, alive, verdict = forward(
-                    tokens[b, begin:stop], local[:here], last_C[c], exponent_BxC[b, c], belief_BxCxX[b, c], scratch, saved,
-                    code, width, size, bits, narrow[c], widen[c], narrowing[c], wide[c],
+                    tokens[b, begin:stop], local[:here], last_C[c], exponent_BxC[b, c], belief_BxCxX[b, c],
+                    scratch, saved, code, width, size, bits, narrow[c], widen[c], narrowing[c], wide[c],
                     mass[c], exponents[c], beliefs[c],
                 )  # fmt: skip
                 last_C[c], exponent_BxC[b, c] = last, exponent

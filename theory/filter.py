@@ -13,9 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from theory import compiled, kernels
+from theory import compiled, kernels, log_kernels
 from theory.checks import ModelError
-from theory.kernels import SupportTables, Trace, floor_of, log_sum_exp, safe_log
+from theory.kernels import Record, SupportTables, log_sum_exp, safe_log
 from theory.models import MixtureOfHMMs
 from theory.precision import in_float64, is_traced
 from theory.sizes import Method, Prepared, choose, compiles
@@ -128,6 +128,9 @@ def _filter(
         return jax.tree.map(lambda x: x.reshape((*batch, *x.shape[1:])), out)
     slots = np.full(length + 1, len(wanted), dtype=np.int32)
     slots[wanted] = np.arange(len(wanted))
+    record: Record = "last" if wanted.tolist() == [length] else "some"
+    if np.array_equal(wanted, np.arange(length + 1)):
+        record = "all"
     method = choose(mixture, method)
     if method == "compiled":
         raise ModelError("method: compiled needs concrete tokens; use auto under a trace")
@@ -135,9 +138,9 @@ def _filter(
     flat = tokens.reshape(math.prod(batch), length)
     mixture = jax.tree.unflatten(_structure(), jax.tree.leaves(mixture))
     if is_traced((mixture, tokens)):
-        out = _run(mixture, padded, flat.T, slots, len(wanted), method, per_concept)
+        out = _run(mixture, padded, flat.T, slots, len(wanted), record, method, per_concept)
     else:
-        out = _in_chunks(mixture, method, padded, flat, slots, len(wanted), per_concept)
+        out = _in_chunks(mixture, method, padded, flat, slots, len(wanted), record, per_concept)
     return jax.tree.map(lambda x: x.reshape((*batch, *x.shape[1:])), out)
 
 
@@ -252,6 +255,7 @@ def _in_chunks(
     tokens_BxT: Array,
     slots: np.ndarray,
     n_slots: int,
+    record: Record,
     per_concept: bool,
 ) -> Any:
     """Documents in equal chunks, so that recorded beliefs fit in CHUNK_BYTES (the last chunk is padded)."""
@@ -261,7 +265,7 @@ def _in_chunks(
     for begin in range(0, max(1, len(tokens_BxT)), size):
         piece = tokens_BxT[begin : begin + size]
         full = np.concatenate([piece, np.repeat(piece[-1:], size - len(piece), 0)]) if len(piece) else piece
-        out = in_float64(_run)(mixture, tables, full.T, slots, n_slots, method, per_concept)
+        out = in_float64(_run)(mixture, tables, full.T, slots, n_slots, record, method, per_concept)
         keep = slice(0, len(piece))
         pieces.append(jax.tree.map(operator.itemgetter(keep), out))
     if len(pieces) == 1:
@@ -276,43 +280,48 @@ def _run_unjitted(
     tokens_TxB: Array,
     slots: Array,
     n_slots: int,
+    record: Record,
     method: Method,
     per_concept: bool,
 ) -> Any:
-    read = _read_concepts if per_concept else _read
-    if method == "log":
-        return read(mixture, kernels.log_trace(mixture, tokens_TxB, slots, n_slots))
-    if method == "sparse":
-        assert tables is not None
-        fast = kernels.sparse_trace(mixture, tables, tokens_TxB, slots, n_slots)
-    else:
-        fast = kernels.dense_trace(mixture, tokens_TxB, slots, n_slots)
-    smallest = fast.smallest_BxC * kernels.smallest_entries(mixture)
-    doubtful = (smallest < floor_of(smallest.dtype)).any(-1)
+    def exact() -> tuple[jax.Array, ...]:
+        evidence, predictive, possible = log_kernels.log_trace(mixture, tokens_TxB, slots, n_slots)
+        if not per_concept:
+            posterior = _weigh(mixture.prior, evidence).log_posterior
+            predictive = (jnp.exp(posterior)[..., None] * predictive).sum(-2)
+        return evidence, predictive, possible
 
-    def redo(trace: Trace) -> Trace:
-        exact = kernels.log_trace(mixture, tokens_TxB, slots, n_slots)
-        return Trace(
-            jnp.where(doubtful[:, None], exact.log_evidence_PxBxC, trace.log_evidence_PxBxC),
-            jnp.where(doubtful[:, None, None], exact.predictive_PxBxCxV, trace.predictive_PxBxCxV),
-            trace.smallest_BxC,
-            jnp.where(doubtful, exact.possible_B, trace.possible_B),
+    def redo(evidence, predictive, possible, doubtful):
+        again = exact()
+        return tuple(
+            jnp.where(doubtful.reshape(-1, *[1] * (x.ndim - 1 - axis)), x, y)
+            for axis, x, y in zip((1, 1, 0), again, (evidence, predictive, possible), strict=True)
         )
 
-    return read(mixture, jax.lax.cond(doubtful.any(), redo, lambda trace: trace, fast))
+    if method == "log":
+        evidence, predictive, possible = exact()
+    else:
+        if method == "sparse":
+            assert tables is not None
+            fast = kernels.sparse_trace(mixture, tables, tokens_TxB, slots, n_slots, record)
+        else:
+            fast = kernels.dense_trace(mixture, tokens_TxB, slots, n_slots, record)
+        evidence = fast.log_evidence_PxBxC
+        predictive = fast.predictive_PxCxBxV
+        if per_concept:
+            predictive = predictive.swapaxes(1, 2)
+        else:
+            weight = jnp.exp(_weigh(mixture.prior, evidence).log_posterior).swapaxes(1, 2)
+            predictive = (weight[..., None] * predictive).sum(1)
+        found = (evidence, predictive, fast.possible_B)
+        evidence, predictive, possible = jax.lax.cond(
+            fast.doubtful_B.any(), redo, lambda *found: found[:-1], *found, fast.doubtful_B
+        )
+    if per_concept:
+        return ConceptFilter(evidence.swapaxes(0, 1), predictive.swapaxes(0, 1))
+    _, posterior, defined = _weigh(mixture.prior, evidence)
+    first, second, third, fourth = (jnp.swapaxes(x, 0, 1) for x in (evidence, posterior, defined, predictive))
+    return MixtureFilter(first, second, third, fourth, possible)
 
 
-_run = jax.jit(_run_unjitted, static_argnames=("n_slots", "method", "per_concept"))
-
-
-def _read(mixture: MixtureOfHMMs, trace: Trace) -> MixtureFilter:
-    """Posterior and mixture predictive from per-concept evidence and predictives."""
-    _, log_posterior, defined = _weigh(mixture.prior, trace.log_evidence_PxBxC)
-    predictive = (jnp.exp(log_posterior)[..., None] * trace.predictive_PxBxCxV).sum(-2)
-    out = (trace.log_evidence_PxBxC, log_posterior, defined, predictive)
-    evidence, posterior, exists, following = (x.swapaxes(0, 1) for x in out)
-    return MixtureFilter(evidence, posterior, exists, following, trace.possible_B)
-
-
-def _read_concepts(_: MixtureOfHMMs, trace: Trace) -> ConceptFilter:
-    return ConceptFilter(trace.log_evidence_PxBxC.swapaxes(0, 1), trace.predictive_PxBxCxV.swapaxes(0, 1))
+_run = jax.jit(_run_unjitted, static_argnames=("n_slots", "record", "method", "per_concept"))

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from theory import compiled, kernels
+from theory import compiled, log_kernels
 from theory.checks import ModelError
 from theory.filter import MixtureFilter, check_tokens, weigh
 from theory.models import MixtureOfHMMs
@@ -97,7 +97,7 @@ def _log(x: np.ndarray) -> np.ndarray:
 
 @in_float64
 def _in_logarithms(mixture: MixtureOfHMMs, tokens_BxT: np.ndarray, state: _State) -> tuple[_State, MixtureFilter]:
-    evidence, predictive, ahead, alive = kernels.log_steps(mixture, tokens_BxT, jnp.asarray(state.log_ahead_BxCxH))
+    evidence, predictive, ahead, alive = log_kernels.log_steps(mixture, tokens_BxT, jnp.asarray(state.log_ahead_BxCxH))
     _, posterior, defined = weigh(mixture.prior, evidence)
     mixed = (jnp.exp(posterior)[..., None] * predictive).sum(-2)
     possible = np.asarray(alive).sum(-1).astype(np.int32)
