@@ -23,24 +23,30 @@ from tyro.conf import Positional
 from benchmarks.curves import in_context_curves
 from benchmarks.figures import STYLE, caption, save
 from benchmarks.learning import draw, read_records
-from benchmarks.models import SHIPPED, shipped_path
+from benchmarks.models import OTHER_LAW, SHIPPED, MixtureModel, shipped_path
 from benchmarks.paired import excess, hold_out
 from benchmarks.published_accuracy import RIVAL, published
 from benchmarks.storage import write_json
-from lm.model import NetworkModel
+from lm.model import LanguageModel, NetworkModel
+from lm.presets import preset
 from lm.run import RunConfig, to_json
 from lm.weights import read_weights
 from simulators.atomic import written_aside
 from simulators.instances import load_instance
+from simulators.resets import with_resets
 from theory import ModelError
 
 KS, NS = (3, 5, 8, 10), (0, 1, 2, 4, 8, 16, 32, 64)
 SEED = 20220
 """Of the card's prompts and documents; no training uses it."""
+BAYES = "exact Bayes under the law with resets"
 
 
 def measure(runs: Sequence[Path], prompts: int, documents: int, length: int) -> tuple[dict[str, Any], list[RunConfig]]:
     """Excess and accuracies of each run's final network, all on the same documents and prompts.
+
+    Documents are those of the law that the runs learnt, resets included; prompts are the instance's own. Beside models
+    that learnt documents with resets stands exact Bayes under that law.
 
     Args:
         runs: finished RUNs.
@@ -53,15 +59,17 @@ def measure(runs: Sequence[Path], prompts: int, documents: int, length: int) -> 
     stored = [read_weights(run / "weights.npz") for run in runs]
     configs = [config for config, _ in stored]
     instance = load_instance(configs[0].instance)
+    learnt = with_resets(instance, configs[0].resets)
     models = [NetworkModel(f"seed {config.seed}", network) for config, network in stored]
-    held = hold_out(instance.mixture, documents, length, SEED)
-    curves = in_context_curves(instance, KS, NS, prompts, (), SEED, models=models)
+    every: list[LanguageModel] = [*models, *([MixtureModel(BAYES, learnt.mixture)] if configs[0].resets else [])]
+    held = hold_out(learnt.mixture, documents, length, SEED)
+    curves = in_context_curves(instance, KS, NS, prompts, (), SEED, models=every)
     seeds = [
         _seed(model, config, run, held, curves) for model, (config, _), run in zip(models, stored, runs, strict=True)
     ]
     rival = published(RIVAL[configs[0].architecture])
     card = {
-        "instance": instance.name,
+        "instance": learnt.name,
         "command": command(configs[0]),
         "config": to_json(configs[0]),
         "parameters": models[0].parameters,
@@ -74,6 +82,8 @@ def measure(runs: Sequence[Path], prompts: int, documents: int, length: int) -> 
         "seeds": seeds,
         "published": {"model": rival.label, "accuracy": rival.accuracy_KxN, "half_width": rival.half_width_KxN},
     }
+    if configs[0].resets:
+        card["bayes"] = {"model": BAYES, "accuracy": 100 * curves.sel(predictor=BAYES).accuracy.values}
     return card, configs
 
 
@@ -97,6 +107,8 @@ def command(config: RunConfig) -> str:
     """The command that trains this run."""
     parts = ["implicit-bayes train", f"--instance {config.instance}", f"--model {config.architecture}"]
     parts += [f"--preset {config.preset}", f"--seed {config.seed}", f"--devices {config.devices}"]
+    if config.schedule.tokens != preset(config.architecture, config.preset, 2).schedule.tokens:
+        parts.append(f"--tokens {config.schedule.tokens}")
     if config.resets:
         parts.append(f"--resets {config.resets:g}")
     return " ".join([*parts, "--out RUN"])
@@ -113,6 +125,7 @@ def page(name: str, card: dict[str, Any]) -> str:
         f"{card['config']['architecture']}, {card['parameters']:,} parameters, float32, trained on "
         f"`{card['instance']}`.",
         f"The shipped weights are those of seed {first['seed']}.",
+        *_another_law(card),
         "",
         "| | |",
         "|---|---|",
@@ -135,8 +148,9 @@ def page(name: str, card: dict[str, Any]) -> str:
         cells = [f"{c.mean():.1f} ({c.min():.1f}–{c.max():.1f})" for c in table[:, i].T]
         lines.append(f"| {k} | {name} | " + " | ".join(cells) + " |")
         lines.append("| | standard error, one seed | " + " | ".join(f"{e:.1f}" for e in error[i]) + " |")
-        rival = np.array(card["published"]["accuracy"])[i]
-        lines.append(f"| | {card['published']['model']} | " + " | ".join(f"{a:.1f}" for a in rival) + " |")
+        for other in (card["published"], card["bayes"]) if "bayes" in card else (card["published"],):
+            row = np.array(other["accuracy"])[i]
+            lines.append(f"| | {other['model']} | " + " | ".join(f"{a:.1f}" for a in row) + " |")
     positions = [
         f"from {p}: {nats:.4f}" for p, nats in zip(first["excess_positions"], first["excess_by_position"], strict=True)
     ]
@@ -148,6 +162,20 @@ def page(name: str, card: dict[str, Any]) -> str:
         f"Made by `python -m benchmarks.cards {name} RUN …`.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _another_law(card: dict[str, Any]) -> list[str]:
+    """What has to be said before any number of a model that did not learn the paper's law."""
+    share = card["config"]["resets"]
+    if not share:
+        return []
+    return [
+        "",
+        "**Another pretraining law.** At every token of a document the hidden state was redrawn from the start law "
+        f"with probability {share:g} (`--resets {share:g}`), so prompts are possible documents. "
+        "Excess is over exact Bayes under that law; prompts are those of the released GINC. Nothing here says anything "
+        "about the paper's models, which saw no resets.",
+    ]
 
 
 def accuracy_figure(name: str, card: dict[str, Any]) -> Figure:
@@ -182,14 +210,17 @@ def main(
     """Measure finished RUNs of one recipe and ship the first one's weights with a model card.
 
     Args:
-        name: lstm-small or transformer-small.
+        name: lstm-small, transformer-small, or lstm-resets.
         runs: finished RUNs, one a seed; the first is shipped.
         prompts: for each k.
         documents: held-out documents for the excess.
         length: tokens of each.
     """
-    if name not in SHIPPED or not runs:
-        raise ModelError(f"name: {name!r} is none of {', '.join(SHIPPED)}, or no RUN was named")
+    known = (*SHIPPED, *OTHER_LAW)
+    if name not in known or not runs:
+        raise ModelError(f"name: {name!r} is none of {', '.join(known)}, or no RUN was named")
+    if any((name in OTHER_LAW) != (read_weights(run / "weights.npz")[0].resets > 0) for run in runs):
+        raise ModelError(f"name: {name} is {'' if name in OTHER_LAW else 'not '}for runs with --resets")
     card, configs = measure(runs, prompts, documents, length)
     target = shipped_path(name)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -24,6 +24,8 @@ from theory.filter import prepare
 
 SHIPPED = ("lstm-small", "transformer-small")
 """Names of lm/pretrained/; trained on ``ginc``."""
+OTHER_LAW = ("lstm-resets",)
+"""Names of lm/pretrained/ that were trained on ``ginc`` with state resets: found by name, never among ``shipped``."""
 CHUNK = 16
 
 
@@ -58,9 +60,10 @@ def find_models(names: Sequence[str], instance: Instance) -> list[LanguageModel]
     """Models by name.
 
     Args:
-        names: of each a shipped model (``lstm-small``, ``transformer-small``), ``bayes`` (the instance's own mixture),
-            ``bayes(EPS)`` (smoothed), ``untrained``, ``shipped`` (all that were trained on this instance, which may be
-            none), the path of a RUN, or of a file of weights, or ``module.py:factory`` (benchmarks.factories).
+        names: of each a stored model (``lstm-small``, ``transformer-small``, ``lstm-resets``), ``bayes`` (the
+            instance's own mixture), ``bayes(EPS)`` (smoothed), ``untrained``, ``shipped`` (all that were trained on
+            this instance, which may be none), the path of a RUN, or of a file of weights, or ``module.py:factory``
+            (benchmarks.factories).
         instance: what they are to be asked about.
 
     Raises:
@@ -122,7 +125,7 @@ def _epsilon(word: str) -> float:
 
 
 def _stored(name: str) -> tuple[RunConfig, Any]:
-    if name in SHIPPED:
+    if name in (*SHIPPED, *OTHER_LAW):
         return read_weights(shipped_path(name))
     path = Path(name)
     if path.is_file():
@@ -134,6 +137,6 @@ def _stored(name: str) -> tuple[RunConfig, Any]:
         with jax.enable_x64(False):
             _, state, _ = load_latest(path / "checkpoints", start(draw_network(config), config.optimiser))
         return config, state.network
-    known = ", ".join((*SHIPPED, "bayes", "bayes(0.01)", "untrained"))
+    known = ", ".join((*SHIPPED, *OTHER_LAW, "bayes", "bayes(0.01)", "untrained"))
     paths = "the path of a RUN or of its weights.npz, nor module.py:factory"
     raise ModelError(f"model: {name!r} is none of {known}, nor {paths}")

@@ -40,21 +40,39 @@ class TorchLSTM(nn.Module):
         self.cell.weight_hh_l0 = _parameter(ours.weights[0].T)
         self.output = nn.Linear(width, self.vocabulary)
         self.output.weight, self.output.bias = _parameter(ours.output.weight_IxO.T), _parameter(ours.output.bias_O)
+        self.hidden: nn.Linear | None = None
+        if ours.readout:
+            first, second = ours.readout
+            self.hidden = nn.Linear(width, ours.config.readout)
+            self.hidden.weight, self.hidden.bias = _parameter(first.weight_IxO.T), _parameter(first.bias_O)
+            self.added = nn.Linear(ours.config.readout, self.vocabulary, bias=False)
+            self.added.weight = _parameter(second.weight_IxO.T)
 
     def forward(self, begun_BxT: torch.Tensor) -> torch.Tensor:
         """(B, T) tokens, each document begun with token V -> (B, T, V) logits."""
         one_hot_TxBxW = F.one_hot(begun_BxT.T, self.vocabulary + 1).float()
-        return self.output(self.cell(one_hot_TxBxW)[0]).transpose(0, 1)
+        h_TxBxH = self.cell(one_hot_TxBxW)[0]
+        logits_TxBxV = self.output(h_TxBxH)
+        if self.hidden is not None:
+            logits_TxBxV = logits_TxBxV + self.added(F.relu(self.hidden(h_TxBxH)).square())
+        return logits_TxBxV.transpose(0, 1)
 
     def gradients(self) -> dict[str, np.ndarray]:
         """By the names that ours have (lm.checkpoints.flatten)."""
         cell = dict(self.cell.named_parameters())
-        return {
+        found = {
             "table": _gradient(cell["weight_ih_l0"]).T,
             "weights.0": _gradient(cell["weight_hh_l0"]).T,
             "output.weight_IxO": _gradient(self.output.weight).T,
             "output.bias_O": _gradient(self.output.bias),
         }
+        if self.hidden is not None:
+            found |= {
+                "readout.0.weight_IxO": _gradient(self.hidden.weight).T,
+                "readout.0.bias_O": _gradient(self.hidden.bias),
+                "readout.1.weight_IxO": _gradient(self.added.weight).T,
+            }
+        return found
 
 
 class TorchTransformer(nn.Module):

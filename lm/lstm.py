@@ -25,6 +25,8 @@ class LSTMConfig(NamedTuple):
     embedding: width of a token embedding before the first layer, or None for a table straight into its gates.
     dropout: rate, on the embedding and on the output of every layer.
     multiplicative: whether a token also scales the hidden state of the first layer before the recurrent product.
+    readout: R, squared ReLUs whose output is added to that of the linear readout; 0 for none. A predictive is a
+        mixture over concepts, and its logarithm is not linear in anything that a recurrence finds easy to carry.
     """
 
     vocabulary: int
@@ -33,6 +35,7 @@ class LSTMConfig(NamedTuple):
     embedding: int | None = None
     dropout: float = 0.0
     multiplicative: bool = False
+    readout: int = 0
 
 
 class LSTM(eqx.Module):
@@ -43,13 +46,14 @@ class LSTM(eqx.Module):
     weights: list[Float[Array, "H G"]]
     output: Dense
     scale: Float[Array, "V1 H"] | None
+    readout: list[Dense]
     config: LSTMConfig = eqx.field(static=True)
 
     @staticmethod
     def drawn(config: LSTMConfig, key: PRNGKeyArray) -> "LSTM":
         """Fresh weights: normal with variance 1 / H, forget-gate biases 1 (Gers et al. 2000), a small output layer."""
         width, embedding = config.width, config.embedding
-        keys = iter(jax.random.split(key, 2 * config.layers + 2))
+        keys = iter(jax.random.split(key, 2 * config.layers + 2 + 2 * bool(config.readout)))
         forget_G = jnp.zeros(4 * width).at[width : 2 * width].set(1.0)
         inputs = []
         for layer in range(config.layers):
@@ -67,7 +71,11 @@ class LSTM(eqx.Module):
         weights = [width**-0.5 * jax.random.normal(next(keys), (width, 4 * width)) for _ in range(config.layers)]
         output = Dense.drawn(next(keys), width, config.vocabulary, 0.3 * width**-0.5)
         scale = jnp.ones((rows, width)) if config.multiplicative else None
-        return LSTM(table, inputs, weights, output, scale, config)
+        readout = []
+        if config.readout:
+            first = Dense.drawn(next(keys), width, config.readout, width**-0.5)
+            readout = [first, Dense.drawn(next(keys), config.readout, config.vocabulary, 0.0, bias=False)]
+        return LSTM(table, inputs, weights, output, scale, readout, config)
 
     def __call__(self, tokens_BxT: Int[Array, "B T"], key: PRNGKeyArray | None = None) -> Float[Array, "B T1 V"]:
         """Logits of the next token after every prefix, the empty one included.
@@ -80,7 +88,11 @@ class LSTM(eqx.Module):
             (B, T + 1, V) logits, float32.
         """
         batch = tokens_BxT.shape[0]
-        logits_NxV = self.output(self._layers(tokens_BxT, key)[-1]).astype(jnp.float32)
+        h_NxH = self._layers(tokens_BxT, key)[-1]
+        logits_NxV = self.output(h_NxH)
+        if self.readout:
+            logits_NxV += self.readout[1](jnp.square(jax.nn.relu(self.readout[0](h_NxH))))
+        logits_NxV = logits_NxV.astype(jnp.float32)
         return logits_NxV.reshape(-1, batch, self.config.vocabulary).swapaxes(0, 1)
 
     def activations(self, tokens_BxT: Int[Array, "B T"]) -> list[Float[Array, "B T1 H"]]:

@@ -31,8 +31,12 @@ def test_torchs_transformer_is_ours(window, taps):
     np.testing.assert_allclose(found, ours(jnp.asarray(TOKENS))[:, :-1], atol=2e-5)
 
 
-def test_torchs_lstm_is_ours():
-    ours = LSTM.drawn(LSTMConfig(5, width=8), jax.random.key(0))
+@pytest.mark.parametrize("readout", [0, 6])
+def test_torchs_lstm_is_ours(readout):
+    ours = LSTM.drawn(LSTMConfig(5, width=8, readout=readout), jax.random.key(0))
+    if readout:  # drawn with a second layer of zeros, which would hide the first
+        change = lambda leaf: leaf + 0.3 * jax.random.normal(jax.random.key(1), leaf.shape)  # noqa: E731
+        ours = jax.tree.map(change, ours)
     with torch.no_grad():
         found = TorchLSTM(ours)(torch.tensor(BEGUN)).numpy()
     np.testing.assert_allclose(found, ours(jnp.asarray(TOKENS))[:, :-1], atol=2e-6)

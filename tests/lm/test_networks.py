@@ -18,6 +18,7 @@ NETWORKS = {
     "lstm": lambda key: LSTM.drawn(LSTMConfig(7, width=8), key),
     "lstm, two layers": lambda key: LSTM.drawn(LSTMConfig(7, 8, 2, 5, 0.1), key),
     "lstm, multiplicative": lambda key: LSTM.drawn(LSTMConfig(7, width=8, multiplicative=True), key),
+    "lstm, readout": lambda key: LSTM.drawn(LSTMConfig(7, width=8, readout=6), key),
     "local": lambda key: Transformer.drawn(TransformerConfig(7, 8, 2, 2, window=4), key),
     "convolved": lambda key: Transformer.drawn(TransformerConfig(7, 8, 2, 2, window=4, taps=3), key),
     "full": lambda key: Transformer.drawn(TransformerConfig(7, 8, 2, 2, window=None), key),

@@ -14,7 +14,7 @@ LARGEST_EXCESS = {"lstm-small": 0.010, "transformer-small": 0.015}
 """Nats per token: what the shipped models are to reach."""
 LEAST_ACCURACY = {"lstm-small": 98.0, "transformer-small": 95.0}
 """Percent, at k = 10, n = 64."""
-SHORT = pytest.mark.xfail(strict=True, reason="lstm-small: 0.0122 nats and 95.8% measured; see its card")
+SHORT = pytest.mark.xfail(strict=True, reason="lstm-small: 97.7 +- 0.4% at n = 64, 97.9 +- 0.4% at n = 0; see its card")
 HELD_TO = [pytest.param("lstm-small", marks=SHORT), "transformer-small"]
 
 
@@ -90,7 +90,7 @@ def test_three_seeds_are_on_the_card(name):
     assert len(_card(name)["seeds"]) >= 3
 
 
-@pytest.mark.parametrize("name", HELD_TO)
+@pytest.mark.parametrize("name", SHIPPED)
 def test_every_seed_reaches_the_excess_that_the_model_is_held_to(name):
     assert all(row["excess"] <= LARGEST_EXCESS[name] for row in _card(name)["seeds"])
 
@@ -100,10 +100,9 @@ def test_every_seed_reaches_the_accuracy_that_the_model_is_held_to(name):
     assert all(np.array(row["accuracy"])[-1, -1] >= LEAST_ACCURACY[name] for row in _card(name)["seeds"])
 
 
-@pytest.mark.parametrize("name", HELD_TO)
-def test_the_mean_over_seeds_is_at_or_above_the_published_model(name):
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_mean_over_seeds_is_at_or_above_the_published_model_in_every_cell(name):
     card = _card(name)
     rival = published(RIVAL[card["config"]["architecture"]])
     ours = np.mean([row["accuracy"] for row in card["seeds"]], axis=0)
-    rows = slice(1, None) if name == "lstm-small" else slice(None)  # for the LSTM the claim is k >= 5
-    assert (ours[rows] >= rival.accuracy_KxN[rows]).all()
+    assert (ours >= rival.accuracy_KxN).all()
