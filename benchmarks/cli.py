@@ -278,37 +278,47 @@ def statements(
 def bench(
     instance: Annotated[Positional[str], arg(metavar="INSTANCE")] = "ginc",
     /,
+    task: Literal["evidence", "posterior+predictive", "sampling", "kl", "memory", "train", "all"] = "all",
     documents: int = 100,
     length: int = 1000,
     repeats: int = 3,
+    epsilon: tuple[float, ...] = (0.0, 0.01),
+    scaling: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     seed: int = 0,
-    task: Literal["evidence", "train"] = "evidence",
     preset: Literal["small", "tiny"] = "small",
+    out: Annotated[Path | None, arg(metavar="DIR")] = None,
     json: Json = None,
 ) -> None:
-    """Speed against the other libraries that are installed, in one run.
+    """Speed against the other libraries that are installed, at their best settings, in one run.
 
-    Of the evidence of one concept; or (--task train) of training steps of both architectures, beside PyTorch.
+    Of the evidence of one concept, the posterior and predictive of all, sampling and KL; or (--task train) of training
+    steps of both architectures, beside PyTorch; or (--task memory) of ten million tokens filtered in bounded memory.
     Agreement is checked before anything is timed. Times are CPU seconds of the process (all threads), compilation
-    excluded, and for training also tokens a second; pin the process to one core to compare cores.
+    apart, repeats interleaved; pin the process to one core, one thread a library, to compare cores.
 
     Try:
-      implicit-bayes bench --json bench.json
+      implicit-bayes bench --json bench.json --out out/bench
+      implicit-bayes bench ginc --task evidence --repeats 5
       implicit-bayes bench --task train --repeats 9
+      OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 taskset -c 0 implicit-bayes bench --json bench.json
 
     Args:
         instance: a name or the path of an .npz.
-        documents: how many, drawn from the first concept (evidence).
-        length: tokens in each (evidence).
+        task: one task; or all of them but memory and train.
+        documents: how many, drawn from the instance.
+        length: tokens in each.
         repeats: interleaved repeats; the median is reported.
+        epsilon: smoothing levels of the instance, 0 for itself (kl: only those above 0, since it is infinite there).
+        scaling: also time the evidence against tokens, states, concepts, support width and batch (minutes).
         seed: of the documents.
-        task: evidence, or train.
         preset: of the networks (train).
+        out: directory for the figures.
         json: file for the machine-readable result.
     """
-    from benchmarks import jobs
+    from benchmarks import bench_job
 
-    jobs.bench(instance, documents, length, repeats, seed, json, task, preset)
+    settings = bench_job.Settings(documents, length, repeats, epsilon, scaling, seed, preset)
+    bench_job.bench(instance, task, settings, out, json)
 
 
 def reproduce(
@@ -397,11 +407,16 @@ COMMANDS: dict[str, Callable[..., Any]] = {
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one subcommand and exit with its status: 0 done, 1 a failed check, 2 bad input, 130 interrupted."""
-    sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))
+    sys.exit(run(sys.argv[1:] if arguments is None else list(arguments), keep=True))
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run one subcommand; returns the exit status."""
+def run(arguments: Sequence[str], keep: bool = False) -> int:
+    """Run one subcommand; returns the exit status.
+
+    Args:
+        arguments: of the command line.
+        keep: whether JAX's compilations are kept on disk (``benchmarks.compilation``): a setting of the process.
+    """
     from benchmarks.storage import CheckFailed
     from lm.train import TrainingStopped
     from theory.checks import ModelError
@@ -412,6 +427,10 @@ def run(arguments: Sequence[str]) -> int:
         return int(stop.code or 0)
     import jax
 
+    from benchmarks.compilation import keep_compilations
+
+    if keep:
+        keep_compilations()
     try:
         with jax.enable_x64(True):
             call()

@@ -17,8 +17,7 @@ from simulators.datasets import Prompts
 from simulators.instances import Instance
 from simulators.sampler import sample_prompts
 from theory import MixtureOfHMMs, filter_mixture
-from theory.filter import prepare
-from theory.kernels import SupportTables
+from theory.filter import Prepared, prepare
 from theory.prompts import prefix_length
 
 DEFAULT_KS = (3, 5, 8, 10)
@@ -116,7 +115,7 @@ class References:
         self.start_SxH, index = np.unique(laws, axis=0, return_inverse=True)
         self.index_CxS = index.reshape(instance.prompt_starts.shape[:2])
         self.started_tables = prepare(started_mixture(self.mixture, self.start_SxH))
-        self.filters: list[tuple[MixtureOfHMMs, SupportTables | None] | None] = []
+        self.filters: list[tuple[MixtureOfHMMs, Prepared | None] | None] = []
         for predictor in predictors:
             if predictor.name == "prompt-aware":
                 self.filters.append(None)

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from benchmarks import figures as drawing
-from benchmarks import gap_figures, learning, screen, speed, speed_training, storage, training
+from benchmarks import gap_figures, learning, screen, storage, training
 from benchmarks import report as reporting
 from benchmarks import statements as table
 from benchmarks import verify as verification
@@ -249,34 +249,6 @@ def statements(out: Path, check: bool, seed: int, json: Path | None) -> None:
         _list(screen.console(), [out])
     elif not out.is_file() or out.read_text() != page:
         raise storage.CheckFailed(f"{out} is stale; run: implicit-bayes statements --out {out}")
-
-
-def bench(
-    name: str,
-    documents: int,
-    length: int,
-    repeats: int,
-    seed: int,
-    json: Path | None,
-    task: str = "evidence",
-    preset: str = "small",
-) -> None:
-    """``implicit-bayes bench``: timings of the evidence or of training steps, agreement checked first."""
-    for field, value in {"documents": documents, "length": length, "repeats": repeats}.items():
-        if value < 1:
-            raise ModelError(f"{field}: {value} is below 1")
-    instance = load_instance(name)
-    storage.check_file(json, "json")
-    console, rows = screen.console(), list[Any]()
-    with screen.progress_bars() as progress:
-        if task == "train":
-            rows += speed_training.training(name, preset, repeats, seed, progress("timing", repeats))
-        else:
-            rows += speed.evidence(instance.mixture, documents, length, repeats, seed, progress("timing", repeats * 5))
-    console.print(speed_training.table(rows) if task == "train" else screen.timing_table(rows))
-    if json is not None:
-        storage.write_json(json, rows)
-        _list(console, [json])
 
 
 def _list(console: Any, written: Sequence[Path]) -> None:

@@ -10,8 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from theory import MixtureOfHMMs, filter_concepts
-from theory.filter import Method, weigh
-from theory.kernels import SupportTables
+from theory.filter import Method, Prepared, weigh
 
 
 class PromptAware(NamedTuple):
@@ -57,7 +56,7 @@ def prompt_aware(
     start_index_P: np.ndarray,
     true_P: np.ndarray,
     method: Method = "auto",
-    tables: SupportTables | None = None,
+    tables: Prepared | None = None,
 ) -> PromptAware:
     """Filter every example once, on its own, and add up.
 

@@ -1,17 +1,22 @@
-"""Speed of the evidence of one HMM against other libraries: agreement first, then CPU time, all in one run."""
+"""How every implementation of a task is timed: agreement first, then CPU time, interleaved, in one run.
+
+One file a task: ``speed_evidence``, ``speed_posterior``, ``speed_sampling``, ``speed_kl``; the other libraries at
+their best settings are in ``peers``.
+"""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from simulators.sampler import sample_documents
-from theory import MixtureOfHMMs, ModelError, log_evidence
+from theory import ModelError
 
 AGREEMENT = 1e-8
-"""Largest relative difference of a log-evidence, beyond which an implementation is not timed."""
+"""Largest relative difference from ours, beyond which an implementation is not timed."""
+
+Advance = Callable[[int], None]
 
 
 class Timing(NamedTuple):
@@ -19,7 +24,9 @@ class Timing(NamedTuple):
 
     cpu_seconds_per_token: process CPU time (all threads), median over repeats, compilation excluded.
     ratio_to_ours: how many times faster ours is (> 1: ours is faster).
-    agrees_to: largest relative difference of the log-evidence from ours.
+    agrees_to: largest relative difference from ours.
+    instance: the instance, with "+smoothed(0.01)" where its kernels are mixed with the uniform law.
+    first_call_seconds: CPU time of the first call, compilation and tables included.
     """
 
     task: str
@@ -27,98 +34,56 @@ class Timing(NamedTuple):
     cpu_seconds_per_token: float
     ratio_to_ours: float
     agrees_to: float
+    instance: str
+    first_call_seconds: float
 
 
-def evidence(
-    mixture: MixtureOfHMMs, documents: int, length: int, repeats: int, seed: int, advance: Callable[[int], None]
+class Run(NamedTuple):
+    """An implementation made ready: what to call, on how many tokens, and how far its answer is from ours.
+
+    call: does the whole task once.
+    tokens: that it works through (slow implementations are given fewer).
+    differs: largest relative difference of its answer from a reference's answer on the same tokens.
+    """
+
+    call: Callable[[], Any]
+    tokens: int
+    differs: Callable[[Any], float]
+
+
+def compare(
+    task: str, instance: str, runs: Mapping[str, Run], repeats: int, advance: Advance, agreement: float = AGREEMENT
 ) -> list[Timing]:
-    """log p(o_1..o_T | theta_0) of documents drawn from that concept, by every library that is installed.
-
-    Peers at their best settings: hmmlearn ``scaling``; pomegranate in float64 with end probabilities of one; dynamax
-    ``hmm_filter`` on gathered likelihoods. Implementations are interleaved, so that drift of the machine hits all.
+    """Check, then time. The first entry of ``runs`` is ours.
 
     Raises:
         ModelError: an implementation that disagrees with ours (nothing is timed then).
     """
-    alone = mixture.restrict(0)
-    tokens = sample_documents(alone, jax.random.key(seed), documents, length).tokens
-    runs = {
-        "ours": lambda: log_evidence(alone, tokens),
-        "ours dense": lambda: log_evidence(alone, tokens, method="dense"),
-    }
-    for name, make in PEERS.items():
-        try:
-            runs[name] = make(alone, tokens)
-        except ImportError:
-            continue
-    ours = np.asarray(runs["ours"]()).reshape(-1)
-    agreement = {name: float(np.max(np.abs(np.asarray(run()).reshape(-1) / ours - 1))) for name, run in runs.items()}
-    for name, difference in agreement.items():
-        if not difference < AGREEMENT:
-            raise ModelError(f"bench: {name} differs from ours by {difference:.1e} (relative); not timed")
+    first, agrees = {}, {}
+    for name, run in runs.items():
+        begin = time.process_time()
+        answer = jax.block_until_ready(run.call())
+        first[name] = time.process_time() - begin
+        agrees[name] = run.differs(answer)
+        if not agrees[name] < agreement:
+            raise ModelError(f"bench: {name} differs from ours by {agrees[name]:.1e} on {task}; nothing is timed")
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(repeats):
         for name, run in runs.items():
             begin = time.process_time()
-            jax.block_until_ready(run())
-            seconds[name].append(time.process_time() - begin)
+            jax.block_until_ready(run.call())
+            seconds[name].append((time.process_time() - begin) / run.tokens)
             advance(1)
-    median = {name: float(np.median(spent)) / tokens.size for name, spent in seconds.items()}
-    return [Timing("evidence", name, t, t / median["ours"], agreement[name]) for name, t in median.items()]
+    median = {name: float(np.median(spent)) for name, spent in seconds.items()}
+    ours = median[next(iter(runs))]
+    return [Timing(task, name, median[name], median[name] / ours, agrees[name], instance, first[name]) for name in runs]
 
 
-def _hmmlearn(alone: MixtureOfHMMs, tokens: np.ndarray) -> Callable[[], Any]:
-    from hmmlearn.hmm import CategoricalHMM
-
-    model = CategoricalHMM(n_components=alone.n_states, implementation="scaling")
-    model.startprob_, model.transmat_ = np.asarray(alone.initial[0]), np.asarray(alone.transition[0])
-    model.emissionprob_, model.n_features = np.asarray(alone.emissions[0]), alone.n_tokens
-    columns = [row.reshape(-1, 1) for row in tokens]
-    return lambda: np.array([model.score(column) for column in columns])
-
-
-def _pomegranate(alone: MixtureOfHMMs, tokens: np.ndarray) -> Callable[[], Any]:
-    import torch
-    from pomegranate.distributions import Categorical
-    from pomegranate.hmm import DenseHMM
-
-    default = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    try:
-        states = [Categorical(row[None].tolist()) for row in np.asarray(alone.emissions[0])]
-        model = DenseHMM(
-            states,
-            edges=np.asarray(alone.transition[0]).tolist(),
-            starts=np.asarray(alone.initial[0]).tolist(),
-            ends=[1.0] * alone.n_states,
-        )
-    finally:
-        torch.set_default_dtype(default)
-    data = torch.tensor(tokens[..., None])
-
-    def run() -> Any:
-        torch.set_default_dtype(torch.float64)
-        try:
-            return model.log_probability(data).numpy()
-        finally:
-            torch.set_default_dtype(default)
-
-    return run
-
-
-def _dynamax(alone: MixtureOfHMMs, tokens: np.ndarray) -> Callable[[], Any]:
-    precision = getattr(jax.config, "jax_default_matmul_precision", None)
-    from dynamax.hidden_markov_model import hmm_filter
-
-    jax.config.update("jax_default_matmul_precision", precision)  # dynamax changes it when imported
-
-    def one(document):
-        with np.errstate(divide="ignore"):
-            likelihood = jax.numpy.log(jax.numpy.asarray(alone.emissions[0]))[:, document].T
-        return hmm_filter(alone.initial[0], alone.transition[0], likelihood).marginal_loglik
-
-    filtered = jax.jit(jax.vmap(one))
-    return lambda: np.asarray(filtered(tokens))
-
-
-PEERS = {"hmmlearn scaling": _hmmlearn, "pomegranate f64": _pomegranate, "dynamax hmm_filter": _dynamax}
+def relative(found: Any, reference: Any) -> float:
+    """Largest relative difference; infinities must be the same ones."""
+    found, reference = np.asarray(found, dtype=float), np.asarray(reference, dtype=float)
+    if found.shape != reference.shape or not (np.isfinite(found) == np.isfinite(reference)).all():
+        return float("inf")
+    finite = np.isfinite(reference)
+    scale = np.maximum(np.abs(reference[finite]), 1e-300)
+    return float(np.max(np.abs(found[finite] - reference[finite]) / scale, initial=0.0))

@@ -12,7 +12,8 @@ import numpy as np
 
 from simulators.datasets import Documents, as_count
 from simulators.ginc import CONCEPTS, STATES, ReleasedGinc, released_ginc
-from simulators.inverse_cdf import cdf_table, first_above
+from simulators.inverse_cdf import CdfTable, cdf_table, first_above
+from theory import compiled
 from theory.checks import ModelError
 from theory.models import MixtureOfHMMs
 
@@ -74,19 +75,31 @@ def _skip_documents(stream: np.random.RandomState, documents: int, length: int) 
 def _document_draws(
     stream: np.random.RandomState, documents: int, drawn: int, kept: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(B,) concepts and (T, B) state uniforms: of each document's ``drawn`` tokens the first ``kept``."""
+    """(B,) concepts and (B, T) state uniforms: of each document's ``drawn`` tokens the first ``kept``."""
     concepts = np.empty(documents, dtype=np.int32)
-    uniforms_TxB = np.empty((kept, documents))
+    uniforms_BxT = np.empty((documents, kept))
     for document in range(documents):
         concepts[document] = stream.choice(CONCEPTS)
-        uniforms_TxB[:, document] = stream.random_sample(2 * drawn)[: 2 * kept : 2]
-    return concepts, uniforms_TxB
+        uniforms_BxT[document] = stream.random_sample(2 * drawn)[: 2 * kept : 2]
+    return concepts, uniforms_BxT
 
 
-def _walk(mixture: MixtureOfHMMs, concepts: np.ndarray, uniforms_TxB: np.ndarray) -> np.ndarray:
-    """(B, T) hidden states, all documents walked side by side."""
+def _walk(mixture: MixtureOfHMMs, concepts: np.ndarray, uniforms_BxT: np.ndarray) -> np.ndarray:
+    """(B, T) hidden states; in machine code where numba is installed, else all documents side by side in NumPy."""
     starts = cdf_table(np.asarray(mixture.initial), normalised=False)
     kernels = cdf_table(np.reshape(mixture.transition, (-1, STATES)), normalised=False)
+    if compiled.available():
+        from simulators.compiled_walks import inverse_cdf_chains
+
+        states_BxT, block = np.empty(uniforms_BxT.shape, dtype=np.int32), concepts * STATES
+        inverse_cdf_chains(
+            kernels.flat, kernels.width, kernels.size, concepts, block, uniforms_BxT, states_BxT, 0, starts.flat
+        )
+        return states_BxT
+    return _walk_in_numpy(starts, kernels, concepts, np.ascontiguousarray(uniforms_BxT.T))
+
+
+def _walk_in_numpy(starts: CdfTable, kernels: CdfTable, concepts: np.ndarray, uniforms_TxB: np.ndarray) -> np.ndarray:
     states_TxB = np.empty(uniforms_TxB.shape, dtype=np.int32)
     block = concepts.astype(np.int64) * STATES
     state = first_above(starts, concepts, uniforms_TxB[0])

@@ -17,11 +17,15 @@ import numpy as np
 
 from simulators.alias import AliasTable, alias_table, draw
 from simulators.datasets import Documents, Prompts, as_count
+from theory import compiled
 from theory.checks import ModelError, as_float64, check_simplex
 from theory.models import MixtureOfHMMs, as_token
 
 CHUNK = 1 << 21
 """Uniforms on the table at a time."""
+
+CACHED = 1 << 15
+"""The same for compiled chains: 256 KiB, so that they stay in the cache. The numbers do not depend on either."""
 
 
 class Tables(NamedTuple):
@@ -35,6 +39,7 @@ class Tables(NamedTuple):
         token_of: (C * H,) or (H,) that token, where every state emits one; else None.
         states: H.
         shared: whether the concepts share the emission.
+        column_Rx2: ``transition``'s accept and alias side by side, for compiled chains.
     """
 
     prior: AliasTable
@@ -44,6 +49,7 @@ class Tables(NamedTuple):
     token_of: np.ndarray | None
     states: int
     shared: bool
+    column_Rx2: np.ndarray
 
 
 def tables_of(mixture: MixtureOfHMMs) -> Tables:
@@ -51,14 +57,16 @@ def tables_of(mixture: MixtureOfHMMs) -> Tables:
     states, emission = mixture.n_states, np.asarray(mixture.emission)
     rows = emission.reshape(-1, mixture.n_tokens)
     certain = bool(((rows > 0).sum(-1) == 1).all())
+    transition = alias_table(np.asarray(mixture.transition).reshape(-1, states))
     return Tables(
         prior=alias_table(np.asarray(mixture.prior)[None]),
         initial=alias_table(np.asarray(mixture.initial)),
-        transition=alias_table(np.asarray(mixture.transition).reshape(-1, states)),
+        transition=transition,
         emission=None if certain else alias_table(rows),
         token_of=rows.argmax(-1).astype(np.int32) if certain else None,
         states=states,
         shared=emission.ndim == 2,
+        column_Rx2=np.stack([np.asarray(part, np.float64).reshape(-1) for part in transition], -1),
     )
 
 
@@ -144,8 +152,9 @@ def sample_prompts(
     start_P = generator.integers(starts.shape[1], size=prompts).astype(np.int32)
     first = alias_table(starts.reshape(-1, states))
     row_P = concept_P * starts.shape[1] + start_P
-    states_ExK = _walk(tables, generator, first, np.repeat(row_P, n + 1), np.repeat(concept_P, n + 1), k)
-    tokens_ExK = _emit(tables, generator, np.repeat(concept_P, n + 1), states_ExK)
+    states_ExK, tokens_ExK = _walk(tables, generator, first, np.repeat(row_P, n + 1), np.repeat(concept_P, n + 1), k)
+    if tokens_ExK is None:
+        tokens_ExK = _emit(tables, generator, np.repeat(concept_P, n + 1), states_ExK)
     closed = np.full((prompts, n + 1, k + 1), mixture.delimiter, dtype=np.int32)
     closed[:, :, :k] = tokens_ExK.reshape(prompts, n + 1, k)
     return Prompts(closed.reshape(prompts, -1)[:, :-1], concept_P, start_P)
@@ -168,8 +177,8 @@ def _documents(tables: Tables, generator: np.random.Generator, documents: int, l
     with jax.enable_x64(True):
         zeros = np.zeros(documents, np.int32)
         concepts = np.asarray(_draw(tables.prior, zeros, generator.random(documents)))
-    states = _walk(tables, generator, tables.initial, concepts, concepts, length)
-    return Documents(_emit(tables, generator, concepts, states), states, concepts)
+    states, tokens = _walk(tables, generator, tables.initial, concepts, concepts, length)
+    return Documents(_emit(tables, generator, concepts, states) if tokens is None else tokens, states, concepts)
 
 
 def _walk(
@@ -179,20 +188,45 @@ def _walk(
     first_rows: np.ndarray,
     concepts: np.ndarray,
     length: int,
-) -> np.ndarray:
-    """(B, T) states: h_1 from row ``first_rows`` of ``first``, then the concept's kernel."""
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """(B, T) states: h_1 from row ``first_rows`` of ``first``, then the concept's kernel.
+
+    Their tokens too, where compiled chains can read them off on the way; else None.
+    """
     batch = len(concepts)
     states = np.empty((batch, length), dtype=np.int32)
     block = (concepts * tables.states).astype(np.int32)
-    step = max(1, CHUNK // batch)
+    fast = _compiled_chains()
+    step = max(1, (CHUNK if fast is None else min(CHUNK, CACHED)) // batch)
     with jax.enable_x64(True):
         state = _draw(first, first_rows.astype(np.int32), generator.random(batch))
         states[:, 0] = state
+        if fast is not None:
+            buffer = np.empty((min(step, max(length - 1, 1)), batch))
+            state, certain = np.array(state), tables.token_of is not None
+            token_of = tables.token_of if tables.token_of is not None else np.empty(0, np.int32)
+            emit = np.zeros_like(block) if tables.shared else block
+            tokens = np.empty((batch, length if certain else 1), np.int32)
+            if certain:
+                tokens[:, 0] = token_of[emit + state]
         for begin in range(1, length, step):
-            uniforms = generator.random((min(step, length - begin), batch))
+            rows = min(step, length - begin)
+            uniforms = generator.random((rows, batch)) if fast is None else generator.random(out=buffer[:rows])
+            if fast is not None:
+                fast(tables.column_Rx2, tables.states, block, state, uniforms, states, begin, token_of, emit, tokens)
+                continue
             state, path = _scan(tables.transition, block, state, uniforms)
             states[:, begin : begin + len(uniforms)] = np.asarray(path).T
-    return states
+    return states, tokens if fast is not None and certain else None
+
+
+def _compiled_chains() -> Any:
+    """The chains in machine code, where numba is installed; they draw the very same states."""
+    if not compiled.available():
+        return None
+    from simulators.compiled_walks import alias_chains
+
+    return alias_chains
 
 
 def _emit(tables: Tables, generator: np.random.Generator, concepts: np.ndarray, states: np.ndarray) -> np.ndarray:

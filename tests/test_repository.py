@@ -178,7 +178,7 @@ print("report", json.dumps({
 
 EXTRA_MODULES = [
     *("arviz", "beartype", "dask", "dask_jobqueue", "distributed", "dynamax", "flint", "hmmlearn", "hypothesis"),
-    *("pomegranate", "pytest", "torch", "transformers"),
+    *("numba", "pomegranate", "pytest", "torch", "transformers"),
 ]
 
 

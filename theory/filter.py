@@ -7,23 +7,19 @@ import functools
 import math
 import operator
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from theory import kernels
+from theory import compiled, kernels, log_kernels
 from theory.checks import ModelError
-from theory.kernels import SupportTables, Trace, floor_of, log_sum_exp, safe_log
+from theory.kernels import Record, SupportTables, log_sum_exp, safe_log
 from theory.models import MixtureOfHMMs
 from theory.precision import in_float64, is_traced
+from theory.sizes import Method, Prepared, choose, compiles
 from theory.types import Array, Bool, Float, Int
-
-Method = Literal["auto", "dense", "sparse", "log"]
-
-MAX_TABLE_BYTES = 512 * 2**20
-"""The sparse tables may take at most this; above it ``auto`` is dense."""
 
 CHUNK_BYTES = 128 * 2**20
 """Working memory (recorded beliefs and predictives) of one chunk of documents."""
@@ -68,7 +64,7 @@ def filter_mixture(
     *,
     positions: Sequence[int] | None = None,
     method: Method = "auto",
-    tables: SupportTables | None = None,
+    tables: Prepared | None = None,
 ) -> MixtureFilter:
     """Exact evidence, posterior and predictive at every (or at the chosen) prefix length, batched over documents.
 
@@ -83,7 +79,9 @@ def filter_mixture(
         mixture: the pretraining law.
         tokens: (..., T) integer tokens; T may be 0.
         positions: prefix lengths t in 0..T to report, in the order wanted; default all.
-        method: ``dense`` (all states), ``sparse`` (only states that can emit the token), ``log``, or ``auto``.
+        method: ``dense`` (all states), ``sparse`` (only states that can emit the token) or ``log``, all in JAX;
+            ``compiled`` (as sparse, in machine code; needs numba and concrete arrays); or ``auto``, the fastest of
+            them by the rules of ``theory.sizes``.
         tables: ``prepare(mixture, method)`` of this very mixture, if the caller has it already.
 
     Returns:
@@ -101,7 +99,7 @@ def filter_concepts(
     *,
     positions: Sequence[int] | None = None,
     method: Method = "auto",
-    tables: SupportTables | None = None,
+    tables: Prepared | None = None,
 ) -> ConceptFilter:
     """What each concept, taken as known, says after each prefix: evidence and its own next-token predictive.
 
@@ -118,23 +116,31 @@ def _filter(
     tokens: Any,
     positions: Sequence[int] | None,
     method: Method,
-    tables: SupportTables | None,
+    tables: Prepared | None,
     per_concept: bool,
 ) -> Any:
     tokens = check_tokens(tokens, mixture.n_tokens)
     batch, length = tuple(tokens.shape[:-1]), tokens.shape[-1]
     wanted = np.arange(length + 1) if positions is None else check_positions(positions, length)
+    if not is_traced((mixture, tokens)) and compiles(mixture, method, tokens.size):
+        tables = Prepared(mixture) if tables is None else tables
+        out = _compiled(mixture, tables, tokens.reshape(math.prod(batch), length), wanted, per_concept)
+        return jax.tree.map(lambda x: x.reshape((*batch, *x.shape[1:])), out)
     slots = np.full(length + 1, len(wanted), dtype=np.int32)
     slots[wanted] = np.arange(len(wanted))
+    record: Record = "last" if wanted.tolist() == [length] else "some"
+    if np.array_equal(wanted, np.arange(length + 1)):
+        record = "all"
     method = choose(mixture, method)
-    if tables is None:
-        tables = prepare(mixture, method)
+    if method == "compiled":
+        raise ModelError("method: compiled needs concrete tokens; use auto under a trace")
+    padded = None if method != "sparse" else (tables or Prepared(mixture)).padded()
     flat = tokens.reshape(math.prod(batch), length)
     mixture = jax.tree.unflatten(_structure(), jax.tree.leaves(mixture))
     if is_traced((mixture, tokens)):
-        out = _run(mixture, tables, flat.T, slots, len(wanted), method, per_concept)
+        out = _run(mixture, padded, flat.T, slots, len(wanted), record, method, per_concept)
     else:
-        out = _in_chunks(mixture, method, tables, flat, slots, len(wanted), per_concept)
+        out = _in_chunks(mixture, method, padded, flat, slots, len(wanted), record, per_concept)
     return jax.tree.map(lambda x: x.reshape((*batch, *x.shape[1:])), out)
 
 
@@ -182,20 +188,6 @@ def _weigh(prior: Array, log_evidence: Array) -> Weighed:
     return Weighed(total, joint - jnp.where(defined, total, 0.0)[..., None], defined)
 
 
-def choose(mixture: MixtureOfHMMs, method: Method) -> Method:
-    """The recursion that ``auto`` means: sparse where the zeros of the emission are known and pay, else dense."""
-    if method not in ("auto", "dense", "sparse", "log"):
-        raise ModelError(f"method: {method!r} is none of auto, dense, sparse, log")
-    if method == "sparse" and is_traced(mixture):
-        raise ModelError("method: sparse needs a concrete mixture (its zeros are structure); use dense under a trace")
-    if method != "auto":
-        return method
-    if is_traced(mixture):
-        return "dense"
-    pays = kernels.support_width(mixture.emission) * 4 <= mixture.n_states
-    return "sparse" if pays and kernels.table_bytes(mixture) <= MAX_TABLE_BYTES else "dense"
-
-
 def check_tokens(tokens: Any, n_tokens: int) -> Array:
     """Integer tokens with at least one axis, all in 0..V-1 (values of tracers are not checked)."""
     tokens = tokens if isinstance(tokens, jax.core.Tracer) else np.asarray(tokens)
@@ -222,13 +214,38 @@ def check_positions(positions: Sequence[int], length: int) -> np.ndarray:
     return wanted
 
 
-def prepare(mixture: MixtureOfHMMs, method: Method = "auto") -> SupportTables | None:
-    """What the sparse recursion precomputes from a mixture, for callers that filter with the same one many times.
+def prepare(mixture: MixtureOfHMMs, method: Method = "auto") -> Prepared | None:
+    """What the sparse recursions precompute from a mixture, for callers that filter with the same one many times.
 
     Returns:
         The tables to pass on as ``tables``; None where ``method`` comes to another recursion, which needs none.
     """
-    return kernels.support_tables(mixture) if choose(mixture, method) == "sparse" else None
+    return Prepared(mixture) if compiles(mixture, method) or choose(mixture, method) == "sparse" else None
+
+
+def _compiled(
+    mixture: MixtureOfHMMs, tables: Prepared, tokens_BxT: Array, wanted: np.ndarray, per_concept: bool
+) -> Any:
+    """Concrete documents by compiled code; those that come near underflow are redone in the log domain."""
+    order = np.argsort(wanted)
+    in_order = bool((order == np.arange(len(wanted))).all())
+    found = compiled.trace(mixture, tables.buckets(), np.asarray(tokens_BxT), wanted[order], per_concept)
+    predictive = found.predictive_BxPxKxV if per_concept else found.predictive_BxPxKxV[:, :, 0]
+    parts: Any = (found.log_evidence_BxPxC, found.log_posterior_BxPxC, found.defined_BxP, predictive)
+    if not in_order:
+        parts = tuple(part[:, np.argsort(order)] for part in parts)
+    evidence, posterior, defined, predictive = parts
+    out: Any = MixtureFilter(evidence, posterior, defined, predictive, found.possible_B)
+    if per_concept:
+        out = ConceptFilter(evidence, predictive)
+    doubtful = np.flatnonzero(found.doubtful_B)
+    if doubtful.size:
+        again = _filter(mixture, tokens_BxT[doubtful], wanted.tolist(), "log", None, per_concept)
+        for fresh, part in zip(again, out, strict=True):
+            part[doubtful] = np.asarray(fresh)
+    if jax.dtypes.canonicalize_dtype(np.float64) == np.float64:
+        out = jax.tree.map(functools.partial(jax.device_put, may_alias=True), out)
+    return out
 
 
 def _in_chunks(
@@ -238,6 +255,7 @@ def _in_chunks(
     tokens_BxT: Array,
     slots: np.ndarray,
     n_slots: int,
+    record: Record,
     per_concept: bool,
 ) -> Any:
     """Documents in equal chunks, so that recorded beliefs fit in CHUNK_BYTES (the last chunk is padded)."""
@@ -247,7 +265,7 @@ def _in_chunks(
     for begin in range(0, max(1, len(tokens_BxT)), size):
         piece = tokens_BxT[begin : begin + size]
         full = np.concatenate([piece, np.repeat(piece[-1:], size - len(piece), 0)]) if len(piece) else piece
-        out = in_float64(_run)(mixture, tables, full.T, slots, n_slots, method, per_concept)
+        out = in_float64(_run)(mixture, tables, full.T, slots, n_slots, record, method, per_concept)
         keep = slice(0, len(piece))
         pieces.append(jax.tree.map(operator.itemgetter(keep), out))
     if len(pieces) == 1:
@@ -262,43 +280,48 @@ def _run_unjitted(
     tokens_TxB: Array,
     slots: Array,
     n_slots: int,
+    record: Record,
     method: Method,
     per_concept: bool,
 ) -> Any:
-    read = _read_concepts if per_concept else _read
-    if method == "log":
-        return read(mixture, kernels.log_trace(mixture, tokens_TxB, slots, n_slots))
-    if method == "sparse":
-        assert tables is not None
-        fast = kernels.sparse_trace(mixture, tables, tokens_TxB, slots, n_slots)
-    else:
-        fast = kernels.dense_trace(mixture, tokens_TxB, slots, n_slots)
-    smallest = fast.smallest_BxC * kernels.smallest_entries(mixture)
-    doubtful = (smallest < floor_of(smallest.dtype)).any(-1)
+    def exact() -> tuple[jax.Array, ...]:
+        evidence, predictive, possible = log_kernels.log_trace(mixture, tokens_TxB, slots, n_slots)
+        if not per_concept:
+            posterior = _weigh(mixture.prior, evidence).log_posterior
+            predictive = (jnp.exp(posterior)[..., None] * predictive).sum(-2)
+        return evidence, predictive, possible
 
-    def redo(trace: Trace) -> Trace:
-        exact = kernels.log_trace(mixture, tokens_TxB, slots, n_slots)
-        return Trace(
-            jnp.where(doubtful[:, None], exact.log_evidence_PxBxC, trace.log_evidence_PxBxC),
-            jnp.where(doubtful[:, None, None], exact.predictive_PxBxCxV, trace.predictive_PxBxCxV),
-            trace.smallest_BxC,
-            jnp.where(doubtful, exact.possible_B, trace.possible_B),
+    def redo(evidence, predictive, possible, doubtful):
+        again = exact()
+        return tuple(
+            jnp.where(doubtful.reshape(-1, *[1] * (x.ndim - 1 - axis)), x, y)
+            for axis, x, y in zip((1, 1, 0), again, (evidence, predictive, possible), strict=True)
         )
 
-    return read(mixture, jax.lax.cond(doubtful.any(), redo, lambda trace: trace, fast))
+    if method == "log":
+        evidence, predictive, possible = exact()
+    else:
+        if method == "sparse":
+            assert tables is not None
+            fast = kernels.sparse_trace(mixture, tables, tokens_TxB, slots, n_slots, record)
+        else:
+            fast = kernels.dense_trace(mixture, tokens_TxB, slots, n_slots, record)
+        evidence = fast.log_evidence_PxBxC
+        predictive = fast.predictive_PxCxBxV
+        if per_concept:
+            predictive = predictive.swapaxes(1, 2)
+        else:
+            weight = jnp.exp(_weigh(mixture.prior, evidence).log_posterior).swapaxes(1, 2)
+            predictive = (weight[..., None] * predictive).sum(1)
+        found = (evidence, predictive, fast.possible_B)
+        evidence, predictive, possible = jax.lax.cond(
+            fast.doubtful_B.any(), redo, lambda *found: found[:-1], *found, fast.doubtful_B
+        )
+    if per_concept:
+        return ConceptFilter(evidence.swapaxes(0, 1), predictive.swapaxes(0, 1))
+    _, posterior, defined = _weigh(mixture.prior, evidence)
+    first, second, third, fourth = (jnp.swapaxes(x, 0, 1) for x in (evidence, posterior, defined, predictive))
+    return MixtureFilter(first, second, third, fourth, possible)
 
 
-_run = jax.jit(_run_unjitted, static_argnames=("n_slots", "method", "per_concept"))
-
-
-def _read(mixture: MixtureOfHMMs, trace: Trace) -> MixtureFilter:
-    """Posterior and mixture predictive from per-concept evidence and predictives."""
-    _, log_posterior, defined = _weigh(mixture.prior, trace.log_evidence_PxBxC)
-    predictive = (jnp.exp(log_posterior)[..., None] * trace.predictive_PxBxCxV).sum(-2)
-    out = (trace.log_evidence_PxBxC, log_posterior, defined, predictive)
-    evidence, posterior, exists, following = (x.swapaxes(0, 1) for x in out)
-    return MixtureFilter(evidence, posterior, exists, following, trace.possible_B)
-
-
-def _read_concepts(_: MixtureOfHMMs, trace: Trace) -> ConceptFilter:
-    return ConceptFilter(trace.log_evidence_PxBxC.swapaxes(0, 1), trace.predictive_PxBxCxV.swapaxes(0, 1))
+_run = jax.jit(_run_unjitted, static_argnames=("n_slots", "record", "method", "per_concept"))

@@ -1,13 +1,17 @@
-"""Three forward recursions behind one filter: dense, support-sparse and log-domain. Pure JAX, no checks here.
+"""Two scaled forward recursions behind one filter, dense and support-sparse. Pure JAX, no checks here.
 
-All three return a ``Trace`` of the same shapes. ``theory.filter`` chooses between them and owns the contract.
+Both return a ``Trace`` of the same shapes. ``theory.filter`` chooses between them and owns the contract.
 
-The scaled recursions carry, for every document b and concept c, the normalised filter
-alpha_t = p(h_t | o_1..o_t, c) and the running log-evidence log p(o_1..o_t | c) = sum of the logs of the
-normalisers. A normaliser of exactly 0 makes the evidence -inf and the filter 0 from there on.
+They carry, for every document b and concept c, p(h_t, o_1..o_t | c) times a power of two. Scaling is lazy: every r
+tokens the sum is brought into [1/2, 1) by another power of two, which is exact, and nothing but a product and a
+look-up is spent on the tokens between; logarithms are taken in bulk, of what is recorded. If every positive entry is
+at least m when it is rescaled, and every product of a kernel and an emission entry at least s, then every positive
+entry stays above m s^r until the next time. r is chosen so that s^r leaves room for m, and m is watched. A sum of
+exactly 0 makes the evidence -inf and the filter 0 from there on.
 """
 
-from typing import Any, NamedTuple
+import math
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,8 +20,14 @@ import numpy as np
 from theory.models import MixtureOfHMMs
 from theory.types import Array
 
+LOG_2 = math.log(2.0)
+
 FLOOR = 1e-290
 """Smallest product of filter, kernel and emission entries that scaled float64 arithmetic is trusted with."""
+
+
+LONGEST_RUN = 16
+"""Tokens between two rescalings, at most."""
 
 
 def floor_of(dtype: Any) -> float:
@@ -26,18 +36,22 @@ def floor_of(dtype: Any) -> float:
 
 
 class Trace(NamedTuple):
-    """What a forward recursion over (B, T) tokens leaves behind, at P chosen prefix lengths.
+    """What a scaled recursion over (B, T) tokens leaves behind, at P chosen prefix lengths.
 
     log_evidence_PxBxC: log p(o_1..o_t | c), nats, -inf where impossible.
-    predictive_PxBxCxV: p(o_{t+1} | o_1..o_t, c); zero rows where the prefix is impossible under c.
-    smallest_BxC: the smallest positive filter entry met on the way (an underflow guard).
+    predictive_PxCxBxV: p(o_{t+1} | o_1..o_t, c); zero rows where the prefix is impossible under c.
+    doubtful_B: whether some entry came so near underflow that the rest means nothing.
     possible_B: number of leading tokens after which some concept of positive prior is still possible.
     """
 
     log_evidence_PxBxC: jax.Array
-    predictive_PxBxCxV: jax.Array
-    smallest_BxC: jax.Array
+    predictive_PxCxBxV: jax.Array
+    doubtful_B: jax.Array
     possible_B: jax.Array
+
+
+Record = Literal["all", "last", "some"]
+"""Which prefix lengths are recorded: 0..T in order, T alone, or those with a slot."""
 
 
 class SupportTables(NamedTuple):
@@ -47,11 +61,11 @@ class SupportTables(NamedTuple):
     first axis is the virtual "start" token, whose only state stands for the start law.
 
     block_VVxCxWxW: entry [o * V + o', c, w, w'] = transition[c, S_o[w], S_o'[w']] emission[c, S_o'[w'], o'].
-    next_VxCxWxV: entry [o, c, w, v] = sum_h' transition[c, S_o[w], h'] emission[c, h', v].
+    state_VxW: S_o[w]; 0 where there is none.
     """
 
     block_VVxCxWxW: Array
-    next_VxCxWxV: Array
+    state_VxW: Array
 
 
 def support_width(emission: Array) -> int:
@@ -63,7 +77,7 @@ def support_width(emission: Array) -> int:
 def table_bytes(mixture: MixtureOfHMMs) -> int:
     """Memory of ``support_tables`` in bytes, without building them."""
     width, tokens = support_width(mixture.emission), mixture.n_tokens
-    return 8 * (tokens + 1) * tokens * mixture.n_concepts * width * (width + 1)
+    return 8 * (tokens + 1) * tokens * mixture.n_concepts * width**2
 
 
 def support_tables(mixture: MixtureOfHMMs) -> SupportTables:
@@ -83,127 +97,145 @@ def support_tables(mixture: MixtureOfHMMs) -> SupportTables:
     rows_CxVxWxH[:, tokens, 0] = np.asarray(mixture.initial)
     block = rows_CxVxWxH[:, :, :, index] * emit_CxVxW[:, None, None]
     block = block.transpose(1, 3, 0, 2, 4).reshape(-1, concepts, width, width)
-    following = np.einsum("cowh,chv->ocwv", rows_CxVxWxH, emission, optimize=True)
-    return SupportTables(np.ascontiguousarray(block), following)
+    return SupportTables(np.ascontiguousarray(block), index)
 
 
-def _record(buffers, slot, entries):
-    return tuple(
-        jax.lax.dynamic_update_index_in_dim(buffer, entry, slot, 0)
-        for buffer, entry in zip(buffers, entries, strict=True)
-    )
-
-
-def _normalise(joint_BxCxK, log_evidence_BxC, smallest_BxC):
-    """Split p(h_t, o_t | past) into its normaliser (whose log is added) and the filter; exact at zero."""
-    mass = joint_BxCxK.sum(-1)
-    possible = mass > 0
-    safe = jnp.where(possible, mass, 1.0)
-    alpha = joint_BxCxK / safe[..., None]
-    log_evidence = log_evidence_BxC + jnp.where(possible, jnp.log(safe), -jnp.inf)
-    positive = jnp.where(alpha > 0, jax.lax.stop_gradient(alpha), 1.0)
-    return alpha, log_evidence, jnp.minimum(smallest_BxC, positive.min(-1))
-
-
-def _alive(prior, log_evidence_BxC):
-    return ((prior > 0) & (log_evidence_BxC > -jnp.inf)).any(-1)
-
-
-def _scan(step, state, evidence, smallest, prior, tokens_TxB, slots, n_slots, record_of):
-    """Shared scan: ``step`` maps (state, token_B) to the joint over states; ``record_of`` keeps a state."""
-    possible = jnp.zeros(evidence.shape[:1], dtype=jnp.int32)
-    keep = (evidence, *record_of(state))
-    buffers = tuple(jnp.zeros((n_slots + 1, *entry.shape), entry.dtype) for entry in keep)
-    buffers = _record(buffers, slots[0], keep)
-
-    def body(carry, scanned):
-        state, evidence, smallest, possible, buffers = carry
-        token_B, slot = scanned
-        state, evidence, smallest = step(state, token_B, evidence, smallest)
-        possible = possible + _alive(prior, evidence).astype(jnp.int32)
-        buffers = _record(buffers, slot, (evidence, *record_of(state)))
-        return (state, evidence, smallest, possible, buffers), None
-
-    carry = (state, evidence, smallest, possible, buffers)
-    carry, _ = jax.lax.scan(body, carry, (tokens_TxB, slots[1:]))
-    _, _, smallest, possible, buffers = carry
-    return tuple(buffer[:n_slots] for buffer in buffers), smallest, possible
-
-
-def dense_trace(mixture: MixtureOfHMMs, tokens_TxB: Array, slots: Array, n_slots: int) -> Trace:
+def dense_trace(mixture: MixtureOfHMMs, tokens_TxB: Array, slots: Array, n_slots: int, record: Record) -> Trace:
     """The scaled forward recursion over all H states.
 
     Args:
         mixture: the mixture.
         tokens_TxB: int tokens, time first.
-        slots: (T + 1,) where to record prefix length t; ``n_slots`` means nowhere.
+        slots: (T + 1,) where to record prefix length t; ``n_slots`` means nowhere. Read if ``record`` is ``some``.
         n_slots: P.
+        record: which prefix lengths.
     """
-    emission_CxVxH = jnp.swapaxes(mixture.emissions, -1, -2)
-    batch, concepts = tokens_TxB.shape[1], mixture.n_concepts
-    dtype = jnp.result_type(mixture.transition)
+    emission_CxVxH, transition = jnp.swapaxes(mixture.emissions, -1, -2), jnp.asarray(mixture.transition)
+    initial, batch = jnp.asarray(mixture.initial), tokens_TxB.shape[1]
 
-    def step(predicted, token_B, evidence, smallest):
-        likelihood = jnp.take(emission_CxVxH, token_B, axis=1).swapaxes(0, 1)
-        alpha, evidence, smallest = _normalise(predicted * likelihood, evidence, smallest)
-        return jnp.einsum("bch,chg->bcg", alpha, mixture.transition), evidence, smallest
+    def likelihood(token_B):
+        return emission_CxVxH.at[:, token_B].get(mode="promise_in_bounds")
 
-    predicted = jnp.broadcast_to(jnp.asarray(mixture.initial), (batch, *mixture.initial.shape))
-    zeros, ones = jnp.zeros((batch, concepts), dtype), jnp.ones((batch, concepts), dtype)
-    (evidence, beliefs), smallest, possible = _scan(
-        step, predicted, zeros, ones, mixture.prior, tokens_TxB, slots, n_slots, lambda state: (state,)
-    )
-    predictive = jnp.einsum("pbch,chv->pbcv", beliefs, jnp.asarray(mixture.emissions))
-    return Trace(evidence, predictive, smallest, possible)
+    def step(belief_CxBxH, _, token_B):
+        return jnp.einsum("cbh,chg->cbg", belief_CxBxH, transition) * likelihood(token_B)
+
+    heads = [jnp.broadcast_to(initial[:, None], (len(initial), batch, initial.shape[1]))]
+    if len(tokens_TxB):
+        heads.append(heads[0] * likelihood(tokens_TxB[0]))
+    return _run(mixture, step, heads, tokens_TxB, slots, n_slots, record)
 
 
-def sparse_trace(mixture: MixtureOfHMMs, tables: SupportTables, tokens_TxB: Array, slots: Array, n_slots: int) -> Trace:
+def sparse_trace(
+    mixture: MixtureOfHMMs, tables: SupportTables, tokens_TxB: Array, slots: Array, n_slots: int, record: Record
+) -> Trace:
     """The scaled forward recursion over only the states that can emit the token just seen."""
-    tokens, concepts = mixture.n_tokens, mixture.n_concepts
+    tokens, (concepts, states) = mixture.n_tokens, mixture.initial.shape
     batch, width = tokens_TxB.shape[1], tables.block_VVxCxWxW.shape[-1]
     block, dtype = jnp.asarray(tables.block_VVxCxWxW), jnp.result_type(mixture.transition)
 
-    def step(state, token_B, evidence, smallest):
-        alpha, previous_B = state
-        joint = (alpha[..., None] * block[previous_B * tokens + token_B]).sum(-2)
-        alpha, evidence, smallest = _normalise(joint, evidence, smallest)
-        return (alpha, token_B), evidence, smallest
+    def step(belief_CxBxW, previous_B, token_B):
+        between_BxCxWxW = block.at[previous_B * tokens + token_B].get(mode="promise_in_bounds")
+        return (belief_CxBxW[..., None] * between_BxCxWxW.swapaxes(0, 1)).sum(-2)
 
-    start = jnp.zeros((batch, concepts, width), dtype).at[..., 0].set(1.0)
-    virtual = jnp.full((batch,), tokens, tokens_TxB.dtype)
-    zeros, ones = jnp.zeros((batch, concepts), dtype), jnp.ones((batch, concepts), dtype)
-    (evidence, alpha, last), smallest, possible = _scan(
-        step, (start, virtual), zeros, ones, mixture.prior, tokens_TxB, slots, n_slots, lambda state: state
-    )
-    predictive = jnp.einsum("pbcw,pbcwv->pbcv", alpha, jnp.asarray(tables.next_VxCxWxV)[last])
-    return Trace(evidence, predictive, smallest, possible)
+    def spread(belief_CxBxW, last_B):
+        state_BxW, whole = jnp.asarray(tables.state_VxW)[last_B], jnp.zeros((concepts, batch, states), dtype)
+        place = (jnp.arange(concepts)[:, None, None], jnp.arange(batch)[:, None], state_BxW)
+        return whole.at[place].add(belief_CxBxW)
+
+    start = jnp.zeros((concepts, batch, width), dtype).at[..., 0].set(1.0)
+    return _run(mixture, step, [start], tokens_TxB, slots, n_slots, record, spread)
 
 
-def log_trace(mixture: MixtureOfHMMs, tokens_TxB: Array, slots: Array, n_slots: int) -> Trace:
-    """The forward recursion in logarithms: immune to underflow inside a concept, and far slower."""
-    log_transition, log_emission = safe_log(mixture.transition), safe_log(jnp.asarray(mixture.emissions))
-    concepts, dtype = mixture.n_concepts, jnp.result_type(mixture.transition)
+def _run(mixture, step, heads, tokens_TxB, slots, n_slots, record, spread=lambda belief, _: belief) -> Trace:
+    """Run ``step(belief_CxBxK, previous_B, token_B)`` from the ``heads`` (the beliefs after 0, 1, .. tokens) on.
 
-    def one_document(tokens_T):
-        def step(predicted, token_1, evidence, _):
-            joint = predicted + log_emission[:, :, token_1[0]][None]
-            evidence = log_sum_exp(joint, -1)
-            predicted = log_sum_exp(joint[..., :, None] + log_transition, -2)
-            return predicted, evidence, jnp.ones_like(evidence)
+    ``spread`` turns a belief over K entries after the token ``last_B`` into one over the states. Where every prefix is
+    asked for, predictives are read off in the scan, while the belief is in the cache; else from what is recorded.
+    """
+    length, batch = tokens_TxB.shape
+    begin, belief, dtype = len(heads) - 1, heads[-1], heads[-1].dtype
+    emissions, least_C = jnp.asarray(mixture.emissions), smallest_entries(mixture)
+    following = jnp.einsum("chg,cgv->chv", mixture.transition, emissions)
+    at_start = jnp.einsum("ch,chv->cv", mixture.initial, emissions)[:, None]
+    at_start = jnp.broadcast_to(at_start, (len(at_start), batch, mixture.n_tokens))
+    every = _tokens_between(least_C.min())
+    scanned = (tokens_TxB[begin - 1 : -1] if begin else _before(tokens_TxB, mixture.n_tokens), tokens_TxB[begin:])
+    due = jnp.arange(begin + 1, length + 1) % every == 0
+    zeros = jnp.zeros(belief.shape[:2], dtype)
+    buffers = [jnp.zeros((n_slots + 1, *x.shape), dtype) for x in (belief, zeros)] if record == "some" else []
+    for t, head in enumerate(heads if buffers else ()):
+        buffers = [x.at[slots[t]].set(entry) for x, entry in zip(buffers, (head, zeros), strict=True)]
 
-        zeros = jnp.zeros((1, concepts), dtype)
-        (evidence, predicted), _, possible = _scan(
-            step, safe_log(mixture.initial)[None], zeros, zeros, mixture.prior, tokens_T[:, None], slots, n_slots,
-            lambda state: (state,),
-        )  # fmt: skip
-        normaliser = log_sum_exp(predicted, -1)[..., None]
-        belief = predicted - jnp.where(normaliser > -jnp.inf, normaliser, 0.0)
-        predictive = jnp.exp(log_sum_exp(belief[..., None] + log_emission, -2))
-        return evidence[:, 0], predictive[:, 0], possible[0]
+    def read(belief, last_B):
+        return jnp.einsum("cbh,chv->cbv", spread(belief, last_B), following), belief.sum(-1)
 
-    evidence, predictive, possible = jax.lax.map(one_document, tokens_TxB.T)
-    smallest = jnp.ones((tokens_TxB.shape[1], concepts), dtype)
-    return Trace(evidence.swapaxes(0, 1), predictive.swapaxes(0, 1), smallest, possible)
+    def body(carry, inputs):
+        belief, exponent, smallest, buffers = carry
+        previous_B, token_B, slot, now = inputs
+        belief = step(belief, previous_B, token_B)
+        state = jax.lax.cond(now, _rescale, lambda *unchanged: unchanged, belief, exponent, smallest)
+        if buffers:
+            pairs = zip(buffers, state[:2], strict=True)
+            buffers = [jax.lax.dynamic_update_index_in_dim(x, entry, slot, 0) for x, entry in pairs]
+        return (*state, buffers), (*read(state[0], token_B), state[1]) if record == "all" else None
+
+    carry = (belief, zeros, zeros + 1.0, buffers)
+    state, rest = jax.lax.scan(body, carry, (*scanned, slots[begin + 1 :], due))
+    belief, exponent, smallest, buffers = state
+    if record == "all":
+        heads_read = [(at_start, zeros + 1.0, zeros), *((*read(x, tokens_TxB[0]), zeros) for x in heads[1:])]
+        firsts = [jnp.stack(parts) for parts in zip(*heads_read, strict=True)]
+        joint, mass, exponent = (jnp.concatenate([first, late]) for first, late in zip(firsts, rest, strict=True))
+    else:
+        kept = [belief[None], exponent[None]] if record == "last" else [x[:n_slots] for x in buffers]
+        at_P = jnp.full(1, length)
+        if record == "some":
+            at_P = jnp.zeros(n_slots + 1, int).at[slots].set(jnp.arange(length + 1))[:n_slots]
+        last_PxB = jnp.concatenate([jnp.zeros((1, batch), tokens_TxB.dtype), tokens_TxB])[at_P]
+        joint, mass = jax.lax.map(lambda pair: read(*pair), (kept[0], last_PxB))
+        begins, exponent = (at_P == 0)[:, None, None], kept[1]
+        joint, mass = jnp.where(begins[..., None], at_start, joint), jnp.where(begins, 1.0, mass)
+    evidence = (safe_log(mass) + exponent * LOG_2).swapaxes(1, 2)
+    predictive = joint / jnp.where(mass > 0, mass, 1.0)[..., None]
+    doubtful = (smallest * least_C[:, None] ** every < floor_of(dtype)).any(0)
+    alive = _alive(mixture.prior, belief)
+
+    def count():
+        def one(carry, inputs):
+            belief, _, _ = _rescale(step(carry, *inputs), zeros, zeros)
+            return belief, _alive(mixture.prior, belief)
+
+        _, living = jax.lax.scan(one, heads[-1], scanned)
+        before = _alive(mixture.prior, heads[-1]) & (begin > 0)
+        return living.sum(0, dtype=jnp.int32) + before
+
+    possible = jax.lax.cond(alive.all(), lambda: jnp.full(batch, length, jnp.int32), count)
+    return Trace(evidence, predictive, doubtful, possible)
+
+
+def _before(tokens_TxB, virtual):
+    """The token before each, the virtual one before the first."""
+    first = jnp.full((1, tokens_TxB.shape[1]), virtual, tokens_TxB.dtype)
+    return jnp.concatenate([first, tokens_TxB])[: len(tokens_TxB)]
+
+
+def _tokens_between(least: jax.Array) -> jax.Array:
+    """How many tokens may pass between two rescalings: their smallest product takes two fifths of the range."""
+    bits = -0.4 * math.log2(floor_of(least.dtype))
+    return jnp.clip(jnp.floor(bits / -jnp.log2(jnp.minimum(least, 0.5))), 1, LONGEST_RUN).astype(int)
+
+
+def _rescale(belief, exponent, smallest):
+    """Bring each sum into [1/2, 1) by a power of two, which is split off; exact at zero. Watches the entries."""
+    mass = jax.lax.stop_gradient(belief.sum(-1))
+    _, shift = jnp.frexp(jnp.where(mass > 0, mass, 0.5))
+    belief = belief * jnp.ldexp(jnp.ones_like(mass), -shift)[..., None]
+    positive = jnp.where(belief > 0, jax.lax.stop_gradient(belief), 1.0)
+    return belief, exponent + shift.astype(exponent.dtype), jnp.minimum(smallest, positive.min(-1))
+
+
+def _alive(prior, belief_CxBxK):
+    return ((jnp.asarray(prior) > 0)[:, None] & (belief_CxBxK > 0).any(-1)).any(0)
 
 
 def safe_log(x: Array) -> jax.Array:

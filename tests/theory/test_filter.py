@@ -74,12 +74,13 @@ def test_concepts_and_whole_documents_are_enumeration(case):
         np.testing.assert_allclose(whole[b], log_p, rtol=1e-12, atol=1e-11)
 
 
-def test_a_case_worked_by_hand():
+@pytest.mark.parametrize("method", ["dense", "auto"])
+def test_a_case_worked_by_hand(method):
     """Two states that emit their own token, p(0, 1) = .5 * .25 under one concept and .5 * 1 under the other."""
     mixture = MixtureOfHMMs(
         [0.75, 0.25], [[0.5, 0.5]] * 2, [[[0.75, 0.25], [0.5, 0.5]], [[0.0, 1.0], [1.0, 0.0]]], np.eye(2), 0
     )
-    found = filter_mixture(mixture, [0, 1])
+    found = filter_mixture(mixture, [0, 1], method=method)
     np.testing.assert_allclose(np.exp(found.log_evidence), [[1, 1], [0.5, 0.5], [0.125, 0.5]], rtol=1e-15)
     np.testing.assert_allclose(np.exp(found.log_posterior), [[0.75, 0.25], [0.75, 0.25], [3 / 7, 4 / 7]], rtol=1e-15)
     np.testing.assert_allclose(found.predictive[1], [0.75 * 0.75, 0.75 * 0.25 + 0.25], rtol=1e-15)

@@ -1,0 +1,294 @@
+"""The forward recursion over token-pair blocks as machine code (numba), one document and one concept at a time.
+
+Lazy scaling: a belief is left unnormalised for as many tokens as cannot underflow, then multiplied by a power of two,
+which is exact. If every positive entry is at least m and every positive block entry at least 2**-bits, then after
+r further tokens every positive entry, and every product on the way, is at least m 2**(-bits r); r is chosen so that
+one more token would still stay above the floor 2**-963 (1e-290). No logarithm and no division is spent on a token.
+
+Imported only when it is used; needs numba, and nothing else in this package does.
+"""
+
+import math
+from typing import Any, no_type_check
+
+import numpy as np
+
+try:
+    import numba
+except ImportError as error:
+    raise ImportError("the compiled filter needs numba: pip install 'implicit-bayes[compiled]'") from error
+
+FLOOR_BITS = 963
+"""Positive numbers are kept above 2**-963, a little above 1e-290."""
+
+LONGEST_RUN = 64
+"""Tokens between two rescalings, at most."""
+
+NARROW = 4
+
+LEAST_POWER = -1075
+"""Powers of two below 2**-1074 are 0; ``powers[i]`` is two to the i + LEAST_POWER."""
+
+ALIVE, DOUBTFUL = 0, 1
+
+
+def compiled(function):
+    """numba's ``njit``, compiled in this process when first called; nothing is kept on disk (numba would pickle it).
+
+    Products may be contracted into fused multiply-adds; infinities, zeros and the order of sums are left alone.
+    Each function is written so that one set of types calls it, without slice assignments: so they compile in seconds.
+    """
+    options: Any = {"fastmath": {"contract"}, "error_model": "numpy", "boundscheck": False, "nogil": True}
+    return numba.njit(**options)(function)
+
+
+@compiled
+@no_type_check
+def product(belief, block, rows, size, out):
+    """out = belief @ block over ``rows`` rows and ``size`` columns, then copied back; four rows at a time."""
+    for j in range(size):
+        out[j] = 0.0
+    i = np.uint64(0)
+    while i + np.uint64(4) <= rows:
+        a0, a1, a2, a3 = belief[i], belief[i + np.uint64(1)], belief[i + np.uint64(2)], belief[i + np.uint64(3)]
+        r0, r1, r2, r3 = block[i], block[i + np.uint64(1)], block[i + np.uint64(2)], block[i + np.uint64(3)]
+        for j in range(size):
+            out[j] += (a0 * r0[j] + a1 * r1[j]) + (a2 * r2[j] + a3 * r3[j])
+        i += np.uint64(4)
+    while i < rows:
+        a0, r0 = belief[i], block[i]
+        for j in range(size):
+            out[j] += a0 * r0[j]
+        i += np.uint64(1)
+    for j in range(size):
+        belief[j] = out[j]
+
+
+@compiled
+@no_type_check
+def rescale(belief, size, bits):
+    """Bring the sum into [1/2, 1) by a power of two: (its exponent, tokens that may follow unscaled; -1 if dead)."""
+    total, smallest = 0.0, math.inf
+    for j in range(size):
+        entry = belief[j]
+        total += entry
+        if 0.0 < entry < smallest:
+            smallest = entry
+    if total == 0.0:
+        return 0, -1
+    _, exponent = math.frexp(total)
+    factor = math.ldexp(1.0, -exponent)
+    for j in range(size):
+        belief[j] *= factor
+    _, least = math.frexp(smallest)
+    run = (least - exponent - 1 + FLOOR_BITS) // bits - 1
+    return exponent, min(max(run, 0), LONGEST_RUN)
+
+
+@compiled
+@no_type_check
+def total_of(belief, size):
+    """Sum of the entries."""
+    total = 0.0
+    for j in range(size):
+        total += belief[j]
+    return total
+
+
+@compiled
+@no_type_check
+def steps(
+    tokens, begin, stop, last, belief, scratch, code, width, size, narrow, widen, narrowing, wide,
+    wanted, slot, slots, exponent, mass, exponents, beliefs,
+):  # fmt: skip
+    """Run tokens[begin:stop], recording as ``forward`` does; returns (last code, next slot)."""
+    first_wide = np.uint64(narrow.shape[0])
+    previous = np.uint64(last)
+    awaited = wanted[slot] if slot < slots else -1
+    for t in range(np.uint64(begin), np.uint64(stop)):
+        token = np.uint64(code[tokens[t]])
+        if token < first_wide:
+            if previous < first_wide:
+                q = narrow[previous, token]
+                a0, a1, a2, a3 = belief[0], belief[1], belief[2], belief[3]
+                n0 = (a0 * q[0, 0] + a1 * q[1, 0]) + (a2 * q[2, 0] + a3 * q[3, 0])
+                n1 = (a0 * q[0, 1] + a1 * q[1, 1]) + (a2 * q[2, 1] + a3 * q[3, 1])
+                n2 = (a0 * q[0, 2] + a1 * q[1, 2]) + (a2 * q[2, 2] + a3 * q[3, 2])
+                n3 = (a0 * q[0, 3] + a1 * q[1, 3]) + (a2 * q[2, 3] + a3 * q[3, 3])
+            else:
+                q = narrowing[previous - first_wide, token]
+                n0, n1, n2, n3 = 0.0, 0.0, 0.0, 0.0
+                for i in range(np.uint64(width[previous])):
+                    entry = belief[i]
+                    n0 += entry * q[i, 0]
+                    n1 += entry * q[i, 1]
+                    n2 += entry * q[i, 2]
+                    n3 += entry * q[i, 3]
+            belief[0], belief[1], belief[2], belief[3] = n0, n1, n2, n3
+        elif previous < first_wide:
+            product(belief, widen[previous, token - first_wide], np.uint64(NARROW), size[token], scratch)
+        else:
+            block = wide[previous - first_wide, token - first_wide]
+            product(belief, block, np.uint64(width[previous]), size[token], scratch)
+        previous = token
+        if np.int64(t) + 1 == awaited:
+            total = 0.0
+            for j in range(size[token]):
+                total += belief[j]
+                beliefs[slot, j] = belief[j]
+            mass[slot], exponents[slot] = total, exponent
+            slot += 1
+            awaited = wanted[slot] if slot < slots else -1
+    return np.int64(previous), slot
+
+
+@compiled
+@no_type_check
+def forward(
+    tokens, wanted, last, exponent, belief, scratch, saved, code, width, size, bits,
+    narrow, widen, narrowing, wide, mass, exponents, beliefs,
+):  # fmt: skip
+    """One concept along tokens[0..T), recorded after each number of tokens in ``wanted`` (increasing, within 0..T).
+
+    Carried in and out: the code of the last token, the power of two split off so far, and the belief.
+
+    Returns:
+        (last code, exponent, leading tokens that are possible, ALIVE or DOUBTFUL). ``mass`` times two to the
+        ``exponents`` is p(prefix | concept); beliefs are on the scale of ``mass``. Zeros after an impossible token.
+    """
+    length, slots = tokens.shape[0], wanted.shape[0]
+    side, origin = belief.shape[0], last
+    t, slot, since = np.int64(0), np.int64(0), np.int64(0)  # a literal would be a type, and a compilation, of its own
+    if slots > 0 and wanted[0] == 0:
+        mass[0], exponents[0] = total_of(belief, size[last]), exponent
+        for j in range(side):
+            beliefs[0, j] = belief[j]
+        slot = np.int64(1)
+    limit, careful = slots, False
+    while True:
+        shift, run = rescale(belief, size[last], bits)
+        if run < 0:
+            if careful or t == 0:
+                break
+            careful, limit, t, last = True, slot, since, origin  # dead on the way: again, to see after which token
+            for j in range(side):
+                belief[j] = saved[j]
+            continue
+        exponent += shift
+        if run == 0 and not careful:
+            return last, exponent, t, DOUBTFUL
+        if t == length:
+            return last, exponent, t, ALIVE
+        for j in range(side):
+            saved[j] = belief[j]
+        since, origin = t, last
+        t = min(length, t + (1 if careful else run))
+        last, slot = steps(
+            tokens, since, t, last, belief, scratch, code, width, size, narrow, widen, narrowing, wide,
+            wanted, slot, limit, exponent, mass, exponents, beliefs,
+        )  # fmt: skip
+    for rest in range(slot, slots):
+        mass[rest], exponents[rest] = 0.0, 0
+        for j in range(side):
+            beliefs[rest, j] = 0.0
+    for j in range(side):
+        belief[j] = 0.0
+    return last, exponent, since, ALIVE
+
+
+@compiled
+@no_type_check
+def combine(out, coefficient, rows):
+    """out = coefficient @ rows, four rows at a time (their number is a multiple of four)."""
+    for v in range(out.shape[0]):
+        out[v] = 0.0
+    for first in range(0, rows.shape[0], 4):
+        i = np.uint64(first)
+        a0, a1 = coefficient[i], coefficient[i + np.uint64(1)]
+        a2, a3 = coefficient[i + np.uint64(2)], coefficient[i + np.uint64(3)]
+        r0, r1, r2, r3 = rows[i], rows[i + np.uint64(1)], rows[i + np.uint64(2)], rows[i + np.uint64(3)]
+        for v in range(out.shape[0]):
+            out[v] += (a0 * r0[v] + a1 * r1[v]) + (a2 * r2[v] + a3 * r3[v])
+
+
+@compiled
+@no_type_check
+def documents(
+    tokens, wanted, belief_BxCxX, last_B, exponent_BxC, prior, code, width, size, bits,
+    narrow, widen, narrowing, wide, following, following_wide, powers, per_concept,
+    beliefs, mass, mass_bits, exponents, local, last_C, coefficient, scratch, saved, weight,
+    mass_BxPxC, exponents_BxPxC, total_BxP, top_BxP, predictive, possible_BxC, doubtful_B,
+):  # fmt: skip
+    """Every document under every concept; predictives weighed by the posterior, or one a concept.
+
+    Positions are worked off in pieces of ``piece``, so that the beliefs of a piece stay in the cache. ``total`` times
+    two to the ``top`` is sum_c prior_c p(prefix | c); the mass of each concept is brought to the common exponent
+    before it is weighed, so that neither underflow nor overflow can hide the leading one.
+    """
+    batch, length = tokens.shape
+    slots, concepts, side = wanted.shape[0], prior.shape[0], belief_BxCxX.shape[2]
+    first_wide, piece = following.shape[0], local.shape[0]
+    for b in range(batch):
+        begin, slot = np.int64(0), np.int64(0)
+        for c in range(concepts):
+            last_C[c], possible_BxC[b, c] = last_B[b], 0
+        while True:
+            here = min(piece, slots - slot)
+            stop = length if slot + here == slots else wanted[slot + here - 1]
+            for p in range(here):
+                local[p] = wanted[slot + p] - begin
+            for c in range(concepts):
+                if possible_BxC[b, c] < begin:  # dead before this piece
+                    for p in range(here):
+                        mass[c, p], exponents[c, p] = 0.0, 0
+                        for j in range(side):
+                            beliefs[c, p, j] = 0.0
+                    continue
+                last, exponent, alive, verdict = forward(
+                    tokens[b, begin:stop], local[:here], last_C[c], exponent_BxC[b, c], belief_BxCxX[b, c],
+                    scratch, saved, code, width, size, bits, narrow[c], widen[c], narrowing[c], wide[c],
+                    mass[c], exponents[c], beliefs[c],
+                )  # fmt: skip
+                last_C[c], exponent_BxC[b, c] = last, exponent
+                possible_BxC[b, c] += alive
+                if verdict == DOUBTFUL:
+                    doubtful_B[b] = True
+            if doubtful_B[b]:
+                break
+            for p in range(here):
+                at = begin + local[p]
+                token = code[tokens[b, at - 1]] if at > 0 else last_B[b]
+                top, some = np.int64(-(2**62)), False
+                for c in range(concepts):
+                    if prior[c] > 0.0 and mass[c, p] > 0.0:
+                        some, top = True, max(top, exponents[c, p] + (mass_bits[c, p] >> 52) - 1022)
+                total = 0.0
+                for c in range(concepts):
+                    weight[c] = 0.0
+                    if some and prior[c] > 0.0 and mass[c, p] > 0.0:
+                        weight[c] = prior[c] * powers[max(exponents[c, p] - top, LEAST_POWER) - LEAST_POWER]
+                        total += weight[c] * mass[c, p]
+                    mass_BxPxC[b, slot + p, c], exponents_BxPxC[b, slot + p, c] = mass[c, p], exponents[c, p]
+                total_BxP[b, slot + p] = total
+                top_BxP[b, slot + p] = top if some else 0
+                columns = NARROW if token < first_wide else side
+                for c in range(concepts):
+                    if per_concept:
+                        factor = 1.0 / mass[c, p] if mass[c, p] > 0.0 else 0.0
+                    else:
+                        factor = weight[c] / total if some else 0.0
+                    for i in range(size[token]):
+                        coefficient[c * columns + i] = factor * beliefs[c, p, i]
+                    for i in range(size[token], columns):
+                        coefficient[c * columns + i] = 0.0
+                rows = following[token] if token < first_wide else following_wide[token - first_wide]
+                if per_concept:
+                    for c in range(concepts):
+                        part = slice(c * columns, (c + 1) * columns)
+                        combine(predictive[b, slot + p, c], coefficient[part], rows[part])
+                else:
+                    combine(predictive[b, slot + p, 0], coefficient[: concepts * columns], rows)
+            slot, begin = slot + here, stop
+            if slot == slots:
+                break
+        last_B[b] = code[tokens[b, length - 1]] if length > 0 else last_B[b]
