@@ -30,6 +30,7 @@ def verify(
     length: int = 1024,
     seed: int = 0,
     model: Annotated[tuple[str, ...], arg(metavar="NAME_OR_RUN …")] = ("shipped",),
+    model_prompts: int = 300,
     certify: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     compare: Annotated[tuple[str, ...], arg(metavar="INSTANCE …")] = (),
     out: Annotated[Path | None, arg(metavar="DIR")] = None,
@@ -57,6 +58,7 @@ def verify(
         model: language models set beside Bayes: lstm-small, transformer-small, bayes, untrained, the path of a RUN
             or of its weights.npz, or module.py:factory; "shipped" is all that come with the suite
             for this instance, and no name is none.
+        model_prompts: prompts for each k that models answer, the first of the others.
         certify: also prove the verdicts in ball arithmetic, on instances whose entries are short decimals.
         compare: further instances, verified one after the other and shown side by side.
         out: directory for figures (PNG, SVG), results.nc and results.json (one folder an instance with --compare).
@@ -66,6 +68,7 @@ def verify(
 
     settings = {"ks": k, "ns": n, "prompts": prompts, "epsilons": epsilon}
     settings |= {"documents": documents, "length": length, "seed": seed, "certify": certify}
+    settings |= {"model_prompts": model_prompts}
     jobs.verify([*([] if instance is None else [instance]), *compare], model, settings, out, json)
 
 

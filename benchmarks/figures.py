@@ -76,9 +76,15 @@ def curves(results: xr.Dataset) -> Figure | None:
     return caption(
         figure,
         f"{results.attrs['instance']}: accuracy against argmax of the true concept's predictive; "
-        f"{int(results.prompts.max())} prompts a cell, bands 95% Wilson. "
+        f"{_prompts(results)}, bands 95% Wilson. "
         "“exact” counts only prompts of positive probability.",
     )
+
+
+def _prompts(results: xr.Dataset) -> str:
+    """How many prompts a cell has, in words; language models answer fewer than Bayes."""
+    most, fewest = int(results.prompts.max()), int(results.prompts.min())
+    return f"{most} prompts a cell" + (f" ({fewest} for language models)" if fewest < most else "")
 
 
 def undefined_share(results: xr.Dataset) -> Figure | None:

@@ -267,9 +267,9 @@ def search_lines(found: SearchResult) -> str:
 def curve_table(result: Verification) -> Table:
     """Accuracy in percent by (k, predictor) and n; for the exact predictor the undefined share stands below."""
     curves = result.curves
-    title = (
-        f"In-context accuracy, % of defined prompts, {result.settings.prompts} prompts for each k (± standard error)"
-    )
+    most, fewest = int(curves.prompts.max()), int(curves.prompts.min())
+    prompts = f"{most} prompts for each k" + (f", models the first {fewest} of them" if fewest < most else "")
+    title = f"In-context accuracy, % of defined prompts, {prompts} (± standard error)"
     table = Table("k", "predictor", *(f"n={n}" for n in curves.n.values), title=title, title_justify="left")
     for k in curves.k.values:
         for name in curves.predictor.values:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import jax
@@ -42,7 +43,8 @@ class BayesLoss(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """What a verification is asked to do; every field is stored beside its results."""
+    """What a verification is asked to do; every field is stored beside its results. Language models answer the first
+    ``model_prompts`` of the ``prompts``: they cost a hundred times what exact Bayes does."""
 
     ks: tuple[int, ...]
     ns: tuple[int, ...]
@@ -52,6 +54,7 @@ class Settings(NamedTuple):
     length: int
     seed: int
     certify: bool = False
+    model_prompts: int = 300
 
 
 class ModelLoss(NamedTuple):
@@ -92,7 +95,7 @@ def check_settings(settings: Settings, instance: Instance) -> Settings:
         raise ModelError(f"k: {min(ks)} is below 2 (an example is at least one token of x and one of y)")
     if not settings.ns or min(settings.ns) < 0:
         raise ModelError("n: give numbers of examples of at least 0")
-    for name in ("prompts", "documents", "length"):
+    for name in ("prompts", "documents", "length", "model_prompts"):
         if getattr(settings, name) < 1:
             raise ModelError(f"{name}: {getattr(settings, name)} is below 1")
     for epsilon in settings.epsilons:
@@ -113,6 +116,8 @@ def verify(
 ) -> Verification:
     """Check assumptions, conditions and theorems, and run the exact curves and the Bayes loss of one instance.
 
+    Models are asked in a second thread, beside the exact work; nothing in a result depends on that.
+
     Args:
         instance: the mixture, its prompt start laws and true concepts.
         settings: checked by ``check_settings``.
@@ -123,39 +128,64 @@ def verify(
         Verification.
     """
     start = progress or (lambda words, total: lambda done: None)
-    laws = prompt_laws(instance, settings.ks)
-    advance = start("assumptions", len(laws))
-    reports = []
-    for law in laws.values():
-        reports.append(check_assumptions(instance.mixture, law))
-        advance(1)
-    every = [row for report in reports for row in report]
-    statements = check_statements(instance, settings.ks, every, settings.seed, settings.certify, start)
-    curves = in_context_curves(
-        instance,
-        settings.ks,
-        settings.ns,
-        settings.prompts,
-        settings.epsilons,
-        settings.seed,
-        start("in-context curves", settings.prompts * len(settings.ks)),
-        models,
-    )
-    advance = start("Bayes cross-entropy", 2)
     documents = fresh_documents(instance, settings)
-    bayes = bayes_loss(instance, documents.tokens, documents.concepts)
-    advance(1)
-    validation = published_loss(instance)
-    advance(1)
+    with ThreadPoolExecutor(1) as pool:
+        beside = pool.submit(ask_models, instance, settings, models, documents, start) if models else None
+        laws = prompt_laws(instance, settings.ks)
+        advance = start("assumptions", len(laws))
+        reports = []
+        for law in laws.values():
+            reports.append(check_assumptions(instance.mixture, law))
+            advance(1)
+        every = [row for report in reports for row in report]
+        statements = check_statements(instance, settings.ks, every, settings.seed, settings.certify, start)
+        curves = in_context_curves(
+            instance,
+            settings.ks,
+            settings.ns,
+            settings.prompts,
+            settings.epsilons,
+            settings.seed,
+            start("in-context curves", settings.prompts * len(settings.ks)),
+        )
+        advance = start("Bayes cross-entropy", 2)
+        bayes = bayes_loss(instance, documents.tokens, documents.concepts)
+        advance(1)
+        validation = published_loss(instance)
+        advance(1)
+        gaps: list[ModelGap] = []
+        if beside is not None:
+            theirs, gaps = beside.result()
+            curves = xr.concat([curves, theirs], "predictor")
+    losses = [ModelLoss(gap.model, *gap.loss.excess, gap.loss.tokens) for gap in gaps]
+    worst = worst_case(reports, list(laws))
+    return Verification(instance, settings, worst, statements, curves, bayes, validation, losses, gaps)
+
+
+def ask_models(
+    instance: Instance,
+    settings: Settings,
+    models: Sequence[LanguageModel],
+    documents: Documents,
+    start: Callable[[str, int], Callable[[int], None]],
+) -> tuple[xr.Dataset, list[ModelGap]]:
+    """Models on the first prompts of the curves, and on the documents.
+
+    Returns:
+        Their rows of the curves (``in_context_curves``), and what ``gap`` finds on the documents.
+    """
+    prompts = min(settings.prompts, settings.model_prompts)
+    advance = start("models in context", prompts * len(settings.ks))
+    curves = in_context_curves(
+        instance, settings.ks, settings.ns, prompts, (), settings.seed, advance, models
+    ).sel(predictor=[model.name for model in models])  # fmt: skip
     gaps = [
         one_model(
             model, instance, documents, min(settings.ks), settings.seed, start, orders=False, few=MARTINGALE_DOCUMENTS
         )
         for model in models
     ]
-    losses = [ModelLoss(gap.model, *gap.loss.excess, gap.loss.tokens) for gap in gaps]
-    worst = worst_case(reports, list(laws))
-    return Verification(instance, settings, worst, statements, curves, bayes, validation, losses, gaps)
+    return curves, gaps
 
 
 def prompt_laws(instance: Instance, ks: Sequence[int]) -> dict[str, PromptLaw]:
