@@ -71,17 +71,18 @@ def _one_and_last(data: xr.Dataset) -> tuple[int, int]:
 def _words(
     scale: Scale, results: Mapping[str, xr.Dataset], gains: Mapping[str, list[tuple[float, float]]]
 ) -> tuple[str, str]:
-    k, data = scale.ks[0], results[f"low-{scale.ks[0]}"]
+    worst = min(range(len(scale.ks)), key=lambda i: gains["exact"][i][0])
+    k, data = scale.ks[worst], results[f"low-{scale.ks[worst]}"]
     one, last = _one_and_last(data)
     exact = [accuracy(data, "exact", k, n) for n in (0, one, last)]
     falls = {name: clear(each)[1] for name, each in gains.items()}
     count = len(scale.ks)
     start = "Exact Bayes itself is worse with one example than with none" if falls["exact"] else (
-        "Exact Bayes is not clearly worse with one example than with none")  # fmt: skip
+        "Exact Bayes is not worse with one example than with none beyond chance")  # fmt: skip
     verdict = (
-        f"{start}: at k = {k} it is right on {exact[0].words}% of prompts with none and on {exact[1].words}% with one "
-        f"({signed(*gains['exact'][0])} points on the same prompts), clearly so at {falls['exact']} of {count} k; with "
-        f"{last} it has {exact[2].words}%. "
+        f"{start}, at {falls['exact']} of {count} k clearly so; where it differs most, at k = {k}, it is right on "
+        f"{exact[0].words}% of prompts with none and on {exact[1].words}% with one ({signed(*gains['exact'][worst])} "
+        f"points on the same prompts), and on {exact[2].words}% with {last}. "
     )
     cases = len(gains.get("models", ()))
     verdict += f"Models are clearly worse with one example in {falls.get('models', 0)} of {cases} cases. "
