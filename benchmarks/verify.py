@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import jax
@@ -116,8 +115,6 @@ def verify(
 ) -> Verification:
     """Check assumptions, conditions and theorems, and run the exact curves and the Bayes loss of one instance.
 
-    Models are asked in a second thread, beside the exact work; nothing in a result depends on that.
-
     Args:
         instance: the mixture, its prompt start laws and true concepts.
         settings: checked by ``check_settings``.
@@ -128,64 +125,57 @@ def verify(
         Verification.
     """
     start = progress or (lambda words, total: lambda done: None)
+    laws = prompt_laws(instance, settings.ks)
+    advance = start("assumptions", len(laws))
+    reports = []
+    for law in laws.values():
+        reports.append(check_assumptions(instance.mixture, law))
+        advance(1)
+    every = [row for report in reports for row in report]
+    statements = check_statements(instance, settings.ks, every, settings.seed, settings.certify, start)
+    curves = in_context_curves(
+        instance,
+        settings.ks,
+        settings.ns,
+        settings.prompts,
+        settings.epsilons,
+        settings.seed,
+        start("in-context curves", settings.prompts * len(settings.ks)),
+    )
+    advance = start("Bayes cross-entropy", 2)
     documents = fresh_documents(instance, settings)
-    with ThreadPoolExecutor(1) as pool:
-        beside = pool.submit(ask_models, instance, settings, models, documents, start) if models else None
-        laws = prompt_laws(instance, settings.ks)
-        advance = start("assumptions", len(laws))
-        reports = []
-        for law in laws.values():
-            reports.append(check_assumptions(instance.mixture, law))
-            advance(1)
-        every = [row for report in reports for row in report]
-        statements = check_statements(instance, settings.ks, every, settings.seed, settings.certify, start)
-        curves = in_context_curves(
-            instance,
-            settings.ks,
-            settings.ns,
-            settings.prompts,
-            settings.epsilons,
-            settings.seed,
-            start("in-context curves", settings.prompts * len(settings.ks)),
-        )
-        advance = start("Bayes cross-entropy", 2)
-        bayes = bayes_loss(instance, documents.tokens, documents.concepts)
-        advance(1)
-        validation = published_loss(instance)
-        advance(1)
-        gaps: list[ModelGap] = []
-        if beside is not None:
-            theirs, gaps = beside.result()
-            curves = xr.concat([curves, theirs], "predictor")
+    bayes = bayes_loss(instance, documents.tokens, documents.concepts)
+    advance(1)
+    validation = published_loss(instance)
+    advance(1)
+    found = [ask_model(instance, settings, model, documents, start) for model in models]
+    gaps = [gap for _, gap in found]
+    if found:
+        curves = xr.concat([curves, *(theirs for theirs, _ in found)], "predictor")
     losses = [ModelLoss(gap.model, *gap.loss.excess, gap.loss.tokens) for gap in gaps]
     worst = worst_case(reports, list(laws))
     return Verification(instance, settings, worst, statements, curves, bayes, validation, losses, gaps)
 
 
-def ask_models(
+def ask_model(
     instance: Instance,
     settings: Settings,
-    models: Sequence[LanguageModel],
+    model: LanguageModel,
     documents: Documents,
     start: Callable[[str, int], Callable[[int], None]],
-) -> tuple[xr.Dataset, list[ModelGap]]:
-    """Models on the first prompts of the curves, and on the documents.
+) -> tuple[xr.Dataset, ModelGap]:
+    """A model on the first prompts of the curves, and on the documents.
 
     Returns:
-        Their rows of the curves (``in_context_curves``), and what ``gap`` finds on the documents.
+        Its row of the curves (``in_context_curves``), and what ``gap`` finds on the documents.
     """
     prompts = min(settings.prompts, settings.model_prompts)
-    advance = start("models in context", prompts * len(settings.ks))
+    advance = start(f"{model.name} in context", prompts * len(settings.ks))
     curves = in_context_curves(
-        instance, settings.ks, settings.ns, prompts, (), settings.seed, advance, models
-    ).sel(predictor=[model.name for model in models])  # fmt: skip
-    gaps = [
-        one_model(
-            model, instance, documents, min(settings.ks), settings.seed, start, orders=False, few=MARTINGALE_DOCUMENTS
-        )
-        for model in models
-    ]
-    return curves, gaps
+        instance, settings.ks, settings.ns, prompts, (), settings.seed, advance, [model]
+    ).sel(predictor=[model.name])  # fmt: skip
+    few, k = MARTINGALE_DOCUMENTS, min(settings.ks)
+    return curves, one_model(model, instance, documents, k, settings.seed, start, orders=False, few=few)
 
 
 def prompt_laws(instance: Instance, ks: Sequence[int]) -> dict[str, PromptLaw]:

@@ -12,8 +12,8 @@ from jaxtyping import Array, Float, Float32, Int
 from lm.lstm import LSTM
 from lm.transformer import Transformer
 
-ROWS = 1 << 16
-"""Positions whose logits are worked out together."""
+ROWS = 1 << 12
+"""Positions whose logits are worked out together, about: so few that their activations stay in the cache."""
 
 
 @runtime_checkable
@@ -55,11 +55,12 @@ class NetworkModel:
     def log_probabilities(self, tokens_BxT: Int[np.ndarray, "B T"]) -> Float32[np.ndarray, "B T1 V"]:
         """See LanguageModel; computed a few rows at a time."""
         batch, length = tokens_BxT.shape
-        rows = max(1, min(batch, ROWS // (length + 1)))
+        parts = -(-batch // max(1, ROWS // (length + 1)))
+        rows = max(1, -(-batch // max(1, parts)))  # equal parts, so that little is padded
         padded = np.concatenate([tokens_BxT, np.zeros((-batch % rows, length), tokens_BxT.dtype)])  # one compilation
         with jax.enable_x64(False):  # float32 whatever the caller computes in
-            parts = [_log_probabilities(self.network, padded[i : i + rows]) for i in range(0, len(padded), rows)]
-        return np.concatenate([np.asarray(part) for part in parts])[:batch]
+            laws = [_log_probabilities(self.network, padded[i : i + rows]) for i in range(0, len(padded), rows)]
+        return np.concatenate([np.asarray(law) for law in laws])[:batch]
 
 
 @eqx.filter_jit

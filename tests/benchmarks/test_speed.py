@@ -61,9 +61,9 @@ def cpu_ratios(calls: dict, repeats: int = 7) -> dict[str, float]:
 
 
 def test_our_speed_against_the_matrix_product_of_the_same_shape():
-    """100 states in tokens of 4. Measured on a busy machine: dense 1.1 products, compiled 0.1. Half that speed fails.
+    """100 states in tokens of 4. Measured: dense 1.1 products, compiled 0.08. Dense fails at twice its time, compiled at 2.5 times.
 
-    Tried twice: with margins of 1.7 and more, an unlucky run of the machine must come two times in a row.
+    Tried twice: with margins of 1.8 and more, an unlucky run of the machine must come two times in a row.
     """
     mixture, documents, length = family(100, 4, 1, 0), 100, 1000
     tokens = np.random.default_rng(0).integers(0, mixture.n_tokens, (documents, length))
@@ -76,7 +76,7 @@ def test_our_speed_against_the_matrix_product_of_the_same_shape():
         if compiled.available():
             tables = prepare(mixture, "compiled")
             calls["compiled"] = lambda: filter_mixture(mixture, tokens, positions=[length], tables=tables).log_evidence
-            limits["compiled"] = 0.3
+            limits["compiled"] = 0.2
         for final in (False, True):
             found = cpu_ratios(calls)
             if all(found[name] < limit for name, limit in limits.items()):

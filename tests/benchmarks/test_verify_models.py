@@ -1,4 +1,4 @@
-"""verify with language models: they answer the first prompts of exact Bayes, in a thread that changes no number."""
+"""verify with language models: they answer the first of the prompts that exact Bayes answers."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def test_models_answer_the_first_prompts_and_exact_bayes_all(result, instance):
     assert (few.correct.sel(predictor="exact") != result.curves.correct.sel(predictor="exact")).any()
 
 
-def test_the_second_thread_changes_nothing_of_what_is_exact(result, instance):
+def test_models_change_nothing_of_what_is_exact(result, instance):
     alone = verify(instance, check_settings(SETTINGS, instance))
     exact = result.curves.sel(predictor=alone.curves.predictor.values)
     assert exact.equals(alone.curves)
