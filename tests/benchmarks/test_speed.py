@@ -61,7 +61,7 @@ def cpu_ratios(calls: dict, repeats: int = 7) -> dict[str, float]:
 
 
 def test_our_speed_against_the_matrix_product_of_the_same_shape():
-    """100 states in tokens of 4. Measured: dense 1.1 products, compiled 0.08; fails at 2.0 (1.8 times) and 0.2 (2.5 times).
+    """100 states in tokens of 4. Measured: dense 1.1 products, compiled 0.08; fails at 2.0 and at 0.2.
 
     Tried twice: with margins of 1.8 and more, an unlucky run of the machine must come two times in a row.
     """
