@@ -5,10 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks.models import SHIPPED, find_model, shipped_for, shipped_path
+from benchmarks.models import OTHER_LAW, SHIPPED, find_model, shipped_for, shipped_path
 from benchmarks.paired import excess, hold_out, log_scores
 from benchmarks.published_accuracy import RIVAL, published
 from simulators.instances import load_instance
+from simulators.resets import with_resets
 
 LARGEST_EXCESS = {"lstm-small": 0.010, "transformer-small": 0.015}
 """Nats per token: what the shipped models are to reach."""
@@ -106,3 +107,34 @@ def test_the_mean_over_seeds_is_at_or_above_the_published_model_in_every_cell(na
     rival = published(RIVAL[card["config"]["architecture"]])
     ours = np.mean([row["accuracy"] for row in card["seeds"]], axis=0)
     assert (ours >= rival.accuracy_KxN).all()
+
+
+@pytest.mark.parametrize("name", OTHER_LAW)
+def test_a_model_of_another_law_is_labelled_and_never_taken_for_a_shipped_one(name, ginc):
+    card = _card(name)
+    assert name not in shipped_for(ginc)
+    assert card["config"]["resets"] > 0
+    assert "resets" in card["instance"]
+    assert f"--resets {card['config']['resets']:g}" in card["command"]
+    assert "Another pretraining law" in (shipped_path(name).parent / "card.md").read_text()
+
+
+@pytest.mark.parametrize("name", OTHER_LAW)
+def test_resets_in_documents_bring_short_examples_in_reach(name):
+    """k = 3, n = 64: at least 62%, where the released law's own models stay far below; exact Bayes is above both."""
+    card = _card(name)
+    assert card["k"][0] == 3
+    assert all(np.array(row["accuracy"])[0, -1] >= 62.0 for row in card["seeds"])
+    assert np.array(card["bayes"]["accuracy"])[0, -1] > 62.0
+    assert all(np.array(row["accuracy"])[0, -1] < 62.0 for each in SHIPPED for row in _card(each)["seeds"])
+
+
+@pytest.mark.parametrize("name", OTHER_LAW)
+def test_the_card_of_another_law_tells_the_excess_over_bayes_under_that_law(name, ginc):
+    """Fresh documents: within 5 standard errors of the difference, false alarm 6e-7."""
+    card = _card(name)
+    learnt = with_resets(ginc, card["config"]["resets"])
+    found = excess(find_model(name, ginc), hold_out(learnt.mixture, 64, 512, seed=7))
+    row = card["seeds"][0]
+    assert abs(found.nats - row["excess"]) < 5 * np.hypot(found.standard_error, row["excess_standard_error"]) + 0.002
+    assert found.nats > -5 * found.standard_error
