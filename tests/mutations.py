@@ -131,4 +131,11 @@ MUTATIONS = (
         "kept = slice(0, len(ns))",
         "tests/benchmarks/test_gap.py::test_what_is_held_out_does_not_move_the_fit",
     ),
+    Mutation(
+        "a guard against underflow that does not look ahead to the next rescaling",
+        "theory/kernels.py",
+        "doubtful = (smallest * least_C[:, None] ** every < floor_of(dtype)).any(0)",
+        "doubtful = (smallest * least_C[:, None] < floor_of(dtype)).any(0)",
+        "tests/theory/test_filter.py::test_a_state_that_underflows_inside_its_concept_still_counts",
+    ),
 )

@@ -224,18 +224,22 @@ def two_blocks(rare=1e-3) -> MixtureOfHMMs:
     return MixtureOfHMMs([1.0], [[0.5, 0.5]], [np.eye(2)], [[0.9, 0.1, 0.0], [rare, 0.9 - rare, 0.1]], 0)
 
 
+@pytest.mark.parametrize("rare", [1e-3, 1e-16])
 @pytest.mark.parametrize("method", (*METHODS, "auto"))
-def test_a_state_that_underflows_inside_its_concept_still_counts(method):
-    """The filter's mass on the second block falls to about 1e-5908; one float64 scale per concept would lose it."""
+def test_a_state_that_underflows_inside_its_concept_still_counts(method, rare):
+    """The filter's mass on the second block falls to 1e-6000 or below; one float64 scale per concept would lose it.
+
+    At 1e-16 it falls from 1e-224 to 0 between two rescalings: the guard has to look as far ahead as they are apart.
+    """
     length = 2000
     tokens = np.array([*[0] * length, 2])
     batch = np.stack([np.zeros_like(tokens), tokens])
-    found = filter_mixture(two_blocks(), batch, positions=[length, length + 1], method=method)
-    truth = np.log(0.5) + length * np.log(1e-3) + np.log(0.1)
+    found = filter_mixture(two_blocks(rare), batch, positions=[length, length + 1], method=method)
+    truth = np.log(0.5) + length * np.log(rare) + np.log(0.1)
     np.testing.assert_allclose(found.log_evidence[1, 1, 0], truth, rtol=1e-12)
     np.testing.assert_allclose(found.log_evidence[0, 1, 0], np.log(0.5) + (length + 1) * np.log(0.9), rtol=1e-12)
     np.testing.assert_array_equal(found.first_impossible, length + 1)
-    np.testing.assert_allclose(found.predictive[1, 1], [1e-3, 0.899, 0.1], rtol=1e-9)
+    np.testing.assert_allclose(found.predictive[1, 1], [rare, 0.9 - rare, 0.1], rtol=1e-9)
     assert found.defined.all()
 
 
