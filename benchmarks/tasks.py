@@ -16,6 +16,7 @@ import xarray as xr
 from benchmarks.cells import Cell, Store
 from benchmarks.context_gap import context_gap
 from benchmarks.curves import References, ask, references
+from benchmarks.learning import read_records
 from benchmarks.models import find_model
 from benchmarks.paired import excess, hold_out
 from benchmarks.verify import bayes_loss
@@ -53,7 +54,8 @@ def train(cell: Cell, store: Store) -> xr.Dataset:
     ``length`` (of the excess), ``points`` (measurements on the way, the end included).
 
     Returns:
-        Over ``point``: tokens, excess, excess_error (nats), accuracy, prompts; attributes ``parameters``, ``seconds``.
+        Over ``point``: tokens, excess, excess_error (nats), accuracy; attributes ``parameters``, ``prompts``,
+        ``tokens``.
     """
     config, run = cell.config, from_json(dict(cell.config["run"]), cell.words)
     instance, chart = _instance(run.instance), plan(run.schedule)
@@ -66,24 +68,17 @@ def train(cell: Cell, store: Store) -> xr.Dataset:
         law = ask(model, batch, config["k"], [config["n"]]).law_PxNxV[:, 0]
         return {"excess": found.nats, "excess_error": found.standard_error, "accuracy": _share(law, label_P)}
 
-    records: list[Mapping[str, Any]] = []
     every = max(1, chart.steps // config["points"])
     cadence = Cadence(every, every, max(1, chart.steps // 3))
     folder = store.run(cell)
     with jax.enable_x64(False):
         done = train_network(run, instance, folder, (folder / "config.json").is_file(), evaluate, cadence=cadence)
-    records = [row for row in _records(folder) if "excess" in row]
+    records = [row for row in read_records(folder) if "excess" in row]
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     columns = {name: ("point", [row[name] for row in records])
                for name in ("tokens", "excess", "excess_error", "accuracy")}  # fmt: skip
     count = NetworkModel("", done.network).parameters
     return xr.Dataset(columns, attrs={"parameters": count, "prompts": config["prompts"], "tokens": done.tokens})
-
-
-def _records(folder: Any) -> list[Mapping[str, Any]]:
-    import json
-
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
 def _labelled(instance: Instance, k: int, n: int, prompts: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

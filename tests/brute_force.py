@@ -102,3 +102,14 @@ def enumerate_paths(mixture, tokens) -> Enumerated:
     )
     first_impossible = len(tokens) if defined.all() else int(np.argmin(defined)) - 1
     return Enumerated(log_evidence, log_posterior, defined, predictive, first_impossible, concept_predictive)
+
+
+def assert_is_enumeration(mixture, documents, found):
+    """A MixtureFilter of every prefix of each document against its enumeration, zeros included."""
+    for b, document in enumerate(documents):
+        exact = enumerate_paths(mixture, document)
+        np.testing.assert_allclose(found.log_evidence[b], exact.log_evidence, rtol=1e-12, atol=1e-11)
+        np.testing.assert_allclose(found.log_posterior[b], exact.log_posterior, rtol=1e-12, atol=1e-11)
+        np.testing.assert_array_equal(found.defined[b], exact.defined)
+        np.testing.assert_allclose(found.predictive[b], exact.predictive, rtol=1e-10, atol=1e-290)
+        assert found.first_impossible[b] == exact.first_impossible

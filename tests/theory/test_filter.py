@@ -37,27 +37,17 @@ def random_documents(seed, *shape, tokens=4) -> np.ndarray:
 # -- against enumeration ----------------------------------------------------------------------------------------------
 
 
-def assert_is_enumeration(mixture, documents, found):
-    for b, document in enumerate(documents):
-        exact = brute_force.enumerate_paths(mixture, document)
-        np.testing.assert_allclose(found.log_evidence[b], exact.log_evidence, rtol=1e-12, atol=1e-11)
-        np.testing.assert_allclose(found.log_posterior[b], exact.log_posterior, rtol=1e-12, atol=1e-11)
-        np.testing.assert_array_equal(found.defined[b], exact.defined)
-        np.testing.assert_allclose(found.predictive[b], exact.predictive, rtol=1e-10, atol=1e-290)
-        assert found.first_impossible[b] == exact.first_impossible
-
-
 # JAX compiles once per shape, about a second each: the general case and the corners ask for few of them.
 @pytest.mark.parametrize("method", METHODS)
 @given(case=mixtures_with_documents(shapes=((2, 2, 3),), lengths=(3,)))
 def test_filter_is_enumeration(method, case):
-    assert_is_enumeration(*case, filter_mixture(*case, method=method))
+    brute_force.assert_is_enumeration(*case, filter_mixture(*case, method=method))
 
 
 @pytest.mark.parametrize("method", METHODS)
 @given(case=mixtures_with_documents(shapes=((1, 1, 2),), lengths=(1,)))
 def test_filter_is_enumeration_in_the_corners(method, case):
-    assert_is_enumeration(*case, filter_mixture(*case, method=method))
+    brute_force.assert_is_enumeration(*case, filter_mixture(*case, method=method))
 
 
 @given(case=mixtures_with_documents(shapes=((2, 2, 3),), lengths=(2,)))
