@@ -8,13 +8,13 @@ from typing import Any
 import jax
 import numpy as np
 
+from benchmarks import beside, gap_figures, learning, screen, storage, training
 from benchmarks import figures as drawing
-from benchmarks import gap_figures, learning, screen, storage, training
 from benchmarks import report as reporting
 from benchmarks import statements as table
 from benchmarks import verify as verification
 from benchmarks.findings import as_csv
-from benchmarks.models import find_models
+from benchmarks.models import each_name, find_models
 from lm.run import read_config
 from lm.train import train as run
 from simulators import published
@@ -40,9 +40,13 @@ def verify(
         if folder is not None:
             storage.check_directory(folder)
     console, results, written = screen.console(), [], []
-    for instance, setting, folder, beside in zip(instances, chosen, folders, asked, strict=True):
+    for name, instance, setting, folder, found in zip(names, instances, chosen, folders, asked, strict=True):
         with screen.progress_bars() as progress:
-            results.append(verification.verify(instance, setting, progress, beside))
+            if beside.worth_it(setting, found):
+                with beside.asked(name, each_name(models, instance), setting, progress) as answers:
+                    results.append(verification.verify(instance, setting, progress, (), answers))
+            else:
+                results.append(verification.verify(instance, setting, progress, found))
         screen.show(results[-1], console)
         if folder is not None:
             written += _store(results[-1], folder)

@@ -69,12 +69,17 @@ def find_models(names: Sequence[str], instance: Instance) -> list[LanguageModel]
     Raises:
         ModelError: no such model, or one of another vocabulary.
     """
-    each = [(name,) if name != "shipped" else shipped_for(instance) for name in names]
-    models = [find_model(name, instance) for name in dict.fromkeys(itertools.chain.from_iterable(each))]
+    models = [find_model(name, instance) for name in each_name(names, instance)]
     twice = [label for label, count in Counter(model.name for model in models).items() if count > 1]
     if twice:
         raise ModelError(f"model: two of the models would be called {twice[0]!r}; rename one RUN or file")
     return models
+
+
+def each_name(names: Sequence[str], instance: Instance) -> list[str]:
+    """One name a model, ``shipped`` spelt out, none twice."""
+    each = [(name,) if name != "shipped" else shipped_for(instance) for name in names]
+    return list(dict.fromkeys(itertools.chain.from_iterable(each)))
 
 
 def find_model(name: str, instance: Instance) -> LanguageModel:

@@ -1,6 +1,5 @@
 """``implicit-bayes reproduce``: the paper's experiments, cell by cell, then figures, findings and the report."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ from benchmarks import storage, sweep
 from benchmarks.cells import Cell, Store, in_order, to_json
 from benchmarks.experiment import Experiment, Scale
 from benchmarks.experiments import chosen
+from benchmarks.machine import cores
 from benchmarks.scales import scale_of
 from benchmarks.screen import console, progress_bars
 from theory import ModelError
@@ -81,7 +81,7 @@ def compute(cells: Sequence[Cell], store: Store, where: Where) -> list[sweep.Fai
         report = lambda cell: advance(1)  # noqa: E731
         if where.scheduler is not None:
             return sweep.run_dask(cells, store, where.scheduler, where.tls, report)
-        workers = where.workers or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else [0])
+        workers = where.workers or cores()
         if workers == 1:
             return sweep.run_serial(cells, store, report)
         return sweep.run_processes(cells, store, workers, report)

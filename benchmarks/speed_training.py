@@ -8,7 +8,6 @@ weighted over the preset's curriculum by its shares of tokens.
 """
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from rich.table import Table
 
+from benchmarks.machine import cores
 from benchmarks.training_worker import Job
 from lm.presets import preset
 from theory import ModelError
@@ -109,7 +109,7 @@ def training(
 
     if importlib.util.find_spec("torch") is None:
         raise ModelError("bench: the task train needs PyTorch; pip install 'implicit-bayes[reference]'")
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = cores()
     common = {"instance": instance, "preset_name": preset_name, "seed": seed, "threads": threads, "turn": turn}
     workers = {side: Worker(side=side, **common) for side in ("ours", "torch")}
     try:

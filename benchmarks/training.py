@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, cast
 
 import jax
 
+from benchmarks.machine import cores
 from benchmarks.paired import Held, excess, hold_out
 from lm.model import NetworkModel
 from lm.presets import preset
@@ -55,8 +56,7 @@ def start_devices(devices: int | None, cluster: Cluster) -> None:
     Raises:
         ModelError: the coordinator is not answering.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    count = max(1, (devices or cores * cluster.processes) // cluster.processes)
+    count = max(1, (devices or cores() * cluster.processes) // cluster.processes)
     if count > 1 and "xla_cpu_multi_thread_eigen" not in os.environ.get("XLA_FLAGS", ""):
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FLAG}".strip()
     try:

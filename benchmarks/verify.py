@@ -68,6 +68,10 @@ class ModelLoss(NamedTuple):
     tokens: int
 
 
+Answer = tuple[xr.Dataset, ModelGap]
+"""A model's row of the curves, and what ``gap`` finds on the documents."""
+
+
 class Verification(NamedTuple):
     """Everything that ``verify`` found. ``validation`` is the published validation split, where there is one; ``gaps``
     are what ``gap`` finds on documents, without probes and orders."""
@@ -112,6 +116,7 @@ def verify(
     settings: Settings,
     progress: Callable[[str, int], Callable[[int], None]] | None = None,
     models: Sequence[LanguageModel] = (),
+    answers: Callable[[], list[Answer]] | None = None,
 ) -> Verification:
     """Check assumptions, conditions and theorems, and run the exact curves and the Bayes loss of one instance.
 
@@ -120,6 +125,7 @@ def verify(
         settings: checked by ``check_settings``.
         progress: called with (words, total) at each stage; returns a function to call with the steps done.
         models: language models to set beside Bayes.
+        answers: waits for the answers of other models, which are being asked elsewhere (``benchmarks.beside``).
 
     Returns:
         Verification.
@@ -149,6 +155,7 @@ def verify(
     validation = published_loss(instance)
     advance(1)
     found = [ask_model(instance, settings, model, documents, start) for model in models]
+    found += answers() if answers else []
     gaps = [gap for _, gap in found]
     if found:
         curves = xr.concat([curves, *(theirs for theirs, _ in found)], "predictor")
@@ -163,12 +170,8 @@ def ask_model(
     model: LanguageModel,
     documents: Documents,
     start: Callable[[str, int], Callable[[int], None]],
-) -> tuple[xr.Dataset, ModelGap]:
-    """A model on the first prompts of the curves, and on the documents.
-
-    Returns:
-        Its row of the curves (``in_context_curves``), and what ``gap`` finds on the documents.
-    """
+) -> Answer:
+    """A model on the first prompts of the curves, and on the documents."""
     prompts = min(settings.prompts, settings.model_prompts)
     advance = start(f"{model.name} in context", prompts * len(settings.ks))
     curves = in_context_curves(

@@ -86,3 +86,13 @@ def draw(table: AliasTable, rows: jax.Array, uniforms: jax.Array) -> jax.Array:
     place = rows * size + column
     accept, alias = table.accept.reshape(-1)[place], table.alias.reshape(-1)[place]
     return jnp.where(scaled - column < accept, column, alias)
+
+
+def limits(accept_NxK: np.ndarray) -> np.ndarray:
+    """(N K,) least float64 not below column + accept: K u < limit exactly where (K u) - column < accept.
+
+    K u is a float64 in [column, column + 1), and its difference to the column has no rounding.
+    """
+    column_K = np.arange(accept_NxK.shape[1], dtype=np.float64)
+    limit_NxK = column_K + accept_NxK
+    return np.where(limit_NxK - column_K < accept_NxK, np.nextafter(limit_NxK, np.inf), limit_NxK).reshape(-1)

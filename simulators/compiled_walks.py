@@ -9,43 +9,74 @@ import numpy as np
 
 from theory.compiled_kernels import compiled
 
-__all__ = ["alias_chains", "inverse_cdf_chains"]
+__all__ = ["alias_chains", "inverse_cdf_chains", "sfc64_uniforms"]
 
 GROUP = 32
 """Chains advanced side by side: enough to hide the latency of a look-up, few enough for the cache."""
 
+TILE = 64
+"""Steps that a group walks before they are written. Documents of 1024 tokens lie 4096 bytes apart, all of a group's
+in the same few places of the cache: written at every step, they would push one another out."""
+
 
 @compiled
 @no_type_check
-def alias_chains(column_Rx2, size, block_B, state_B, uniforms_TxB, states_BxT, begin, token_of, emit_B, tokens_BxT):
+def alias_chains(limit_R, alias_R, size, block_B, state_B, random_TxB, states_BxT, begin, token_of, emit_B, tokens_BxT):
     """Advance B chains side by side: states_BxT[:, begin : begin + T] and state_B, from (T, B) uniforms.
 
-    Row r of ``column_Rx2`` holds an entry of ``accept`` and of ``alias``, which are wanted together; law
-    ``block + state`` begins at row (block + state) size. Accepting is a coin that no processor can predict, so that it
-    is arithmetic and not a branch. Tokens are ``token_of[emit + state]``; none are written where ``token_of`` is empty.
+    Law ``block + state`` has ``size`` rows, from (block + state) size on, of ``limit_R`` (``alias.limits``) and
+    ``alias_R``. Tokens are ``token_of[emit + state]``; none are written where ``token_of`` is empty.
     """
-    length, batch = uniforms_TxB.shape
+    length, batch = random_TxB.shape
     row, base, emits = np.empty(GROUP, np.int64), np.empty(GROUP, np.int64), token_of.shape[0] > 0
+    tile_TxG = np.empty((TILE, GROUP), np.int32)
     for group in range(0, batch, GROUP):
         count = min(GROUP, batch - group)
         for i in range(count):
             base[i] = np.int64(block_B[group + i]) * size
             row[i] = base[i] + np.int64(state_B[group + i]) * size
-        for t in range(length):
+        for top in range(0, length, TILE):
+            steps = min(TILE, length - top)
+            for t in range(steps):
+                for i in range(count):
+                    scaled = random_TxB[np.uint64(top + t), np.uint64(group + i)] * size
+                    column = np.int64(scaled)
+                    place = np.uint64(row[i] + column)
+                    other = np.int64(alias_R[place])
+                    keep = np.int64(scaled < limit_R[place])  # a coin that no processor can predict: no branch on it
+                    state = other + keep * (column - other)
+                    row[i] = base[i] + state * size
+                    tile_TxG[np.uint64(t), np.uint64(i)] = state
             for i in range(count):
-                scaled = uniforms_TxB[t, group + i] * size
-                column = min(np.int64(scaled), size - 1)
-                place = np.uint64(row[i] + column)
-                other = np.int64(column_Rx2[place, 1])
-                keep = np.int64(scaled - column < column_Rx2[place, 0])
-                state = other + keep * (column - other)
-                row[i] = base[i] + state * size
-                states_BxT[np.uint64(group + i), np.uint64(begin + t)] = state
+                document, first = np.uint64(group + i), np.uint64(begin + top)
+                for t in range(steps):
+                    states_BxT[document, first + np.uint64(t)] = tile_TxG[np.uint64(t), np.uint64(i)]
                 if emits:
-                    token = token_of[np.uint64(emit_B[group + i] + state)]
-                    tokens_BxT[np.uint64(group + i), np.uint64(begin + t)] = token
+                    emit = np.int64(emit_B[document])
+                    for t in range(steps):
+                        token = token_of[np.uint64(emit + tile_TxG[np.uint64(t), np.uint64(i)])]
+                        tokens_BxT[document, first + np.uint64(t)] = token
         for i in range(count):
             state_B[group + i] = (row[i] - base[i]) // size
+
+
+@compiled
+@no_type_check
+def sfc64_uniforms(words, out):
+    """Fill ``out`` with the uniforms that ``Generator(SFC64).random`` gives from the state ``words``, and advance it.
+
+    Source: C. Doty-Humphrey, PractRand (SFC64); 53 bits of each word, as NumPy takes them.
+    """
+    a, b, c, count = words[0], words[1], words[2], words[3]
+    flat = out.reshape(-1)
+    for i in range(flat.shape[0]):
+        word = a + b + count
+        count += np.uint64(1)
+        a = b ^ (b >> np.uint64(11))
+        b = c + (c << np.uint64(3))
+        c = ((c << np.uint64(24)) | (c >> np.uint64(40))) + word
+        flat[np.uint64(i)] = np.float64(np.int64(word >> np.uint64(11))) * 2.0**-53
+    words[0], words[1], words[2], words[3] = a, b, c, count
 
 
 @compiled

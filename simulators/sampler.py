@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from simulators.alias import AliasTable, alias_table, draw
+from simulators.alias import AliasTable, alias_table, draw, limits
 from simulators.datasets import Documents, Prompts, as_count
 from theory import compiled
 from theory.checks import ModelError, as_float64, check_simplex
@@ -39,7 +39,7 @@ class Tables(NamedTuple):
         token_of: (C * H,) or (H,) that token, where every state emits one; else None.
         states: H.
         shared: whether the concepts share the emission.
-        column_Rx2: ``transition``'s accept and alias side by side, for compiled chains.
+        limit_R, alias_R: ``transition`` as compiled chains want it (``alias.limits``), row by row.
     """
 
     prior: AliasTable
@@ -49,7 +49,8 @@ class Tables(NamedTuple):
     token_of: np.ndarray | None
     states: int
     shared: bool
-    column_Rx2: np.ndarray
+    limit_R: np.ndarray
+    alias_R: np.ndarray
 
 
 def tables_of(mixture: MixtureOfHMMs) -> Tables:
@@ -66,7 +67,8 @@ def tables_of(mixture: MixtureOfHMMs) -> Tables:
         token_of=rows.argmax(-1).astype(np.int32) if certain else None,
         states=states,
         shared=emission.ndim == 2,
-        column_Rx2=np.stack([np.asarray(part, np.float64).reshape(-1) for part in transition], -1),
+        limit_R=limits(np.asarray(transition.accept)),
+        alias_R=np.asarray(transition.alias).astype(np.uint16).reshape(-1),
     )
 
 
@@ -193,40 +195,50 @@ def _walk(
 
     Their tokens too, where compiled chains can read them off on the way; else None.
     """
-    batch = len(concepts)
-    states = np.empty((batch, length), dtype=np.int32)
-    block = (concepts * tables.states).astype(np.int32)
-    fast = _compiled_chains()
-    step = max(1, (CHUNK if fast is None else min(CHUNK, CACHED)) // batch)
+    walk = _walk_compiled if compiled.available() else _walk_scanned
     with jax.enable_x64(True):
-        state = _draw(first, first_rows.astype(np.int32), generator.random(batch))
-        states[:, 0] = state
-        if fast is not None:
-            buffer = np.empty((min(step, max(length - 1, 1)), batch))
-            state, certain = np.array(state), tables.token_of is not None
-            token_of = tables.token_of if tables.token_of is not None else np.empty(0, np.int32)
-            emit = np.zeros_like(block) if tables.shared else block
-            tokens = np.empty((batch, length if certain else 1), np.int32)
-            if certain:
-                tokens[:, 0] = token_of[emit + state]
-        for begin in range(1, length, step):
-            rows = min(step, length - begin)
-            uniforms = generator.random((rows, batch)) if fast is None else generator.random(out=buffer[:rows])
-            if fast is not None:
-                fast(tables.column_Rx2, tables.states, block, state, uniforms, states, begin, token_of, emit, tokens)
-                continue
-            state, path = _scan(tables.transition, block, state, uniforms)
-            states[:, begin : begin + len(uniforms)] = np.asarray(path).T
-    return states, tokens if fast is not None and certain else None
+        state_B = np.array(_draw(first, first_rows.astype(np.int32), generator.random(len(concepts))))
+        return walk(tables, generator, state_B, concepts, length)
 
 
-def _compiled_chains() -> Any:
-    """The chains in machine code, where numba is installed; they draw the very same states."""
-    if not compiled.available():
-        return None
-    from simulators.compiled_walks import alias_chains
+def _walk_scanned(
+    tables: Tables, generator: np.random.Generator, state_B: np.ndarray, concepts: np.ndarray, length: int
+) -> tuple[np.ndarray, None]:
+    """``_walk`` from the first states on, in JAX."""
+    batch, block = len(concepts), (concepts * tables.states).astype(np.int32)
+    states, step, state = np.empty((batch, length), np.int32), max(1, CHUNK // batch), jnp.asarray(state_B)
+    states[:, 0] = state_B
+    for begin in range(1, length, step):
+        state, path = _scan(tables.transition, block, state, generator.random((min(step, length - begin), batch)))
+        states[:, begin : begin + step] = np.asarray(path).T
+    return states, None
 
-    return alias_chains
+
+def _walk_compiled(
+    tables: Tables, generator: np.random.Generator, state_B: np.ndarray, concepts: np.ndarray, length: int
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """``_walk`` from the first states on, in machine code: the very same states, and the generator left where NumPy
+    would leave it."""
+    from simulators.compiled_walks import alias_chains, sfc64_uniforms
+
+    batch, block, certain = len(concepts), (concepts * tables.states).astype(np.int32), tables.token_of is not None
+    states, tokens = np.empty((batch, length), np.int32), np.empty((batch, length if certain else 1), np.int32)
+    states[:, 0] = state_B
+    token_of = tables.token_of if tables.token_of is not None else np.empty(0, np.int32)
+    emit = np.zeros_like(block) if tables.shared else block
+    if certain:
+        tokens[:, 0] = token_of[emit + state_B]
+    step = max(1, min(CHUNK, CACHED) // batch)
+    buffer, seeded = np.empty((min(step, max(length - 1, 1)), batch)), generator.bit_generator.state
+    for begin in range(1, length, step):
+        uniforms_TxB = buffer[: length - begin]
+        sfc64_uniforms(seeded["state"]["state"], uniforms_TxB)
+        alias_chains(
+            tables.limit_R, tables.alias_R, tables.states, block, state_B, uniforms_TxB, states, begin,
+            token_of, emit, tokens,
+        )  # fmt: skip
+    generator.bit_generator.state = seeded
+    return states, tokens if certain else None
 
 
 def _emit(tables: Tables, generator: np.random.Generator, concepts: np.ndarray, states: np.ndarray) -> np.ndarray:

@@ -105,17 +105,29 @@ def steps(
     first_wide = np.uint64(narrow.shape[0])
     previous = np.uint64(last)
     awaited = wanted[slot] if slot < slots else -1
-    for t in range(np.uint64(begin), np.uint64(stop)):
+    t, end = np.uint64(begin), np.uint64(stop)
+    while t < end:
         token = np.uint64(code[tokens[t]])
-        if token < first_wide:
-            if previous < first_wide:
+        if token < first_wide and previous < first_wide:
+            rest = np.uint64(min(np.int64(end), awaited)) if awaited > np.int64(t) else end
+            a0, a1, a2, a3 = belief[0], belief[1], belief[2], belief[3]
+            while True:  # a stretch of narrow tokens: the belief stays in registers
                 q = narrow[previous, token]
-                a0, a1, a2, a3 = belief[0], belief[1], belief[2], belief[3]
                 n0 = (a0 * q[0, 0] + a1 * q[1, 0]) + (a2 * q[2, 0] + a3 * q[3, 0])
                 n1 = (a0 * q[0, 1] + a1 * q[1, 1]) + (a2 * q[2, 1] + a3 * q[3, 1])
                 n2 = (a0 * q[0, 2] + a1 * q[1, 2]) + (a2 * q[2, 2] + a3 * q[3, 2])
                 n3 = (a0 * q[0, 3] + a1 * q[1, 3]) + (a2 * q[2, 3] + a3 * q[3, 3])
-            else:
+                a0, a1, a2, a3 = n0, n1, n2, n3
+                previous = token
+                t += np.uint64(1)
+                if t >= rest:
+                    break
+                token = np.uint64(code[tokens[t]])
+                if token >= first_wide:
+                    break
+            belief[0], belief[1], belief[2], belief[3] = a0, a1, a2, a3
+        else:
+            if token < first_wide:
                 q = narrowing[previous - first_wide, token]
                 n0, n1, n2, n3 = 0.0, 0.0, 0.0, 0.0
                 for i in range(np.uint64(width[previous])):
@@ -124,16 +136,17 @@ def steps(
                     n1 += entry * q[i, 1]
                     n2 += entry * q[i, 2]
                     n3 += entry * q[i, 3]
-            belief[0], belief[1], belief[2], belief[3] = n0, n1, n2, n3
-        elif previous < first_wide:
-            product(belief, widen[previous, token - first_wide], np.uint64(NARROW), size[token], scratch)
-        else:
-            block = wide[previous - first_wide, token - first_wide]
-            product(belief, block, np.uint64(width[previous]), size[token], scratch)
-        previous = token
-        if np.int64(t) + 1 == awaited:
+                belief[0], belief[1], belief[2], belief[3] = n0, n1, n2, n3
+            elif previous < first_wide:
+                product(belief, widen[previous, token - first_wide], np.uint64(NARROW), size[token], scratch)
+            else:
+                block = wide[previous - first_wide, token - first_wide]
+                product(belief, block, np.uint64(width[previous]), size[token], scratch)
+            previous = token
+            t += np.uint64(1)
+        if np.int64(t) == awaited:
             total = 0.0
-            for j in range(size[token]):
+            for j in range(size[previous]):
                 total += belief[j]
                 beliefs[slot, j] = belief[j]
             mass[slot], exponents[slot] = total, exponent

@@ -303,16 +303,11 @@ def _run_unjitted(
     else:
         if method == "sparse":
             assert tables is not None
-            fast = kernels.sparse_trace(mixture, tables, tokens_TxB, slots, n_slots, record)
+            fast = kernels.sparse_trace(mixture, tables, tokens_TxB, slots, n_slots, record, not per_concept)
         else:
-            fast = kernels.dense_trace(mixture, tokens_TxB, slots, n_slots, record)
-        evidence = fast.log_evidence_PxBxC
-        predictive = fast.predictive_PxCxBxV
-        if per_concept:
-            predictive = predictive.swapaxes(1, 2)
-        else:
-            weight = jnp.exp(_weigh(mixture.prior, evidence).log_posterior).swapaxes(1, 2)
-            predictive = (weight[..., None] * predictive).sum(1)
+            fast = kernels.dense_trace(mixture, tokens_TxB, slots, n_slots, record, not per_concept)
+        evidence, predictive = fast.log_evidence_PxBxC, fast.predictive_PxKxBxV
+        predictive = predictive.swapaxes(1, 2) if per_concept else predictive[:, 0]
         found = (evidence, predictive, fast.possible_B)
         evidence, predictive, possible = jax.lax.cond(
             fast.doubtful_B.any(), redo, lambda *found: found[:-1], *found, fast.doubtful_B

@@ -39,13 +39,14 @@ class Trace(NamedTuple):
     """What a scaled recursion over (B, T) tokens leaves behind, at P chosen prefix lengths.
 
     log_evidence_PxBxC: log p(o_1..o_t | c), nats, -inf where impossible.
-    predictive_PxCxBxV: p(o_{t+1} | o_1..o_t, c); zero rows where the prefix is impossible under c.
+    predictive_PxKxBxV: p(o_{t+1} | o_1..o_t, c), zero rows where the prefix is impossible under c (K = C); or mixed,
+        p(o_{t+1} | o_1..o_t), zero rows where it is impossible under every concept of positive prior (K = 1).
     doubtful_B: whether some entry came so near underflow that the rest means nothing.
     possible_B: number of leading tokens after which some concept of positive prior is still possible.
     """
 
     log_evidence_PxBxC: jax.Array
-    predictive_PxCxBxV: jax.Array
+    predictive_PxKxBxV: jax.Array
     doubtful_B: jax.Array
     possible_B: jax.Array
 
@@ -100,7 +101,9 @@ def support_tables(mixture: MixtureOfHMMs) -> SupportTables:
     return SupportTables(np.ascontiguousarray(block), index)
 
 
-def dense_trace(mixture: MixtureOfHMMs, tokens_TxB: Array, slots: Array, n_slots: int, record: Record) -> Trace:
+def dense_trace(
+    mixture: MixtureOfHMMs, tokens_TxB: Array, slots: Array, n_slots: int, record: Record, mixed: bool
+) -> Trace:
     """The scaled forward recursion over all H states.
 
     Args:
@@ -109,6 +112,7 @@ def dense_trace(mixture: MixtureOfHMMs, tokens_TxB: Array, slots: Array, n_slots
         slots: (T + 1,) where to record prefix length t; ``n_slots`` means nowhere. Read if ``record`` is ``some``.
         n_slots: P.
         record: which prefix lengths.
+        mixed: whether predictives are weighed by the posterior and added up.
     """
     emission_CxVxH, transition = jnp.swapaxes(mixture.emissions, -1, -2), jnp.asarray(mixture.transition)
     initial, batch = jnp.asarray(mixture.initial), tokens_TxB.shape[1]
@@ -122,11 +126,17 @@ def dense_trace(mixture: MixtureOfHMMs, tokens_TxB: Array, slots: Array, n_slots
     heads = [jnp.broadcast_to(initial[:, None], (len(initial), batch, initial.shape[1]))]
     if len(tokens_TxB):
         heads.append(heads[0] * likelihood(tokens_TxB[0]))
-    return _run(mixture, step, heads, tokens_TxB, slots, n_slots, record)
+    return _run(mixture, step, heads, tokens_TxB, slots, n_slots, record, mixed)
 
 
 def sparse_trace(
-    mixture: MixtureOfHMMs, tables: SupportTables, tokens_TxB: Array, slots: Array, n_slots: int, record: Record
+    mixture: MixtureOfHMMs,
+    tables: SupportTables,
+    tokens_TxB: Array,
+    slots: Array,
+    n_slots: int,
+    record: Record,
+    mixed: bool,
 ) -> Trace:
     """The scaled forward recursion over only the states that can emit the token just seen."""
     tokens, (concepts, states) = mixture.n_tokens, mixture.initial.shape
@@ -143,14 +153,15 @@ def sparse_trace(
         return whole.at[place].add(belief_CxBxW)
 
     start = jnp.zeros((concepts, batch, width), dtype).at[..., 0].set(1.0)
-    return _run(mixture, step, [start], tokens_TxB, slots, n_slots, record, spread)
+    return _run(mixture, step, [start], tokens_TxB, slots, n_slots, record, mixed, spread)
 
 
-def _run(mixture, step, heads, tokens_TxB, slots, n_slots, record, spread=lambda belief, _: belief) -> Trace:
+def _run(mixture, step, heads, tokens_TxB, slots, n_slots, record, mixed, spread=lambda belief, _: belief) -> Trace:
     """Run ``step(belief_CxBxK, previous_B, token_B)`` from the ``heads`` (the beliefs after 0, 1, .. tokens) on.
 
     ``spread`` turns a belief over K entries after the token ``last_B`` into one over the states. Where every prefix is
     asked for, predictives are read off in the scan, while the belief is in the cache; else from what is recorded.
+    Mixed, they are weighed there too: C times less is written.
     """
     length, batch = tokens_TxB.shape
     begin, belief, dtype = len(heads) - 1, heads[-1], heads[-1].dtype
@@ -166,8 +177,16 @@ def _run(mixture, step, heads, tokens_TxB, slots, n_slots, record, spread=lambda
     for t, head in enumerate(heads if buffers else ()):
         buffers = [x.at[slots[t]].set(entry) for x, entry in zip(buffers, (head, zeros), strict=True)]
 
-    def read(belief, last_B):
-        return jnp.einsum("cbh,chv->cbv", spread(belief, last_B), following), belief.sum(-1)
+    def finish(joint_CxBxV, mass_CxB, exponent_CxB):
+        share_CxB = 1.0 / jnp.where(mass_CxB > 0, mass_CxB, 1.0)
+        if mixed:
+            share_CxB = _shares(jnp.asarray(mixture.prior), mass_CxB, exponent_CxB)
+            return (share_CxB[..., None] * joint_CxBxV).sum(0, keepdims=True), mass_CxB
+        return share_CxB[..., None] * joint_CxBxV, mass_CxB
+
+    def read(belief, last_B, exponent):
+        joint_CxBxV = jnp.einsum("cbh,chv->cbv", spread(belief, last_B), following)
+        return finish(joint_CxBxV, belief.sum(-1), exponent)
 
     def body(carry, inputs):
         belief, exponent, smallest, buffers = carry
@@ -177,26 +196,27 @@ def _run(mixture, step, heads, tokens_TxB, slots, n_slots, record, spread=lambda
         if buffers:
             pairs = zip(buffers, state[:2], strict=True)
             buffers = [jax.lax.dynamic_update_index_in_dim(x, entry, slot, 0) for x, entry in pairs]
-        return (*state, buffers), (*read(state[0], token_B), state[1]) if record == "all" else None
+        return (*state, buffers), (*read(state[0], token_B, state[1]), state[1]) if record == "all" else None
 
     carry = (belief, zeros, zeros + 1.0, buffers)
     state, rest = jax.lax.scan(body, carry, (*scanned, slots[begin + 1 :], due))
     belief, exponent, smallest, buffers = state
     if record == "all":
-        heads_read = [(at_start, zeros + 1.0, zeros), *((*read(x, tokens_TxB[0]), zeros) for x in heads[1:])]
+        heads_read = [(*finish(at_start, zeros + 1.0, zeros), zeros)]
+        heads_read += [(*read(x, tokens_TxB[0], zeros), zeros) for x in heads[1:]]
         firsts = [jnp.stack(parts) for parts in zip(*heads_read, strict=True)]
-        joint, mass, exponent = (jnp.concatenate([first, late]) for first, late in zip(firsts, rest, strict=True))
+        predictive, mass, exponent = (jnp.concatenate([first, late]) for first, late in zip(firsts, rest, strict=True))
     else:
         kept = [belief[None], exponent[None]] if record == "last" else [x[:n_slots] for x in buffers]
         at_P = jnp.full(1, length)
         if record == "some":
             at_P = jnp.zeros(n_slots + 1, int).at[slots].set(jnp.arange(length + 1))[:n_slots]
         last_PxB = jnp.concatenate([jnp.zeros((1, batch), tokens_TxB.dtype), tokens_TxB])[at_P]
-        joint, mass = jax.lax.map(lambda pair: read(*pair), (kept[0], last_PxB))
+        predictive, mass = jax.lax.map(lambda each: read(*each), (kept[0], last_PxB, kept[1]))
         begins, exponent = (at_P == 0)[:, None, None], kept[1]
-        joint, mass = jnp.where(begins[..., None], at_start, joint), jnp.where(begins, 1.0, mass)
+        first, _ = finish(at_start, zeros + 1.0, zeros)
+        predictive, mass = jnp.where(begins[..., None], first, predictive), jnp.where(begins, 1.0, mass)
     evidence = (safe_log(mass) + exponent * LOG_2).swapaxes(1, 2)
-    predictive = joint / jnp.where(mass > 0, mass, 1.0)[..., None]
     doubtful = (smallest * least_C[:, None] ** every < floor_of(dtype)).any(0)
     alive = _alive(mixture.prior, belief)
 
@@ -211,6 +231,22 @@ def _run(mixture, step, heads, tokens_TxB, slots, n_slots, record, spread=lambda
 
     possible = jax.lax.cond(alive.all(), lambda: jnp.full(batch, length, jnp.int32), count)
     return Trace(evidence, predictive, doubtful, possible)
+
+
+def _shares(prior_C, mass_CxB, exponent_CxB):
+    """What p(o_1..o_t, o_{t+1} | c) counts in p(o_{t+1} | o_1..o_t), both on the concept's own scale.
+
+    prior_c 2^exponent_c / sum_c' prior_c' mass_c' 2^exponent_c', on the exponent of the leading concept; 0 where no
+    concept of positive prior is left.
+    """
+    live_CxB = (prior_C[:, None] > 0) & (mass_CxB > 0)
+    _, size_CxB = jnp.frexp(jax.lax.stop_gradient(jnp.where(live_CxB, mass_CxB, 0.5)))
+    scale_CxB = exponent_CxB.astype(int)
+    top_B = jnp.where(live_CxB, scale_CxB + size_CxB, jnp.iinfo(scale_CxB.dtype).min).max(0)
+    shift_CxB = jnp.where(live_CxB, scale_CxB - top_B, 0)
+    weight_CxB = jnp.where(live_CxB, prior_C[:, None] * jnp.ldexp(jnp.ones_like(mass_CxB), shift_CxB), 0.0)
+    total_B = (weight_CxB * mass_CxB).sum(0)
+    return weight_CxB / jnp.where(total_B > 0, total_B, 1.0)
 
 
 def _before(tokens_TxB, virtual):

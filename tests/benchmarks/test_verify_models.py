@@ -1,10 +1,14 @@
 """verify with language models: they answer the first of the prompts that exact Bayes answers."""
 
+import os
+import signal
+
 import numpy as np
 import pytest
 
-from benchmarks.models import MixtureModel
-from benchmarks.verify import Settings, check_settings, verify
+from benchmarks import beside
+from benchmarks.models import MixtureModel, find_model
+from benchmarks.verify import Settings, ask_model, check_settings, fresh_documents, verify
 from simulators.instances import load_instance
 from theory import ModelError
 
@@ -56,3 +60,43 @@ def test_a_model_that_fails_fails_the_verification(instance):
 def test_no_prompts_for_models_are_refused(instance):
     with pytest.raises(ModelError, match="model_prompts"):
         check_settings(SETTINGS._replace(model_prompts=0), instance)
+
+
+ASKED = Settings((3,), (0, 2), 100, (), 3, 32, 0)
+
+
+def test_a_process_of_its_own_gives_the_same_answers():
+    ginc, seen = load_instance("ginc"), []
+    model = find_model("lstm-small", ginc)
+    with beside.asked("ginc", ["lstm-small"], ASKED, lambda words, total: lambda done: seen.append(words)) as answers:
+        [(curves, gap)] = answers()
+    here, gap_here = ask_model(ginc, ASKED, model, fresh_documents(ginc, ASKED), lambda words, total: lambda done: None)
+    assert curves.equals(here)
+    assert gap.loss.excess == pytest.approx(gap_here.loss.excess, rel=1e-6)
+    assert {"lstm-small in context", "lstm-small: loss"} <= set(seen)
+
+
+def test_what_fails_in_a_process_fails_here():
+    silent = beside.asked("ginc", ["no such model"], ASKED, lambda words, total: lambda done: None)
+    with silent as answers, pytest.raises(ModelError, match="no such model"):
+        answers()
+
+
+def test_a_dead_process_is_said_in_a_line(monkeypatch):
+    monkeypatch.setattr(beside, "_ask", _die)
+    silent = beside.asked("ginc", ["lstm-small"], ASKED, lambda words, total: lambda done: None)
+    with silent as answers, pytest.raises(ModelError, match="process that asked a language model died"):
+        answers()
+
+
+def _die(*args):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("change", ["", "one core", "few prompts", "bayes", "none"])
+def test_processes_are_for_much_work_on_several_cores(monkeypatch, change):
+    ginc = load_instance("ginc")
+    monkeypatch.setattr(beside, "cores", lambda: 1 if change == "one core" else 2)
+    settings = Settings((3, 5, 8, 10), (0, 64), 1000, (), 3, 32, 0, model_prompts=3 if change == "few prompts" else 300)
+    names = {"bayes": ["lstm-small", "bayes"], "none": []}.get(change, ["lstm-small"])
+    assert beside.worth_it(settings, [find_model(name, ginc) for name in names]) is (change == "")

@@ -3,13 +3,18 @@
 import jax
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from simulators.alias import limits
+from simulators.instances import load_instance
 from simulators.random_mixtures import random_mixture
 from simulators.released import released_documents
 from simulators.sampler import sample_documents
 from theory import compiled
 
 pytest.importorskip("numba")
+from simulators.compiled_walks import GROUP, TILE, sfc64_uniforms
 
 
 @pytest.fixture
@@ -26,12 +31,50 @@ def both(monkeypatch):
 
 
 @pytest.mark.parametrize("documents", [1, 5, 37])
-def test_alias_chains_are_jaxs(both, monkeypatch, documents):
-    """Several chunks of uniforms, and batches that do not divide into groups."""
-    monkeypatch.setattr("simulators.sampler.CHUNK", 100)
+@pytest.mark.parametrize("chunk", [100, 1 << 21])
+def test_alias_chains_are_jaxs(both, monkeypatch, documents, chunk):
+    """Several chunks of uniforms or several tiles in one, and batches that do not divide into groups; tokens are drawn
+    after the states here, from the same generator."""
+    monkeypatch.setattr("simulators.sampler.CHUNK", chunk)
     mixture = random_mixture(3, 2, 5, 4, zeros=0.3)
-    fast, slow = both(lambda: sample_documents(mixture, jax.random.key(5), documents, 60))
+    fast, slow = both(lambda: sample_documents(mixture, jax.random.key(5), documents, 3 * TILE - 5))
     jax.tree.map(np.testing.assert_array_equal, fast, slow)
+
+
+def test_tokens_that_states_show_are_read_off_on_the_way(both):
+    mixture = load_instance("ginc").mixture
+    fast, slow = both(lambda: sample_documents(mixture, jax.random.key(5), 2 * GROUP + 1, 2 * TILE + 3))
+    jax.tree.map(np.testing.assert_array_equal, fast, slow)
+
+
+@given(seed=st.integers(0, 2**32 - 1), before=st.integers(0, 3), count=st.integers(1, 100))
+def test_uniforms_are_numpys_and_leave_its_generator_where_it_would_be(seed, before, count):
+    generator, twin = (np.random.Generator(np.random.SFC64(seed)) for _ in range(2))
+    for each in (generator, twin):
+        each.integers(7, size=before, dtype=np.uint32)  # half a word may be left over
+    state, out = generator.bit_generator.state, np.empty((count, 1))
+    sfc64_uniforms(state["state"]["state"], out)
+    generator.bit_generator.state = state
+    np.testing.assert_array_equal(out, twin.random((count, 1)))
+    np.testing.assert_array_equal(
+        generator.integers(7, size=3, dtype=np.uint32), twin.integers(7, size=3, dtype=np.uint32)
+    )
+    np.testing.assert_array_equal(generator.random(3), twin.random(3))
+
+
+@given(
+    accept=st.floats(0, 1), size=st.sampled_from([1, 2, 3, 100, 1 << 16]), column=st.integers(0, (1 << 16) - 1),
+    ulps=st.integers(-3, 3),
+)  # fmt: skip
+def test_a_limit_says_exactly_what_the_fraction_says(accept, size, column, ulps):
+    """Around the limit itself, where a rounding would show."""
+    column %= size
+    limit = limits(np.full((1, size), accept))[column]
+    scaled = limit
+    for _ in range(abs(ulps)):
+        scaled = np.nextafter(scaled, np.inf if ulps > 0 else -np.inf)
+    if column <= scaled < column + 1:
+        assert (scaled < limit) == (scaled - column < accept)
 
 
 def test_inverse_cdf_chains_are_numpys(both):

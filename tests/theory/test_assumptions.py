@@ -4,8 +4,11 @@ import itertools
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 
-from theory import MixtureOfHMMs, PromptLaw
+from theory import MixtureOfHMMs, PromptLaw, beliefs
 from theory.assumptions import check_assumptions, find_concept, worst_case
 from theory.beliefs import reachable_beliefs
 
@@ -102,9 +105,9 @@ def test_reachable_beliefs_are_those_of_every_possible_prefix(length):
     kernel /= kernel.sum(-1, keepdims=True)
     emission = np.array([[0.5, 0.5, 0.0], [0.0, 0.25, 0.75], [0.0, 0.0, 1.0]])
     m = MixtureOfHMMs(np.ones(1), np.array([[0.2, 0.8, 0.0]]), kernel[None], emission, 2)
-    beliefs = reachable_beliefs(m.concept(0), length)
-    assert beliefs.mass_N.sum() == pytest.approx(1)
-    found = {tuple(x): (law, mass) for x, law, mass in zip(beliefs.example_Nxj, *beliefs[:2], strict=True)}
+    reached = reachable_beliefs(m.concept(0), length)
+    assert reached.mass_N.sum() == pytest.approx(1)
+    found = {tuple(x): (law, mass) for x, law, mass in zip(reached.example_Nxj, *reached[:2], strict=True)}
     total = {}
     for prefix in itertools.product(range(3), repeat=length):
         law, mass = m.initial[0], 1.0
@@ -119,6 +122,19 @@ def test_reachable_beliefs_are_those_of_every_possible_prefix(length):
     assert set(total) == set(found)
     for key, mass in total.items():
         assert found[key][1] == pytest.approx(mass)
+
+
+@pytest.mark.parametrize("collide", [False, True])
+@given(
+    values=arrays(np.float64, array_shapes(min_dims=2, max_dims=2), elements=st.sampled_from([0.0, -0.0, 0.25, 1.0]))
+)
+def test_distinct_rows_are_numpys_also_where_their_sums_meet(collide, values):
+    with pytest.MonkeyPatch.context() as patch:
+        if collide:  # with equal weights, rows that are permutations of one another meet
+            patch.setattr(beliefs, "_weights", lambda size: np.ones(size, np.uint64))
+        first, inverse = beliefs.distinct_rows(values)
+    np.testing.assert_array_equal(values[first][inverse], values)
+    assert len(first) == len(np.unique(values, axis=0))
 
 
 def test_worst_case_prefers_failure_then_least_room():
