@@ -26,6 +26,20 @@ MUTATIONS = (
         "tests/theory/test_filter.py::test_a_case_worked_by_hand",
     ),
     Mutation(
+        "mix predictives in the scan without the prior",
+        "theory/kernels.py",
+        "prior_C[:, None] * jnp.ldexp(jnp.ones_like(mass_CxB), shift_CxB)",
+        "jnp.ldexp(jnp.ones_like(mass_CxB), shift_CxB)",
+        "tests/theory/test_filter.py::test_a_case_worked_by_hand",
+    ),
+    Mutation(
+        "round an alias limit to the nearest",
+        "simulators/alias.py",
+        "np.where(limit_NxK - column_K < accept_NxK, np.nextafter(limit_NxK, np.inf), limit_NxK)",
+        "limit_NxK",
+        "tests/simulators/test_compiled_walks.py::test_a_limit_says_exactly_what_the_fraction_says",
+    ),
+    Mutation(
         "use the document start law for p_prompt",
         "theory/prompts.py",
         "return HMM(self.start, self.hmm.transition, self.hmm.emission)",
