@@ -2,7 +2,8 @@
 
     python -m benchmarks.cards lstm-small runs/lstm-0 runs/lstm-1 runs/lstm-2
 
-writes lm/pretrained/lstm-small/ with weights.npz (the first RUN's), card.json (every number) and card.md.
+writes lm/pretrained/lstm-small/ with weights.npz (the first RUN's), card.json (every number) and card.md. A folder of
+lm/pretrained/ serves as a RUN too: its first seed is measured again, next to new ones.
 """
 
 import json
@@ -88,7 +89,7 @@ def measure(runs: Sequence[Path], prompts: int, documents: int, length: int) -> 
 
 
 def _seed(model: NetworkModel, config: RunConfig, run: Path, held: Any, curves: xr.Dataset) -> dict[str, Any]:
-    found, last = excess(model, held), read_records(run)[-1]
+    found, last = excess(model, held), _spent(run)
     cells = curves.sel(predictor=model.name)
     return {
         "seed": config.seed,
@@ -101,6 +102,13 @@ def _seed(model: NetworkModel, config: RunConfig, run: Path, held: Any, curves: 
         "accuracy": 100 * cells.accuracy.values,
         "standard_error": 100 * cells.standard_error.values,
     }
+
+
+def _spent(run: Path) -> dict[str, Any]:
+    """What the training of the run's weights took: its last record, or what the card says of its first seed."""
+    if (run / "card.json").is_file():
+        return json.loads((run / "card.json").read_text())["seeds"][0]
+    return read_records(run)[-1]
 
 
 def command(config: RunConfig) -> str:
@@ -211,7 +219,7 @@ def main(
 
     Args:
         name: lstm-small, transformer-small, or lstm-resets.
-        runs: finished RUNs, one a seed; the first is shipped.
+        runs: finished RUNs (or a shipped folder), one a seed; the first is shipped.
         prompts: for each k.
         documents: held-out documents for the excess.
         length: tokens of each.
@@ -224,13 +232,16 @@ def main(
     card, configs = measure(runs, prompts, documents, length)
     target = shipped_path(name)
     target.parent.mkdir(parents=True, exist_ok=True)
+    weights = (runs[0] / "weights.npz").read_bytes()
     with written_aside(target, binary=True) as file:
-        file.write((runs[0] / "weights.npz").read_bytes())
+        file.write(weights)
     write_json(target.parent / "card.json", card)
     with written_aside(target.parent / "card.md") as file:
         file.write(page(name, json.loads((target.parent / "card.json").read_text())))
     with resources.as_file(resources.files("benchmarks") / STYLE) as path, style.context(str(path)):
         save(accuracy_figure(name, card), target.parent / "accuracy.png")
+    if (runs[0] / "card.json").is_file():
+        return  # its learning curve was drawn when it was trained
     for path in draw(runs[0], configs[0], read_records(runs[0])):
         if path.suffix == ".png":
             shutil.copyfile(path, target.parent / path.name)
