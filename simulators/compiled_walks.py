@@ -11,10 +11,10 @@ from theory.compiled_kernels import compiled
 
 __all__ = ["alias_chains", "inverse_cdf_chains", "sfc64_uniforms"]
 
-GROUP = 32
+GROUP = 64
 """Chains advanced side by side: enough to hide the latency of a look-up, few enough for the cache."""
 
-TILE = 64
+TILE = 32
 """Steps that a group walks before they are written. Documents of 1024 tokens lie 4096 bytes apart, all of a group's
 in the same few places of the cache: written at every step, they would push one another out."""
 
@@ -29,7 +29,7 @@ def alias_chains(limit_R, alias_R, size, block_B, state_B, random_TxB, states_Bx
     """
     length, batch = random_TxB.shape
     row, base, emits = np.empty(GROUP, np.int64), np.empty(GROUP, np.int64), token_of.shape[0] > 0
-    tile_TxG = np.empty((TILE, GROUP), np.int32)
+    tile_GxT = np.empty((GROUP, TILE), np.int32)
     for group in range(0, batch, GROUP):
         count = min(GROUP, batch - group)
         for i in range(count):
@@ -46,15 +46,15 @@ def alias_chains(limit_R, alias_R, size, block_B, state_B, random_TxB, states_Bx
                     keep = np.int64(scaled < limit_R[place])  # a coin that no processor can predict: no branch on it
                     state = other + keep * (column - other)
                     row[i] = base[i] + state * size
-                    tile_TxG[np.uint64(t), np.uint64(i)] = state
+                    tile_GxT[np.uint64(i), np.uint64(t)] = state
             for i in range(count):
                 document, first = np.uint64(group + i), np.uint64(begin + top)
                 for t in range(steps):
-                    states_BxT[document, first + np.uint64(t)] = tile_TxG[np.uint64(t), np.uint64(i)]
+                    states_BxT[document, first + np.uint64(t)] = tile_GxT[np.uint64(i), np.uint64(t)]
                 if emits:
                     emit = np.int64(emit_B[document])
                     for t in range(steps):
-                        token = token_of[np.uint64(emit + tile_TxG[np.uint64(t), np.uint64(i)])]
+                        token = token_of[np.uint64(emit + tile_GxT[np.uint64(i), np.uint64(t)])]
                         tokens_BxT[document, first + np.uint64(t)] = token
         for i in range(count):
             state_B[group + i] = (row[i] - base[i]) // size

@@ -222,7 +222,9 @@ def _walk_compiled(
     from simulators.compiled_walks import alias_chains, sfc64_uniforms
 
     batch, block, certain = len(concepts), (concepts * tables.states).astype(np.int32), tables.token_of is not None
-    states, tokens = np.empty((batch, length), np.int32), np.empty((batch, length if certain else 1), np.int32)
+    # one piece of memory: the larger it is, the larger the pages that the system gives, and the fewer
+    both = np.empty((1 + certain, batch, length), np.int32)
+    states, tokens = both[0], both[-1]  # the same where no token is written
     states[:, 0] = state_B
     token_of = tables.token_of if tables.token_of is not None else np.empty(0, np.int32)
     emit = np.zeros_like(block) if tables.shared else block
