@@ -155,13 +155,19 @@ def _agreement(workers: dict[str, Worker], jobs: list[tuple[str, Job]]) -> dict[
         theirs, mine = gradients[side, job], gradients[base]
         if theirs.keys() != mine.keys():
             raise ModelError(f"bench: {side} has gradients of other weights: {sorted(theirs.keys() ^ mine.keys())}")
-        worst = [float(np.abs(theirs[name] - mine[name]).max() / np.abs(mine[name]).max()) for name in mine]
+        worst = [apart(theirs[name], mine[name]) for name in mine]
         worst.append(float(np.abs(losses[side, job] / losses[base] - 1).max()))
         found[side, job] = max(worst)
         if not found[side, job] < AGREEMENT:
             words = f"{side} ({job.variant}) differs from ours by {found[side, job]:.1e} (relative)"
             raise ModelError(f"bench: {job.architecture}: {words}; not timed")
     return found
+
+
+def apart(theirs: np.ndarray, mine: np.ndarray) -> float:
+    """Largest difference relative to the largest entry; 0 where both are 0 throughout, inf where only ours is."""
+    difference, size = float(np.abs(theirs - mine).max()), float(np.abs(mine).max())
+    return difference / size if size else (0.0 if difference == 0.0 else np.inf)
 
 
 def _rows(

@@ -57,6 +57,14 @@ def test_both_sides_agree_in_losses_and_gradients(rows):
     assert all(0 < row.agrees_to < speed_training.AGREEMENT for row in compared if row.implementation != "ours")
 
 
+def test_gradients_that_are_zero_have_to_be_zero_on_both_sides():
+    """A readout whose second layer is drawn as zero passes no gradient to its first."""
+    zero, some = np.zeros(3), np.array([0.0, 0.5, 0.0])
+    assert speed_training.apart(zero, zero) == 0.0
+    assert speed_training.apart(some, zero) == np.inf
+    assert speed_training.apart(zero, some) == 1.0
+
+
 def test_rows_are_as_bench_promises(rows):
     for architecture in ("lstm", "transformer"):
         of = {row.implementation: row for row in rows if row.architecture == architecture}
