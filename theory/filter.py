@@ -260,7 +260,8 @@ def _in_chunks(
 ) -> Any:
     """Documents in equal chunks, so that recorded beliefs fit in CHUNK_BYTES (the last chunk is padded)."""
     widest = max(mixture.n_states, mixture.n_tokens)
-    size = max(1, min(len(tokens_BxT), CHUNK_BYTES // (8 * n_slots * mixture.n_concepts * widest + 1)))
+    most = max(1, CHUNK_BYTES // (8 * n_slots * mixture.n_concepts * widest + 1))
+    size = max(1, -(-len(tokens_BxT) // max(1, -(-len(tokens_BxT) // most))))  # equal parts: little is padded
     pieces = []
     for begin in range(0, max(1, len(tokens_BxT)), size):
         piece = tokens_BxT[begin : begin + size]
