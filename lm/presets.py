@@ -71,9 +71,9 @@ TRANSFORMERS = {
 }
 LSTMS = {
     "small": Preset(
-        LSTMConfig(0, width=192, multiplicative=True, readout=512),
+        LSTMConfig(0, width=128, multiplicative=True, readout=512),
         OptimiserConfig("adamw", 0.9, 0.99),
-        Schedule(48_000_000, (Phase(0.0, 16, 64), Phase(0.5, 32, 64), Phase(0.8, 16, 256)), 1e-2),
+        Schedule(75_000_000, (Phase(0.0, 16, 64), Phase(0.5, 32, 64), Phase(0.8, 16, 256)), 1e-2),
         "fresh",
     ),
     "tiny": Preset(
