@@ -36,7 +36,7 @@ SMALL = Scale(
         Learner("Transformer", "transformer", "small", 2_500_000, SMALL_TRANSFORMER),
     ),
     sizes=(
-        Learner("LSTM, width 192", "lstm", "small", 3_500_000),
+        Learner("LSTM, width 128", "lstm", "small", 3_500_000),
         Learner("Transformer, 2 x 32", "transformer", "small", 2_500_000, {"width": 32, "layers": 2}),
         Learner("Transformer, 2 x 64", "transformer", "small", 2_500_000, SMALL_TRANSFORMER),
         Learner("Transformer, 3 x 128", "transformer", "small", 1_500_000),
