@@ -10,10 +10,10 @@ from simulators.sampler import sample_documents, stream
 from theory import MixtureOfHMMs
 
 HMMLEARN_TOKENS = 10_000
-"""hmmlearn draws about 150,000 tokens a second: as long a turn as ours."""
+"""hmmlearn draws nearly 200,000 tokens a second: as long a turn as ours."""
 
 BATCHES = 10
-"""Batches of a turn of ours, one after the other as a training asks for them; a single one takes 7 ms."""
+"""Batches of a turn of ours, one after the other as a training asks for them; a single one takes 6 ms."""
 
 LEAST_DOCUMENTS = 1000
 """Ours draws documents side by side, and is given as many as a training set has."""

@@ -177,16 +177,17 @@ def _run(mixture, step, heads, tokens_TxB, slots, n_slots, record, mixed, spread
     for t, head in enumerate(heads if buffers else ()):
         buffers = [x.at[slots[t]].set(entry) for x, entry in zip(buffers, (head, zeros), strict=True)]
 
-    def finish(joint_CxBxV, mass_CxB, exponent_CxB):
-        share_CxB = 1.0 / jnp.where(mass_CxB > 0, mass_CxB, 1.0)
+    def predict(joint_CxBxV, mass_CxB, exponent_CxB):
         if mixed:
             share_CxB = _shares(jnp.asarray(mixture.prior), mass_CxB, exponent_CxB)
-            return (share_CxB[..., None] * joint_CxBxV).sum(0, keepdims=True), mass_CxB
-        return share_CxB[..., None] * joint_CxBxV, mass_CxB
+            return (share_CxB[..., None] * joint_CxBxV).sum(0, keepdims=True)
+        return joint_CxBxV / jnp.where(mass_CxB > 0, mass_CxB, 1.0)[..., None]
 
     def read(belief, last_B, exponent):
-        joint_CxBxV = jnp.einsum("cbh,chv->cbv", spread(belief, last_B), following)
-        return finish(joint_CxBxV, belief.sum(-1), exponent)
+        joint_CxBxV, mass_CxB = jnp.einsum("cbh,chv->cbv", spread(belief, last_B), following), belief.sum(-1)
+        return predict(joint_CxBxV, mass_CxB, exponent), mass_CxB
+
+    first = predict(at_start, zeros + 1.0, zeros)
 
     def body(carry, inputs):
         belief, exponent, smallest, buffers = carry
@@ -202,10 +203,9 @@ def _run(mixture, step, heads, tokens_TxB, slots, n_slots, record, mixed, spread
     state, rest = jax.lax.scan(body, carry, (*scanned, slots[begin + 1 :], due))
     belief, exponent, smallest, buffers = state
     if record == "all":
-        heads_read = [(*finish(at_start, zeros + 1.0, zeros), zeros)]
-        heads_read += [(*read(x, tokens_TxB[0], zeros), zeros) for x in heads[1:]]
-        firsts = [jnp.stack(parts) for parts in zip(*heads_read, strict=True)]
-        predictive, mass, exponent = (jnp.concatenate([first, late]) for first, late in zip(firsts, rest, strict=True))
+        heads_read = [(first, zeros + 1.0, zeros), *((*read(x, tokens_TxB[0], zeros), zeros) for x in heads[1:])]
+        early = [jnp.stack(parts) for parts in zip(*heads_read, strict=True)]
+        predictive, mass, exponent = (jnp.concatenate(both) for both in zip(early, rest, strict=True))
     else:
         kept = [belief[None], exponent[None]] if record == "last" else [x[:n_slots] for x in buffers]
         at_P = jnp.full(1, length)
@@ -214,7 +214,6 @@ def _run(mixture, step, heads, tokens_TxB, slots, n_slots, record, mixed, spread
         last_PxB = jnp.concatenate([jnp.zeros((1, batch), tokens_TxB.dtype), tokens_TxB])[at_P]
         predictive, mass = jax.lax.map(lambda each: read(*each), (kept[0], last_PxB, kept[1]))
         begins, exponent = (at_P == 0)[:, None, None], kept[1]
-        first, _ = finish(at_start, zeros + 1.0, zeros)
         predictive, mass = jnp.where(begins[..., None], first, predictive), jnp.where(begins, 1.0, mass)
     evidence = (safe_log(mass) + exponent * LOG_2).swapaxes(1, 2)
     doubtful = (smallest * least_C[:, None] ** every < floor_of(dtype)).any(0)
