@@ -55,7 +55,7 @@ def check_assumptions(mixture: MixtureOfHMMs, prompt: PromptLaw, budget: int = 2
 
 def find_concept(mixture: MixtureOfHMMs, hmm: HMM) -> int | None:
     """Index of the first concept of positive prior with exactly these laws, or None."""
-    for c in np.flatnonzero(np.asarray(mixture.prior) > 0):
+    for c in mixture.possible_concepts():
         same = (
             np.array_equal(mixture.initial[c], hmm.initial)
             and np.array_equal(mixture.transition[c], hmm.transition)

@@ -184,6 +184,10 @@ class MixtureOfHMMs(eqx.Module):
         """(|D|,) indices of D: the states that can emit the delimiter under some concept."""
         return np.flatnonzero((np.asarray(self.emissions)[..., self.delimiter] > 0).any(0))
 
+    def possible_concepts(self) -> np.ndarray:
+        """Indices of the concepts of positive prior; one of prior zero takes no part in any posterior or verdict."""
+        return np.flatnonzero(np.asarray(self.prior) > 0)
+
 
 def as_token(name: str, value: Any) -> int:
     """A Python int of an integer scalar (0-d arrays welcome).
