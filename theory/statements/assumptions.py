@@ -52,22 +52,22 @@ def check_assumptions(mixture: MixtureOfHMMs, prompt: PromptLaw, budget: int = 2
         delimiter_purity(mixture),
         delimiter_bounds(mixture, prompt.hmm, true_concept),
         start_shift(mixture, prompt, budget),
-        well_specified(true_concept),
+        well_specified(mixture, prompt.hmm),
         regularity(mixture, prompt.hmm, true_concept),
     ]
 
 
 def find_concept(mixture: MixtureOfHMMs, hmm: HMM) -> int | None:
     """Index of the first concept of positive prior with exactly these laws, or None."""
-    for c in mixture.possible_concepts():
-        same = (
-            np.array_equal(mixture.initial[c], hmm.initial)
-            and np.array_equal(mixture.transition[c], hmm.transition)
-            and np.array_equal(mixture.emissions[c], hmm.emission)
-        )
-        if same:
-            return int(c)
-    return None
+    return next((int(c) for c in mixture.possible_concepts() if _same(mixture, c, hmm)), None)
+
+
+def _same(mixture: MixtureOfHMMs, c: int, hmm: HMM) -> bool:
+    return (
+        np.array_equal(mixture.initial[c], hmm.initial)
+        and np.array_equal(mixture.transition[c], hmm.transition)
+        and np.array_equal(mixture.emissions[c], hmm.emission)
+    )
 
 
 def delimiter_purity(mixture: MixtureOfHMMs) -> Assumption:
@@ -144,11 +144,15 @@ def top_margin(laws: np.ndarray) -> np.ndarray:
     return top[..., 1] - top[..., 0] if laws.shape[-1] > 1 else np.ones(laws.shape[:-1])
 
 
-def well_specified(true_concept: int | None) -> Assumption:
+def well_specified(mixture: MixtureOfHMMs, hmm: HMM) -> Assumption:
     """A4: theta* is in Theta."""
-    if true_concept is None:
-        return Assumption("A4", False, {}, "no concept of positive prior has the prompt's laws")
-    return Assumption("A4", True, {}, f"{MEMBER}{true_concept}")
+    member = find_concept(mixture, hmm)
+    if member is not None:
+        return Assumption("A4", True, {}, f"{MEMBER}{member}")
+    idle = next((c for c in range(mixture.n_concepts) if _same(mixture, c, hmm)), None)
+    if idle is not None:
+        return Assumption("A4", False, {}, f"{MEMBER}{idle}, whose prior is 0")
+    return Assumption("A4", False, {}, "no concept has the laws of theta*")
 
 
 def regularity(mixture: MixtureOfHMMs, true: HMM, true_concept: int | None) -> Assumption:

@@ -130,7 +130,11 @@ def _pair(mixture: MixtureOfHMMs, true: int, start: int, law: PromptLaw, rows: S
     possible = [int(c) for c in mixture.possible_concepts()]
     member = true if true in possible else find_concept(mixture, law.hmm)
     others = tuple(c for c in possible if c != member)
-    known = {r.concept: (r.rate_low, r.rate_high) for r in rows if (r.true_concept, r.prompt_start) == (true, start)}
+    known = {
+        r.concept: (r.rate_low, r.rate_high)
+        for r in rows
+        if (r.true_concept, getattr(r, "sharp_start", r.prompt_start)) == (true, start)
+    }
     rates: dict[int, tuple[float, float]] | None = {c: known[c] for c in others if c in known}
     outcomes = tuple(survivors(mixture, law, possible))
     alive = frozenset().union(*(outcome.alive | outcome.perhaps for outcome in outcomes)) - {member}
