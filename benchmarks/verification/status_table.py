@@ -42,7 +42,7 @@ def _condition(version: str) -> Callable[[list[Assumption], Statements], str]:
 def _theorem(name: str, version: str) -> Callable[[list[Assumption], Statements], str]:
     def status(_: list[Assumption], found: Statements) -> str:
         row = next(row for row in found.theorems if (row.name, row.version) == (name, version))
-        return f"{'applies' if row.applies else 'does not apply'}; {row.conclusion}"
+        return f"{'applies' if row.applies else 'does not apply'}; {row.in_words}"
 
     return status
 

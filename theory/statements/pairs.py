@@ -61,9 +61,10 @@ class Pair(NamedTuple):
 
     @property
     def estimated(self) -> bool:
-        """Whether some rate is an estimate with an interval, not a number up to rounding."""
-        widths = [high - low for low, high in (self.rates or {}).values() if high > -np.inf]
-        return any(width > RATE_ROUNDING for width in widths)
+        """Whether a rate that tells concepts apart is an estimate with an interval, not a number up to rounding."""
+        left = frozenset().union(*(each for o in self.outcomes if len(each := o.alive | o.perhaps) > 1))
+        widths = [high - low for c, (low, high) in (self.rates or {}).items() if c in left and high > -np.inf]
+        return any(RATE_ROUNDING < width < np.inf for width in widths)
 
     def beaten(self, concept: int) -> bool:
         """The rate of this concept is shown to be negative."""

@@ -55,6 +55,15 @@ class TheoremVerdict(NamedTuple):
     conclusion: Conclusion
     reason: str
 
+    @property
+    def in_words(self) -> str:
+        """The conclusion, told apart by whether the theorem promised it."""
+        if self.conclusion == "undetermined":
+            return "undetermined"
+        if self.applies:
+            return "holds, as promised" if self.conclusion == "holds" else "FAILS: a counterexample"
+        return f"{'true' if self.conclusion == 'holds' else 'false'} here, not promised"
+
 
 class Evidence(NamedTuple):
     """What the verdicts rest on: the pairs, their conditions, the assumptions by name, and the measured risk.
