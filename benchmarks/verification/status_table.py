@@ -125,7 +125,7 @@ STATEMENTS = (
     Statement(
         "Theorem 1, sharp",
         "the same from rates below 0",
-        "theory.statements.theorems.conclude_theorem_1",
+        "theory.statements.conclusions.conclude_theorem_1",
         "statements/test_theorems.py::test_repaired_and_sharp_versions_do_not_apply_there",
         _theorem("1", "sharp"),
     ),

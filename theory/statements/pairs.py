@@ -60,6 +60,13 @@ class Pair(NamedTuple):
         )
 
     @property
+    def theta_star_lives(self) -> Verdict:
+        """Whether theta* gives every prompt positive probability; the sharp theorem needs it, A5 implies it."""
+        if all(self.member in outcome.alive for outcome in self.outcomes):
+            return True
+        return "undetermined" if all(self.member in o.alive | o.perhaps for o in self.outcomes) else False
+
+    @property
     def estimated(self) -> bool:
         """Whether a rate that tells concepts apart is an estimate with an interval, not a number up to rounding."""
         left = frozenset().union(*(each for o in self.outcomes if len(each := o.alive | o.perhaps) > 1))
@@ -100,7 +107,7 @@ class Pair(NamedTuple):
 
 def all_hold(verdicts: Sequence[Verdict]) -> Verdict:
     """False if one is False, else undetermined if one is, else True (of none: True)."""
-    if any(verdict is False or verdict is np.False_ for verdict in verdicts):
+    if any(verdict is False for verdict in verdicts):
         return False
     return "undetermined" if any(isinstance(verdict, str) for verdict in verdicts) else True
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from exact_limits import fractions, probability, random_case
+
 from implicit_bayes.simulators.instance_files import read_instance
 from implicit_bayes.theory.information.survival import Survivors, survivors
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
