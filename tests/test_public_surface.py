@@ -38,13 +38,9 @@ def test_every_name_exists_and_is_documented(name):
     assert found.__module__.startswith("implicit_bayes.")
     words = inspect.getdoc(found) or ""
     assert len(words.split()) >= 5, f"{name} has no docstring worth reading"
-    assert (
-        f"``{name}``" in implicit_bayes.__doc__ or inspect.isclass(found) or name in ("stationary_law",) or "_" in name
-    )
 
 
 def test_the_example_of_the_package_is_right():
-    assert doctest.run_docstring_examples
     failed, tried = doctest.testmod(implicit_bayes)
     assert tried and not failed
 
