@@ -7,8 +7,8 @@ at a finite n is measured and said beside it, and can only cast doubt on a limit
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
+from implicit_bayes.theory.information.estimates import Verdict
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
-from implicit_bayes.theory.statements.assumptions import Verdict
 from implicit_bayes.theory.statements.bounds import Interval, RiskBound
 from implicit_bayes.theory.statements.conditions import Condition
 from implicit_bayes.theory.statements.pairs import Pair

@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from implicit_bayes.theory.information.estimates import Verdict
 from implicit_bayes.theory.information.rates import log_likelihood_rates
 from implicit_bayes.theory.information.supports import may_forbid
 from implicit_bayes.theory.information.survival import Survivors, survivors
 from implicit_bayes.theory.objects.models import HMM, MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
 from implicit_bayes.theory.objects.types import Array
-from implicit_bayes.theory.statements.assumptions import Verdict, find_concept
+from implicit_bayes.theory.statements.assumptions import find_concept
 from implicit_bayes.theory.statements.conditions import Condition
 from implicit_bayes.theory.statements.lemma_1 import lemma_1
 from implicit_bayes.theory.statements.limits import RATE_ROUNDING, LimitRisk, Rates, limit_risk, unbeaten

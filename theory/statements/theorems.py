@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from implicit_bayes.theory.information.estimates import Verdict
 from implicit_bayes.theory.information.kl import kl_sum
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import HMM, MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
 from implicit_bayes.theory.objects.types import Array
-from implicit_bayes.theory.statements.assumptions import Assumption, Verdict
+from implicit_bayes.theory.statements.assumptions import Assumption
 from implicit_bayes.theory.statements.bounds import risk_bound
 from implicit_bayes.theory.statements.conclusions import (
     Conclusion,
