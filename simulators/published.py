@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from simulators.atomic import written_aside
-from simulators.datasets import Documents, Prompts, as_count
-from simulators.released import released_documents
-from simulators.released_prompts import LENGTHS, PromptSet, released_prompts
+from implicit_bayes.simulators.atomic import written_aside
+from implicit_bayes.simulators.datasets import Documents, Prompts, as_count
+from implicit_bayes.simulators.released import released_documents
+from implicit_bayes.simulators.released_prompts import LENGTHS, PromptSet, released_prompts
 
 STEMS = {"train": "train", "validation": "val"}
 PROMPT_STEMS = {"ID_sample": "id_prompts_randomsample", "OOD_sample": "ood_prompts_randomsample"}
@@ -166,9 +166,7 @@ def write_npz(path: str | os.PathLike[str], documents: Documents, delimiter: int
     return _write_arrays(path, documents._asdict(), delimiter, vocabulary)
 
 
-def write_prompts_npz(
-    path: str | os.PathLike[str], prompts: Prompts, k: int, delimiter: int, vocabulary: int
-) -> Path:
+def write_prompts_npz(path: str | os.PathLike[str], prompts: Prompts, k: int, delimiter: int, vocabulary: int) -> Path:
     """Prompts as plain arrays, and nothing but prompts.
 
     Arrays: prompt_tokens (P, (k+1) n + k), prompt_concepts (P,), prompt_starts (P,), k (), delimiter (), vocabulary ().

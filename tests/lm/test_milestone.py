@@ -3,8 +3,8 @@
 import jax
 import pytest
 
-from benchmarks.training import Asked, configure, evaluation, held_out, instance_of
-from lm.train import train
+from implicit_bayes.benchmarks.training.setup import Asked, configure, evaluation, held_out, instance_of
+from implicit_bayes.lm.train import train
 
 MILESTONE = {"lstm": 0.70, "transformer": 0.56}
 """Nats per token of excess over exact Bayes on documents of 256 tokens, after 3M training tokens. Seeds 0 and 1 reached
@@ -15,7 +15,11 @@ MILESTONE = {"lstm": 0.70, "transformer": 0.56}
 @pytest.mark.parametrize("architecture", MILESTONE)
 def test_a_reduced_preset_learns_from_nothing(tmp_path, architecture):
     jax.devices()
-    config = configure(Asked("ginc", architecture, "tiny", tokens=3_000_000, devices=1, documents=64, length=256), tmp_path / "run", False)
+    config = configure(
+        Asked("ginc", architecture, "tiny", tokens=3_000_000, devices=1, documents=64, length=256),
+        tmp_path / "run",
+        False,
+    )
     instance, rows = instance_of(config), []
     held = held_out(instance, config)
     train(config, instance, tmp_path / "run", evaluate=evaluation(held), report=rows.append)
