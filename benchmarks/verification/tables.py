@@ -1,5 +1,6 @@
 """Tables that a person reads on a terminal."""
 
+import io
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -115,6 +116,13 @@ def show(result: Verification, out: Console) -> None:
         )
     if result.gaps:
         out.print(gap_table(result.gaps, "Models against exact Bayes (± one standard error; more with: gap)"))
+
+
+def as_text(result: Verification) -> str:
+    """The tables as plain text, as wide as they need to be."""
+    screen = Console(file=io.StringIO(), width=WIDTH, highlight=False, color_system=None, force_terminal=False)
+    show(result, screen)
+    return screen.file.getvalue().rstrip()  # type: ignore[attr-defined]
 
 
 def assumption_table(result: Verification) -> Table:
