@@ -4,22 +4,17 @@ A figure is a list of panels that can each be read alone. What cannot be drawn i
 """
 
 import io
-import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from importlib import resources
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import xarray as xr
-from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from implicit_bayes.simulators.atomic import written_aside
+from implicit_bayes.benchmarks.report.house import caption, house_style, save
 
-STYLE = "house.mplstyle"
 COLUMNS = 4
 PANEL = (3.3, 3.0)
 """Inches of one panel in a file."""
@@ -148,28 +143,6 @@ def as_svg(figure: Figure) -> str:
     return buffer.getvalue().decode()
 
 
-def save(figure: Figure, path: Path) -> Path:
-    """Write a figure atomically, without a date in it, so that equal results give equal files."""
-    metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-    with written_aside(path, binary=True) as file:
-        figure.savefig(file, format=path.suffix[1:], metadata=metadata)
-    return path
-
-
-def caption(figure: Figure, text: str) -> Figure:
-    """A caption under the figure, wrapped to its width (about 14 characters an inch at this size)."""
-    wrapped = textwrap.fill(text, int(14 * figure.get_figwidth()))
-    figure.supxlabel(wrapped, fontsize=10, color="#444444", x=0.01, ha="left", multialignment="left")
-    return figure
-
-
 def number_axis(axis: Axes, values: Sequence[Any]) -> None:
     """Ticks 0, 1, … with these labels: numbers of examples, or of tokens, at equal distances."""
     axis.set_xticks(range(len(values)), [str(value) for value in values])
-
-
-@contextmanager
-def house_style() -> Iterator[None]:
-    """The project's matplotlib style, while the block lasts."""
-    with resources.as_file(resources.files("implicit_bayes.benchmarks") / STYLE) as path, style.context(str(path)):
-        yield

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -159,9 +160,9 @@ def _errors(results: xr.Dataset, ks: np.ndarray | None, axis: Axes) -> None:
             continue
         error = 1 - cell.accuracy.values
         bars = 100 * np.where(many, np.clip(np.stack([error - low, high - error]), 0, None), 0.0)[:, at]
-        look = {"marker": MARKERS[i % 7], "color": f"C{i % 7}", "capsize": 2}
+        look: dict[str, Any] = {"marker": MARKERS[i % 7], "color": f"C{i % 7}", "capsize": 2}
         if single:
-            face = {} if many.all() else {"mfc": "white"}
+            face: dict[str, Any] = {} if many.all() else {"mfc": "white"}
             axis.errorbar(100 * error[at], [-i], xerr=bars, ls="", **look, **face)
         else:
             shift = 0.06 * (i - (len(names) - 1) / 2)
@@ -215,8 +216,8 @@ def _budget_bars(results: xr.Dataset, values: dict[str, np.ndarray], axis: Axes)
         hatch = "//" if foot else None
         axis.bar(x[drawn], values[part][drawn], 0.26, bottom=below[drawn], label=label, hatch=hatch,
                  color=f"C{i}", edgecolor="white")  # fmt: skip
-        for j in np.flatnonzero(~drawn):
-            marked[int(j), place] = "−∞" if values[part][j] == -np.inf and np.isfinite(below[j]) else "∞"
+        for j in np.flatnonzero(~drawn).tolist():
+            marked[j, place] = "−∞" if values[part][j] == -np.inf and np.isfinite(below[j]) else "∞"
     bottom = axis.get_ylim()[0]
     for (j, place), sign in marked.items():
         axis.annotate(sign, (j + place, max(0.0, bottom)), xytext=(0, 2), textcoords="offset points", ha="center",
