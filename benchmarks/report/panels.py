@@ -125,9 +125,7 @@ def _handles(figure: Figure) -> dict[str, Any]:
 
 def _key(words: str, handle: Any) -> Key:
     """A legend's entry from what matplotlib would draw: a line, an errorbar's line, a bar, an area."""
-    line = handle[0] if isinstance(handle, tuple) else handle
-    if hasattr(line, "patches"):
-        line = line.patches[0]
+    line = handle[0] if isinstance(handle, tuple) else handle  # errorbars and bars are tuples of their parts
     if hasattr(line, "get_marker"):
         dashed = line.get_linestyle() not in ("-", "None", "none")
         glyph = GLYPHS.get(line.get_marker(), "┄" if dashed else "━")

@@ -13,6 +13,8 @@ from implicit_bayes.benchmarks.report.panels import MARKERS, Drawing, Figures, P
 
 FEW = 20
 """Below this many defined prompts a share is drawn hollow and without its interval, which would rule the axis."""
+INVISIBLE = 0.01
+"""A bar of this share of its axis cannot be seen."""
 EXAMPLES = "examples in the prompt, n"
 TOKENS = "example length k, tokens"
 
@@ -115,7 +117,7 @@ def _finite_lines(results: xr.Dataset) -> tuple[list[Line], list[str]]:
     }
     at, ks = results.condition_k.values, np.unique(results.condition_k.values).astype(int)
     lines: list[Line] = []
-    words = []
+    absent: dict[str, list[str]] = {}
     for i, (label, values) in enumerate(shown.items()):
         rows = [values.values[at == k] for k in ks]
         low, high = np.array([row.min() for row in rows]), np.array([row.max() for row in rows])
@@ -125,8 +127,8 @@ def _finite_lines(results: xr.Dataset) -> tuple[list[Line], list[str]]:
         if not finite.all():
             every = "every k" if not finite.any() else f"k = {_list(ks[~finite])}"
             what = "undefined" if np.isnan(low[~finite]).any() else "infinite"
-            words.append(f"{label[:1].upper()}{label[1:]}: {what} for a pair at {every}, and not drawn there.")
-    return lines, words
+            absent.setdefault(f"{what} for a pair at {every}", []).append(label)
+    return lines, [f"Not drawn, since {what}: {', '.join(labels)}." for what, labels in absent.items()]
 
 
 def _list(ks: Sequence[int] | np.ndarray) -> str:
@@ -196,7 +198,11 @@ def budget(results: xr.Dataset) -> Drawing | None:
     else:
         words.append("Signal and thresholds of Condition 1 are infinite at every k: there are no bars to draw.")
     last = results.isel(budget=-1)
-    if np.isfinite(last.budget_margin.values).any():
+    margins, tv = last.budget_margin.values[np.isfinite(last.budget_margin.values)], float(last.budget_tv)
+    if margins.size and margins.max() <= INVISIBLE * tv:
+        words.append(f"A3 at k = {int(last.budget_k)}: of the inputs with the smallest margins none has Δ(x)/4 above "
+                     f"{margins.max():.2g}, against a total variation of {tv:.3g}.")  # fmt: skip
+    elif margins.size:
         panels.append(Panel(f"A3 at k = {int(last.budget_k)}", partial(_start_shift, last)))
     caption = (
         f"{results.attrs['instance']}: the pair (θ*, θ) with the least room in the repaired condition at each example "
@@ -208,19 +214,20 @@ def budget(results: xr.Dataset) -> Drawing | None:
 
 def _budget_bars(results: xr.Dataset, values: dict[str, np.ndarray], axis: Axes) -> None:
     ks = results.budget_k.values
-    marked: dict[tuple[int, float], str] = {}
+    marked: dict[tuple[int, float], tuple[str, float]] = {}
     for i, (part, label, place, foot) in enumerate(PARTS):
         below = values[foot] if foot else np.zeros(len(ks))
         drawn = np.isfinite(values[part]) & np.isfinite(below)
         x = np.arange(len(ks)) + place
         hatch = "//" if foot else None
-        axis.bar(x[drawn], values[part][drawn], 0.26, bottom=below[drawn], label=label, hatch=hatch,
-                 color=f"C{i}", edgecolor="white")  # fmt: skip
-        for j in np.flatnonzero(~drawn).tolist():
-            marked[j, place] = "−∞" if values[part][j] == -np.inf and np.isfinite(below[j]) else "∞"
-    bottom = axis.get_ylim()[0]
-    for (j, place), sign in marked.items():
-        axis.annotate(sign, (j + place, max(0.0, bottom)), xytext=(0, 2), textcoords="offset points", ha="center",
+        height = np.where(drawn, values[part], np.nan)
+        axis.bar(x, height, 0.26, bottom=np.where(drawn, below, 0.0), label=label, hatch=hatch, color=f"C{i}",
+                 edgecolor="white")  # fmt: skip
+        for j in np.flatnonzero(~drawn).tolist():  # no height is invented for what has none
+            sign = "−∞" if values[part][j] == -np.inf and np.isfinite(below[j]) else "∞"
+            marked.setdefault((j, place), (sign, max(0.0, below[j]) if np.isfinite(below[j]) else 0.0))
+    for (j, place), (sign, at) in marked.items():
+        axis.annotate(sign, (j + place, at), xytext=(0, 2), textcoords="offset points", ha="center",
                       va="bottom", fontsize=13)  # fmt: skip
     axis.set_xticks(np.arange(len(ks)), [f"k = {k}" for k in ks])
     axis.set(ylabel="nats", xlim=(-0.6, len(ks) - 0.4))

@@ -156,10 +156,9 @@ def _certificates(stored: dict[str, Any]) -> tuple[PageTable, ...]:
     for row in stored.get("certificates") or ():
         held = " ".join(name for name, holds in row["assumptions"].items() if holds) or "none"
         balls = [_ball(row.get(name)) for name in ("printed_margin", "repaired_margin", "rate")]
-        verdicts = [verdict(row.get(f"{version}_holds")) for version in ("printed", "repaired", "sharp")]
-        rows.append((f"{row['k']}, {row['true_concept']}, {row['concept']}", held, *balls, *verdicts))
-    header = ("k, θ*, θ", "assumptions that hold", "printed margin", "repaired margin", "rate", "printed", "repaired",
-              "sharp")  # fmt: skip
+        verdicts = ", ".join(f"{each} {verdict(row.get(f'{each}_holds'))}" for each in ("printed", "repaired", "sharp"))
+        rows.append((f"{row['k']}, {row['true_concept']}, {row['concept']}", held, *balls, verdicts))
+    header = ("k, θ*, θ", "assumptions that hold", "printed margin", "repaired margin", "rate", "holds")
     title = "Certificate: proved in ball arithmetic, nats (entries read as the decimals they print as)"
     return (PageTable(title, header, tuple(rows)),) if rows else ()
 

@@ -57,9 +57,12 @@ def _impossible(stored: dict[str, Any]) -> list[str]:
         return []
     first = min((row for row in rows if row["undefined_share"]), key=lambda row: (row["n"], row["k"]))
     since = f", {percent(first['undefined_share'])} already at n = {first['n']}" if first is not worst else ""
+    share = (
+        "any of the prompts" if worst["undefined_share"] == 1 else f"{percent(worst['undefined_share'])} of the prompts"
+    )
     return [
-        f"The Bayes answer does not exist for {percent(worst['undefined_share'])} of the prompts at k = {worst['k']}, "
-        f"n = {worst['n']}{since}: they are impossible under every concept."
+        f"The Bayes answer does not exist for {share} at k = {worst['k']}, n = {worst['n']}{since}: "
+        "they are impossible under every concept."
     ]
 
 
@@ -94,8 +97,11 @@ def _critical(stored: dict[str, Any]) -> list[str]:
         f"at no tested k up to {most}") for k, names in by_k.items()
     ]  # fmt: skip
     if len(parts) == 1:
-        when = f"first at k = {critical['printed']}" if critical["printed"] is not None else f"at no tested k to {most}"
-        return [f"All three versions of Condition 1 hold for every pair of concepts {when}."]
+        if critical["printed"] is None:
+            return [f"None of the three versions of Condition 1 holds for every pair at any tested k, up to {most}."]
+        return [
+            f"All three versions of Condition 1 hold for every pair of concepts first at k = {critical['printed']}."
+        ]
     return [f"Condition 1 holds for every pair of concepts, of its three versions, {join(parts)}."]
 
 
