@@ -56,8 +56,8 @@ class MixtureModel:
         return np.concatenate(parts)
 
 
-def find_models(names: Sequence[str], instance: Instance) -> list[LanguageModel]:
-    """Models by name.
+def find_models(names: Sequence[str | LanguageModel], instance: Instance) -> list[LanguageModel]:
+    """Models by name; models themselves are taken as they are.
 
     Args:
         names: of each a stored model (``lstm-small``, ``transformer-small``, ``lstm-resets``), ``bayes`` (the
@@ -71,7 +71,10 @@ def find_models(names: Sequence[str], instance: Instance) -> list[LanguageModel]
     """
     models: list[LanguageModel] = []
     for name in each_name(names, instance):
-        models.append(untrained(models, instance) if name == "untrained" else find_model(name, instance))
+        if not isinstance(name, str):
+            models.append(name)
+        else:
+            models.append(untrained(models, instance) if name == "untrained" else find_model(name, instance))
     if "untrained" in names:  # named before the models that it may be
         at = [model.name for model in models].index("untrained")
         models[at] = untrained(models[:at] + models[at + 1 :], instance)
@@ -120,8 +123,8 @@ def untrained(models: Sequence[LanguageModel], instance: Instance, seed: int = 0
         ) from error
 
 
-def each_name(names: Sequence[str], instance: Instance) -> list[str]:
-    """One name a model, ``shipped`` spelt out, none twice."""
+def each_name(names: Sequence[Any], instance: Instance) -> list[Any]:
+    """One name a model, ``shipped`` spelt out, none twice; models themselves among them stay."""
     each = [(name,) if name != "shipped" else shipped_for(instance) for name in names]
     return list(dict.fromkeys(itertools.chain.from_iterable(each)))
 

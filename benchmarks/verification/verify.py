@@ -173,7 +173,7 @@ def verify(
     documents: int = 100,
     length: int = 1024,
     seed: int = 0,
-    model: Sequence[str | LanguageModel] = (),
+    model: str | Sequence[str | LanguageModel] = (),
     model_prompts: int = 300,
     certify: bool = False,
     progress: Progress | None = None,
@@ -217,9 +217,7 @@ def verify(
         settings = check_settings(
             Settings(ks, tuple(n), prompts, tuple(epsilon), documents, length, seed, certify, model_prompts), found
         )
-        models: list[LanguageModel] = []
-        for each in model:
-            models += find_models([each], found) if isinstance(each, str) else [each]
+        models = find_models([model] if isinstance(model, str) else list(model), found)
         return _verify(found, settings, progress, models, answers)._replace(command=command)
 
 
@@ -288,7 +286,7 @@ def ask_model(
 def prompt_laws(instance: Instance, ks: Sequence[int]) -> dict[str, PromptLaw]:
     """Every prompt law of the instance, by its name in words."""
     return {
-        f"concept {c}, start law {s}, k = {k}": PromptLaw.of(instance.mixture, c, instance.prompt_starts[c, s], k)
+        f"concept {c}, start law {s}, k = {k}": PromptLaw.of(instance.mixture, instance.prompt_starts[c, s], c, k)
         for k in ks
         for c in instance.true_concepts
         for s in range(instance.prompt_starts.shape[1])
