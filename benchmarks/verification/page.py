@@ -144,7 +144,7 @@ def _short(value: Any) -> str:
 def _theorems(stored: dict[str, Any]) -> PageTable:
     rows = tuple(
         (f"{row['name']}, {row['version']}", verdict(row["applies"]), number(row["bound"]), verdict(row["vacuous"]),
-         row["conclusion"], row.get("reason", "")) for row in stored["theorems"]
+         row.get("in_words", row["conclusion"]), row.get("reason", "")) for row in stored["theorems"]
     )  # fmt: skip
     header = ("theorem", "applies", "bound", "vacuous", "conclusion", "reason")
     return PageTable(f"Theorems at k = {stored['theorems'][0]['k']}", header, rows)
