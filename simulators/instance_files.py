@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from simulators.atomic import written_aside
-from simulators.instance import Instance
-from simulators.npz import Npz
-from theory.checks import ModelError, as_float64, check_shape, check_simplex
-from theory.models import MixtureOfHMMs
+from implicit_bayes.simulators.atomic import written_aside
+from implicit_bayes.simulators.instance import Instance
+from implicit_bayes.simulators.npz import Npz
+from implicit_bayes.theory.objects.checks import ModelError, as_float64, check_shape, check_simplex
+from implicit_bayes.theory.objects.models import MixtureOfHMMs
 
 REQUIRED = ("prior", "initial", "transition", "emission", "delimiter")
 OPTIONAL = ("prompt_start", "prompt_starts", "true_concept", "true_concepts", "k", "seed")
@@ -166,4 +166,3 @@ def _integer(name: str, array: Any) -> int:
     if not abs(array) < 2.0**63 or array != np.floor(array):  # nan and inf fail the first comparison
         raise ModelError(f"{name}: {array.item()} is not a whole number of 64 bits; save it as an integer")
     return int(array)
-

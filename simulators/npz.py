@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from simulators.stored import short
-from theory.checks import ModelError
+from implicit_bayes.simulators.stored import short
+from implicit_bayes.theory.objects.checks import ModelError
 
 LARGEST = 1 << 32
 """Bytes of all arrays of a file together, unless a caller knows better."""
@@ -51,7 +51,9 @@ class Npz:
         total = sum(info.file_size for info in self.archive.infolist())
         if total > largest:
             self.archive.close()
-            raise ModelError(f"file: {total:,} bytes when unpacked, more than the {largest:,} that are read; make it smaller")
+            raise ModelError(
+                f"file: {total:,} bytes when unpacked, more than the {largest:,} that are read; make it smaller"
+            )
 
     def __enter__(self) -> "Npz":
         return self

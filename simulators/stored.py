@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import msgspec
 
-from theory.checks import ModelError
+from implicit_bayes.theory.objects.checks import ModelError
 
 LARGEST = 1 << 28
 """Bytes of a stored text file; ten thousand times what any run writes."""

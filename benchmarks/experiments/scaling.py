@@ -1,0 +1,229 @@
+"""Experiment 2: scaling at equal loss (figures 5 and 6). Accuracy against parameters, and against *excess* loss.
+
+Every training is measured as it goes, so each size is a curve of (excess over Bayes, accuracy), and two sizes can be
+compared where their excesses are equal.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from importlib import resources
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from implicit_bayes.benchmarks.common.intervals import wilson
+from implicit_bayes.benchmarks.experiments import curves as experiment_curves
+from implicit_bayes.benchmarks.experiments.base import (
+    Experiment,
+    Scale,
+    accuracy,
+    model_names,
+    models,
+    paired,
+    point,
+    shown,
+    signed,
+    sure,
+)
+from implicit_bayes.benchmarks.experiments.learners import training
+from implicit_bayes.benchmarks.report.findings import Axes, Findings, Picture, Point, Table
+from implicit_bayes.benchmarks.sweep.cells import Cell
+from implicit_bayes.benchmarks.sweep.tasks import cell
+
+TITLE = "Scaling at equal loss"
+ROUNDING = 0.005
+"""The published losses have two decimals."""
+
+
+def cells(scale: Scale) -> dict[str, Cell]:
+    """The trainings, the shipped models' loss and accuracy, and Bayes on the published validation documents."""
+    found = {f"size-{each.label}": training(each, "ginc", scale.measure, scale.seed) for each in scale.sizes}
+    named = models(scale, "ginc")
+    config = {"instance": "ginc", "documents": scale.measure.documents, "length": 512, "seed": scale.seed}
+    found["loss"] = cell("loss", config | named.config, named.cells)
+    found["shipped"] = experiment_curves.cells(scale)[f"50-{scale.measure.k}"]
+    found["validation"] = cell("validation", {"vocabulary": 50})
+    return found
+
+
+def published_losses(bayes: float) -> list[tuple[str, float, float, float, float]]:
+    """(label, parameters, excess, accuracy, half width) of the paper's models; excess from its rounded losses."""
+    stored = json.loads((resources.files("implicit_bayes.benchmarks") / "published.json").read_text(encoding="utf-8"))
+    names = {"transformer_4_layers": "Transformer, 4 layers", "transformer_12_layers": "Transformer, 12 layers",
+             "transformer_16_layers": "Transformer, 16 layers", "lstm_6_layers": "LSTM"}  # fmt: skip
+    rows = []
+    for model, size, _, validation, share, half in stored["losses_k10_n64"]["rows"]:
+        rows.append((f"published {names[model]}", 1e6 * float(size[:-1]), validation - bayes, share, half))
+    return rows
+
+
+class Equal(NamedTuple):
+    """Two trainings at the least excess that both reach: accuracies' difference, its standard error, the excess."""
+
+    better: str
+    worse: str
+    points: float
+    error: float
+    excess: float
+
+
+def at_equal_loss(runs: Mapping[str, xr.Dataset], first: str, second: str) -> Equal | None:
+    """Compare two trainings where both have the same excess: the least one that both reach.
+
+    One place for each pair, chosen before any accuracy is looked at. Accuracies are interpolated in log excess between
+    measurements; None where the ranges do not meet. The error is that of two independent shares.
+    """
+    curves = []
+    for name in (first, second):
+        excess = np.minimum.accumulate(runs[name].excess.values)
+        curves.append((np.log(np.maximum(excess[::-1], 1e-6)), runs[name].accuracy.values[::-1]))
+    at = max(x[0] for x, _ in curves)
+    if at > min(x[-1] for x, _ in curves):
+        return None
+    a, b = (float(np.interp(at, *curve)) for curve in curves)
+    error = 100 * math.sqrt(sum(p * (1 - p) / runs[n].attrs["prompts"] for p, n in ((a, first), (b, second))))
+    better, worse = (first, second) if a >= b else (second, first)
+    return Equal(better, worse, 100 * abs(a - b), error, math.exp(at))
+
+
+class Slope(NamedTuple):
+    """Accuracy gained between two stages of one network: points for every hundredth of a nat, and where."""
+
+    label: str
+    points: float
+    error: float
+    begin: float
+    end: float
+
+
+def last_hundredths(runs: Mapping[str, xr.Dataset], results: Mapping[str, xr.Dataset], k: int, n: int) -> list[Slope]:
+    """From the end of a training here to the shipped model of the same size: points of accuracy a hundredth of a nat.
+
+    Empty where no shipped model is a training's size, or none is better.
+    """
+    found, loss = [], results["loss"]
+    for i, name in enumerate(str(m) for m in loss.model.values):
+        for label, data in runs.items():
+            begin, end = float(data.excess.values[-1]), float(loss.excess[i])
+            if int(data.attrs["parameters"]) != int(loss.parameters[i]) or begin - end < 0.01:
+                continue
+            share, after = float(data.accuracy.values[-1]), accuracy(results["shipped"], name, k, n)
+            error = math.hypot(math.sqrt(share * (1 - share) / data.attrs["prompts"]), after.error)
+            hundredths = 100 * (begin - end)
+            found.append(Slope(label, 100 * (after.share - share) / hundredths, 100 * error / hundredths, begin, end))
+    return found
+
+
+def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
+    """Two figures, a table of ends, and the two questions answered."""
+    k, n, bayes = scale.measure.k, scale.measure.n, float(results["validation"].bayes)
+    by_loss, by_size, rows, panel = [], [], [], f"k = {k}, n = {n}"
+    runs = {each.label: results[f"size-{each.label}"] for each in scale.sizes}
+    for label, data in runs.items():
+        counts = np.full(data.sizes["point"], int(data.attrs["prompts"]))
+        low, high = wilson((data.accuracy.values * counts).round(), counts)
+        line = [Point(panel, label, float(x), 100 * float(y), 100 * float(a), 100 * float(b), int(c))
+                for x, y, a, b, c in zip(data.excess.values, data.accuracy.values, low, high, counts, strict=True)
+                if x > 0]  # fmt: skip
+        by_loss += line
+        parameters = float(data.attrs["parameters"])
+        by_size.append(line[-1]._replace(x=parameters))
+        end, tokens = data.isel(point=-1), int(data.attrs["tokens"])
+        rows.append((label, f"{parameters:,.0f}", f"{tokens:,}", f"{float(end.excess):.4f}", f"{line[-1].y:.1f}"))
+    loss, shipped = results["loss"], results["shipped"]
+    for i, name in enumerate(str(m) for m in loss.model.values):
+        found, excess = accuracy(shipped, name, k, n), float(loss.excess[i])
+        label = shown(name).replace(" (ours)", ", shipped" if name.endswith("-small") else " (ours)")
+        by_loss.append(point(panel, label, max(excess, 1e-4), found))
+        by_size.append(point(panel, label, float(loss.parameters[i]), found))
+        rows.append((label, f"{int(loss.parameters[i]):,}", "to its end", f"{excess:.4f}", f"{100 * found.share:.1f}"))
+    for label, size, excess, share, half in published_losses(bayes):
+        where = Point(panel, label, max(excess, 1e-4), share, share - half, share + half, 5)
+        by_loss.append(where)
+        by_size.append(where._replace(x=size))
+        rows.append((label, f"{size:,.0f}", "51–102 million", f"{excess:.3f} ± {ROUNDING}", f"{share:.1f}"))
+    verdict, summary = _words(runs, rows, results, k, n)
+    caption = (
+        f"Released GINC, V = 50, accuracy at k = {k}, n = {n} on {scale.measure.prompts} prompts, as networks train "
+        f"(lines) and of trained ones (marks); excess over exact Bayes on {scale.measure.documents} held-out "
+        f"documents, published losses less that of Bayes on the published validation documents ({bayes:.4f}), known to "
+        f"± {ROUNDING}; bands 95%."
+    )
+    loss_axes = Axes("excess over Bayes, nats a token", "in-context accuracy, %", "log", (0, 103))
+    size_axes = Axes("parameters", "in-context accuracy, %", "log", (0, 103))
+    pictures = (
+        Picture("scaling-loss", "Accuracy against excess loss", caption, loss_axes, tuple(by_loss)),
+        Picture("scaling-size", "Accuracy against parameters", caption, size_axes, tuple(by_size)),
+    )
+    header = ("model", "parameters", "tokens trained on", "excess, nats", f"accuracy k = {k}, n = {n}, %")
+    table = Table("Sizes and ends", header, tuple(rows))
+    paper = (
+        "Larger Transformers learn better in context, even at equal pretraining loss (12 and 16 layers, both 1.33); "
+        "the "
+        "LSTM is best, at a higher loss."
+    )
+    ours = "Our sizes, each measured on the way down, so that equal losses are compared and not only ends."
+    return Findings("scaling", TITLE, paper, ours, verdict, summary, pictures, (table,))
+
+
+def _words(
+    runs: Mapping[str, xr.Dataset], rows: list[tuple], results: Mapping[str, xr.Dataset], k: int, n: int
+) -> tuple[str, str]:
+    labels = list(runs)
+    pairs = [at_equal_loss(runs, a, b) for i, a in enumerate(labels) for b in labels[i + 1 :]]
+    met = [each for each in pairs if each is not None]
+    different = [each for each in met if sure(each.points, each.error)]
+    equal = "No two of our networks reach the same excess loss"
+    if met:
+        equal = f"At equal excess loss {len(different)} of {len(met)} pairs of our networks clearly differ in accuracy"
+        most = max(met, key=lambda each: each.points)
+        equal += f" (most: {most.better} over {most.worse}, {signed(most.points, most.error)} points at "
+        equal += f"{most.excess:.2f} nats)"
+    ends = [row for row in rows if not row[0].startswith("published")]
+    best, worst = (f(ends, key=lambda row: float(row[3])) for f in (min, max))
+    follows = (
+        f"Accuracy at k = {k}, n = {n} goes with the loss: {worst[4]}% at {float(worst[3]):.2f} nats over Bayes "
+        f"({worst[0]}), {best[4]}% at {float(best[3]):.3f} ({best[0]})."
+    )
+    slopes = last_hundredths(runs, results, k, n)
+    last = "; ".join(
+        f"{each.label} from {each.begin:.3f} nats to the shipped weights' {each.end:.3f} gains {each.points:.1f} ± "
+        f"{each.error:.1f} points for every hundredth of a nat" for each in slopes
+    )  # fmt: skip
+    last = f" {last[0].upper()}{last[1:]}." if last else ""
+    summary = f"clear differences at equal loss: {len(different)} of {len(met)} pairs"
+    summary += f"; {max(s.points for s in slopes):.1f} points a hundredth of a nat" if slopes else ""
+    return f"{equal}. {follows}{last} {_published_words(results, k, n, slopes)}", summary
+
+
+def _published_words(results: Mapping[str, xr.Dataset], k: int, n: int, slopes: list[Slope]) -> str:
+    """Whether the published differences are clear over their five trainings, beside ours."""
+    rows = {label.removeprefix("published "): (share, half / 1.96) for label, _, _, share, half in published_losses(0)}
+
+    def less(first: str, second: str) -> tuple[float, float]:
+        return rows[first][0] - rows[second][0], math.hypot(rows[first][1], rows[second][1])
+
+    deep, cell = less("Transformer, 16 layers", "Transformer, 12 layers"), less("LSTM", "Transformer, 16 layers")
+    words = (
+        f"Of the paper's models (five trainings each) 16 layers and 12, whose losses are equal as printed, differ by "
+        f"{signed(*deep)} points, which is {'clear' if sure(*deep) else 'within chance'}"
+    )
+    if slopes:
+        most = max(slopes, key=lambda each: each.points)
+        words += f", and as printed 0.01 nats may hide between them, worth {most.points:.1f} points by {most.label}"
+    words += (
+        f"; the LSTM, at a higher loss, differs from the 16 layers by {signed(*cell)} points, which is "
+        f"{'clear' if sure(*cell) else 'within chance'}"
+    )
+    data = results["shipped"]
+    ours = {name.split("-")[0].lower(): name for name in model_names(data)}
+    if {"lstm", "transformer"} <= set(ours):
+        right = data.prompt_right.sel(k=k, n=n)
+        found = paired(*(right.sel(predictor=ours[kind]).values for kind in ("transformer", "lstm")))
+        words += f". Our LSTM differs from our Transformer by {signed(*found)} points on the same prompts"
+    return f"{words}."
+
+
+EXPERIMENT = Experiment("scaling", TITLE, "figures 5 and 6", cells, read)
