@@ -8,7 +8,7 @@ import math
 import os
 import zipfile
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 
@@ -91,12 +91,12 @@ class Npz:
             flat = np.frombuffer(bytearray(content), header.dtype)
             return flat.reshape(header.shape, order="F" if header.fortran else "C")
         except zipfile.BadZipFile as error:
-            raise ModelError(f"{name}: damaged in the file ({short(error)}); save the file again") from error
+            raise ModelError(f"{name}: damaged in the file (its checksum differs); save the file again") from error
         except Exception as error:  # as above
             raise ModelError(f"{name}: unreadable, {short(error)}; save it as a plain array of numbers") from error
 
 
-def _header(file: zipfile.ZipExtFile, size: int) -> Header:
+def _header(file: zipfile.ZipExtFile | IO[bytes], size: int) -> Header:
     version = np.lib.format.read_magic(file)
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"array format {version}")

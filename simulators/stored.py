@@ -6,9 +6,8 @@ of digits) and converted by msgspec, so that an error names the place: ``config.
 """
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import msgspec
 
@@ -16,8 +15,6 @@ from implicit_bayes.theory.objects.checks import ModelError
 
 LARGEST = 1 << 28
 """Bytes of a stored text file; ten thousand times what any run writes."""
-
-T = TypeVar("T")
 
 Text = Annotated[str, msgspec.Meta(max_length=1 << 16)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 62)]
@@ -61,7 +58,7 @@ def read_text(path: Path, remedy: str, most: int = LARGEST) -> str:
         raise ModelError(f"{path}: cannot be read ({short(error)}); {remedy}") from error
 
 
-def parse(text: str, kind: type[T], source: str, remedy: str) -> T:
+def parse(text: str, kind: Any, source: str, remedy: str) -> Any:
     """JSON text as a value of a schema.
 
     Args:
@@ -79,7 +76,7 @@ def parse(text: str, kind: type[T], source: str, remedy: str) -> T:
         raise ModelError(f"{source}: cannot be read ({short(error)}); {remedy}") from error
 
 
-def convert(value: Any, kind: type[T], source: str, remedy: str) -> T:
+def convert(value: Any, kind: Any, source: str, remedy: str) -> Any:
     """A parsed value as one of a schema; see ``parse``."""
     try:
         return msgspec.convert(value, kind)
@@ -87,12 +84,12 @@ def convert(value: Any, kind: type[T], source: str, remedy: str) -> T:
         raise ModelError(f"{source}: {short(error)}; {remedy}") from error
 
 
-def read_json(path: Path, kind: type[T], remedy: str) -> T:
+def read_json(path: Path, kind: Any, remedy: str) -> Any:
     """A JSON file as a value of a schema; see ``read_text`` and ``parse``."""
     return parse(read_text(path, remedy), kind, str(path), remedy)
 
 
-def fields_of(value: msgspec.Struct) -> Mapping[str, Any]:
+def fields_of(value: msgspec.Struct) -> dict[str, Any]:
     """The fields of a record, for the constructor of its NamedTuple."""
     return msgspec.structs.asdict(value)
 

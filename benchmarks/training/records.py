@@ -1,6 +1,5 @@
 """What a training wrote, read back: its records, a summary, and its figure. Everything is drawn from metrics.jsonl."""
 
-import json
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,9 @@ from matplotlib import style
 from matplotlib.figure import Figure
 
 from implicit_bayes.benchmarks.verification.figures import STYLE, caption, save
+from implicit_bayes.lm.metrics import check_measured, read_metrics
 from implicit_bayes.lm.run import RunConfig
 from implicit_bayes.lm.train import Trained
-from implicit_bayes.theory import ModelError
 
 Records = list[dict[str, Any]]
 
@@ -23,11 +22,7 @@ def read_records(folder: Path) -> Records:
     Raises:
         ModelError: missing, or not such a file.
     """
-    path = folder / "metrics.jsonl"
-    try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: cannot be read ({error}); name a directory that train wrote") from error
+    return read_metrics(folder / "metrics.jsonl")[1]
 
 
 def summary(config: RunConfig, done: Trained, records: Records) -> dict[str, Any]:
@@ -58,6 +53,7 @@ def _leaves(network: Any) -> list[Any]:
 def draw(folder: Path, config: RunConfig, records: Records) -> list[Path]:
     """The learning figure, as PNG and SVG in RUN."""
     with resources.as_file(resources.files("implicit_bayes.benchmarks") / STYLE) as path, style.context(str(path)):
+        check_measured(folder / "metrics.jsonl", records)
         figure = learning_figure(config, records)
         return [save(figure, folder / f"learning.{kind}") for kind in ("png", "svg")]
 
