@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from implicit_bayes.benchmarks.common import storage
+from implicit_bayes.benchmarks.common.extras import need
 from implicit_bayes.benchmarks.gap import figures as gap_figures
 from implicit_bayes.benchmarks.predictors.models import each_name, find_models
 from implicit_bayes.benchmarks.report import build as reporting
@@ -80,23 +81,20 @@ def train(
     asked: training.Asked,
     out: Path,
     resume: bool,
-    documents: int,
-    length: int,
     tensorboard: bool,
     cluster: training.Cluster,
     json: Path | None,
 ) -> None:
     """``implicit-bayes train``: a run, measured against Bayes, with its figures."""
-    for field, value in {"documents": documents, "length": length}.items():
-        if value < 1:
-            raise ModelError(f"{field}: {value} is below 1")
+    if tensorboard:
+        need("tensorboardX", "tensorboard")
     with jax.enable_x64(False):  # networks live in float32
         training.start_devices(asked.devices, cluster)
         config = training.configure(asked, out, resume)
         instance = training.instance_of(config)
         storage.check_file(json, "json")
         storage.check_directory(out)
-        held = training.held_out(instance, documents, length, config)
+        held = training.held_out(instance, config)
         board = training.TensorBoard(out) if tensorboard else contextlib.nullcontext()
         with screen.training_bar(config.schedule.tokens) as show, board as events:
 
@@ -233,12 +231,12 @@ def _sample_npz(name, out, documents, length, split, prompts, ks, n, seed) -> li
         draw = jax.random.fold_in(key, k)
         batch = sample_prompts(instance.mixture, instance.prompt_starts, draw, prompts, k, n, instance.true_concepts)
         path = out / f"prompts_{k}.npz"
-        written.append(published.write_npz(path, drawn, delimiter, vocabulary, batch, k))
+        written.append(published.write_prompts_npz(path, batch, k, delimiter, vocabulary))
     return written
 
 
-def statements(out: Path, check: bool, seed: int, json: Path | None) -> None:
-    """``implicit-bayes statements``: the generated table, written or compared."""
+def statements(out: Path | None, check: bool, seed: int, json: Path | None) -> None:
+    """``implicit-bayes statements``: the generated table, printed, written or compared."""
     storage.check_file(json, "json")
     if not check:
         storage.check_file(out, "out")
@@ -252,12 +250,16 @@ def statements(out: Path, check: bool, seed: int, json: Path | None) -> None:
     if json is not None:
         names = [row.name for row in table.STATEMENTS]
         storage.write_json(json, {name: dict(zip(names, column, strict=True)) for name, column in columns.items()})
-    if not check:
+    if check:
+        page_file = out or Path("docs/statements.md")
+        if not page_file.is_file() or page_file.read_text(encoding="utf-8") != page:
+            raise storage.CheckFailed(f"{page_file} is stale; run: implicit-bayes statements --out {page_file}")
+    elif out is None:
+        print(page, end="")
+    else:
         with written_aside(out) as file:
             file.write(page)
         _list(screen.console(), [out])
-    elif not out.is_file() or out.read_text() != page:
-        raise storage.CheckFailed(f"{out} is stale; run: implicit-bayes statements --out {out}")
 
 
 def _list(console: Any, written: Sequence[Path]) -> None:
