@@ -77,8 +77,8 @@ def to_json(config: RunConfig) -> dict[str, Any]:
     return config._asdict() | parts
 
 
-Size = at_most(1 << 20)
-Width = at_most(1 << 14)
+Size: Any = at_most(1 << 20)
+Width: Any = at_most(1 << 14)
 Rate = Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)]
 Amount = Annotated[float, msgspec.Meta(ge=0.0, le=1e6)]
 LARGEST = 1 << 31

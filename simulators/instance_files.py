@@ -16,6 +16,7 @@ import numpy as np
 from implicit_bayes.simulators.atomic import written_aside
 from implicit_bayes.simulators.instance import Instance
 from implicit_bayes.simulators.npz import Npz
+from implicit_bayes.simulators.stored import printable
 from implicit_bayes.theory.objects.checks import ModelError, as_float64, check_shape, check_simplex
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 
@@ -114,6 +115,7 @@ def _instance(path: Path, arrays: Arrays) -> Instance:
     Raises:
         ModelError: naming the field and the remedy.
     """
+    name = printable(path.stem)
     delimiter = _integer("delimiter", arrays["delimiter"])
     try:
         prior, initial, transition, emission = (arrays[name] for name in REQUIRED[:-1])
@@ -121,7 +123,9 @@ def _instance(path: Path, arrays: Arrays) -> Instance:
         starts = _prompt_starts(mixture, arrays)
         trues = _true_concepts(mixture, arrays)
         k, seed = (_integer(name, arrays[name]) if name in arrays else None for name in ("k", "seed"))
-        return Instance(path.stem, mixture, starts, trues, k, seed, f"read from {path}")
+        return Instance(
+            " ".join(name.split()) or "instance", mixture, starts, trues, k, seed, f"read from {printable(str(path))}"
+        )
     except ModelError as error:
         text = str(error)
         raise ModelError(text if ";" in text else f"{text}; correct that array and save the file again") from error

@@ -6,6 +6,7 @@ of digits) and converted by msgspec, so that an error names the place: ``config.
 """
 
 import json
+import unicodedata
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -92,6 +93,17 @@ def read_json(path: Path, kind: Any, remedy: str) -> Any:
 def fields_of(value: msgspec.Struct) -> dict[str, Any]:
     """The fields of a record, for the constructor of its NamedTuple."""
     return msgspec.structs.asdict(value)
+
+
+def printable(words: str) -> str:
+    """Words with everything that is not to be seen, line ends apart, as an escape: ``\\x1b`` moves no cursor."""
+    if words.isprintable():
+        return words
+    return "".join(c if c.isprintable() or c == "\n" or unicodedata.category(c) == "Zs" else _escape(c) for c in words)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def short(error: BaseException) -> str:

@@ -31,7 +31,6 @@ def run(
     with screen.progress_bars() as progress:
         found = measuring.measure(instance, models, settings, progress)
     console, written = screen.console(), []
-    gap_screen.show(found, console)
     if out is not None:
         storage.write_json(out / "gap.json", gap_store.as_json(found))
         results = gap_store.as_dataset(found)
@@ -40,5 +39,6 @@ def run(
     if json is not None:
         storage.write_json(json, gap_store.as_json(found))
         written.append(json)
+    gap_screen.show(found, console)
     if written:
         console.print("wrote " + "  ".join(str(path) for path in written), soft_wrap=True)

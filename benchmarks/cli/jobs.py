@@ -41,7 +41,7 @@ def verify(
     chosen = [verification.check_settings(verification.Settings(**settings), instance) for instance in instances]
     asked = [find_models(models, instance) for instance in instances]
     storage.check_file(json, "json")
-    folders = [None if out is None else (out if len(names) == 1 else out / instance.name) for instance in instances]
+    folders = storage.folders(out, [instance.name for instance in instances])
     for folder in folders:
         if folder is not None:
             storage.check_directory(folder)
@@ -53,15 +53,16 @@ def verify(
                     results.append(verification.verify(instance, setting, progress, (), answers))
             else:
                 results.append(verification.verify(instance, setting, progress, found))
-        screen.show(results[-1], console)
         if folder is not None:
             written += _store(results[-1], folder)
-    if len(results) > 1:
-        console.print(screen.comparison_table(results))
     if json is not None:
         objects = [verification.as_json(result) for result in results]
         storage.write_json(json, objects[0] if len(objects) == 1 else {"compare": objects})
         written.append(json)
+    for result in results:  # shown when everything is stored: whoever reads may have left
+        screen.show(result, console)
+    if len(results) > 1:
+        console.print(screen.comparison_table(results))
     _list(console, written)
 
 
@@ -107,14 +108,14 @@ def train(
     if jax.process_index():
         return
     console, records = screen.console(), learning.read_records(out)
-    for note in done.notes:
-        console.print(note, soft_wrap=True)
     summary = learning.summary(config, done, records)
-    console.print(screen.training_lines(summary), soft_wrap=True)
     written = [out / "weights.npz", *learning.draw(out, config, records)]
     if json is not None:
         storage.write_json(json, summary)
         written.append(json)
+    for note in done.notes:
+        console.print(note, soft_wrap=True)
+    console.print(screen.training_lines(summary), soft_wrap=True)
     _list(console, written)
 
 
@@ -132,7 +133,6 @@ def search(statement: Any, starts: int, seed: int, out: Path | None, json: Path 
 
         found = find(statement, starts, jax.random.key(seed), progress=report)
     console, written = screen.console(), []
-    console.print(screen.search_lines(found))
     for i, each in enumerate(found.instances):
         if out is None:
             break
@@ -147,6 +147,7 @@ def search(statement: Any, starts: int, seed: int, out: Path | None, json: Path 
         summary = found._asdict() | {"instances": [each.margins for each in found.instances]}
         storage.write_json(json, summary | {"files": [str(path) for path in written]})
         written.append(json)
+    console.print(screen.search_lines(found))
     _list(console, written)
 
 
@@ -156,15 +157,17 @@ def figures(directory: Path, json: Path | None) -> None:
     if (directory / "findings.json").is_file():
         written = reporting.redraw(directory)
     elif (directory / "metrics.jsonl").is_file():
-        written = learning.draw(directory, read_config(directory), learning.read_records(directory))
+        with storage.reading(directory / "metrics.jsonl"):
+            written = learning.draw(directory, read_config(directory), learning.read_records(directory))
     else:
         stored = {"results.nc": drawing.FIGURES, "gap.nc": gap_figures.FIGURES}
         names = [name for name in stored if (directory / name).is_file()] or ["results.nc"]
         read = {name: storage.read_results(directory / name) for name in names}
         storage.check_directory(directory)
-        written = [
-            path for name, results in read.items() for path in drawing.draw_all(results, directory, stored[name])
-        ]
+        written = []
+        for name, results in read.items():
+            with storage.reading(directory / name):
+                written += drawing.draw_all(results, directory, stored[name])
     if json is not None:
         storage.write_json(json, {"files": [str(path) for path in written]})
     _list(screen.console(), written)

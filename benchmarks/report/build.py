@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from implicit_bayes.benchmarks.common import storage
 from implicit_bayes.benchmarks.experiments.registry import EXPERIMENTS
 from implicit_bayes.benchmarks.report import findings as found
 from implicit_bayes.benchmarks.report import overview
@@ -34,7 +35,8 @@ def write_report(directory: Path) -> Path:
         ModelError: DIR holds no results of either.
     """
     if (directory / "findings.json").is_file():
-        page = reproduce_page(directory)
+        with storage.reading(directory / "findings.json"):
+            page = reproduce_page(directory)
     elif (directory / "results.json").is_file():
         page = verify_page(directory)
     else:
@@ -45,7 +47,8 @@ def write_report(directory: Path) -> Path:
 def redraw(directory: Path) -> list[Path]:
     """Every figure of a reproduce directory, PNG and SVG, from its stored results."""
     every, _ = found.load(directory)
-    return [path for each in every for path in draw(each, directory)]
+    with storage.reading(directory / "findings.json"):
+        return [path for each in every for path in draw(each, directory)]
 
 
 def draw(each: Findings, directory: Path) -> list[Path]:

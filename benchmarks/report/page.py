@@ -10,9 +10,12 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
+from xml.etree import ElementTree
 
 from implicit_bayes.benchmarks.report.findings import as_csv
 from implicit_bayes.simulators.atomic import written_aside
+from implicit_bayes.simulators.stored import read_text
+from implicit_bayes.theory import ModelError
 
 
 class PageFigure(NamedTuple):
@@ -77,7 +80,7 @@ def data_uri(text: str, kind: str = "text/csv") -> str:
 def inline(figure: PageFigure) -> str:
     """The figure's SVG made fit for a page: no prologue, no fixed size, unique ids, its alternative text, and the
     page's own colours for what matplotlib draws in black, white and grey."""
-    svg = figure.svg[figure.svg.index("<svg") :]
+    svg = _harmless(figure)
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
     prefix = re.sub(r"[^a-zA-Z0-9]+", "-", figure.name)
     svg = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', svg)
@@ -96,6 +99,30 @@ def inline(figure: PageFigure) -> str:
         + f'<title id="{prefix}-alt">{_escape(figure.alt)}</title>'
         + rest
     )
+
+
+def _harmless(figure: PageFigure) -> str:
+    """The figure's SVG, if it holds nothing but drawing: it is part of the page, and may come out of a stored file.
+
+    Raises:
+        ModelError: no SVG, or one with scripts, foreign content, or references to anything outside it.
+    """
+    begin = figure.svg.find("<svg")
+    try:
+        if begin < 0 or "<!ENTITY" in figure.svg:
+            raise ValueError("not a drawing")
+        for element in ElementTree.fromstring(figure.svg[begin:]).iter():
+            tag = str(element.tag).rpartition("}")[2]
+            links = [value for name, value in element.attrib.items() if name.rpartition("}")[2] == "href"]
+            if tag in ("script", "foreignObject", "iframe", "image", "a", "animate", "set", "handler"):
+                raise ValueError(f"it holds <{tag}>")
+            if any(name.rpartition("}")[2].startswith("on") for name in element.attrib):
+                raise ValueError("it answers events")
+            if any(not link.startswith("#") for link in links):
+                raise ValueError("it refers to something outside")
+    except (ElementTree.ParseError, ValueError, RecursionError) as error:
+        raise ModelError(f"report: {figure.name}.svg is no figure of ours ({error}); run figures first") from error
+    return figure.svg[begin:]
 
 
 def _escape(text: str) -> str:
@@ -129,7 +156,7 @@ def render(page: Page) -> str:
 def write_page(page: Page, path: Path) -> Path:
     """Write the page, whole or not at all."""
     with written_aside(path) as file:
-        file.write(render(page))
+        file.write(render(page).encode("utf-8", "backslashreplace").decode("utf-8"))
     return path
 
 
@@ -137,6 +164,6 @@ def whole_files(directory: Path, names: Sequence[str]) -> tuple[tuple[str, str],
     """Text files of DIR as downloads, where they exist."""
     kinds = {".csv": "text/csv", ".json": "application/json"}
     return tuple(
-        (name, data_uri((directory / name).read_text(encoding="utf-8"), kinds[Path(name).suffix]))
+        (name, data_uri(read_text(directory / name, "run the command that made it again"), kinds[Path(name).suffix]))
         for name in names if (directory / name).is_file()
     )  # fmt: skip

@@ -3,7 +3,6 @@
 Colours are Okabe and Ito's, told apart by colour-blind readers and, with the markers, in grey.
 """
 
-import io
 import math
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -17,8 +16,9 @@ from matplotlib import style
 from matplotlib.axes import Axes as Canvas
 from matplotlib.figure import Figure
 
+from implicit_bayes.benchmarks.common.storage import inside
 from implicit_bayes.benchmarks.report.findings import Picture, Point
-from implicit_bayes.benchmarks.verification.figures import STYLE, save
+from implicit_bayes.benchmarks.verification.figures import STYLE, as_bytes, literal, save
 
 
 class Look(NamedTuple):
@@ -100,6 +100,7 @@ def draw(picture: Picture, columns: int = COLUMNS) -> Figure:
 
 def _settled(figure: Figure) -> Any:
     """Fix the layout as it is now; the box around all that is drawn, in inches."""
+    literal(figure)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     return figure.get_tightbbox()
@@ -171,10 +172,10 @@ def _series(axis: Canvas, kind: str, x: list[float], points: list[Point], name: 
 def write(picture: Picture, directory: Path, columns: int = COLUMNS) -> list[Path]:
     """PNG (with title and caption) and SVG (without: the page has them) in DIR."""
     with house_style():
-        bare = save(draw(picture, columns), directory / f"{picture.name}.svg")
+        bare = save(draw(picture, columns), inside(directory, picture.name, "svg"))
         figure = draw(picture, columns)
         _head_and_foot(figure, picture)
-        return [save(figure, directory / f"{picture.name}.png"), bare]
+        return [save(figure, inside(directory, picture.name, "png")), bare]
 
 
 def _head_and_foot(figure: Figure, picture: Picture) -> None:
@@ -188,10 +189,8 @@ def _head_and_foot(figure: Figure, picture: Picture) -> None:
 
 def svg(picture: Picture) -> str:
     """The figure as SVG, equal for equal findings."""
-    buffer = io.BytesIO()
     with house_style():
-        draw(picture).savefig(buffer, format="svg", metadata={"Date": None})
-    return buffer.getvalue().decode()
+        return as_bytes(draw(picture), "svg").decode()
 
 
 @contextmanager

@@ -1,12 +1,14 @@
 """The report page of a verification, from its stored results.json and SVG figures."""
 
-import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import msgspec
+
+from implicit_bayes.benchmarks.common.storage import reading
 from implicit_bayes.benchmarks.report.findings import as_csv, percent
 from implicit_bayes.benchmarks.report.page import Page, PageFigure, PageTable, Section, whole_files
-from implicit_bayes.theory import ModelError
+from implicit_bayes.simulators.stored import Count, Share, Text, convert, read_json, read_text
 
 CAPTIONS = {
     "curves": ("In-context accuracy", "Accuracy against the number of examples, a panel for each k, a line for each "
@@ -20,19 +22,102 @@ CAPTIONS = {
 }  # fmt: skip
 
 
+REMEDY = "run verify again"
+Number: Any = float | Literal["inf", "-inf", "nan"]
+Verdict: Any = bool | Text
+
+
+class StoredInstance(msgspec.Struct):
+    """results.json, ``instance``."""
+
+    name: Text
+    concepts: Count
+    states: Count
+    vocabulary: Count
+    seed: int | None = None
+
+
+class StoredAssumption(msgspec.Struct):
+    """results.json, one of ``assumptions``."""
+
+    name: Text
+    holds: Verdict
+    constants: dict[str, Number | None]
+    witness: Text
+
+
+class StoredCondition(msgspec.Struct):
+    """results.json, one of ``conditions``."""
+
+    k: Count
+    true_concept: Count
+    concept: Count
+    kl_sum: Number
+    eps_start: Number
+    eps_delim_printed: Number
+    start_kl: Number
+    eps_delim_repaired: Number
+    printed_holds: Verdict
+    repaired_holds: Verdict
+    sharp_holds: Verdict
+    rate: Number | None = None
+
+
+class StoredTheorem(msgspec.Struct):
+    """results.json, one of ``theorems``."""
+
+    name: Text
+    version: Text
+    applies: Verdict
+    vacuous: Verdict
+    conclusion: Text
+    bound: Number | None = None
+
+
+class StoredPoint(msgspec.Struct):
+    """results.json, one of ``curves``."""
+
+    predictor: Text
+    k: Count
+    n: Count
+    undefined_share: Share
+    prompts: Count
+    accuracy: Share | None = None
+    standard_error: float | None = None
+    epsilon: float | None = None
+
+
+class StoredLoss(msgspec.Struct):
+    """results.json, ``bayes``."""
+
+    cross_entropy: Number
+    standard_error: Number
+
+
+class StoredVerification(msgspec.Struct):
+    """What the page needs of results.json, which holds more."""
+
+    instance: StoredInstance
+    assumptions: list[StoredAssumption]
+    conditions: list[StoredCondition]
+    theorems: list[StoredTheorem]
+    critical_k: dict[str, Count | None]
+    curves: Annotated[list[StoredPoint], msgspec.Meta(min_length=1)]
+    bayes: StoredLoss
+
+
 def verify_page(directory: Path) -> Page:
     """The page of a ``verify --out DIR``.
 
     Raises:
         ModelError: results.json is missing or not one of verify's.
     """
-    try:
-        stored = json.loads((directory / "results.json").read_text(encoding="utf-8"))
-        instance, settings = stored["instance"], stored["settings"]
-        settings = settings if isinstance(settings, dict) else {}
-        return _page(directory, stored, instance, settings)
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise ModelError(f"report: {directory / 'results.json'} is not verify's ({error}); run verify again") from error
+    path = directory / "results.json"
+    stored: dict[str, Any] = read_json(path, dict[str, Any], REMEDY)
+    convert(stored, StoredVerification, f"report: {path} is not verify's", REMEDY)
+    settings = stored.get("settings")
+    with reading(path):
+        return _page(directory, stored, stored["instance"], settings if isinstance(settings, dict) else {})
 
 
 def _page(directory: Path, stored: dict[str, Any], instance: dict[str, Any], settings: dict[str, Any]) -> Page:
@@ -52,7 +137,7 @@ def _page(directory: Path, stored: dict[str, Any], instance: dict[str, Any], set
         f"(± {_number(bayes['standard_error'])}).",
     ]  # fmt: skip
     figures = {
-        each: PageFigure(each, CAPTIONS[each][0], (directory / f"{each}.svg").read_text(encoding="utf-8"),
+        each: PageFigure(each, CAPTIONS[each][0], read_text(directory / f"{each}.svg", REMEDY),
                          f"{CAPTIONS[each][0]} of {name}. {CAPTIONS[each][1]}", CAPTIONS[each][1], command, seed,
                          _csv(stored["curves" if each in ("curves", "undefined") else "conditions"]), f"{each}.csv")
         for each in CAPTIONS if (directory / f"{each}.svg").is_file()

@@ -6,10 +6,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
+from implicit_bayes.benchmarks.common.console import Console
 from implicit_bayes.benchmarks.gap.tables import gap_table
 from implicit_bayes.benchmarks.speed.compare import Timing
 from implicit_bayes.benchmarks.speed.scaling import Scaling
@@ -19,26 +20,23 @@ from implicit_bayes.theory.proofs.certify import Enclosure
 from implicit_bayes.theory.proofs.search import SearchResult
 from implicit_bayes.theory.statements.conditions import Condition
 
-WIDTH = 118
-"""Columns used when the output is not a terminal."""
-
 
 def console() -> Console:
-    """Standard output, wide enough for the tables when it is a pipe."""
-    return Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
+    """Standard output."""
+    return Console()
 
 
 @contextmanager
 def progress_bars() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
     """Progress bars on standard error, silent unless it is a terminal."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    screen = Console(stderr=True)
+    screen = Console(sys.stderr)
     with Progress(*columns, console=screen, disable=not screen.is_terminal) as bars:
 
         def start(words: str, total: int) -> Callable[[int], None]:
@@ -52,12 +50,12 @@ def progress_bars() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
 def training_bar(tokens: int) -> Iterator[Callable[[Mapping[str, Any]], None]]:
     """A progress bar over training tokens, with tokens/s, loss, excess over Bayes and the time left."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TimeElapsedColumn(),
         TextColumn("{task.fields[left]} left"),
     )
-    screen, last = Console(stderr=True), {"excess": "–"}
+    screen, last = Console(sys.stderr), {"excess": "–"}
     with Progress(*columns, console=screen, disable=not screen.is_terminal) as bars:
         task = bars.add_task("compiling", total=tokens, left="–")
 
@@ -76,7 +74,7 @@ def training_lines(summary: Mapping[str, Any]) -> str:
     return (
         f"{summary['architecture']} {summary['preset']}, {summary['parameters']:,} parameters, seed {summary['seed']}: "
         f"{summary['tokens']:,} tokens in {summary['cpu_seconds']:,.0f} CPU seconds; excess over Bayes "
-        f"[bold]{summary['excess']:.4f}[/bold] ± {summary['excess_standard_error']:.4f} nats/token "
+        f"{summary['excess']:.4f} ± {summary['excess_standard_error']:.4f} nats/token "
         f"(Bayes itself: {summary['bayes_cross_entropy']:.4f})"
     )
 
@@ -89,8 +87,9 @@ def verdict(holds: bool | str) -> str:
 def show(result: Verification, out: Console) -> None:
     """The whole verification as tables."""
     mixture = result.instance.mixture
+    out.print(Text(result.instance.name, "bold"))
     out.print(
-        f"[bold]{result.instance.name}[/bold]: {result.instance.description}\n"
+        f"{result.instance.description}\n"
         f"{mixture.n_concepts} concepts, {mixture.n_states} states, vocabulary {mixture.n_tokens}, "
         f"delimiter token {mixture.delimiter}, seed {result.settings.seed}"
     )
@@ -110,9 +109,7 @@ def show(result: Verification, out: Console) -> None:
             out.print(loss_line(words, loss))
     for row in result.models:
         error = f"± {row.standard_error:.4f}"
-        out.print(
-            f"{row.model}: excess over Bayes on the fresh documents [bold]{row.excess:.4f}[/bold] {error} nats/token"
-        )
+        out.print(f"{row.model}: excess over Bayes on the fresh documents {row.excess:.4f} {error} nats/token")
     if result.gaps:
         out.print(gap_table(result.gaps, "Models against exact Bayes (± one standard error; more with: gap)"))
 
@@ -317,6 +314,6 @@ def loss_line(words: str, loss: BayesLoss) -> str:
     """Bayes cross-entropy in words."""
     return (
         f"Bayes cross-entropy on {loss.documents} {words} of {loss.length} tokens: "
-        f"[bold]{loss.cross_entropy:.4f}[/bold] ± {loss.standard_error:.4f} nats/token; "
+        f"{loss.cross_entropy:.4f} ± {loss.standard_error:.4f} nats/token; "
         f"true concept recovered in {loss.recovered} of {loss.documents}"
     )
