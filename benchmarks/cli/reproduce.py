@@ -8,14 +8,14 @@ import xarray as xr
 from rich.text import Text
 
 from implicit_bayes.benchmarks.common import storage
+from implicit_bayes.benchmarks.common.console import console, progress_bars
 from implicit_bayes.benchmarks.common.machine import cores
 from implicit_bayes.benchmarks.experiments.base import Experiment, Scale
-from implicit_bayes.benchmarks.experiments.registry import chosen
+from implicit_bayes.benchmarks.experiments.registry import EXPERIMENTS, chosen
 from implicit_bayes.benchmarks.experiments.scales import scale_of
 from implicit_bayes.benchmarks.report import findings as found
 from implicit_bayes.benchmarks.sweep import run as sweep
 from implicit_bayes.benchmarks.sweep.cells import Cell, Store, in_order, to_json
-from implicit_bayes.benchmarks.verification.tables import console, progress_bars
 from implicit_bayes.theory import ModelError
 
 
@@ -60,7 +60,7 @@ def reproduce(names: tuple[str, ...], preset: str, seed: int, out: Path, where: 
     about = about_run(names, preset, seed, out, len(failures)) | spent(store, cells)
     written += found.store(out, complete, about)
     write_failures(out, failures)
-    written.append(write_report(out))
+    written.append(write_report(out, tuple(EXPERIMENTS)))
     if json is not None:
         storage.write_json(json, {"about": about, "findings": [f._asdict() for f in complete],
                                   "failures": [f.message for f in failures]})  # fmt: skip

@@ -5,20 +5,17 @@ Colours are Okabe and Ito's, told apart by colour-blind readers and, with the ma
 
 import math
 import textwrap
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from importlib import resources
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib import style
 from matplotlib.axes import Axes as Canvas
 from matplotlib.figure import Figure
 
 from implicit_bayes.benchmarks.common.storage import inside
 from implicit_bayes.benchmarks.report.findings import Picture, Point
-from implicit_bayes.benchmarks.verification.figures import STYLE, as_bytes, literal, save
+from implicit_bayes.benchmarks.report.house import as_bytes, house_style, literal, save
 
 
 class Look(NamedTuple):
@@ -191,10 +188,3 @@ def svg(picture: Picture) -> str:
     """The figure as SVG, equal for equal findings."""
     with house_style():
         return as_bytes(draw(picture), "svg").decode()
-
-
-@contextmanager
-def house_style() -> Iterator[None]:
-    """The project's matplotlib style, while the block lasts."""
-    with resources.as_file(resources.files("implicit_bayes.benchmarks") / STYLE) as path, style.context(str(path)):
-        yield

@@ -1,96 +1,12 @@
 """The figures of a verification, drawn from stored results only (results.nc), as PNG and SVG."""
 
-import io
-import textwrap
-import warnings
-from collections.abc import Callable, Mapping
-from importlib import resources
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import xarray as xr
-from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import Formatter, LogFormatter
 
 from implicit_bayes.benchmarks.common.intervals import wilson
-from implicit_bayes.simulators.atomic import written_aside
-
-STYLE = "house.mplstyle"
-
-
-Figures = Mapping[str, Callable[[xr.Dataset], Figure | None]]
-"""File name -> what draws it from stored results; None where the results lack the data."""
-
-
-def draw_all(results: xr.Dataset, directory: Path, figures: Figures | None = None) -> list[Path]:
-    """Every figure that ``results`` has the data for, in DIR.
-
-    Args:
-        results: what ``verify`` or ``gap`` stored.
-        directory: where PNG and SVG files go (each written aside, then renamed).
-        figures: which; those of ``verify`` by default.
-
-    Returns:
-        The files written.
-    """
-    contents: dict[Path, bytes] = {}  # all are drawn before the first is written
-    for name, draw in (FIGURES if figures is None else figures).items():
-        with resources.as_file(resources.files("implicit_bayes.benchmarks") / STYLE) as path, style.context(str(path)):
-            figure = draw(results)
-            if figure is not None:
-                contents |= {directory / f"{name}.{kind}": as_bytes(figure, kind) for kind in ("png", "svg")}
-    for path, content in contents.items():
-        with written_aside(path, binary=True) as file:
-            file.write(content)
-    return list(contents)
-
-
-def save(figure: Figure, path: Path) -> Path:
-    """Write a figure atomically."""
-    content = as_bytes(figure, path.suffix[1:])
-    with written_aside(path, binary=True) as file:
-        file.write(content)
-    return path
-
-
-def as_bytes(figure: Figure, kind: str) -> bytes:
-    """A figure as png or svg, without a date in it, so that equal results give equal files."""
-    buffer = io.BytesIO()
-    literal(figure)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)  # names in other scripts
-        figure.savefig(buffer, format=kind, metadata={"Date": None} if kind == "svg" else {"Software": None})
-    return buffer.getvalue()
-
-
-def literal(figure: Figure) -> Figure:
-    """Make every word of a figure a word: names may hold dollars, which are mathematics to matplotlib otherwise.
-
-    The house style switches mathematics off, so that logarithmic axes need numbers without it: 0.001 for 10⁻³.
-    """
-    for axes in figure.axes:
-        for axis in (axes.xaxis, axes.yaxis):
-            for ticker in (axis.major, axis.minor):
-                if isinstance(ticker.formatter, LogFormatter):
-                    ticker.formatter = PlainNumbers(ticker.formatter)
-    return figure
-
-
-class PlainNumbers(Formatter):
-    """Numbers without powers, where another formatter would write any."""
-
-    def __init__(self, inner: LogFormatter):
-        self.inner = inner
-        self.set_axis(inner.axis)
-
-    def set_locs(self, locs: Any) -> None:
-        self.inner.set_locs(locs)
-
-    def __call__(self, x: float, pos: int | None = None) -> str:
-        return f"{x:g}" if self.inner(x, pos) else ""
+from implicit_bayes.benchmarks.report.house import Figures, caption
 
 
 def curves(results: xr.Dataset) -> Figure | None:
@@ -284,10 +200,3 @@ def _legend(name: str) -> str:
     return {"exact": "exact (where defined)", "prompt-aware": "prompt-aware (ceiling)"}.get(
         str(name), str(name).replace("smoothed(", "smoothed, ε = ").rstrip(")")
     )
-
-
-def caption(figure: Figure, text: str) -> Figure:
-    """A caption under the figure, wrapped to its width (about 17 characters an inch at this size)."""
-    wrapped = textwrap.fill(text, int(17 * figure.get_figwidth()))
-    figure.supxlabel(wrapped, fontsize=8, color="#444444", x=0.01, ha="left", multialignment="left")
-    return figure
