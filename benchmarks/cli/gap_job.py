@@ -16,7 +16,12 @@ from implicit_bayes.theory import ModelError
 
 
 def run(
-    names: Sequence[str], instance_name: str, settings: measuring.Settings, out: Path | None, json: Path | None
+    names: Sequence[str],
+    instance_name: str,
+    settings: measuring.Settings,
+    out: Path | None,
+    json: Path | None,
+    command: str = "",
 ) -> None:
     """Every input is checked before the work, every file written after it, whole."""
     instance = load_instance(instance_name)

@@ -5,7 +5,7 @@ import re
 import textwrap
 import types
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 WIDTH = 80
 COLUMN = 24
@@ -13,7 +13,7 @@ COLUMN = 24
 
 
 def overview(commands: Mapping[str, Callable[..., Any]], description: str) -> str:
-    """What ``implicit-bayes --help`` shows: every subcommand with its first sentence.
+    """What ``implicit-bayes --help`` shows: every subcommand with its first paragraph.
 
     Args:
         commands: subcommands by name.
@@ -83,7 +83,7 @@ def _metavar(name: str, hint: Any) -> tuple[str, str]:
     named = next((each.metavar for each in getattr(hint, "__metadata__", ()) if getattr(each, "metavar", None)), None)
     while hasattr(hint, "__metadata__"):
         hint = hint.__origin__
-    if get_origin(hint) in (types.UnionType, getattr(types, "UnionType", None)):
+    if get_origin(hint) in (types.UnionType, Union):
         hint = next(each for each in get_args(hint) if each is not types.NoneType)
     if get_origin(hint) is Literal:
         return named or name.upper(), "|".join(map(str, get_args(hint)))

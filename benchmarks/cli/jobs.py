@@ -1,7 +1,7 @@
 """What each subcommand does once its arguments are parsed: check, compute, show, write."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from implicit_bayes.benchmarks.report.findings import as_csv
 from implicit_bayes.benchmarks.training import progress as training_progress
 from implicit_bayes.benchmarks.training import records as learning
 from implicit_bayes.benchmarks.training import setup as training
-from implicit_bayes.benchmarks.verification import beside
+from implicit_bayes.benchmarks.verification import beside, store
 from implicit_bayes.benchmarks.verification import figures as drawing
 from implicit_bayes.benchmarks.verification import status_table as table
 from implicit_bayes.benchmarks.verification import tables as screen
@@ -36,7 +36,12 @@ from implicit_bayes.theory.proofs.search import search as find
 
 
 def verify(
-    names: Sequence[str], models: Sequence[str], settings: dict[str, Any], out: Path | None, json: Path | None
+    names: Sequence[str],
+    models: Sequence[str],
+    settings: dict[str, Any],
+    out: Path | None,
+    json: Path | None,
+    made_by: Callable[[str | None], str] = lambda name: "",
 ) -> None:
     """``implicit-bayes verify``: every input is checked before the work, every file written after it, whole."""
     if not names:
@@ -54,13 +59,14 @@ def verify(
         with terminal.progress_bars() as progress:
             if beside.worth_it(setting, found):
                 with beside.asked(name, each_name(models, instance), setting, progress) as answers:
-                    results.append(verification.verify(instance, setting, progress, (), answers))
+                    result = _verified(instance, setting, (), progress, made_by(name), answers)
             else:
-                results.append(verification.verify(instance, setting, progress, found))
+                result = _verified(instance, setting, found, progress, made_by(name))
+            results.append(result)
         if folder is not None:
             written += _store(results[-1], folder)
     if json is not None:
-        objects = [verification.as_json(result) for result in results]
+        objects = [store.as_json(result) for result in results]
         storage.write_json(json, objects[0] if len(objects) == 1 else {"compare": objects})
         written.append(json)
     for result in results:  # shown when everything is stored: whoever reads may have left
@@ -70,11 +76,27 @@ def verify(
     _list(console, written)
 
 
+def _verified(
+    instance: Instance,
+    settings: verification.Settings,
+    models: Sequence[Any],
+    progress: verification.Progress,
+    command: str,
+    answers: Callable[[], list[verification.Answer]] | None = None,
+) -> verification.Verification:
+    return verification.verify(
+        instance, k=settings.ks, n=settings.ns, prompts=settings.prompts, epsilon=settings.epsilons,
+        documents=settings.documents, length=settings.length, seed=settings.seed, model=models,
+        model_prompts=settings.model_prompts, certify=settings.certify, progress=progress, answers=answers,
+        command=command,
+    )  # fmt: skip
+
+
 def _store(result: verification.Verification, folder: Path) -> list[Path]:
-    storage.write_json(folder / "results.json", verification.as_json(result))
-    results = verification.as_dataset(result)
+    storage.write_json(folder / "results.json", store.as_json(result))
+    results = store.as_dataset(result)
     storage.write_results(folder / "results.nc", results)
-    curves = verification.as_json(result)["curves"]
+    curves = store.as_json(result)["curves"]
     with written_aside(folder / "results.csv") as file:
         file.write(as_csv(list(curves[0]), [list(row.values()) for row in curves]))
     names = ("results.json", "results.nc", "results.csv")

@@ -1,5 +1,6 @@
 """``implicit-bayes reproduce``: the paper's experiments, cell by cell, then figures, findings and the report."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,6 +10,7 @@ from rich.text import Text
 
 from implicit_bayes.benchmarks.common import storage
 from implicit_bayes.benchmarks.common.console import console, progress_bars
+from implicit_bayes.benchmarks.common.extras import need
 from implicit_bayes.benchmarks.common.machine import cores
 from implicit_bayes.benchmarks.experiments.base import Experiment, Scale
 from implicit_bayes.benchmarks.experiments.registry import EXPERIMENTS, chosen
@@ -46,6 +48,8 @@ def reproduce(names: tuple[str, ...], preset: str, seed: int, out: Path, where: 
 
     experiments, scale = chosen(names), scale_of(preset, seed)
     storage.check_file(json, "json")
+    if where.scheduler is not None:
+        need("distributed", "scheduler")
     if where.workers < 0:
         raise ModelError(f"workers: {where.workers} is negative")
     store = Store(storage.check_directory(out))
@@ -91,7 +95,9 @@ def compute(cells: Sequence[Cell], store: Store, where: Where) -> list[sweep.Fai
 
 def about_run(names: tuple[str, ...], preset: str, seed: int, out: Path, failed: int) -> dict[str, Any]:
     """What the report says of the run."""
-    command = f"implicit-bayes reproduce {' '.join(names)} --preset {preset} --seed {seed} --out {out.name}"
+    command = shlex.join(
+        ["implicit-bayes", "reproduce", *names, "--preset", preset, "--seed", str(seed), "--out", str(out)]
+    )
     return {"command": command, "preset": preset, "seed": seed, "failed": failed}
 
 

@@ -85,7 +85,9 @@ def _installed_from(receipt: Path) -> list[str]:
     """What ``uv tool install`` was given: a folder (editable or not), an address, or the name."""
     try:
         tool: dict[str, Any] = tomllib.loads(receipt.read_text(encoding="utf-8")).get("tool", {})
-        own = next((each for each in tool.get("requirements", []) if each.get("name") == DISTRIBUTION), {})
+        own: dict[str, Any] = next(
+            (each for each in tool.get("requirements", []) if each.get("name") == DISTRIBUTION), {}
+        )
     except (OSError, ValueError, AttributeError):
         own = {}
     if "editable" in own:

@@ -133,6 +133,10 @@ def _stored(name: str) -> tuple[RunConfig, Any]:
     if name in (*SHIPPED, *OTHER_LAW):
         return read_weights(shipped_path(name))
     path = Path(name)
+    if path.suffix == ".py":
+        raise ModelError(f"model: {name} names no function in it; write {name}:make if make() returns the model")
+    if name.lower() in ("none", "no", "") and not path.exists():
+        raise ModelError(f"model: {name!r} is no model; for none at all give --model with no name after it")
     if path.is_file():
         return read_weights(path)
     if (path / "weights.npz").is_file():

@@ -121,12 +121,13 @@ def load(directory: Path) -> tuple[list[Findings], dict[str, Any]]:
         ModelError: DIR holds no findings, or damaged ones.
     """
     source = f"results: no readable findings.json in {directory}"
-    read: StoredRun = convert(read_json(directory / "findings.json", Any, REMEDY), StoredRun, source, REMEDY)
+    stored: Any = read_json(directory / "findings.json", Any, REMEDY)
+    read: StoredRun = convert(stored, StoredRun, source, REMEDY)
     points: dict[tuple[str, str], list[Point]] = {}
     if (directory / "results.nc").is_file():
         for row in _points(read_results(directory / "results.nc"), directory / "results.nc"):
             points.setdefault(row[:2], []).append(row[2])
-    return [_from_stored(each, points, directory) for each in read.findings], fields_of(read.about)
+    return [_from_stored(each, points, directory) for each in read.findings], stored["about"]
 
 
 def _points(data: xr.Dataset, source: Path) -> list[tuple[str, str, Point]]:
@@ -189,7 +190,7 @@ def _stored_findings() -> Any:
     return record(Findings, **(words | {"name": name, "pictures": list[picture], "tables": list[table]}))  # type: ignore[valid-type]
 
 
-class About(msgspec.Struct, omit_defaults=True):
+class About(msgspec.Struct):
     """What a reproduction says of itself."""
 
     command: Text

@@ -85,7 +85,7 @@ def configure(asked: Asked, folder: Path, resume: bool) -> RunConfig:
         if value is not None and value < 1:
             raise ModelError(f"{field}: {value} is below 1")
     if kept and asked.tokens not in (None, kept.schedule.tokens):
-        raise ModelError(_other_length(folder, kept.schedule.tokens, cast(int, asked.tokens)))
+        raise ModelError(_other_length(folder, kept.schedule.tokens, asked.tokens))
     instance = asked.instance or (kept.instance if kept else "ginc")
     architecture = asked.architecture or (kept.architecture if kept else "lstm")
     name = asked.preset or "small"
@@ -96,7 +96,8 @@ def configure(asked: Asked, folder: Path, resume: bool) -> RunConfig:
     if base is None:
         assert chosen is not None
         base = RunConfig(
-            instance, architecture, name, chosen.network, chosen.optimiser, chosen.schedule, data=chosen.data, devices=0,
+            instance, architecture, name, chosen.network, chosen.optimiser, chosen.schedule,
+            data=chosen.data, devices=0,
         )  # fmt: skip
     config = base._replace(instance=instance, architecture=architecture)
     if chosen:
@@ -117,7 +118,7 @@ def _other_length(folder: Path, begun: int, asked: int) -> str:
     """Why a run is not made longer or shorter: its learning rate and curriculum are laid out over all its tokens."""
     state = "is finished with" if (folder / "weights.npz").is_file() else "was begun for"
     return (
-        f"tokens: {folder} {state} {begun:,} tokens, over which its learning rate falls to its end, so it cannot become "
+        f"tokens: {folder} {state} {begun:,} tokens, over which its learning rate falls to its end: it cannot become "
         f"a run of {asked:,}; leave --tokens out to go on with it, or train --tokens {asked} --out ANOTHER_RUN"
     )
 

@@ -1,12 +1,13 @@
 """Tables that a person reads on a terminal."""
 
+import io
 from collections.abc import Callable
 
 import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-from implicit_bayes.benchmarks.common.console import Console
+from implicit_bayes.benchmarks.common.console import WIDTH, Console
 from implicit_bayes.benchmarks.gap.tables import gap_table
 from implicit_bayes.benchmarks.verification.evaluate import least_room
 from implicit_bayes.benchmarks.verification.verify import BayesLoss, Verification
@@ -48,6 +49,13 @@ def show(result: Verification, out: Console) -> None:
         out.print(f"{row.model}: excess over Bayes on the fresh documents {row.excess:.4f} {error} nats/token")
     if result.gaps:
         out.print(gap_table(result.gaps, "Models against exact Bayes (± one standard error; more with: gap)"))
+
+
+def as_text(result: Verification) -> str:
+    """The tables as plain text, as wide as they need to be."""
+    screen = Console(io.StringIO(), WIDTH)
+    show(result, screen)
+    return screen.file.getvalue().rstrip()  # type: ignore[attr-defined]
 
 
 def assumption_table(result: Verification) -> Table:
