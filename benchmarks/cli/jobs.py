@@ -31,6 +31,7 @@ from implicit_bayes.simulators import published
 from implicit_bayes.simulators.atomic import written_aside
 from implicit_bayes.simulators.instances import Instance, load_instance, save_instance
 from implicit_bayes.simulators.sampler import sample_documents, sample_prompts
+from implicit_bayes.simulators.stored import printable
 from implicit_bayes.theory import ModelError
 from implicit_bayes.theory.proofs.search import search as find
 
@@ -47,8 +48,11 @@ def verify(
     if not names:
         raise ModelError("instance: name one, as in: implicit-bayes verify ginc")
     instances = [load_instance(name) for name in names]
+    instances = _told_apart(instances, names)
     chosen = [verification.check_settings(verification.Settings(**settings), instance) for instance in instances]
     asked = [find_models(models, instance) for instance in instances]
+    for instance, setting, found in zip(instances, chosen, asked, strict=True):
+        verification.check_models(found, instance, setting)
     storage.check_file(json, "json")
     folders = storage.folders(out, [instance.name for instance in instances])
     for folder in folders:
@@ -74,6 +78,19 @@ def verify(
     if len(results) > 1:
         console.print(screen.comparison_table(results))
     _list(console, written)
+
+
+def _told_apart(instances: Sequence[Instance], names: Sequence[str]) -> list[Instance]:
+    """Instances whose names differ: files of one name are called by as much of their path as it takes."""
+    found = list(instances)
+    for i, instance in enumerate(instances):
+        others = [Path(name).with_suffix("").parts for j, name in enumerate(names)
+                  if j != i and instances[j].name == instance.name]  # fmt: skip
+        parts = Path(names[i]).with_suffix("").parts
+        count = next((n for n in range(1, len(parts)) if all(parts[-n:] != each[-n:] for each in others)), len(parts))
+        if others and count > 1:
+            found[i] = instance.called(printable("/".join(parts[-count:])))
+    return found
 
 
 def _verified(
