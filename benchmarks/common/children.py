@@ -5,6 +5,7 @@ so they are started with it blocked, and ended by their parent. Where the parent
 another one now.
 """
 
+import importlib
 import multiprocessing
 import os
 import signal
@@ -38,11 +39,13 @@ class Children:
 
     Args:
         workers: how many.
-        initializer, initargs: called first in each.
+        initializer, initargs: called first in each; a function of a module.
     """
 
     def __init__(self, workers: int, initializer: Callable[..., None] | None = None, initargs: tuple[Any, ...] = ()):
-        self.workers, self.begin = workers, (os.getpid(), initializer, initargs)
+        # By name, so that a child watches its parent before it imports anything heavy.
+        named = f"{initializer.__module__}:{initializer.__qualname__}" if initializer else ""
+        self.workers, self.begin = workers, (os.getpid(), named, initargs)
         self.others = set(multiprocessing.active_children())
         self.executor = self._fresh()
 
@@ -118,7 +121,8 @@ def watch_parent(parent: int | None = None) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _begin(parent: int, initializer: Callable[..., None] | None, initargs: tuple[Any, ...]) -> None:
+def _begin(parent: int, named: str, initargs: tuple[Any, ...]) -> None:
     watch_parent(parent)
-    if initializer is not None:
-        initializer(*initargs)
+    if named:
+        module, _, name = named.partition(":")
+        getattr(importlib.import_module(module), name)(*initargs)

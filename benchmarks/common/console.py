@@ -45,7 +45,7 @@ class Console(RichConsole):
         for each in objects:
             if isinstance(each, Table):
                 for part in fitted(read(each, self.clean), max(self.width, NARROWEST)):
-                    super().print(part, **({"soft_wrap": True} if isinstance(part, Text) else settings))
+                    super().print(part)
             else:
                 super().print(self._words(each), **settings)
 

@@ -67,7 +67,7 @@ def fitted(sheet: Sheet, width: int) -> Iterator[Table | Text]:
     columns = range(len(sheet.header))
     least = [_least(sheet, i) for i in columns]
     if _needs(least) <= width:
-        yield _table(sheet, list(columns), least, width, sheet.title)
+        yield from _table(sheet, list(columns), least, width, sheet.title)
         return
     keys = _keys(sheet)
     rest = [i for i in columns if i not in keys]
@@ -77,10 +77,10 @@ def fitted(sheet: Sheet, width: int) -> Iterator[Table | Text]:
     title, group = sheet.title, list(keys)
     for i in rest:
         if _needs([least[j] for j in [*group, i]]) > width:
-            yield _table(sheet, group, [least[j] for j in group], width, title)
-            title, group = f"{sheet.title} (continued)".strip(), list(keys)
+            yield from _table(sheet, group, [least[j] for j in group], width, title)
+            title, group = "(continued)", list(keys)
         group.append(i)
-    yield _table(sheet, group, [least[j] for j in group], width, title)
+    yield from _table(sheet, group, [least[j] for j in group], width, title)
 
 
 def _needs(least: Sequence[int]) -> int:
@@ -110,19 +110,21 @@ def _keys(sheet: Sheet) -> list[int]:
     return [0]
 
 
-def _table(sheet: Sheet, columns: list[int], least: list[int], width: int, title: str) -> Table:
-    """A table of some of the columns, the room that is left given to those that can use it, the narrowest first."""
+def _table(sheet: Sheet, columns: list[int], least: list[int], width: int, title: str) -> Iterator[Table | Text]:
+    """A title, and a table of some of the columns, the room that is left given to those that can use it, the narrowest first."""
     wanted = [max([len(sheet.header[i]), *map(len, sheet.column(i))]) for i in columns]
     widths, room = list(least), width - _needs(least)
     for place in sorted(range(len(columns)), key=lambda place: wanted[place]):
         more = min(room, max(0, wanted[place] - widths[place]))
         widths[place], room = widths[place] + more, room - more
-    table = Table(title=title or None, title_justify="left")
+    if title:
+        yield Text(title, "italic")
+    table = Table()
     for place, i in enumerate(columns):
         table.add_column(sheet.header[i], width=widths[place], overflow="fold")
     for row in sheet.rows:
         table.add_row(*(row.cells[i] for i in columns), style=row.style, end_section=row.ends)
-    return table
+    yield table
 
 
 def _stacked(sheet: Sheet, keys: list[int]) -> Text:
