@@ -111,7 +111,7 @@ def _keys(sheet: Sheet) -> list[int]:
 
 
 def _table(sheet: Sheet, columns: list[int], least: list[int], width: int, title: str) -> Iterator[Table | Text]:
-    """A title, and a table of some of the columns, the room that is left given to those that can use it, the narrowest first."""
+    """A title, and some of the columns; room that is left goes to those that can use it, the narrowest first."""
     wanted = [max([len(sheet.header[i]), *map(len, sheet.column(i))]) for i in columns]
     widths, room = list(least), width - _needs(least)
     for place in sorted(range(len(columns)), key=lambda place: wanted[place]):
