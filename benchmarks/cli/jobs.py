@@ -8,19 +8,19 @@ from typing import Any
 import jax
 import numpy as np
 
+from implicit_bayes.benchmarks.cli import reports
 from implicit_bayes.benchmarks.common import console as terminal
 from implicit_bayes.benchmarks.common import storage
 from implicit_bayes.benchmarks.common.extras import need
-from implicit_bayes.benchmarks.experiments.registry import EXPERIMENTS
 from implicit_bayes.benchmarks.gap import figures as gap_figures
 from implicit_bayes.benchmarks.predictors.models import each_name, find_models
 from implicit_bayes.benchmarks.report import build as reporting
-from implicit_bayes.benchmarks.report import house
+from implicit_bayes.benchmarks.report import panels
 from implicit_bayes.benchmarks.report.findings import as_csv
 from implicit_bayes.benchmarks.training import progress as training_progress
 from implicit_bayes.benchmarks.training import records as learning
 from implicit_bayes.benchmarks.training import setup as training
-from implicit_bayes.benchmarks.verification import beside, store
+from implicit_bayes.benchmarks.verification import beside, compare_page, store
 from implicit_bayes.benchmarks.verification import figures as drawing
 from implicit_bayes.benchmarks.verification import status_table as table
 from implicit_bayes.benchmarks.verification import tables as screen
@@ -69,6 +69,9 @@ def verify(
             results.append(result)
         if folder is not None:
             written += _store(results[-1], folder)
+    if len(results) > 1 and out is not None:
+        written.append(compare_page.write_index(out, [folder for folder in folders if folder], made_by(None)))
+        written.append(reports.write_report(out))
     if json is not None:
         objects = [store.as_json(result) for result in results]
         storage.write_json(json, objects[0] if len(objects) == 1 else {"compare": objects})
@@ -117,8 +120,8 @@ def _store(result: verification.Verification, folder: Path) -> list[Path]:
     with written_aside(folder / "results.csv") as file:
         file.write(as_csv(list(curves[0]), [list(row.values()) for row in curves]))
     names = ("results.json", "results.nc", "results.csv")
-    written = [*(folder / name for name in names), *house.draw_all(results, folder, drawing.FIGURES)]
-    return [*written, reporting.write_report(folder)]
+    written = [*(folder / name for name in names), *panels.draw_all(results, folder, drawing.FIGURES)]
+    return [*written, reports.write_report(folder)]
 
 
 def train(
@@ -210,16 +213,16 @@ def figures(directory: Path, json: Path | None) -> None:
         written = []
         for name, results in read.items():
             with storage.reading(directory / name):
-                written += house.draw_all(results, directory, stored[name])
+                written += panels.draw_all(results, directory, stored[name])
     if json is not None:
         storage.write_json(json, {"files": [str(path) for path in written]})
     _list(terminal.console(), written)
 
 
 def report(directory: Path, json: Path | None) -> None:
-    """``implicit-bayes report``: the page of a verification or a reproduction."""
+    """``implicit-bayes report``: the page of a verification, a comparison, a gap or a reproduction."""
     storage.check_file(json, "json")
-    written = [reporting.write_report(directory, tuple(EXPERIMENTS))]
+    written = [reports.write_report(directory)]
     if json is not None:
         storage.write_json(json, {"files": [str(path) for path in written]})
     _list(terminal.console(), written)

@@ -12,6 +12,7 @@ from implicit_bayes.benchmarks.common import storage
 from implicit_bayes.benchmarks.common.console import console, progress_bars
 from implicit_bayes.benchmarks.common.extras import need
 from implicit_bayes.benchmarks.common.machine import cores
+from implicit_bayes.benchmarks.experiments import cost
 from implicit_bayes.benchmarks.experiments.base import Experiment, Scale
 from implicit_bayes.benchmarks.experiments.registry import EXPERIMENTS, chosen
 from implicit_bayes.benchmarks.experiments.scales import scale_of
@@ -146,6 +147,19 @@ def show_plan(names: tuple[str, ...], preset: str, seed: int, out: Path, json: P
         trainings = sum(cell.task == "train" for cell in every)
         screen.print(f"{name}: {len(every)} cells, {trainings} of them trainings; {done} stored", soft_wrap=True)
     every = in_order([cell for each in cells.values() for cell in each.values()])
+    took = {row["key"]: float(row["cpu_seconds"]) for row in store.journal()}
+    stored = {cell.key: took.get(cell.key, 0.0) for cell in every if store.has(cell)}
+    seconds, measured = cost.remaining(every, stored)
     if json is not None:
-        storage.write_json(json, {"cells": [to_json(cell) for cell in every]})
-    screen.print(f"together {len(every)} cells ({sum(store.has(cell) for cell in every)} stored)", soft_wrap=True)
+        cells_json = [to_json(cell) for cell in every]
+        storage.write_json(json, {"cells": cells_json, "stored": len(stored), "cpu_seconds_left": seconds})
+    screen.print(f"together {len(every)} cells ({len(stored)} stored)", soft_wrap=True)
+    if len(stored) == len(every):
+        screen.print("nothing is left to compute")
+        return
+    basis = "by the cells that are stored" if measured else "an estimate from their arithmetic, good to a factor of two"
+    screen.print(
+        f"the rest takes about {cost.in_words(seconds)} of CPU time, {cost.in_words(seconds / cores())} with the "
+        f"{cores()} cores here ({basis}); shared out with --scheduler or --slurm, that time by the number of workers",
+        soft_wrap=True,
+    )

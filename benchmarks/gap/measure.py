@@ -22,7 +22,7 @@ from implicit_bayes.benchmarks.gap.probes import Beliefs, Probe, exact_beliefs, 
 from implicit_bayes.benchmarks.gap.scaling_laws import Fit, fit_laws
 from implicit_bayes.benchmarks.predictors.curves import DEFAULT_KS
 from implicit_bayes.benchmarks.predictors.promises import check_promises
-from implicit_bayes.lm.model import LanguageModel, NetworkModel
+from implicit_bayes.lm.model import LanguageModel, ShowsActivations
 from implicit_bayes.simulators.datasets import Documents
 from implicit_bayes.simulators.instances import Instance
 from implicit_bayes.simulators.sampler import sample_documents
@@ -113,7 +113,7 @@ def measure(
     start = progress or (lambda words, total: lambda done: None)
     drawn = fresh_documents(instance, settings.documents, settings.length, settings.seed)
     beliefs = None
-    if any(isinstance(model, NetworkModel) for model in models):
+    if any(isinstance(model, ShowsActivations) for model in models):
         beliefs = exact_beliefs(instance.mixture, drawn.tokens[:, :PREFIX])
     found = [one_model(model, instance, drawn, min(settings.ks), settings.seed, start, beliefs) for model in models]
     advance = start("in-context curves", settings.prompts * len(settings.ks))
@@ -170,9 +170,8 @@ def one_model(
     martingale = martingale_gap(model, mixture, tokens[:few], advance=start(f"{model.name}: martingale", total))
     order = order_variance(model, instance, k, ORDER_PROMPTS, seed) if orders else None
     probes: list[Probe] = []
-    if beliefs is not None and isinstance(model, NetworkModel):
-        config: Any = model.network.config
-        probes = probe(model.network, beliefs, seed, start(f"{model.name}: probes", config.layers))
+    if beliefs is not None and isinstance(model, ShowsActivations):
+        probes = probe(model, beliefs, seed, start(f"{model.name}: probes", 0))
     parameters = int(getattr(model, "parameters", 0))
     return ModelGap(model.name, parameters, documents, loss, laws, implied, martingale, order, probes)
 

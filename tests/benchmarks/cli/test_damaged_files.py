@@ -59,7 +59,7 @@ KINDS = {
     "config.json": ("run", "config.json", ["figures", "DIR"]),
     "weights.npz": ("run", "weights.npz", ["gap", "DIR", "--instance", "printed-counterexample", "--prompts", "0"]),
 }  # fmt: skip
-"""Kind: folder, file, and the command that reads it (the gap stops at ``--prompts 0``, after it has read the weights)."""
+"""Kind: folder, file, and the command that reads it (gap stops at ``--prompts 0``, after it has read the weights)."""
 
 
 def one(kind, seed, stored, tmp_path, capsys):

@@ -19,9 +19,10 @@ numbers = st.one_of(
     st.just("inf [-0.0139, +0.0201]"),
     st.just(""),
 )
+headers = st.sampled_from(["", "k", "θ*, θ", "rate [interval]", "accuracy, % of prompts"])
 tables = st.integers(1, 9).flatmap(
     lambda columns: st.tuples(
-        st.lists(st.sampled_from(["", "k", "θ*, θ", "rate [interval]", "accuracy, % of prompts"]), min_size=columns, max_size=columns),
+        st.lists(headers, min_size=columns, max_size=columns),
         st.lists(st.lists(numbers, min_size=columns, max_size=columns), min_size=1, max_size=4),
     )
 )  # fmt: skip

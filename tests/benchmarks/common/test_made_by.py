@@ -30,8 +30,9 @@ def test_the_command_of_a_result_gives_that_result(tmp_path, monkeypatch):
     """results.json comes out byte for byte, from a path with a blank and a quote, and does not depend on DIR."""
     monkeypatch.chdir(tmp_path)
     save_instance(load_instance("printed-counterexample"), tmp_path / "my 'own' mixture.npz")
-    asked = ["verify", "my 'own' mixture.npz", "--prompts", "7", "--k", "3", "2", "--n", "0", "3", "--documents",
-             "4", "--length", "10", "--epsilon", "0.01", "--model", "bayes", "--model-prompts", "5", "--certify"]  # fmt: skip
+    asked = ["verify", "my 'own' mixture.npz", "--prompts", "7", "--k", "3", "2", "--n", "0", "3",
+             "--documents", "4", "--length", "10", "--epsilon", "0.01", "--model", "bayes", "--model-prompts", "5",
+             "--certify"]  # fmt: skip
     assert cli.run([*asked, "--out", "first", "--json", "x.json"]) == 0
     command = json.loads((tmp_path / "first" / "results.json").read_text())["command"]
     words = shlex.split(with_out(command, "second place"))
