@@ -2,6 +2,7 @@
 outside, or it is harmless."""
 
 import json
+import os
 import resource
 import sys
 import zipfile
@@ -91,7 +92,7 @@ def test_damage_is_refused_in_one_line_or_harmless(kind, stored, tmp_path, capsy
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_thousand_damaged_files_of_every_kind(kind, stored, tmp_path, capsys):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    for seed in range(1000):
+    for seed in range(int(os.environ.get("DAMAGED", "1000"))):
         one(kind, seed, stored, tmp_path, capsys)
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown < 1 << 20, f"{grown / 2**20:.1f} GiB"  # ru_maxrss is in KiB
@@ -177,13 +178,12 @@ def test_a_link_in_the_folder_is_replaced_and_not_followed(stored, tmp_path):
     assert not (folder / "some-points.png").is_symlink()
 
 
-@pytest.mark.parametrize("words", ["<script>alert(1)</script>", '<a href="http://x">y</a>', '<g onload="x()"/>',
-                                   "<foreignObject/>", "<g>"])  # fmt: skip
-def test_a_stored_figure_that_is_more_than_a_drawing_is_refused(words, stored, tmp_path, capsys):
+def test_a_changed_drawing_in_the_folder_does_not_reach_the_page(stored, tmp_path):
     folder = copy(stored / "verify", tmp_path / "dir")
-    drawn = (folder / "curves.svg").read_text()
-    (folder / "curves.svg").write_text(drawn.replace("</svg>", f"{words}</svg>"))
-    assert "curves.svg is no figure of ours" in refused(["report", str(folder)], capsys)
+    for path in folder.glob("*.svg"):
+        path.write_text("<svg><script>alert(1)</script></svg>")
+    assert cli.run(["report", str(folder)]) == 0
+    assert "alert(1)" not in (folder / "report.html").read_text()
 
 
 def test_sizes_are_bounded_before_they_are_allocated(stored, tmp_path, capsys):
