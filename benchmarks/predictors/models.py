@@ -33,6 +33,9 @@ class MixtureModel:
     """A mixture of HMMs as a LanguageModel: exact Bayes, in float64. A row after an impossible prefix is all -inf, no
     law."""
 
+    exact = True
+    """Computed here, so that its answers need no checks."""
+
     def __init__(self, name: str, mixture: MixtureOfHMMs):
         self._name, self.mixture, self.tables = name, mixture, prepare(mixture)
 
