@@ -1,11 +1,13 @@
 """Tables that a person reads on a terminal."""
 
+import io
 from collections.abc import Callable
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from implicit_bayes.benchmarks.common.console import WIDTH, Console
 from implicit_bayes.benchmarks.gap.tables import gap_table
 from implicit_bayes.benchmarks.verification.evaluate import least_room
 from implicit_bayes.benchmarks.verification.verify import BayesLoss, Verification
@@ -22,8 +24,9 @@ def verdict(holds: bool | str) -> str:
 def show(result: Verification, out: Console) -> None:
     """The whole verification as tables."""
     mixture = result.instance.mixture
+    out.print(Text(result.instance.name, "bold"))
     out.print(
-        f"[bold]{result.instance.name}[/bold]: {result.instance.description}\n"
+        f"{result.instance.description}\n"
         f"{mixture.n_concepts} concepts, {mixture.n_states} states, vocabulary {mixture.n_tokens}, "
         f"delimiter token {mixture.delimiter}, seed {result.settings.seed}"
     )
@@ -43,11 +46,16 @@ def show(result: Verification, out: Console) -> None:
             out.print(loss_line(words, loss))
     for row in result.models:
         error = f"± {row.standard_error:.4f}"
-        out.print(
-            f"{row.model}: excess over Bayes on the fresh documents [bold]{row.excess:.4f}[/bold] {error} nats/token"
-        )
+        out.print(f"{row.model}: excess over Bayes on the fresh documents {row.excess:.4f} {error} nats/token")
     if result.gaps:
         out.print(gap_table(result.gaps, "Models against exact Bayes (± one standard error; more with: gap)"))
+
+
+def as_text(result: Verification) -> str:
+    """The tables as plain text, as wide as they need to be."""
+    screen = Console(io.StringIO(), WIDTH)
+    show(result, screen)
+    return screen.file.getvalue().rstrip()  # type: ignore[attr-defined]
 
 
 def assumption_table(result: Verification) -> Table:
@@ -233,6 +241,6 @@ def loss_line(words: str, loss: BayesLoss) -> str:
     """Bayes cross-entropy in words."""
     return (
         f"Bayes cross-entropy on {loss.documents} {words} of {loss.length} tokens: "
-        f"[bold]{loss.cross_entropy:.4f}[/bold] ± {loss.standard_error:.4f} nats/token; "
+        f"{loss.cross_entropy:.4f} ± {loss.standard_error:.4f} nats/token; "
         f"true concept recovered in {loss.recovered} of {loss.documents}"
     )

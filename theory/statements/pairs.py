@@ -129,7 +129,7 @@ def pairs_of(
     starts = np.asarray(starts)
     starts_CxSxH = starts if starts.ndim == 3 else np.broadcast_to(starts, (mixture.n_concepts, *starts.shape))
     return [
-        _pair(mixture, true, s, PromptLaw.of(mixture, true, start, k), rows)
+        _pair(mixture, true, s, PromptLaw.of(mixture, start, true, k), rows)
         for true in true_concepts
         for s, start in enumerate(starts_CxSxH[true])
     ]

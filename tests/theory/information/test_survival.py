@@ -38,7 +38,7 @@ def test_survivors_of_one_delimiter_state_are_enumerated_exactly(seed):
     rng, several = np.random.default_rng(1000 + seed), 0
     for _ in range(70):
         mixture, starts, true, k = random_case(rng)
-        law = PromptLaw.of(mixture, true, starts[0], k)
+        law = PromptLaw.of(mixture, starts[0], true, k)
         found = survivors(mixture, law, mixture.possible_concepts().tolist())
         assert all(not outcome.perhaps for outcome in found)
         assert sum(outcome.probability for outcome in found) == pytest.approx(1, abs=1e-12)
@@ -49,7 +49,7 @@ def test_survivors_of_one_delimiter_state_are_enumerated_exactly(seed):
 
 def test_the_case_where_a_first_example_decides():
     instance = read_instance(CASES / "forbids_some_first_examples.npz")
-    law = PromptLaw.of(instance.mixture, 0, instance.prompt_starts[0, 0], 2)
+    law = PromptLaw.of(instance.mixture, instance.prompt_starts[0, 0], 0, 2)
     found = {o.alive: o.probability for o in survivors(instance.mixture, law, [0, 1])}
     assert found == pytest.approx({frozenset({0}): 0.38, frozenset({0, 1}): 0.62})
 
@@ -63,7 +63,7 @@ def test_with_two_delimiter_states_what_is_not_decided_is_said():
     mute = [*words, *[[0.0, 0.9, 0.0, 0.1, 0.0]] * 2]  # no example starts with word 1
     kernels = [free, split, narrow, mute]
     mixture = MixtureOfHMMs([0.25] * 4, [[0.2] * 5] * 4, kernels, np.eye(4)[[0, 1, 2, 3, 3]], 3)
-    law = PromptLaw.of(mixture, 0, [0.9, 0.0, 0.1, 0.0, 0.0], 2)
+    law = PromptLaw.of(mixture, [0.9, 0.0, 0.1, 0.0, 0.0], 0, 2)
     (found,) = survivors(mixture, law, [0, 1, 2, 3])
     assert found.alive == {0, 1}
     assert found.perhaps == {2}  # after word 2 it is in state 4 and cannot go on with word 0

@@ -98,7 +98,7 @@ def test_each_start_law_has_its_own_limit():
 def test_a_long_prompt_ends_up_in_the_limit():
     """Exact predictor after 400 examples against the limit under the concept that the closed-form rate picks."""
     mixture, restart = regular(shifts=(1, 3, 2), smooth=0.4)
-    law = PromptLaw.of(mixture, 0, 0.7 * restart + 0.3 * np.eye(5)[2], 3)
+    law = PromptLaw.of(mixture, 0.7 * restart + 0.3 * np.eye(5)[2], 0, 3)
     rates = {c: log_likelihood_rate(law, mixture.concept(c)) for c in (1, 2)}
     ends = {0: (0.0, 0.0)} | {c: (rate.low, rate.high) for c, rate in rates.items()}
     assert max(rate.value for rate in rates.values()) < 0
@@ -116,7 +116,7 @@ def test_a_long_prompt_ends_up_in_the_limit():
 def two_delimiter_states(seed):
     kernel = np.random.default_rng(seed).dirichlet(np.ones(5), size=5)
     mixture = MixtureOfHMMs([1.0], kernel[:1], kernel[None], np.eye(4)[[0, 1, 2, 3, 3]], delimiter=3)
-    return mixture, PromptLaw.of(mixture, 0, [0.4, 0.3, 0.3, 0.0, 0.0], 2)
+    return mixture, PromptLaw.of(mixture, [0.4, 0.3, 0.3, 0.0, 0.0], 0, 2)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -160,7 +160,7 @@ def test_ties_within_rounding_are_decided_in_exact_integers(tilt):
         [[0.1, 0.2, first + second, 0.3], [0.2, 0.4, 0.1, 0.3], [0.1, 0.5, 0.1, 0.3], [0.4, 0.2, 0.1, 0.3]]
     )
     mixture = MixtureOfHMMs([1.0], [[0.25] * 4], kernel[None], np.eye(4), delimiter=3)
-    law = PromptLaw.of(mixture, 0, [1.0, 0.0, 0.0, 0.0], 2)
+    law = PromptLaw.of(mixture, [1.0, 0.0, 0.0, 0.0], 0, 2)
     found = limit_risk(mixture, law, [Survivors(1.0, frozenset({0}))], {0: (0.0, 0.0)}, 1)
     assert found.wrong == tuple(map(float, exact_limit(mixture, law).wrong))
 
@@ -170,7 +170,7 @@ def test_an_exact_tie_of_the_limit_law_is_undecided_unless_either_answer_is_righ
     kernel = np.array([[0.1, 0.1, 0.7, 0.1], [0.1, 0.1, 0.7, 0.1], [0.3, 0.3, 0.1, 0.3], [0.25, 0.25, 0.2, 0.3]])
     kernel[2] = [0.3, 0.1 + 0.2, 0.1, 0.3]
     mixture = MixtureOfHMMs([1.0], [[0.25] * 4], kernel[None], np.eye(4), delimiter=3)
-    law = PromptLaw.of(mixture, 0, [0.0, 0.0, 1.0, 0.0], 2)
+    law = PromptLaw.of(mixture, [0.0, 0.0, 1.0, 0.0], 0, 2)
     assert 0.1 + 0.2 != 0.3
     found = limit_risk(mixture, law, [Survivors(1.0, frozenset({0}))], {0: (0.0, 0.0)}, 1)
     exact = exact_limit(mixture, law)
@@ -214,7 +214,7 @@ def test_the_stated_rounding_bounds_the_error_of_the_recursion():
     rng = np.random.default_rng(5)
     for _ in range(40):
         mixture, starts, true, k = random_case(rng)
-        law = PromptLaw.of(mixture, true, starts[0], k)
+        law = PromptLaw.of(mixture, starts[0], true, k)
         x = rng.integers(mixture.n_tokens, size=k - 1)
         exact = answers(*(fractions(p) for p in (law.start, law.hmm.transition, law.hmm.emission)), x, mixture.n_tokens)
         found = example_filter(law, x[None])[1][0, -1]

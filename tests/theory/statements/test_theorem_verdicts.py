@@ -43,7 +43,7 @@ def verdicts(mixture, starts_CxSxH, true_concepts, k, **options):
         row
         for c in true_concepts
         for start in starts_CxSxH[c]
-        for row in check_assumptions(mixture, PromptLaw.of(mixture, c, start, k))
+        for row in check_assumptions(mixture, PromptLaw.of(mixture, start, c, k))
     ]
     found = evaluate_theorems(mixture, starts_CxSxH, true_concepts, k, conditions=rows, assumptions=every, **options)
     return {(row.name, row.version): row for row in found}
@@ -61,7 +61,7 @@ def check_no_false_verdict(rng, count):
     for _ in range(count):
         mixture, starts, true, k = random_case(rng)
         found = verdicts(mixture, np.stack([starts] * mixture.n_concepts), [true], k)
-        limits = [exact_limit(mixture, PromptLaw.of(mixture, true, start, k)) for start in starts]
+        limits = [exact_limit(mixture, PromptLaw.of(mixture, start, true, k)) for start in starts]
         right, wrong = all(e.wrong[1] == 0 for e in limits), any(e.wrong[0] > 0 for e in limits)
         for version in ("printed", "repaired", "sharp"):
             row = found["1", version]
@@ -72,7 +72,7 @@ def check_no_false_verdict(rng, count):
             assert not row.applies or find_concept(mixture, mixture.concept(true)) is not None
             decided += row.conclusion != "undetermined"
         lengths = range(1, k)
-        excess = [[exact_limit(mixture, PromptLaw.of(mixture, true, start, k), m).excess for m in lengths]
+        excess = [[exact_limit(mixture, PromptLaw.of(mixture, start, true, k), m).excess for m in lengths]
                   for start in starts]  # fmt: skip
         low, high = (max(float(np.mean([float(e[end]) for e in each])) for each in excess) for end in (0, 1))
         for version in ("printed", "sharp"):
@@ -135,7 +135,7 @@ def test_one_pair_that_is_wrong_on_a_tenth_is_not_lost_among_nine_that_are_right
     """Ten pairs; pooled, the error of 1% would read as none. The worst pair's interval is reported, and covers."""
     instance = read_instance(CASES / "two_start_laws.npz")
     mixture = instance.mixture
-    good, bad = (PromptLaw.of(mixture, 0, start, 2) for start in instance.prompt_starts[0])
+    good, bad = (PromptLaw.of(mixture, start, 0, 2) for start in instance.prompt_starts[0])
     risk = measure_risk(mixture, [good] * 9 + [bad], prompts=400, seed=0, shots=(64,))
     assert (risk.pairs, risk.prompts) == (10, 40)
     assert risk.error[0].low > 0.5
@@ -149,7 +149,7 @@ def test_the_worst_pairs_interval_covers_the_largest_risk():
     """n = 0: f_0 is a function of x_test, so each pair's error is known. 30 repetitions at level .99: a false alarm in
     one of 2e4 runs of this test at most (three misses or more of 30)."""
     instance = read_instance(CASES / "two_start_laws.npz")
-    laws = [PromptLaw.of(instance.mixture, 0, start, 2) for start in instance.prompt_starts[0]]
+    laws = [PromptLaw.of(instance.mixture, start, 0, 2) for start in instance.prompt_starts[0]]
     exact = max(_zero_shot_error(instance.mixture, law) for law in laws)
     found = [measure_risk(instance.mixture, laws, prompts=60, seed=s, shots=(0,)).error[0] for s in range(30)]
     assert sum(not interval.low <= exact <= interval.high for interval in found) <= 2
@@ -179,7 +179,7 @@ def slow_instance():
     last = [[0.35, 0.35, 0.3], [0.9, 0.05, 0.05]]
     rows = [[[0.36, 0.34, 0.3], *last], [[0.33, 0.37, 0.3], *last]]
     mixture = MixtureOfHMMs([0.01, 0.99], [[0.9, 0.05, 0.05]] * 2, rows, np.eye(3), 2)
-    return mixture, PromptLaw.of(mixture, 0, [1.0, 0.0, 0.0], 2)
+    return mixture, PromptLaw.of(mixture, [1.0, 0.0, 0.0], 0, 2)
 
 
 def conclusion(limits, monkeypatch, error=ANYTHING, estimated=False):

@@ -29,7 +29,7 @@ def verdicts(mixture, starts, true_concepts, k, **options):
         a
         for true in true_concepts
         for s in starts
-        for a in check_assumptions(mixture, PromptLaw.of(mixture, true, s, k))
+        for a in check_assumptions(mixture, PromptLaw.of(mixture, s, true, k))
     ]
     options = {"prompts": 60, "shots": (0, 16, 64), **options}
     found = evaluate_theorems(
@@ -146,7 +146,7 @@ def test_b_of_the_printed_theorem_3_holds_what_is_not_shown_to_be_outside():
     """A pair of which Condition 1 is undetermined is in B and its thresholds bound the risk; one that holds is not."""
     mixture, start = near_equal()
     rows = check_conditions(mixture, start[None], 0, 4)
-    every = check_assumptions(mixture, PromptLaw.of(mixture, 0, start, 4))
+    every = check_assumptions(mixture, PromptLaw.of(mixture, start, 0, 4))
     bounds = {}
     for verdict in (True, "undetermined", False):
         found = evaluate_theorems(
@@ -184,7 +184,7 @@ def test_impossible_prompts_count_as_errors():
     """Under both concepts the delimiter never follows a word, so S_n is impossible for n >= 1."""
     kernel = [[0.5, 0.5, 0.0], [0.9, 0.1, 0.0], [0.4, 0.3, 0.3]]
     mixture = MixtureOfHMMs([0.5, 0.5], [[0.4, 0.3, 0.3]] * 2, [kernel, kernel], np.eye(3), delimiter=2)
-    risk = measure_risk(mixture, [PromptLaw.of(mixture, 0, [0.5, 0.5, 0.0], 2)], prompts=40, seed=0, shots=(0, 4))
+    risk = measure_risk(mixture, [PromptLaw.of(mixture, [0.5, 0.5, 0.0], 0, 2)], prompts=40, seed=0, shots=(0, 4))
     assert risk.undefined == (0.0, 1.0)
     assert risk.error[1].value == 1.0
     found = verdicts(mixture, np.array([0.5, 0.5, 0.0]), [0], 2, shots=(0, 4))
@@ -211,7 +211,7 @@ def test_example_filter_agrees_with_the_filter(instance):
 def test_sampled_prompts_have_the_layout_and_the_law_of_prompts():
     """Delimiters after every example; examples against enumeration by chi-square, p > 1e-4 (15 cells at most)."""
     mixture, _ = regular()
-    law = PromptLaw.of(mixture, 0, [0.5, 0.5, 0.0, 0.0, 0.0], 2)
+    law = PromptLaw.of(mixture, [0.5, 0.5, 0.0, 0.0, 0.0], 0, 2)
     tokens = sample_prompts(law, 500, 3, np.random.default_rng(0))
     assert tokens.shape == (500, law.test_position(3))
     assert (tokens[:, 2::3] == 4).all()
