@@ -90,6 +90,13 @@ Qed.
 Lemma sum_pos l f x : (forall y, In y l -> 0 <= f y) -> In x l -> 0 < f x -> 0 < sum l f.
 Proof. intros P I Q. pose proof (sum_ge_term l f x P I). lra. Qed.
 
+Lemma sum_pos_inv l f : 0 < sum l f -> exists x, In x l /\ 0 < f x.
+Proof.
+  induction l as [| x l IH]; simpl; intros P; [lra |].
+  destruct (Rlt_le_dec 0 (f x)) as [Q | Q]; [exists x; auto |].
+  destruct IH as (y & I & Q'); [lra | exists y; auto].
+Qed.
+
 Lemma sum_filter (keep : A -> bool) l f :
   Σ x ∈ l, (if keep x then f x else 0) = sum (filter keep l) f.
 Proof.
