@@ -66,15 +66,16 @@ Lemma hmm_valid : is_HMM (hmm P).
 Proof. rewrite a4. apply star_valid. Qed.
 
 (** Some state emits the delimiter, so D is not empty. *)
-Lemma D_count : 0 < INR (length (delimiter_states m)).
+Lemma D_nonempty : exists d, In d (delimiter_states m).
 Proof.
   destruct valid as (_ & _ & DT). destruct (c6_bound _ _ _ _ _ _ star_bounds delim DT) as (h & L & E).
-  assert (P6 := c6_pos _ _ _ _ _ _ star_bounds).
-  rewrite (a1 true h true_below L) in E.
-  apply lt_0_INR. destruct (delimiter_states m) as [| d l] eqn:Q; [| simpl; lia].
-  exfalso. assert (I : In h (delimiter_states m)).
-  { apply filter_In. split; [now apply in_below |]. destruct (delimiter_state m h); [reflexivity | lra]. }
-  rewrite Q in I. destruct I.
+  assert (P6 := c6_pos _ _ _ _ _ _ star_bounds). rewrite (a1 true h true_below L) in E.
+  exists h. apply filter_In. split; [now apply in_below |]. destruct (delimiter_state m h); [reflexivity | lra].
+Qed.
+
+Lemma D_count : 0 < INR (length (delimiter_states m)).
+Proof.
+  destruct D_nonempty as (d & I). apply lt_0_INR. destruct (delimiter_states m); [destruct I | simpl; lia].
 Qed.
 
 Lemma K_denominator : 0 < INR (length (delimiter_states m)) * c1 * (c5 * c6) ^ (k - 1).
