@@ -66,6 +66,51 @@ Proof.
   - intros i [<- | I]; [auto |]. specialize (F i I). lra.
 Qed.
 
+(** ** Ratios of two laws, one of which explains the examples better on average *)
+
+Section SmallMoment.
+Context {H V : nat} (P : PromptLaw H V).
+Hypothesis valid_hmm : is_HMM (hmm P).
+Hypothesis valid_start : law H (start P).
+
+(** If a ratio is 0 on some possible example, or its mean logarithm is negative, some moment of it is below 1. *)
+Lemma small_moment (ratio : list nat -> R) :
+  (forall O, possible_example P O -> 0 <= ratio O) ->
+  (exists O, possible_example P O /\ ratio O = 0) \/ expect_example P (fun O => ln (ratio O)) < 0 ->
+  exists s, 0 < s <= 1 /\ expect_example P (fun O => power (ratio O) s) < 1.
+Proof.
+  intros N COND.
+  set (q := fun O => if Rlt_dec 0 (ratio O) then p_prompt P O else 0).
+  set (g := fun s => Σ O ∈ words V (example_length P), q O * exp (s * ln (ratio O))).
+  assert (E : forall s, g s = expect_example P (fun O => power (ratio O) s)).
+  { intros s. apply sum_ext. intros O _. unfold q, power, Rpower. destruct Rlt_dec; ring. }
+  assert (total : Σ O ∈ words V (example_length P), p_prompt P O = 1).
+  { unfold p_prompt. rewrite words_total by auto. apply valid_start. }
+  assert (PN := p_prompt_word_nonneg P valid_hmm valid_start (example_length P)).
+  assert (S : exists s, 0 < s <= 1 /\ g s < 1).
+  2:{ destruct S as (s & S & G). exists s. split; auto. now rewrite <- E. }
+  apply below_1_after_0 with (slope := Σ O ∈ words V (example_length P), q O * ln (ratio O));
+    [apply derive_exponentials |].
+  assert (G0 : g 0 = Σ O ∈ words V (example_length P), q O).
+  { unfold g. apply sum_ext. intros O _. rewrite Rmult_0_l, exp_0. ring. }
+  rewrite G0.
+  assert (Q1 : forall O, In O (words V (example_length P)) -> 0 <= p_prompt P O - q O).
+  { intros O I. unfold q. specialize (PN O I). destruct Rlt_dec; lra. }
+  (* either some possible example has ratio 0 ... *)
+  destruct (Rlt_le_dec (Σ O ∈ words V (example_length P), q O) 1) as [L | L]; [now left |]. right.
+  assert (QP : forall O, In O (words V (example_length P)) -> q O = p_prompt P O).
+  { intros O I. pose proof (sum_ge_term _ (fun O => p_prompt P O - q O) O Q1 I) as G.
+    rewrite sum_minus in G. specialize (Q1 O I). simpl in *.
+    change (sum (words V (example_length P)) (p_prompt P) = 1) in total.
+    change (1 <= sum (words V (example_length P)) q) in L. lra. }
+  split; [rewrite <- total; now apply sum_ext |].
+  destruct COND as [(O & [I PO] & Z) | NEG].
+  - exfalso. specialize (QP O I). unfold q in QP. rewrite Z in QP. destruct Rlt_dec; lra.
+  - eapply Rle_lt_trans; [| exact NEG]. right. apply sum_ext. intros O I. now rewrite QP.
+Qed.
+
+End SmallMoment.
+
 Section Rates.
 Context {C H V : nat} (m : MixtureOfHMMs C H V) (P : PromptLaw H V).
 Variable true : nat.
@@ -95,57 +140,36 @@ Proof.
   intros L OC RC. pose proof (hmm_valid m P true valid true_below a4) as VH.
   assert (VC : is_HMM (concept m c)) by now apply valid.
   pose proof (B_pos m true c1 c5 c6 rho star_bounds c c2 R_theta OC) as BP.
-  set (b := fun O => ln (B c2 R_theta) + ln (ratio c O)).
-  set (q := fun O => if Rlt_dec 0 (ratio c O) then p_prompt P O else 0).
-  set (g := fun s => Σ O ∈ words V k, q O * exp (s * b O)).
-  assert (E : forall s, g s = power (B c2 R_theta) s * moment c s).
-  { intros s. unfold g, Moments.moment, expect_example. rewrite <- sum_scale. apply sum_ext. intros O _. unfold q, b.
-    destruct (Rlt_dec 0 (ratio c O)) as [Q | Q].
-    - rewrite !power_pos by auto. unfold Rpower. rewrite Rmult_plus_distr_l, exp_plus. ring.
-    - unfold power at 2. destruct (Rlt_dec 0 (ratio c O)); [tauto |]. ring. }
-  assert (total : Σ O ∈ words V k, p_prompt P O = 1).
-  { unfold p_prompt. rewrite words_total by auto. apply valid_start. }
-  assert (RP : forall O, possible_example P O -> 0 < probability (concept m c) O -> 0 < ratio c O).
-  { intros O I Q. apply Rdiv_lt_0_compat; auto. }
-  assert (Q1 : forall O, In O (words V k) -> q O <= p_prompt P O).
-  { intros O I. unfold q. pose proof (p_prompt_word_nonneg P VH valid_start _ _ I). destruct Rlt_dec; lra. }
-  assert (S : exists s, 0 < s <= 1 /\ g s < 1).
-  2:{ destruct S as (s & S & G). exists s. split; auto. now rewrite <- E. }
-  apply below_1_after_0 with (slope := Σ O ∈ words V k, q O * b O); [apply derive_exponentials |].
-  assert (G0 : g 0 = Σ O ∈ words V k, q O).
-  { unfold g. apply sum_ext. intros O _. rewrite Rmult_0_l, exp_0. ring. }
-  rewrite G0. destruct RC as [(O & I & Z) | RC].
-  - (* an example that theta forbids *)
-    left. rewrite <- total. apply Rminus_gt_0_lt. rewrite <- sum_minus.
-    apply sum_pos with (x := O); [| apply I |].
-    + intros w J. specialize (Q1 w J). lra.
-    + unfold q, Moments.ratio. rewrite Z. unfold Rdiv. rewrite Rmult_0_l. destruct Rlt_dec; [lra |].
-      destruct I. lra.
-  - destruct (forbids_or_allows P (concept m c) VC) as [(O & I & Z) | A].
-    + left. rewrite <- total. apply Rminus_gt_0_lt. rewrite <- sum_minus.
-      apply sum_pos with (x := O); [| apply I |].
-      * intros w J. specialize (Q1 w J). lra.
-      * unfold q, Moments.ratio. rewrite Z. unfold Rdiv. rewrite Rmult_0_l. destruct Rlt_dec; [lra |].
-        destruct I. lra.
-    + right. assert (QP : forall O, In O (words V k) -> q O = p_prompt P O).
-      { intros O I. unfold q. destruct (Rlt_dec 0 (ratio c O)) as [Q | Q]; [reflexivity |].
-        destruct (p_prompt_word_nonneg P VH valid_start _ _ I) as [R | R]; [| auto].
-        exfalso. apply Q, RP; [split | apply A]; auto. }
-      split; [rewrite <- total; now apply sum_ext |].
-      assert (SL : Σ O ∈ words V k, q O * b O
-                   = ln (B c2 R_theta) + (KL_words P star k - KL_words P (concept m c) k)).
-      { unfold KL_words. rewrite <- sum_minus, <- (Rmult_1_r (ln _)), <- total, <- sum_scale, <- sum_plus.
-        apply sum_ext. intros O I. rewrite QP by auto.
-        destruct (p_prompt_word_nonneg P VH valid_start _ _ I) as [R | R]; [| rewrite <- R; ring].
-        assert (PT : 0 < probability (concept m c) O) by auto.
-        assert (PS : 0 < probability star O) by (apply star_possible; split; auto).
-        unfold b, Moments.ratio. rewrite !ln_div by auto. ring. }
-      rewrite SL. rewrite (chain_rule P (concept m c)) in RC by auto.
-      assert (LB : ln (B c2 R_theta) = ln (c2 / c1) + ln (R_theta / rho)).
-      { pose proof (c1_pos _ _ _ _ _ _ star_bounds). pose proof (rho_pos _ _ _ _ _ _ star_bounds).
-        pose proof (c2_pos _ _ _ _ OC). pose proof (R_pos _ _ _ _ OC).
-        rewrite <- ln_mult by now apply Rdiv_lt_0_compat. f_equal. unfold Moments.B. field. lra. }
-      rewrite LB. lra.
+  assert (RN : forall O, possible_example P O -> 0 <= ratio c O).
+  { intros O I. apply Rmult_le_pos; [| left; now apply Rinv_0_lt_compat, star_possible].
+    apply (probability_word_nonneg (concept m c) VC k), I. }
+  destruct (small_moment P VH valid_start (fun O => B c2 R_theta * ratio c O)) as (s & S & G).
+  - intros O I. apply Rmult_le_pos; [lra | auto].
+  - assert (F : forbids P (concept m c) -> exists O, possible_example P O /\ B c2 R_theta * ratio c O = 0).
+    { intros (O & I & Z). exists O. split; auto. unfold Moments.ratio. rewrite Z. unfold Rdiv. ring. }
+    destruct RC as [FB | RC]; [left; auto |].
+    destruct (forbids_or_allows P (concept m c) VC) as [FB | A]; [left; auto | right].
+    assert (total : Σ O ∈ words V k, p_prompt P O = 1).
+    { unfold p_prompt. rewrite words_total by auto. apply valid_start. }
+    assert (SL : expect_example P (fun O => ln (B c2 R_theta * ratio c O))
+                 = ln (B c2 R_theta) + (KL_words P star k - KL_words P (concept m c) k)).
+    { unfold KL_words, expect_example.
+      rewrite <- sum_minus, <- (Rmult_1_r (ln (B c2 R_theta))), <- total, <- sum_scale, <- sum_plus.
+      apply sum_ext. intros O I.
+      destruct (p_prompt_word_nonneg P VH valid_start _ _ I) as [R | R]; [| rewrite <- R; ring].
+      assert (PT : 0 < probability (concept m c) O) by auto.
+      assert (PS : 0 < probability star O) by (apply star_possible; split; auto).
+      unfold Moments.ratio. rewrite ln_mult by (auto; now apply Rdiv_lt_0_compat).
+      rewrite !ln_div by auto. ring. }
+    rewrite SL. rewrite (chain_rule P (concept m c)) in RC by auto.
+    assert (LB : ln (B c2 R_theta) = ln (c2 / c1) + ln (R_theta / rho)).
+    { pose proof (c1_pos _ _ _ _ _ _ star_bounds). pose proof (rho_pos _ _ _ _ _ _ star_bounds).
+      pose proof (c2_pos _ _ _ _ OC). pose proof (R_pos _ _ _ _ OC).
+      rewrite <- ln_mult by now apply Rdiv_lt_0_compat. f_equal. unfold Moments.B. field. lra. }
+    rewrite LB. lra.
+  - exists s. split; auto. unfold Moments.moment. rewrite <- expect_example_scale.
+    erewrite expect_example_ext; [exact G | auto | auto |].
+    intros O I. simpl. rewrite power_mult; auto; lra.
 Qed.
 
 (** The posterior forgets every wrong concept geometrically, for every test example x. *)

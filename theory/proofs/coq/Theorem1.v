@@ -192,18 +192,16 @@ Proof.
     apply (star_leads O S x y gamma); auto.
 Qed.
 
-(** ** The theorem *)
-
-Theorem repaired_theorem_1 (c2 R_theta : nat -> R) f y_test :
-  (forall c, In c (others C true) -> other_constants m (concept m c) (c2 c) (R_theta c)) ->
-  (forall c, In c (others C true) -> repaired_condition m P true c c1 rho (c2 c) (R_theta c)) ->
+(** Where the posterior of theta_star tends to 1, the repaired Lemma 1 turns it into correct answers. *)
+Theorem concentration_suffices f y_test A r :
+  0 <= r < 1 ->
+  (forall n x, (1 <= n)%nat -> In x (words V (k - 1)) ->
+    expect_examples P n (fun S => 1 - posterior m true (prompt delim S x)) <= A * r ^ n) ->
   (forall x, In x (words V (k - 1)) -> 0 < p_prompt P x -> lemma_1_condition x) ->
   is_predictor f -> is_target y_test ->
-  exists A r, 0 <= r < 1 /\ forall n, (1 <= n)%nat -> error f y_test n <= A * r ^ n.
+  exists A', forall n, (1 <= n)%nat -> error f y_test n <= A' * r ^ n.
 Proof.
-  intros OC RC LC FP FT. pose proof (hmm_valid m P true valid true_below a4) as VH.
-  destruct (posterior_concentrates m P true valid valid_start a1 true_below a4 prior_true k_pos c1 c5 c6 rho
-    star_bounds star_possible c2 R_theta OC RC) as (A & r & NA & RR & POST).
+  intros RR POST LC FP FT. pose proof (hmm_valid m P true valid true_below a4) as VH.
   assert (G : forall l, (forall x, In x l -> In x (words V (k - 1))) -> exists A', forall n, (1 <= n)%nat ->
     Σ x ∈ l, p_prompt P x * expect_examples P n (fun S => if Nat.eq_dec (f S x) (y_test x) then 0 else 1) <= A' * r ^ n).
   { induction l as [| x l IH]; intros E; [exists 0; simpl; intros; lra |].
@@ -216,7 +214,22 @@ Proof.
       eapply Rle_trans; [now apply B |]. apply Rmult_le_compat_l; [| now apply POST].
       apply Rmult_le_pos; [lra | left; now apply Rinv_0_lt_compat].
     - exists A'. intros n N. simpl. rewrite <- Q. specialize (F n N). lra. }
-  destruct (G (words V (k - 1)) (fun x I => I)) as (A' & F). exists A', r. split; auto.
+  exact (G (words V (k - 1)) (fun x I => I)).
+Qed.
+
+(** ** The theorem *)
+
+Theorem repaired_theorem_1 (c2 R_theta : nat -> R) f y_test :
+  (forall c, In c (others C true) -> other_constants m (concept m c) (c2 c) (R_theta c)) ->
+  (forall c, In c (others C true) -> repaired_condition m P true c c1 rho (c2 c) (R_theta c)) ->
+  (forall x, In x (words V (k - 1)) -> 0 < p_prompt P x -> lemma_1_condition x) ->
+  is_predictor f -> is_target y_test ->
+  exists A r, 0 <= r < 1 /\ forall n, (1 <= n)%nat -> error f y_test n <= A * r ^ n.
+Proof.
+  intros OC RC LC FP FT.
+  destruct (posterior_concentrates m P true valid valid_start a1 true_below a4 prior_true k_pos c1 c5 c6 rho
+    star_bounds star_possible c2 R_theta OC RC) as (A & r & NA & RR & POST).
+  destruct (concentration_suffices f y_test A r RR POST LC FP FT) as (A' & F). now exists A', r.
 Qed.
 
 (** The error is a probability, and it tends to 0. *)
