@@ -49,6 +49,12 @@ Proof.
   rewrite !power_pos by lra. now apply Rle_Rpower_l.
 Qed.
 
+Lemma ln_product {A} (l : list A) f : (forall x, In x l -> 0 < f x) -> ln (product l f) = Σ x ∈ l, ln (f x).
+Proof.
+  induction l as [| x l IH]; simpl; intros E; [apply ln_1 |].
+  rewrite ln_mult by (auto; apply product_pos; auto). rewrite IH; auto.
+Qed.
+
 (** min(1, r) <= r^s for 0 <= s <= 1. *)
 Lemma min_le_power v r s : 0 <= s <= 1 -> 0 <= r -> v <= 1 -> v <= r -> v <= power r s.
 Proof.
@@ -138,6 +144,47 @@ Lemma expect_examples_1 n : expect_examples P n (fun _ => 1) = 1.
 Proof.
   induction n as [| n IH]; simpl; [reflexivity |].
   rewrite (expect_example_ext _ (fun _ => 1)) by (intros; apply IH). apply expect_example_1.
+Qed.
+
+(** Sums and constants. *)
+Lemma expect_example_plus f g :
+  expect_example P (fun O => f O + g O) = expect_example P f + expect_example P g.
+Proof. unfold expect_example. rewrite <- sum_plus. apply sum_ext. intros w _. ring. Qed.
+
+Lemma expect_example_const a : expect_example P (fun _ => a) = a.
+Proof.
+  transitivity (expect_example P (fun _ => a * 1)).
+  - apply expect_example_ext. intros. ring.
+  - rewrite expect_example_scale, expect_example_1. ring.
+Qed.
+
+Lemma expect_examples_ext n f g :
+  (forall S, length S = n -> Forall possible_example S -> f S = g S) ->
+  expect_examples P n f = expect_examples P n g.
+Proof. intros E. apply Rle_antisym; apply expect_examples_le; intros S L F; rewrite (E S L F); lra. Qed.
+
+Lemma expect_examples_plus n f g :
+  expect_examples P n (fun S => f S + g S) = expect_examples P n f + expect_examples P n g.
+Proof.
+  revert f g. induction n as [| n IH]; simpl; intros f g; [reflexivity |].
+  rewrite <- expect_example_plus. apply expect_example_ext. intros O _. apply IH.
+Qed.
+
+Lemma expect_examples_const n a : expect_examples P n (fun _ => a) = a.
+Proof.
+  induction n as [| n IH]; simpl; [reflexivity |].
+  rewrite (expect_example_ext _ (fun _ => a)) by (intros; apply IH). apply expect_example_const.
+Qed.
+
+(** The expectation of a sum over n examples is n times that of one. *)
+Lemma expect_examples_total n f : expect_examples P n (fun S => Σ O ∈ S, f O) = INR n * expect_example P f.
+Proof.
+  induction n as [| n IH]; [simpl; ring |].
+  change (expect_examples P (S n) (fun S => Σ O ∈ S, f O))
+    with (expect_example P (fun O => expect_examples P n (fun S => f O + Σ O ∈ S, f O))).
+  rewrite (expect_example_ext _ (fun O => f O + INR n * expect_example P f)).
+  - rewrite expect_example_plus, expect_example_const, S_INR. ring.
+  - intros O _. rewrite expect_examples_plus, expect_examples_const, IH. reflexivity.
 Qed.
 
 End Expectations.
