@@ -20,6 +20,23 @@ Definition leads (V : nat) (p : nat -> R) (y : nat) (delta : R) : Prop :=
 Definition is_argmax (V : nat) (p : nat -> R) (y : nat) : Prop :=
   (y < V)%nat /\ forall y', (y' < V)%nat -> p y' <= p y.
 
+(** The first argmax, as a function. *)
+Fixpoint argmax (V : nat) (p : nat -> R) : nat :=
+  match V with
+  | 0%nat => 0%nat
+  | S y => if Rlt_dec (p (argmax y p)) (p y) then y else argmax y p
+  end.
+
+Lemma argmax_is_argmax V p : (0 < V)%nat -> is_argmax V p (argmax V p).
+Proof.
+  destruct V as [| n]; [lia | intros _]. induction n as [| n IH].
+  - simpl. destruct Rlt_dec; (split; [lia | intros y L; replace y with 0%nat by lia; lra]).
+  - destruct IH as [L A]. change (argmax (S (S n)) p) with
+      (if Rlt_dec (p (argmax (S n) p)) (p (S n)) then S n else argmax (S n) p).
+    destruct Rlt_dec as [G | G]; (split; [lia |]); intros y Ly;
+      (destruct (Nat.eq_dec y (S n)) as [-> | NE]; [lra |]); specialize (A y ltac:(lia)); lra.
+Qed.
+
 Section Lemma1.
 Context {H V : nat} (theta : HMM H V).
 

@@ -190,6 +190,17 @@ Proof.
   - unfold odds. apply Rmult_le_compat_l; [auto |]. apply Rinv_le_contravar; lra.
 Qed.
 
+Lemma posterior_le_1 w : @tokens V w -> 0 < probability star w -> posterior m true w <= 1.
+Proof.
+  intros T Q. destruct valid as (LP & HM & _).
+  assert (J : 0 < joint m true w) by now apply Rmult_lt_0_compat.
+  assert (G : joint m true w <= evidence m w).
+  { apply (sum_ge_term (below C) (fun c => joint m c w)); [| now apply in_below].
+    intros c I. apply in_below in I. apply Rmult_le_pos; [now apply LP |]. apply probability_nonneg; auto. }
+  unfold posterior. apply Rmult_le_reg_r with (evidence m w); [lra |].
+  unfold Rdiv. rewrite Rmult_assoc, Rinv_l by lra. lra.
+Qed.
+
 (** F1. Constants of theta_c: [c2 c] and [R_theta c]; its exponent: [s c]. *)
 Theorem moment_bound (c2 R_theta s : nat -> R) n x :
   (forall c, In c (others C true) -> other_constants m (concept m c) (c2 c) (R_theta c)) ->

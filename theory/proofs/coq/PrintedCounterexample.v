@@ -4,7 +4,8 @@
 
 From Coq Require Import Reals List Lia Lra Arith.
 From Interval Require Import Tactic.
-From IB Require Import Sums Models Forward Assembled Expectations Moments Information Lemma1 Printed Tables PrintedTables.
+From IB Require Import Sums Models Forward Assembled Expectations Moments Information Lemma1 Rates
+  Theorem1 Sharp Misled Printed Tables PrintedTables.
 Import ListNotations.
 Open Scope R_scope.
 
@@ -130,4 +131,111 @@ Qed.
 Lemma condition_1 : Condition_1 mixture P 0 (199/10000) (3001/10000) (1/5) (1/5) (1/5).
 Proof.
   intros c [<- | []]. right. rewrite KL_sum_value. values. apply Rlt_gt. interval.
+Qed.
+
+(** Every hypothesis of the printed Theorem 1 holds. *)
+Theorem printed_hypotheses_hold : printed_hypotheses mixture P 0.
+Proof.
+  split; [apply valid |]. split; [apply valid_start |]. split; [cbn; lia |].
+  exists (199/10000), (3001/10000), (1/5), (1/5), (1/1000), (1/2), (1/5).
+  exact (conj a1 (conj a2 (conj a3 (conj a4 (conj a5 condition_1))))).
+Qed.
+
+(** ** And yet the rate is positive: the posterior goes to the wrong concept *)
+
+Lemma segment_value c o o' : (c < 2)%nat -> (o < 4)%nat -> (o' < 4)%nat ->
+  segment mixture 3 c [o; o']
+  = transition (concept mixture c) 3 o * (transition (concept mixture c) o o' * transition (concept mixture c) o' 3).
+Proof. intros. apply (identity_three (concept mixture c)); auto; [now apply identity | now apply valid_concept]. Qed.
+
+Lemma rate_value base c : (base < 2)%nat -> (c < 2)%nat ->
+  rate mixture P 3 base c = Σ o ∈ below 3, Σ o' ∈ below 4, start P o * transition concept_0 o o'
+    * ln (transition (concept mixture c) 3 o * (transition (concept mixture c) o o' * transition (concept mixture c) o' 3)
+          / (transition (concept mixture base) 3 o
+             * (transition (concept mixture base) o o' * transition (concept mixture base) o' 3))).
+Proof.
+  intros Lb Lc. unfold rate, expect_example. change (example_length P) with 2%nat. rewrite two_tokens.
+  transitivity (Σ o ∈ below 4, Σ o' ∈ below 4, start P o * transition concept_0 o o'
+    * ln (transition (concept mixture c) 3 o * (transition (concept mixture c) o o' * transition (concept mixture c) o' 3)
+          / (transition (concept mixture base) 3 o
+             * (transition (concept mixture base) o o' * transition (concept mixture base) o' 3)))).
+  - apply sum_ext. intros o I. apply in_below in I. apply sum_ext. intros o' I'. apply in_below in I'.
+    unfold segment_ratio. rewrite p_prompt_two, !segment_value by auto. reflexivity.
+  - cbv [below seq sum]. replace (start P 3%nat) with 0 by reflexivity. rewrite !Rmult_0_l. ring.
+Qed.
+
+(** lim r_n(theta) > 0 (about 2.0041 nats an example). *)
+Theorem rate_is_positive : rate mixture P 3 0 1 > 2.
+Proof. rewrite rate_value by lia. values. apply Rlt_gt. interval. Qed.
+
+Lemma rate_reversed : rate mixture P 3 1 0 < 0.
+Proof. rewrite rate_value by lia. values. interval. Qed.
+
+(** At x_test = a theta_star answers b, and theta answers c. *)
+Lemma answer_of_star : leads 4 (p_prompt_next P [0%nat]) 1 (1956/10000).
+Proof.
+  assert (N : 0 < start P 0) by (values; lra).
+  split; [lia |]. every; intros NE; try lia; rewrite !p_prompt_after by (auto; lia); values; lra.
+Qed.
+
+Lemma answer_of_theta :
+  leads 4 (next_from (concept mixture 1) (transition (concept mixture 1) 3) [0%nat]) 2 (1/10).
+Proof.
+  assert (E : forall y, (y < 4)%nat ->
+    next_from (concept mixture 1) (transition (concept mixture 1) 3) [0%nat] y = transition concept_1 0 y).
+  { intros y L. unfold next_from. simpl app.
+    rewrite identity_two, identity_one; try lia; try apply (identity 1); try apply valid_concept; try lia.
+    values. field. }
+  split; [lia |]. every; intros NE; try lia; rewrite !E by lia; values; lra.
+Qed.
+
+Lemma wrong_possible O : possible_example P O -> 0 < first_segment mixture 1 O /\ 0 < segment mixture 3 1 O.
+Proof.
+  intros [I _]. revert O I. change (example_length P) with 2%nat. every_word.
+  all: split; [unfold first_segment, probability | unfold segment]; cbn [app delimiter mixture];
+    rewrite identity_three; try lia; try apply (identity 1); try apply valid_concept; try lia; values; lra.
+Qed.
+
+(** The conclusion of the printed Theorem 1 is false here: for every predictor (whatever its tie-breaking) the error
+    stays above .94 minus something geometrically small. *)
+Theorem printed_theorem_1_fails f y_test :
+  is_predictor mixture P f -> is_target P y_test ->
+  (exists A r, 0 <= r < 1 /\ forall n, (1 <= n)%nat -> 94/100 - A * r ^ n <= error P f y_test n)
+  /\ ~ Lim_seq.is_lim_seq (error P f y_test) (Rbar.Finite 0).
+Proof.
+  intros FP FT.
+  assert (PX : p_prompt P [0%nat] = 94/100) by (rewrite p_prompt_one by lia; values; lra).
+  assert (X : In [0%nat] (words 4 (example_length P - 1))) by (cbn; auto).
+  assert (Y : y_test [0%nat] <> 2%nat).
+  { intros E. destruct (FT [0%nat] X ltac:(lra)) as [_ A]. rewrite E in A. specialize (A 1%nat ltac:(lia)).
+    destruct answer_of_star as [_ LEAD]. specialize (LEAD 2%nat ltac:(lia) ltac:(lia)). lra. }
+  assert (VH : is_HMM (hmm P)) by (apply (valid_concept 0); lia).
+  assert (PR : 0 < prior mixture 1) by (values; lra).
+  assert (K1 : (1 <= example_length P)%nat) by (cbn; lia).
+  assert (RATES : forall c, In c (others 2 1) ->
+    (exists O, possible_example P O /\ segment mixture 3 c O = 0) \/ rate mixture P 3 1 c < 0).
+  { intros c [<- | []]. right. apply rate_reversed. }
+  assert (LAST : 0 < last_segment_probability mixture 3 1 [0%nat]).
+  { unfold last_segment_probability. rewrite identity_one; try lia; try apply (identity 1); try apply valid_concept; try lia.
+    values. lra. }
+  rewrite <- PX. split.
+  - apply (misled mixture P 3 1 D_is_d valid a1 ltac:(lia) PR valid_start VH K1 wrong_possible RATES [0%nat] 2 (1/10)
+      X LAST ltac:(lra) answer_of_theta f y_test FP); auto. rewrite PX. lra.
+  - apply (error_does_not_vanish mixture P 3 1 D_is_d valid a1 ltac:(lia) PR valid_start VH K1 wrong_possible RATES
+      [0%nat] 2 (1/10) X LAST ltac:(lra) answer_of_theta f y_test FP); auto. rewrite PX. lra.
+Qed.
+
+(** So the printed Theorem 1 is not a theorem. *)
+Theorem printed_theorem_1_is_false :
+  ~ (forall C H V (m : MixtureOfHMMs C H V) (P : PromptLaw H V) true f y_test,
+       printed_hypotheses m P true -> is_predictor m P f -> is_target P y_test ->
+       Lim_seq.is_lim_seq (error P f y_test) (Rbar.Finite 0)).
+Proof.
+  intros CLAIM.
+  set (f := fun S x => argmax 4 (predictive mixture (prompt (delimiter mixture) S x))).
+  set (y_test := fun x => argmax 4 (p_prompt_next P x)).
+  assert (FP : is_predictor mixture P f) by (intros S x _ _ _; apply argmax_is_argmax; lia).
+  assert (FT : is_target P y_test) by (intros x _ _; apply argmax_is_argmax; lia).
+  destruct (printed_theorem_1_fails f y_test FP FT) as [_ N]. apply N.
+  exact (CLAIM 2%nat 4%nat 4%nat mixture P 0%nat f y_test printed_hypotheses_hold FP FT).
 Qed.

@@ -56,3 +56,8 @@ Lemma identity_two {H V} (theta : HMM H V) a o o' :
   identity_emission theta -> is_HMM theta -> (o < H)%nat -> (o' < H)%nat ->
   probability_from theta a [o; o'] = a o * transition theta o o'.
 Proof. intros E valid L L'. rewrite identity_cons, identity_one by auto. ring. Qed.
+
+Lemma identity_three {H V} (theta : HMM H V) a o o' o'' :
+  identity_emission theta -> is_HMM theta -> (o < H)%nat -> (o' < H)%nat -> (o'' < H)%nat ->
+  probability_from theta a [o; o'; o''] = a o * (transition theta o o' * transition theta o' o'').
+Proof. intros E valid L L' L''. rewrite identity_cons, identity_two by auto. ring. Qed.

@@ -178,14 +178,7 @@ Proof.
   destruct (Nat.eq_dec (f (O :: S) x) (y_test x)) as [E | NE].
   - apply Rmult_le_pos.
     + apply Rmult_le_pos; [lra | left; now apply Rinv_0_lt_compat].
-    + assert (Q : posterior m true (prompt delim (O :: S) x) <= 1); [| lra].
-      pose proof valid as (LP & HM & _).
-      assert (J : 0 < joint m true (prompt delim (O :: S) x)) by now apply Rmult_lt_0_compat.
-      unfold posterior. assert (G : joint m true (prompt delim (O :: S) x) <= evidence m (prompt delim (O :: S) x)).
-      { apply (sum_ge_term (below C) (fun c => joint m c (prompt delim (O :: S) x))); [| now apply in_below].
-        intros c Ic. apply in_below in Ic. apply Rmult_le_pos; [now apply LP |]. apply probability_nonneg; auto. }
-      apply Rmult_le_reg_r with (evidence m (prompt delim (O :: S) x)); [lra |].
-      unfold Rdiv. rewrite Rmult_assoc, Rinv_l by lra. lra.
+    + pose proof (posterior_le_1 m true valid true_below prior_true _ TW PS). lra.
   - destruct (FP (O :: S) x F ltac:(discriminate) I) as [LF AF].
     assert (Ly : (y < V)%nat) by apply LEAD. rewrite YT in NE.
     apply (wrong_needs_mass _ y (f (O :: S) x)); auto.
