@@ -3,7 +3,7 @@
     Four states that are the tokens a, b, c, d; D = {d}; k = 2; prior 1/2, 1/2. *)
 
 From Coq Require Import Reals List Lia Lra Arith.
-From Interval Require Import Tactic.
+From IB Require Import Logarithms.
 From IB Require Import Sums Models Forward Assembled Expectations Moments Information Lemma1 Rates
   Theorem1 Sharp Misled Printed Tables PrintedTables.
 Import ListNotations.
@@ -130,7 +130,7 @@ Qed.
 
 Lemma condition_1 : Condition_1 mixture P 0 (199/10000) (3001/10000) (1/5) (1/5) (1/5).
 Proof.
-  intros c [<- | []]. right. rewrite KL_sum_value. values. apply Rlt_gt. interval.
+  intros c [<- | []]. right. rewrite KL_sum_value. values. apply Rlt_gt. logarithms.
 Qed.
 
 (** Every hypothesis of the printed Theorem 1 holds. *)
@@ -166,10 +166,10 @@ Qed.
 
 (** lim r_n(theta) > 0 (about 2.0041 nats an example). *)
 Theorem rate_is_positive : rate mixture P 3 0 1 > 2.
-Proof. rewrite rate_value by lia. values. apply Rlt_gt. interval. Qed.
+Proof. rewrite rate_value by lia. values. apply Rlt_gt. logarithms. Qed.
 
 Lemma rate_reversed : rate mixture P 3 1 0 < 0.
-Proof. rewrite rate_value by lia. values. interval. Qed.
+Proof. rewrite rate_value by lia. values. logarithms. Qed.
 
 (** At x_test = a theta_star answers b, and theta answers c. *)
 Lemma answer_of_star : leads 4 (p_prompt_next P [0%nat]) 1 (1956/10000).
