@@ -61,3 +61,38 @@ Lemma identity_three {H V} (theta : HMM H V) a o o' o'' :
   identity_emission theta -> is_HMM theta -> (o < H)%nat -> (o' < H)%nat -> (o'' < H)%nat ->
   probability_from theta a [o; o'; o''] = a o * (transition theta o o' * transition theta o' o'').
 Proof. intros E valid L L' L''. rewrite identity_cons, identity_two by auto. ring. Qed.
+
+(** With deterministic emission a state h emits [token_of h]; the states that emit o are [emitters o]. *)
+Section Deterministic.
+Context {H V : nat} (theta : HMM H V) (token_of : nat -> nat).
+Definition deterministic : Prop :=
+  forall h o, (h < H)%nat -> emission theta h o = if (token_of h =? o)%nat then 1 else 0.
+Definition emitters (o : nat) : list nat := filter (fun h => (token_of h =? o)%nat) (below H).
+Hypothesis known : deterministic.
+Hypothesis valid : is_HMM theta.
+
+Lemma deterministic_cons a o w :
+  probability_from theta a (o :: w) = Σ h ∈ emitters o, a h * probability_from theta (transition theta h) w.
+Proof.
+  rewrite <- probability_from_mixture.
+  change (probability_from theta a (o :: w)) with (probability_from theta (step theta a o) w).
+  apply probability_from_ext. intros i _. unfold step, emitters. rewrite <- sum_filter.
+  apply sum_ext. intros h I. apply in_below in I. rewrite known by auto. destruct (token_of h =? o)%nat; ring.
+Qed.
+
+Lemma deterministic_one a o : probability_from theta a [o] = Σ h ∈ emitters o, a h.
+Proof.
+  rewrite deterministic_cons. apply sum_ext. intros h I. apply filter_In in I. destruct I as [I _].
+  apply in_below in I. unfold probability_from. simpl. rewrite (transition_total theta valid) by auto. ring.
+Qed.
+
+Lemma deterministic_two a o o' :
+  probability_from theta a [o; o'] = Σ h ∈ emitters o, a h * Σ h' ∈ emitters o', transition theta h h'.
+Proof. rewrite deterministic_cons. apply sum_ext. intros h _. now rewrite deterministic_one. Qed.
+
+Lemma deterministic_three a o o' o'' :
+  probability_from theta a [o; o'; o'']
+  = Σ h ∈ emitters o, a h * Σ h' ∈ emitters o', transition theta h h' * Σ h'' ∈ emitters o'', transition theta h' h''.
+Proof. rewrite deterministic_cons. apply sum_ext. intros h _. now rewrite deterministic_two. Qed.
+
+End Deterministic.
