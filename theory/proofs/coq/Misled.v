@@ -6,7 +6,7 @@
 
 From Coq Require Import Reals List Lia Lra Arith.
 From Coquelicot Require Import Rbar Rcomplements Lim_seq.
-From IB Require Import Sums Models Forward Assembled Expectations Moments Information Lemma1 Rates Theorem1 Sharp.
+From IB Require Import Sums Models Forward Assembled Expectations Moments Information Lemma1 Rates Answers Sharp.
 Import ListNotations.
 Open Scope R_scope.
 
@@ -68,7 +68,8 @@ Theorem misled f y_test :
 Proof.
   intros FP PX NE. pose proof x_tokens as XT.
   destruct (sharp_concentrates m P d one_delimiter_state valid a1 wrong wrong_below prior_wrong valid_start valid_hmm
-    k_pos wrong_possible x rates x_tokens x_possible) as (A & r & RR & POST).
+    k_pos wrong_possible rates) as (r & RR & ALL).
+  destruct (ALL x x_tokens x_possible) as (A & POST).
   exists (p_prompt P x * ((1 + gamma) / gamma * A)), r. split; auto. intros n N.
   set (missed := fun x S => if Nat.eq_dec (f S x) (y_test x) then 0 else 1).
   (* the error is at least that at this x *)

@@ -5,7 +5,7 @@
 From Coq Require Import Reals List Lia Lra Arith.
 From IB Require Import Logarithms.
 From IB Require Import Sums Models Forward Assembled Expectations Moments Information Lemma1 Rates
-  Theorem1 Sharp Misled Printed Tables PrintedTables.
+  Answers Sharp Misled Printed Tables PrintedTables.
 Import ListNotations.
 Open Scope R_scope.
 

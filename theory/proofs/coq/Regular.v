@@ -6,7 +6,7 @@ From Coq Require Import Reals List Lia Lra Arith.
 From Coquelicot Require Import Rcomplements.
 From IB Require Import Logarithms.
 From IB Require Import Sums Models Forward Assembled Expectations Moments Information Lemma1 Rates
-  Theorem1 Tables RegularTables.
+  Answers Theorem1 Tables RegularTables.
 Import ListNotations.
 Open Scope R_scope.
 
@@ -162,16 +162,17 @@ Qed.
 
 (** ** So the repaired Theorem 1 applies: f_n is right in the limit, whichever concept is the true one *)
 
-Theorem regular_learns t f y_test :
-  (t < 5)%nat -> is_predictor mixture (prompt_law t) f -> is_target (prompt_law t) y_test ->
-  exists A r, 0 <= r < 1 /\ forall n, (1 <= n)%nat -> error (prompt_law t) f y_test n <= A * r ^ n.
+Theorem regular_meets_the_hypotheses t : (t < 5)%nat -> repaired_hypotheses mixture (prompt_law t) t.
 Proof.
-  intros Lt FP FT.
-  assert (PR : 0 < prior mixture t) by (clear -Lt; revert t Lt; every; values; lra).
+  intros Lt.
+  assert (PR : 0 < prior mixture t) by (revert t Lt; every; values; lra).
   assert (K1 : (1 <= example_length (prompt_law t))%nat) by (cbn; lia).
-  apply (repaired_theorem_1 mixture (prompt_law t) t valid (valid_start t) a1 Lt eq_refl PR K1 _ _ _ _ (star_bounds t Lt)
-    (possible t Lt t) (fun _ => 1/10) (fun _ => 4) f y_test); auto.
-  - intros c I. apply other_bounds. now apply in_others in I.
-  - intros c I. now apply condition.
-  - intros x I Q. now apply lemma_1.
+  exists (1/10), (3/400), 1, (4/10). split.
+  - refine (conj valid (conj (valid_start t) (conj K1 (conj a1 (conj Lt (conj eq_refl (conj PR
+      (conj (star_bounds t Lt) (conj (possible t Lt t) _))))))))).
+    intros x I Q. now apply lemma_1.
+  - intros c I. exists (1/10), 4. split; [apply other_bounds; now apply in_others in I | now apply condition].
 Qed.
+
+Theorem regular_learns t : (t < 5)%nat -> learns mixture (prompt_law t).
+Proof. intros Lt. exact (repaired_theorem_1 _ _ t (regular_meets_the_hypotheses t Lt)). Qed.

@@ -170,13 +170,13 @@ Qed.
 
 (** ** A negative rate for every other concept: the posterior concentrates on [base] *)
 
-Theorem sharp_concentrates x :
+Theorem sharp_concentrates :
   (forall c, In c (others C base) -> (exists O, possible_example P O /\ segment c O = 0) \/ rate c < 0) ->
-  @tokens V x -> 0 < last_segment_probability base x ->
-  exists A r, 0 <= r < 1 /\ forall n, (1 <= n)%nat ->
+  exists r, 0 <= r < 1 /\ forall x, @tokens V x -> 0 < last_segment_probability base x ->
+  exists A, forall n, (1 <= n)%nat ->
     expect_examples P n (fun S => 1 - posterior m base (prompt delim S x)) <= A * r ^ n.
 Proof.
-  intros NEG T Q.
+  intros NEG.
   destruct (finite_choice (others C base)
     (fun c s => 0 <= s <= 1 /\ expect_example P (fun O => power (segment_ratio c O) s) < 1)) as (s0 & F).
   { intros c I. pose proof I as J. apply in_others in J. destruct J as [L _].
@@ -191,18 +191,19 @@ Proof.
   assert (SE : forall c, In c (others C base) -> s c = s0 c).
   { intros c I. destruct (F c I) as [[? ?] _]. unfold s. rewrite Rmax_right, Rmin_right; lra. }
   set (M := fun c => expect_example P (fun O => power (segment_ratio c O) (s c))).
-  set (A := fun c => power (prior m c / prior m base) (s c)
-                     * expect_example P (fun O => power (first_ratio c O) (s c)) * power (last_ratio c x) (s c)).
   assert (EN : forall (f : list nat -> R) t, 0 <= expect_example P (fun O => power (f O) t)).
   { intros f t. apply sum_nonneg. intros O I.
     apply Rmult_le_pos; [apply (p_prompt_word_nonneg P valid_hmm valid_start _ _ I) | apply power_nonneg]. }
-  assert (AN : forall c, 0 <= A c).
-  { intros c. unfold A. repeat apply Rmult_le_pos; auto using power_nonneg. }
   destruct (finite_max (others C base) M) as (r & RR & MAX).
   { intros c I. unfold M. rewrite (SE c I). apply F, I. }
   (* r > 0, so that r^(n-1) is r^n / r *)
   set (r' := (1 + r) / 2). assert (R' : 0 < r' < 1 /\ r <= r') by (unfold r'; lra).
-  exists (Σ c ∈ others C base, A c / r'), r'. split; [lra |]. intros n N.
+  exists r'. split; [lra |]. intros x T Q.
+  set (A := fun c => power (prior m c / prior m base) (s c)
+                     * expect_example P (fun O => power (first_ratio c O) (s c)) * power (last_ratio c x) (s c)).
+  assert (AN : forall c, 0 <= A c).
+  { intros c. unfold A. repeat apply Rmult_le_pos; auto using power_nonneg. }
+  exists (Σ c ∈ others C base, A c / r'). intros n N.
   destruct n as [| n]; [lia |].
   apply Rle_trans with (expect_examples P (S n) (fun S => Σ c ∈ others C base, power (odds m base c (prompt delim S x)) (s c))).
   - apply expect_examples_le; auto. intros S LS G. destruct S as [| O S]; [discriminate |].
