@@ -23,7 +23,8 @@ SURFACE = {
     *("MixtureOfHMMsDistribution", "as_distribution", "generative_program"),
     *("from_dynamax", "from_hmmlearn", "from_pomegranate", "to_dynamax", "to_hmmlearn", "to_pomegranate"),
     *("Instance", "load_instance", "save_instance", "sample_documents", "sample_prompts"),
-    *("LanguageModel", "NetworkModel", "TorchModel", "HuggingFaceModel", "train"),
+    *("LanguageModel", "NetworkModel", "TorchModel", "HuggingFaceModel", "find_model", "train"),
+    *("verify", "Verification", "gap", "Gap"),
 }
 """A name that goes, comes or is renamed is a decision for the changelog, not an accident."""
 
@@ -57,7 +58,9 @@ def installed(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     build = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(folder), "."]
     copy = tmp_path_factory.mktemp("source")
-    listed = subprocess.run(["git", "ls-files", "-zco", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        ["git", "ls-files", "-zco", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     for name in filter(None, listed.split("\0")):
         source, target = ROOT / name, copy / name
         target.parent.mkdir(parents=True, exist_ok=True)

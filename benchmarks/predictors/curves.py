@@ -11,6 +11,7 @@ import jax
 import numpy as np
 import xarray as xr
 
+from implicit_bayes.benchmarks.predictors.promises import answer
 from implicit_bayes.benchmarks.predictors.prompt_aware import prompt_aware, started_mixture
 from implicit_bayes.lm.model import LanguageModel
 from implicit_bayes.simulators.datasets import Prompts
@@ -93,7 +94,7 @@ def in_context_curves(
             size = min(CHUNK, prompts - begin)
             draw = jax.random.fold_in(jax.random.fold_in(key, k), begin)
             batch = sample_prompts(
-                instance.mixture, instance.prompt_starts, draw, CHUNK, k, max(ns), instance.true_concepts
+                instance.mixture, instance.prompt_starts, draw, CHUNK, k, max(ns), true_concepts=instance.true_concepts
             )
             truth_PxNxV, answers = references_of.answers(batch, k, ns)
             label_PxN = truth_PxNxV.argmax(-1)
@@ -147,7 +148,7 @@ class References:
 def ask(model: LanguageModel, tokens_PxT: np.ndarray, k: int, ns: Sequence[int]) -> Answers:
     """A language model's answers to the same prompts; a row of -inf only is no law."""
     at = [prefix_length(k, n) for n in ns]
-    log_q_PxNxV = model.log_probabilities(tokens_PxT[:, : max(at)])[:, at]
+    log_q_PxNxV = answer(model, tokens_PxT[:, : max(at)])[:, at]
     return Answers(np.exp(log_q_PxNxV, dtype=np.float64), np.isfinite(log_q_PxNxV).any(-1))
 
 

@@ -30,7 +30,7 @@ def mixture(initial=STARTS, transition=KERNELS, emission=None, prior=(0.5, 0.5))
 
 
 def reports(m: MixtureOfHMMs, start=PROMPT_START, k=2, concept=0):
-    return {row.name: row for row in check_assumptions(m, PromptLaw.of(m, concept, start, k))}
+    return {row.name: row for row in check_assumptions(m, PromptLaw.of(m, start, concept, k))}
 
 
 def test_printed_counterexample_satisfies_all_five():
@@ -86,7 +86,7 @@ def test_a3_fails_at_once_where_tv_reaches_a_quarter():
 
 def test_a3_is_undetermined_beyond_the_budget():
     m = mixture()
-    rows = check_assumptions(m, PromptLaw.of(m, 0, PROMPT_START, 9), budget=3)
+    rows = check_assumptions(m, PromptLaw.of(m, PROMPT_START, 0, 9), budget=3)
     assert rows[2].holds == "undetermined"
 
 
@@ -140,9 +140,9 @@ def test_distinct_rows_are_numpys_also_where_their_sums_meet(collide, values):
 
 def test_worst_case_prefers_failure_then_least_room():
     m = mixture()
-    fine = check_assumptions(m, PromptLaw.of(m, 0, PROMPT_START, 2))
-    tight = check_assumptions(m, PromptLaw.of(m, 0, np.array([0.93, 0.04, 0.03, 0.0]), 2))
-    bad = check_assumptions(m, PromptLaw.of(m, 0, np.array([0.0, 0.5, 0.5, 0.0]), 2))
+    fine = check_assumptions(m, PromptLaw.of(m, PROMPT_START, 0, 2))
+    tight = check_assumptions(m, PromptLaw.of(m, np.array([0.93, 0.04, 0.03, 0.0]), 0, 2))
+    bad = check_assumptions(m, PromptLaw.of(m, np.array([0.0, 0.5, 0.5, 0.0]), 0, 2))
     merged = worst_case([fine, bad, tight], ["fine", "bad", "tight"])
     assert merged[2].holds is False
     assert merged[2].witness.startswith("bad: ")

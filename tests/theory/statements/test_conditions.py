@@ -153,10 +153,10 @@ def test_the_binding_start_law_has_the_smallest_margin():
     table = condition_table(mixture, starts, 1, [2, 4])
     assert [(c.k, c.concept) for c in table] == [(2, 0), (2, 2), (4, 0), (4, 2)]
     for found in table:
-        sums = [kl_sum(PromptLaw.of(mixture, 1, s, found.k), mixture.concept(found.concept)).value for s in starts]
+        sums = [kl_sum(PromptLaw.of(mixture, s, 1, found.k), mixture.concept(found.concept)).value for s in starts]
         assert found.prompt_start == int(np.argmin(sums))
         assert found.kl_sum == pytest.approx(min(sums), abs=1e-12)
-        prompt = PromptLaw.of(mixture, 1, starts[found.prompt_start], found.k)
+        prompt = PromptLaw.of(mixture, starts[found.prompt_start], 1, found.k)
         assert found.start_kl == pytest.approx(kl_sum(prompt, mixture.concept(1)).value, abs=1e-12)
         assert found.rate == pytest.approx(log_likelihood_rate(prompt, mixture.concept(found.concept)).value, abs=1e-12)
 
@@ -234,3 +234,13 @@ def test_bad_input():
         check_conditions(mixture, starts, 3, 2)
     with pytest.raises(ModelError, match="at least one"):
         condition_table(mixture, starts, 0, [])
+
+
+def test_critical_k_takes_one_concept_or_several_and_refuses_nonsense():
+    case = printed_theorem_1()
+    starts = np.asarray(case.prompt.start)[None]
+    assert critical_k(case.mixture, starts, 0, [2, 3]) == critical_k(case.mixture, starts, [0], [2, 3])
+    for concepts, ks, words in (([0], [0], "k: 0 is below 2"), ([], [2], "true_concepts"), ([0], [], "at least one"),
+                                ([0], 3, "a list")):  # fmt: skip
+        with pytest.raises(ModelError, match=words):
+            critical_k(case.mixture, starts, concepts, ks)
