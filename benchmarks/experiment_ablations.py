@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import xarray as xr
 
 from benchmarks.cells import Cell
+from benchmarks.differences import clear
 from benchmarks.experiment import (
     Experiment,
     Scale,
     accuracy,
-    clear,
     context,
     curve,
     excesses,
@@ -17,7 +17,6 @@ from benchmarks.experiment import (
     listed,
     model_names,
     shown,
-    signed,
     trained,
 )
 from benchmarks.findings import Axes, Findings, Picture, Point, Table
@@ -70,13 +69,13 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
             for name in (str(p) for p in data.predictor.values if str(p) != "exact"):
                 before, after = accuracy(data, name, k, first), accuracy(data, name, k, last)
                 over = f"{taught[name]:.3f}" if name in taught else "–"
-                gained = signed(*gain(data, name, k, first, last))
-                rows.append((k, words, shown(name), before.words, after.words, gained, over))
+                gained = gain(data, name, k, first, last)
+                rows.append((k, words, shown(name), before.words, after.words, gained.words, over))
         pictures.append(_picture(scale, k, tuple(points)))
     left, summary = _left(scale, results, max(scale.ks))
-    header = ("k", "documents", "predictor", f"n = {first}, %", f"n = {last}, %", "difference, same prompts",
-              "excess over Bayes, nats")  # fmt: skip
-    table = Table(f"Accuracy at n = {first} and n = {last}, ± one standard error", header, tuple(rows))
+    header = ("k", "documents", "predictor", f"n = {first}, % of prompts", f"n = {last}, % of prompts",
+              "difference, same prompts", "excess over Bayes, nats")  # fmt: skip
+    table = Table(f"Accuracy at n = {first} and n = {last} [95% interval]", header, tuple(rows))
     paper = (
         "No in-context learning after a single concept, after random tokens, or of unseen concepts; worse without "
         "persistence."

@@ -12,8 +12,8 @@ import numpy as np
 import xarray as xr
 
 from benchmarks.cells import Cell
+from benchmarks.differences import LEAST
 from benchmarks.experiment import (
-    LEAST,
     Experiment,
     Scale,
     accuracy,
