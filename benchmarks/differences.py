@@ -32,14 +32,14 @@ class Difference(NamedTuple):
     """Second less first, in percentage points.
 
     points: the difference; nan where fewer than LEAST prompts bear on it.   low, high: its 95% interval.
-    p_value: of the exact test of no difference (1 where there is none).   count: prompts (of the smaller sample).
+    p_value: of the exact test of no difference (1 where there is none).   prompts: of the smaller sample.
     """
 
     points: float
     low: float
     high: float
     p_value: float
-    count: int
+    prompts: int
 
     @property
     def clear(self) -> bool:
@@ -86,7 +86,7 @@ def paired(first_P: np.ndarray, second_P: np.ndarray) -> Difference:
     first, second = first_P[answered] > 0, second_P[answered] > 0
     count = int(answered.sum())
     if count < LEAST:
-        return NONE._replace(count=count)
+        return NONE._replace(prompts=count)
     both, lost, won = (int(x.sum()) for x in (first & second, first & ~second, ~first & second))
     low, high = paired_difference(both, lost, won, count - both - lost - won)
     p_value = float(stats.binomtest(won, won + lost).pvalue) if won + lost else 1.0

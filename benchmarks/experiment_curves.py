@@ -72,7 +72,7 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
             for name in (str(p) for p in data.predictor.values):
                 before, after = accuracy(data, name, k, first), accuracy(data, name, k, last)
                 gained = gain(data, name, k, first, last)
-                rows.append((vocabulary, k, shown(name), before.words, after.words, gained.words, gained.count))
+                rows.append((vocabulary, k, shown(name), before.words, after.words, gained.words, gained.prompts))
         if vocabulary == 50:
             points += published_points(scale.ks, scale.ns)
         pictures.append(_picture(scale, vocabulary, tuple(points), _taught(results, vocabulary)))

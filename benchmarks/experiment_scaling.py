@@ -48,7 +48,7 @@ def cells(scale: Scale) -> dict[str, Cell]:
 
 
 def published_losses(bayes: float) -> list[tuple[str, float, float, float, float]]:
-    """(label, parameters, excess, accuracy, half width of its 95% interval) of the paper's models; excess from its rounded losses."""
+    """(label, parameters, excess, accuracy, half width of its 95% interval); excess from the paper's rounded losses."""
     stored = json.loads((resources.files("benchmarks") / "published.json").read_text(encoding="utf-8"))
     names = {"transformer_4_layers": "Transformer, 4 layers", "transformer_12_layers": "Transformer, 12 layers",
              "transformer_16_layers": "Transformer, 16 layers", "lstm_6_layers": "LSTM"}  # fmt: skip
@@ -62,7 +62,7 @@ def published_losses(bayes: float) -> list[tuple[str, float, float, float, float
 class Equal(NamedTuple):
     """Two trainings at the least excess that both reach.
 
-    points: of accuracy between them, with its 95% interval low, high.   clear: whether it is told from 0 at level CLEAR.
+    points: of accuracy between them, with its 95% interval low, high.   clear: whether told from 0 at level CLEAR.
     excess: where, nats a token.   Interval and verdict hold however the two depend on each other.
     """
 
@@ -136,8 +136,8 @@ def last_hundredths(runs: Mapping[str, xr.Dataset], results: Mapping[str, xr.Dat
             share, after = float(data.accuracy.values[-1]), accuracy(results["shipped"], name, k, n)
             prompts, hundredths = int(data.attrs["prompts"]), 100 * (begin - end)
             gained = unpaired((round(share * prompts), prompts), (after.right, after.prompts))
-            each = (value / hundredths for value in (gained.points, gained.low, gained.high))
-            found.append(Slope(label, *each, begin, end))
+            points, low, high = (value / hundredths for value in (gained.points, gained.low, gained.high))
+            found.append(Slope(label, points, low, high, begin, end))
     return found
 
 

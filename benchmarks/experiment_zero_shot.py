@@ -46,7 +46,7 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
         for name in (str(p) for p in data.predictor.values):
             ends = (accuracy(data, name, k, n).words for n in (0, one, last))
             after = gain(data, name, k, 0, one)
-            rows.append((k, shown(name), *ends, after.words, after.count))
+            rows.append((k, shown(name), *ends, after.words, after.prompts))
             gains.setdefault("models" if name in model_names(data) else name, []).append(after)
     verdict, summary = _words(scale, results, gains)
     taught = ", ".join(f"{label} {excess:.2f}" for label, excess in excesses(results, "train").items())

@@ -84,8 +84,8 @@ def paired_difference(
     trials = both + first_only + second_only + neither
     (p1, l1, u1), (p2, l2, u2) = (_share(each, trials, level) for each in (both + first_only, both + second_only))
     margins = (both + first_only) * (second_only + neither) * (both + second_only) * (first_only + neither)
-    cross = both * neither - first_only * second_only
-    cross = max(cross - trials / 2, 0.0) if cross > 0 else float(cross)
+    cross = float(both * neither - first_only * second_only)
+    cross = max(cross - trials / 2, 0.0) if cross > 0 else cross
     phi = cross / math.sqrt(margins) if margins else 0.0
 
     def root(x: float, y: float) -> float:
