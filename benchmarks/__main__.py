@@ -1,6 +1,6 @@
-"""``python -m benchmarks`` is the console script ``implicit-bayes``."""
+"""``python -m implicit_bayes`` is the console script ``implicit-bayes``."""
 
-from benchmarks.cli import main
+from implicit_bayes.benchmarks.cli.commands import main
 
 if __name__ == "__main__":
     main()

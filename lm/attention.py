@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from lm.layers import drop
+from implicit_bayes.lm.layers import drop
 
 BASE = 1000.0
 """Wave lengths of the rotary positions run from 2 pi to 2 pi BASE tokens."""

@@ -18,8 +18,8 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from simulators.atomic import written_aside
-from theory.checks import ModelError
+from implicit_bayes.simulators.atomic import written_aside
+from implicit_bayes.theory.objects.checks import ModelError
 
 DIGEST = "digest.json"
 KEPT = 2

@@ -6,11 +6,11 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from lm.schedule import Plan
-from simulators.released import released_documents
-from simulators.sampler import sample_documents
-from theory import MixtureOfHMMs
-from theory.checks import ModelError
+from implicit_bayes.lm.schedule import Plan
+from implicit_bayes.simulators.released import released_documents
+from implicit_bayes.simulators.sampler import sample_documents
+from implicit_bayes.theory import MixtureOfHMMs
+from implicit_bayes.theory.objects.checks import ModelError
 
 SHELF = 1 << 17
 """Tokens drawn at once; the batches of a shelf are its rows in order."""

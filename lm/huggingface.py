@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Float64, Int
 
-from theory.checks import ModelError
+from implicit_bayes.theory.objects.checks import ModelError
 
 ROWS = 1 << 14
 """Positions whose logits are worked out together."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from theory.checks import ModelError
+from implicit_bayes.theory.objects.checks import ModelError
 
 
 @contextmanager

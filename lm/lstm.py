@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from lm.layers import Dense, drop, look_up, split
-from lm.recurrence import recur
+from implicit_bayes.lm.layers import Dense, drop, look_up, split
+from implicit_bayes.lm.recurrence import recur
 
 
 class LSTMConfig(NamedTuple):

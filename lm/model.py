@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32, Int
 
-from lm.lstm import LSTM
-from lm.transformer import Transformer
+from implicit_bayes.lm.lstm import LSTM
+from implicit_bayes.lm.transformer import Transformer
 
 ROWS = 1 << 12
 """Positions whose logits are worked out together, about: so few that their activations stay in the cache."""

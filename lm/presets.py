@@ -8,12 +8,12 @@ Source: Xie et al. 2022, appendix F, for the ``paper-*`` ones.
 
 from typing import NamedTuple
 
-from lm.lstm import LSTMConfig
-from lm.optimiser import OptimiserConfig
-from lm.run import NetworkConfig
-from lm.schedule import Phase, Schedule
-from lm.transformer import TransformerConfig
-from theory.checks import ModelError
+from implicit_bayes.lm.lstm import LSTMConfig
+from implicit_bayes.lm.optimiser import OptimiserConfig
+from implicit_bayes.lm.run import NetworkConfig
+from implicit_bayes.lm.schedule import Phase, Schedule
+from implicit_bayes.lm.transformer import TransformerConfig
+from implicit_bayes.theory.objects.checks import ModelError
 
 RELEASED_TOKENS = 10_240_000
 """Of the released training documents: one epoch."""

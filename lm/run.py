@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 import jax
 
-from lm.lstm import LSTM, LSTMConfig
-from lm.optimiser import OptimiserConfig
-from lm.schedule import Phase, Schedule
-from lm.transformer import Transformer, TransformerConfig
-from simulators.atomic import written_aside
-from theory.checks import ModelError
+from implicit_bayes.lm.lstm import LSTM, LSTMConfig
+from implicit_bayes.lm.optimiser import OptimiserConfig
+from implicit_bayes.lm.schedule import Phase, Schedule
+from implicit_bayes.lm.transformer import Transformer, TransformerConfig
+from implicit_bayes.simulators.atomic import written_aside
+from implicit_bayes.theory.objects.checks import ModelError
 
 ARCHITECTURES = {"lstm": LSTMConfig, "transformer": TransformerConfig}
 NetworkConfig = LSTMConfig | TransformerConfig

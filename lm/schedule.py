@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from theory.checks import ModelError
+from implicit_bayes.theory.objects.checks import ModelError
 
 
 class Phase(NamedTuple):

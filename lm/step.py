@@ -13,7 +13,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int
 
-from lm.optimiser import OptimiserConfig, optimiser
+from implicit_bayes.lm.optimiser import OptimiserConfig, optimiser
 
 AXIS = "data"
 Network = Any

@@ -19,18 +19,18 @@ import jax
 import numpy as np
 import threadpoolctl
 
-from lm.checkpoints import CheckpointError, load_latest, save, steps_of
-from lm.data import Batches, fresh_batches, released_batches
-from lm.lock import locked
-from lm.lstm import LSTM
-from lm.run import RunConfig, draw_network, read_config, write_config
-from lm.schedule import Plan, plan
-from lm.step import State, make_mesh, make_step, replicate, shard, start
-from lm.transformer import Transformer
-from lm.weights import write_weights
-from simulators.atomic import written_aside
-from simulators.instance import Instance
-from theory.checks import ModelError
+from implicit_bayes.lm.checkpoints import CheckpointError, load_latest, save, steps_of
+from implicit_bayes.lm.data import Batches, fresh_batches, released_batches
+from implicit_bayes.lm.lock import locked
+from implicit_bayes.lm.lstm import LSTM
+from implicit_bayes.lm.run import RunConfig, draw_network, read_config, write_config
+from implicit_bayes.lm.schedule import Plan, plan
+from implicit_bayes.lm.step import State, make_mesh, make_step, replicate, shard, start
+from implicit_bayes.lm.transformer import Transformer
+from implicit_bayes.lm.weights import write_weights
+from implicit_bayes.simulators.atomic import written_aside
+from implicit_bayes.simulators.instance import Instance
+from implicit_bayes.theory.objects.checks import ModelError
 
 Network = LSTM | Transformer
 Evaluate = Callable[[Network], Mapping[str, Any]]

@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from lm.attention import attend
-from lm.layers import Dense, LayerNorm, RMSNorm, drop, look_up, split
+from implicit_bayes.lm.attention import attend
+from implicit_bayes.lm.layers import Dense, LayerNorm, RMSNorm, drop, look_up, split
 
 
 class TransformerConfig(NamedTuple):

@@ -9,12 +9,12 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from lm.checkpoints import CheckpointError, flatten, unflatten
-from lm.lstm import LSTM
-from lm.run import RunConfig, draw_network, from_json, to_json
-from lm.transformer import Transformer
-from simulators.atomic import written_aside
-from theory.checks import ModelError
+from implicit_bayes.lm.checkpoints import CheckpointError, flatten, unflatten
+from implicit_bayes.lm.lstm import LSTM
+from implicit_bayes.lm.run import RunConfig, draw_network, from_json, to_json
+from implicit_bayes.lm.transformer import Transformer
+from implicit_bayes.simulators.atomic import written_aside
+from implicit_bayes.theory.objects.checks import ModelError
 
 CONFIG = "config"
 

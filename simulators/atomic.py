@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from theory.checks import ModelError
+from implicit_bayes.theory.objects.checks import ModelError
 
 
 @contextmanager

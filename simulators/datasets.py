@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from theory.checks import ModelError
-from theory.models import as_token
+from implicit_bayes.theory.objects.checks import ModelError
+from implicit_bayes.theory.objects.models import as_token
 
 
 class Documents(NamedTuple):

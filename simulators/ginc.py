@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from simulators.datasets import as_count
-from theory.checks import ModelError
-from theory.models import MixtureOfHMMs
+from implicit_bayes.simulators.datasets import as_count
+from implicit_bayes.theory.objects.checks import ModelError
+from implicit_bayes.theory.objects.models import MixtureOfHMMs
 
 ENTITIES = 10
 PROPERTIES = 10

@@ -4,9 +4,9 @@ from typing import Any
 
 import equinox as eqx
 
-from theory.checks import ModelError, as_float64, check_shape, check_simplex
-from theory.models import MixtureOfHMMs, as_token
-from theory.types import Array
+from implicit_bayes.theory.objects.checks import ModelError, as_float64, check_shape, check_simplex
+from implicit_bayes.theory.objects.models import MixtureOfHMMs, as_token
+from implicit_bayes.theory.objects.types import Array
 
 
 class Instance(eqx.Module):

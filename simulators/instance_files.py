@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from simulators.atomic import written_aside
-from simulators.instance import Instance
-from theory.checks import ModelError, as_float64, check_shape, check_simplex
-from theory.models import MixtureOfHMMs
+from implicit_bayes.simulators.atomic import written_aside
+from implicit_bayes.simulators.instance import Instance
+from implicit_bayes.theory.objects.checks import ModelError, as_float64, check_shape, check_simplex
+from implicit_bayes.theory.objects.models import MixtureOfHMMs
 
 REQUIRED = ("prior", "initial", "transition", "emission", "delimiter")
 OPTIONAL = ("prompt_start", "prompt_starts", "true_concept", "true_concepts", "k", "seed")

@@ -13,14 +13,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from simulators import ginc
-from simulators.datasets import as_count
-from simulators.instance import Instance
-from simulators.instance_files import read_instance, save_instance
-from simulators.regular import regular
-from theory.checks import ModelError
-from theory.counterexamples import printed_theorem_1
-from theory.models import MixtureOfHMMs
+from implicit_bayes.simulators import ginc
+from implicit_bayes.simulators.datasets import as_count
+from implicit_bayes.simulators.instance import Instance
+from implicit_bayes.simulators.instance_files import read_instance, save_instance
+from implicit_bayes.simulators.regular import regular
+from implicit_bayes.theory.objects.checks import ModelError
+from implicit_bayes.theory.objects.models import MixtureOfHMMs
+from implicit_bayes.theory.proofs.counterexamples import printed_theorem_1
 
 __all__ = ["MAKERS", "Instance", "load_instance", "save_instance"]
 
@@ -80,7 +80,7 @@ def _regular(name: str, seed: int | None) -> Instance:
 
 
 def _counterexample(name: str, seed: int | None) -> Instance:
-    """The instance of ``theory.counterexamples.printed_theorem_1``."""
+    """The instance of ``theory.proofs.counterexamples.printed_theorem_1``."""
     case = printed_theorem_1()
     starts = np.tile(np.asarray(case.prompt.start), (case.mixture.n_concepts, 1, 1))
     text = "meets the printed A1-A5 and Condition 1, and the posterior concentrates on the wrong concept"

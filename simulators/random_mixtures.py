@@ -12,9 +12,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from simulators.datasets import as_count
-from theory.checks import ModelError
-from theory.models import MixtureOfHMMs
+from implicit_bayes.simulators.datasets import as_count
+from implicit_bayes.theory.objects.checks import ModelError
+from implicit_bayes.theory.objects.models import MixtureOfHMMs
 
 
 def random_mixture(

@@ -22,7 +22,7 @@ Source: section 2 of Xie et al. 2022 for the assumptions; the instance is this p
 
 import numpy as np
 
-from theory.models import MixtureOfHMMs
+from implicit_bayes.theory.objects.models import MixtureOfHMMs
 
 WORDS = 6
 SHIFTS = (1, 2, 3, 4, 5)

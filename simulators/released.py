@@ -10,12 +10,12 @@ file made here equals the published one.
 
 import numpy as np
 
-from simulators.datasets import Documents, as_count
-from simulators.ginc import CONCEPTS, STATES, ReleasedGinc, released_ginc
-from simulators.inverse_cdf import CdfTable, cdf_table, first_above
-from theory import compiled
-from theory.checks import ModelError
-from theory.models import MixtureOfHMMs
+from implicit_bayes.simulators.datasets import Documents, as_count
+from implicit_bayes.simulators.ginc import CONCEPTS, STATES, ReleasedGinc, released_ginc
+from implicit_bayes.simulators.inverse_cdf import CdfTable, cdf_table, first_above
+from implicit_bayes.theory.filtering import compiled
+from implicit_bayes.theory.objects.checks import ModelError
+from implicit_bayes.theory.objects.models import MixtureOfHMMs
 
 RELEASED = {"train": (1000, 10240), "validation": (100, 1024)}
 """Documents and tokens per document of each split, in the order of the stream."""
@@ -89,7 +89,7 @@ def _walk(mixture: MixtureOfHMMs, concepts: np.ndarray, uniforms_BxT: np.ndarray
     starts = cdf_table(np.asarray(mixture.initial), normalised=False)
     kernels = cdf_table(np.reshape(mixture.transition, (-1, STATES)), normalised=False)
     if compiled.available():
-        from simulators.compiled_walks import inverse_cdf_chains
+        from implicit_bayes.simulators.compiled_walks import inverse_cdf_chains
 
         states_BxT, block = np.empty(uniforms_BxT.shape, dtype=np.int32), concepts * STATES
         inverse_cdf_chains(

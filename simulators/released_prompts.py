@@ -17,13 +17,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from simulators.datasets import as_count
-from simulators.ginc import CONCEPTS, ENTITIES, PROPERTIES, STATES, ReleasedGinc, property_start_laws, released_ginc
-from simulators.inverse_cdf import cdf_table, first_above
-from simulators.word_tape import WordTape, read_tape, spend
-from theory.checks import ModelError
-from theory.filter import filter_mixture
-from theory.models import MixtureOfHMMs
+from implicit_bayes.simulators.datasets import as_count
+from implicit_bayes.simulators.ginc import (
+    CONCEPTS,
+    ENTITIES,
+    PROPERTIES,
+    STATES,
+    ReleasedGinc,
+    property_start_laws,
+    released_ginc,
+)
+from implicit_bayes.simulators.inverse_cdf import cdf_table, first_above
+from implicit_bayes.simulators.word_tape import WordTape, read_tape, spend
+from implicit_bayes.theory.filtering.filter import filter_mixture
+from implicit_bayes.theory.objects.checks import ModelError
+from implicit_bayes.theory.objects.models import MixtureOfHMMs
 
 PROMPT_SEED = 1114
 PROMPTS = 2500

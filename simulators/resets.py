@@ -9,8 +9,8 @@ A prompt's examples are redrawn starts joined by delimiters, which the pretraini
 
 import numpy as np
 
-from simulators.instance import Instance
-from theory import MixtureOfHMMs, ModelError
+from implicit_bayes.simulators.instance import Instance
+from implicit_bayes.theory import MixtureOfHMMs, ModelError
 
 
 def with_resets(instance: Instance, share: float) -> Instance:

@@ -15,11 +15,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from simulators.alias import AliasTable, alias_table, draw, limits
-from simulators.datasets import Documents, Prompts, as_count
-from theory import compiled
-from theory.checks import ModelError, as_float64, check_simplex
-from theory.models import MixtureOfHMMs, as_token
+from implicit_bayes.simulators.alias import AliasTable, alias_table, draw, limits
+from implicit_bayes.simulators.datasets import Documents, Prompts, as_count
+from implicit_bayes.theory.filtering import compiled
+from implicit_bayes.theory.objects.checks import ModelError, as_float64, check_simplex
+from implicit_bayes.theory.objects.models import MixtureOfHMMs, as_token
 
 CHUNK = 1 << 21
 """Uniforms on the table at a time."""
@@ -219,7 +219,7 @@ def _walk_compiled(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """``_walk`` from the first states on, in machine code: the very same states, and the generator left where NumPy
     would leave it."""
-    from simulators.compiled_walks import alias_chains, sfc64_uniforms
+    from implicit_bayes.simulators.compiled_walks import alias_chains, sfc64_uniforms
 
     batch, block, certain = len(concepts), (concepts * tables.states).astype(np.int32), tables.token_of is not None
     # one piece of memory: the larger it is, the larger the pages that the system gives, and the fewer

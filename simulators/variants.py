@@ -24,12 +24,12 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
-from simulators import ginc
-from simulators.instance import Instance
-from simulators.instances import load_instance
-from simulators.random_mixtures import random_mixture
-from theory.checks import ModelError
-from theory.models import MixtureOfHMMs
+from implicit_bayes.simulators import ginc
+from implicit_bayes.simulators.instance import Instance
+from implicit_bayes.simulators.instances import load_instance
+from implicit_bayes.simulators.random_mixtures import random_mixture
+from implicit_bayes.theory.objects.checks import ModelError
+from implicit_bayes.theory.objects.models import MixtureOfHMMs
 
 
 def load_variant(spec: str) -> Instance:

@@ -3,12 +3,12 @@
 import jax
 import numpy as np
 
-from benchmarks.models import MixtureModel
-from lm.lstm import LSTM, LSTMConfig
-from lm.model import NetworkModel
-from lm.transformer import Transformer, TransformerConfig
-from simulators.instances import Instance
-from theory import MixtureOfHMMs
+from implicit_bayes.benchmarks.predictors.models import MixtureModel
+from implicit_bayes.lm.lstm import LSTM, LSTMConfig
+from implicit_bayes.lm.model import NetworkModel
+from implicit_bayes.lm.transformer import Transformer, TransformerConfig
+from implicit_bayes.simulators.instances import Instance
+from implicit_bayes.theory import MixtureOfHMMs
 
 
 def small(seed: int = 3, zeros: bool = True, concepts: int = 3) -> Instance:

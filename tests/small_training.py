@@ -24,11 +24,11 @@ TIMES = {"tokens_per_second", "seconds_left", "cpu_seconds"}
 
 def small_config(architecture: str = "lstm", steps: int = 24, **changes: Any) -> Any:
     """A run of ``steps`` batches, 8 by 12 tokens and then 4 by 24."""
-    from lm.lstm import LSTMConfig
-    from lm.optimiser import OptimiserConfig
-    from lm.run import RunConfig
-    from lm.schedule import Phase, Schedule
-    from lm.transformer import TransformerConfig
+    from implicit_bayes.lm.lstm import LSTMConfig
+    from implicit_bayes.lm.optimiser import OptimiserConfig
+    from implicit_bayes.lm.run import RunConfig
+    from implicit_bayes.lm.schedule import Phase, Schedule
+    from implicit_bayes.lm.transformer import TransformerConfig
 
     networks = {"lstm": LSTMConfig(4, width=8), "transformer": TransformerConfig(4, 8, 1, 2, window=4)}
     schedule = Schedule(steps * 96, (Phase(0.0, 8, 12), Phase(0.5, 4, 24)), 2e-2, 4)
@@ -37,7 +37,7 @@ def small_config(architecture: str = "lstm", steps: int = 24, **changes: Any) ->
 
 
 def small_instance() -> Any:
-    from simulators.instances import load_instance
+    from implicit_bayes.simulators.instances import load_instance
 
     return load_instance(INSTANCE)
 
@@ -137,8 +137,8 @@ def work(
     """
     import jax
 
-    from lm.train import Cadence, TrainingStopped, train
-    from theory.checks import ModelError
+    from implicit_bayes.lm.train import Cadence, TrainingStopped, train
+    from implicit_bayes.theory.objects.checks import ModelError
 
     jax.config.update("jax_num_cpu_devices", devices)
     if cluster:
@@ -189,7 +189,7 @@ def serve() -> None:
 
     import orbax.checkpoint  # noqa: F401
 
-    import lm.train  # noqa: F401
+    import implicit_bayes.lm.train  # noqa: F401
 
     for line in sys.stdin:
         word, value = json.loads(line)

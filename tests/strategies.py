@@ -25,7 +25,7 @@ from typing import Literal
 import numpy as np
 from hypothesis import strategies as st
 
-from theory import MixtureOfHMMs
+from implicit_bayes.theory import MixtureOfHMMs
 
 Shape = tuple[int, int, int]
 Kind = Literal["any", "possible", "impossible"]

@@ -99,8 +99,11 @@ def test_source_keeps_the_rules(path):
     ("check", "source"),
     [
         (lambda tree: upward_imports("theory", tree), "from simulators.ginc import load"),
-        (lambda tree: upward_imports("lm", tree), "def f():\n    import benchmarks.cli"),
-        (lambda tree: upward_imports("theory", tree), "import importlib\nimportlib.import_module('lm.train')"),
+        (lambda tree: upward_imports("lm", tree), "def f():\n    import benchmarks.cli.commands"),
+        (
+            lambda tree: upward_imports("theory", tree),
+            "import importlib\nimportlib.import_module('implicit_bayes.lm.train')",
+        ),
         (global_random, "import numpy as np\nnp.random.seed(0)"),
         (global_random, "from numpy import random\nrandom.rand(3)"),
         (global_random, "from numpy.random import shuffle\nshuffle(x)"),

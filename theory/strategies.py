@@ -21,9 +21,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from theory.checks import ModelError
-from theory.models import HMM, MixtureOfHMMs
-from theory.prompts import PromptLaw
+from implicit_bayes.theory.objects.checks import ModelError
+from implicit_bayes.theory.objects.models import HMM, MixtureOfHMMs
+from implicit_bayes.theory.objects.prompts import PromptLaw
 
 try:
     from hypothesis import strategies as st

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lm.attention import attend, rotate
+from implicit_bayes.lm.attention import attend, rotate
 
 
 def _qkv(length, batch=2, heads=2, size=4, seed=0):

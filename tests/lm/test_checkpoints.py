@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from small_training import small_config
 
-from lm.checkpoints import CheckpointError, flatten, load, load_latest, save, steps_of, unflatten
-from lm.lstm import LSTM, LSTMConfig
-from lm.weights import read_weights, write_weights
-from theory import ModelError
+from implicit_bayes.lm.checkpoints import CheckpointError, flatten, load, load_latest, save, steps_of, unflatten
+from implicit_bayes.lm.lstm import LSTM, LSTMConfig
+from implicit_bayes.lm.weights import read_weights, write_weights
+from implicit_bayes.theory import ModelError
 
 TREE = {"a": jnp.arange(6.0).reshape(2, 3), "b": [jnp.int32(3), jnp.zeros(1)], "fixed": "name"}
 

@@ -5,11 +5,11 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-import lm.data as module
-from lm.data import fresh_batches, released_batches
-from lm.schedule import Phase, Schedule, plan
-from simulators.instances import load_instance
-from theory import ModelError, log_evidence
+import implicit_bayes.lm.data as module
+from implicit_bayes.lm.data import fresh_batches, released_batches
+from implicit_bayes.lm.schedule import Phase, Schedule, plan
+from implicit_bayes.simulators.instances import load_instance
+from implicit_bayes.theory import ModelError, log_evidence
 
 CHART = plan(Schedule(4000, (Phase(0.0, 4, 10), Phase(0.5, 2, 25)), 1.0))
 MIXTURE = load_instance("printed-counterexample").mixture

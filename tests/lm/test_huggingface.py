@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.paired import excess, hold_out
-from lm.huggingface import HuggingFaceModel, TorchModel
-from lm.model import LanguageModel
-from simulators.instances import load_instance
-from theory import ModelError
+from implicit_bayes.benchmarks.predictors.paired import excess, hold_out
+from implicit_bayes.lm.huggingface import HuggingFaceModel, TorchModel
+from implicit_bayes.lm.model import LanguageModel
+from implicit_bayes.simulators.instances import load_instance
+from implicit_bayes.theory import ModelError
 
 TOKENS = np.random.default_rng(0).integers(0, 4, (3, 10))
 

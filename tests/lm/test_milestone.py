@@ -3,8 +3,8 @@
 import jax
 import pytest
 
-from benchmarks.training import Asked, configure, evaluation, held_out, instance_of
-from lm.train import train
+from implicit_bayes.benchmarks.training.setup import Asked, configure, evaluation, held_out, instance_of
+from implicit_bayes.lm.train import train
 
 MILESTONE = {"lstm": 0.70, "transformer": 0.56}
 """Nats per token of excess over exact Bayes on documents of 256 tokens, after 3M training tokens. Seeds 0 and 1 reached

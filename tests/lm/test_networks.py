@@ -6,13 +6,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lm.lstm import LSTM, LSTMConfig
-from lm.model import LanguageModel, NetworkModel
-from lm.presets import LSTMS, TRANSFORMERS, preset
-from lm.run import RunConfig, draw_network
-from lm.step import make_mesh, make_step, shard, start
-from lm.transformer import Transformer, TransformerConfig, convolve
-from theory import ModelError
+from implicit_bayes.lm.lstm import LSTM, LSTMConfig
+from implicit_bayes.lm.model import LanguageModel, NetworkModel
+from implicit_bayes.lm.presets import LSTMS, TRANSFORMERS, preset
+from implicit_bayes.lm.run import RunConfig, draw_network
+from implicit_bayes.lm.step import make_mesh, make_step, shard, start
+from implicit_bayes.lm.transformer import Transformer, TransformerConfig, convolve
+from implicit_bayes.theory import ModelError
 
 NETWORKS = {
     "lstm": lambda key: LSTM.drawn(LSTMConfig(7, width=8), key),

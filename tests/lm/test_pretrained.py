@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks.models import OTHER_LAW, SHIPPED, find_model, shipped_for, shipped_path
-from benchmarks.paired import excess, hold_out, log_scores
-from benchmarks.published_accuracy import RIVAL, published
-from simulators.instances import load_instance
-from simulators.resets import with_resets
+from implicit_bayes.benchmarks.predictors.models import OTHER_LAW, SHIPPED, find_model, shipped_for, shipped_path
+from implicit_bayes.benchmarks.predictors.paired import excess, hold_out, log_scores
+from implicit_bayes.benchmarks.predictors.published_accuracy import RIVAL, published
+from implicit_bayes.simulators.instances import load_instance
+from implicit_bayes.simulators.resets import with_resets
 
 LARGEST_EXCESS = {"lstm-small": 0.010, "transformer-small": 0.015}
 """Nats per token: what the shipped models are to reach."""

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from lm.lstm import LSTM, LSTMConfig
-from lm.recurrence import recur
+from implicit_bayes.lm.lstm import LSTM, LSTMConfig
+from implicit_bayes.lm.recurrence import recur
 
 
 def _plain(gates_TxBx4H, weight_Hx4H, scale_TxBxH=None):

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lm.schedule import Phase, Schedule, plan
-from theory import ModelError
+from implicit_bayes.lm.schedule import Phase, Schedule, plan
+from implicit_bayes.theory import ModelError
 
 SCHEDULE = Schedule(10_000, (Phase(0.0, 4, 10), Phase(0.5, 8, 10), Phase(0.8, 2, 50)), 0.3, 20, "cosine", 0.1)
 

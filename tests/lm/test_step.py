@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lm.lstm import LSTM, LSTMConfig
-from lm.optimiser import OptimiserConfig
-from lm.step import make_mesh, make_step, replicate, shard, start, token_loss
+from implicit_bayes.lm.lstm import LSTM, LSTMConfig
+from implicit_bayes.lm.optimiser import OptimiserConfig
+from implicit_bayes.lm.step import make_mesh, make_step, replicate, shard, start, token_loss
 
 TOKENS = np.random.default_rng(0).integers(0, 5, (4, 9)).astype(np.int32)
 ADAM = OptimiserConfig("adamw", 0.9, 0.99, clip=0.5)

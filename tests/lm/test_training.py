@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from small_training import OFTEN, mass, records, said, small_config, small_instance
 
-import lm.train as module
-from lm.checkpoints import save, steps_of
-from lm.run import read_config, to_json, write_config
-from lm.train import Cadence, TrainingStopped, train
-from lm.weights import read_weights
-from theory import ModelError
+import implicit_bayes.lm.train as module
+from implicit_bayes.lm.checkpoints import save, steps_of
+from implicit_bayes.lm.run import read_config, to_json, write_config
+from implicit_bayes.lm.train import Cadence, TrainingStopped, train
+from implicit_bayes.lm.weights import read_weights
+from implicit_bayes.theory import ModelError
 
 
 @pytest.fixture(scope="module")
@@ -93,15 +93,15 @@ def _await_unfinished(checkpoints, pid):
 
 
 MOMENTS = {
-    "while config.json is written": ("lm.run", "json.dump", 1),
-    "before config.json is in place": ("simulators.atomic", "os.replace", 1),
-    "before the first step": ("lm.train", "replicate", 1),
-    "before the first checkpoint": ("lm.checkpoints", "flatten", 2),
-    "when a checkpoint is written but has no digest": ("lm.checkpoints", "_digests", 2),
-    "while a digest is written": ("lm.checkpoints", "json.dump", 3),
-    "before old checkpoints go": ("lm.checkpoints", "shutil.rmtree", 1),
-    "before the weights": ("lm.train", "write_weights", 1),
-    "while the weights are written": ("lm.weights", "np.savez", 1),
+    "while config.json is written": ("implicit_bayes.lm.run", "json.dump", 1),
+    "before config.json is in place": ("implicit_bayes.simulators.atomic", "os.replace", 1),
+    "before the first step": ("implicit_bayes.lm.train", "replicate", 1),
+    "before the first checkpoint": ("implicit_bayes.lm.checkpoints", "flatten", 2),
+    "when a checkpoint is written but has no digest": ("implicit_bayes.lm.checkpoints", "_digests", 2),
+    "while a digest is written": ("implicit_bayes.lm.checkpoints", "json.dump", 3),
+    "before old checkpoints go": ("implicit_bayes.lm.checkpoints", "shutil.rmtree", 1),
+    "before the weights": ("implicit_bayes.lm.train", "write_weights", 1),
+    "while the weights are written": ("implicit_bayes.lm.weights", "np.savez", 1),
 }
 
 

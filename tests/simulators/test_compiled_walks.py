@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulators.alias import limits
-from simulators.instances import load_instance
-from simulators.random_mixtures import random_mixture
-from simulators.released import released_documents
-from simulators.sampler import sample_documents
-from theory import compiled
+from implicit_bayes.simulators.alias import limits
+from implicit_bayes.simulators.instances import load_instance
+from implicit_bayes.simulators.random_mixtures import random_mixture
+from implicit_bayes.simulators.released import released_documents
+from implicit_bayes.simulators.sampler import sample_documents
+from implicit_bayes.theory.filtering import compiled
 
 pytest.importorskip("numba")
-from simulators.compiled_walks import GROUP, TILE, sfc64_uniforms
+from implicit_bayes.simulators.compiled_walks import GROUP, TILE, sfc64_uniforms
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def both(monkeypatch):
 def test_alias_chains_are_jaxs(both, monkeypatch, documents, chunk):
     """Several chunks of uniforms or several tiles in one, and batches that do not divide into groups; tokens are drawn
     after the states here, from the same generator."""
-    monkeypatch.setattr("simulators.sampler.CHUNK", chunk)
+    monkeypatch.setattr("implicit_bayes.simulators.sampler.CHUNK", chunk)
     mixture = random_mixture(3, 2, 5, 4, zeros=0.3)
     fast, slow = both(lambda: sample_documents(mixture, jax.random.key(5), documents, 3 * TILE - 5))
     jax.tree.map(np.testing.assert_array_equal, fast, slow)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from simulators.ginc import ReleasedGinc, paper_ginc, property_start_laws, released_ginc
-from theory.checks import ModelError
+from implicit_bayes.simulators.ginc import ReleasedGinc, paper_ginc, property_start_laws, released_ginc
+from implicit_bayes.theory.objects.checks import ModelError
 
 VOCABULARIES = (50, 100, 150)
 

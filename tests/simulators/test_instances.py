@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from strategies import laws, mixtures
 
-from simulators.ginc import paper_ginc, property_start_laws, released_ginc
-from simulators.instance import Instance
-from simulators.instances import MAKERS, load_instance, save_instance
-from theory.checks import ModelError
+from implicit_bayes.simulators.ginc import paper_ginc, property_start_laws, released_ginc
+from implicit_bayes.simulators.instance import Instance
+from implicit_bayes.simulators.instances import MAKERS, load_instance, save_instance
+from implicit_bayes.theory.objects.checks import ModelError
 
 GOOD = {
     "prior": np.array([0.25, 0.75]),

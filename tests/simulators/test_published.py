@@ -5,11 +5,17 @@ import json
 import numpy as np
 import pytest
 
-from simulators import released_prompts as prompts_module
-from simulators.atomic import written_aside
-from simulators.datasets import Documents, Prompts
-from simulators.published import vocabulary_words, write_documents, write_npz, write_published, write_tokenizer
-from theory.checks import ModelError
+from implicit_bayes.simulators import released_prompts as prompts_module
+from implicit_bayes.simulators.atomic import written_aside
+from implicit_bayes.simulators.datasets import Documents, Prompts
+from implicit_bayes.simulators.published import (
+    vocabulary_words,
+    write_documents,
+    write_npz,
+    write_published,
+    write_tokenizer,
+)
+from implicit_bayes.theory.objects.checks import ModelError
 
 
 @pytest.fixture(scope="module")

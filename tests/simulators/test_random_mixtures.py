@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulators.random_mixtures import delimited_mixture, random_mixture
-from theory.checks import ModelError
+from implicit_bayes.simulators.random_mixtures import delimited_mixture, random_mixture
+from implicit_bayes.theory.objects.checks import ModelError
 
 SIZES = st.integers(1, 4)
 SEEDS = st.integers(0, 2**32 - 1)

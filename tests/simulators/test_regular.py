@@ -5,9 +5,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from simulators.regular import regular
-from theory.assumptions import check_assumptions
-from theory.prompts import PromptLaw
+from implicit_bayes.simulators.regular import regular
+from implicit_bayes.theory.objects.prompts import PromptLaw
+from implicit_bayes.theory.statements.assumptions import check_assumptions
 
 MIXTURE, START = regular()
 PAIRS = [(true, other) for true in range(5) for other in range(5) if true != other]

@@ -6,10 +6,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from strategies import laws
 
-from simulators.ginc import released_ginc
-from simulators.inverse_cdf import cdf_table, first_above
-from simulators.released import released_documents
-from theory.checks import ModelError
+from implicit_bayes.simulators.ginc import released_ginc
+from implicit_bayes.simulators.inverse_cdf import cdf_table, first_above
+from implicit_bayes.simulators.released import released_documents
+from implicit_bayes.theory.objects.checks import ModelError
 
 BELOW_ONE = 1 - 2.0**-53
 

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulators import released_prompts as module
-from simulators.ginc import released_ginc
-from simulators.released_prompts import released_prompts, shots_within
-from simulators.word_tape import read_tape, spend
-from theory.checks import ModelError
+from implicit_bayes.simulators import released_prompts as module
+from implicit_bayes.simulators.ginc import released_ginc
+from implicit_bayes.simulators.released_prompts import released_prompts, shots_within
+from implicit_bayes.simulators.word_tape import read_tape, spend
+from implicit_bayes.theory.objects.checks import ModelError
 
 GINC = released_ginc(50)
 TIE = 1e-12

@@ -16,13 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import laws, mixtures
 
-from simulators.alias import alias_table, draw
-from simulators.ginc import property_start_laws, released_ginc
-from simulators.random_mixtures import random_mixture
-from simulators.regular import regular
-from simulators.sampler import sample_documents, sample_prompts, stream
-from theory.checks import ModelError
-from theory.models import MixtureOfHMMs
+from implicit_bayes.simulators.alias import alias_table, draw
+from implicit_bayes.simulators.ginc import property_start_laws, released_ginc
+from implicit_bayes.simulators.random_mixtures import random_mixture
+from implicit_bayes.simulators.regular import regular
+from implicit_bayes.simulators.sampler import sample_documents, sample_prompts, stream
+from implicit_bayes.theory.objects.checks import ModelError
+from implicit_bayes.theory.objects.models import MixtureOfHMMs
 
 ALPHA = 1e-9
 BELOW_ONE = 1 - 2.0**-53
@@ -116,7 +116,7 @@ def test_long_documents_run_their_kernel_in_every_chunk(monkeypatch):
     Given the state, the next one is an independent draw: the tolerance at the top holds for each state's number of
     visits, with the union over all (concept, state, next state).
     """
-    monkeypatch.setattr("simulators.sampler.CHUNK", 1000)
+    monkeypatch.setattr("implicit_bayes.simulators.sampler.CHUNK", 1000)
     mixture = random_mixture(11, 2, 3, 3, zeros=0.2)
     found = sample_documents(mixture, jax.random.key(3), 40, 3000)
     counts = np.zeros(mixture.transition.shape)

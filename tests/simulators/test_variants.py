@@ -5,11 +5,11 @@ import re
 import numpy as np
 import pytest
 
-from simulators import ginc
-from simulators.instances import load_instance
-from simulators.variants import after_delimiter, load_variant
-from theory import ModelError, PromptLaw
-from theory.assumptions import check_assumptions
+from implicit_bayes.simulators import ginc
+from implicit_bayes.simulators.instances import load_instance
+from implicit_bayes.simulators.variants import after_delimiter, load_variant
+from implicit_bayes.theory import ModelError, PromptLaw
+from implicit_bayes.theory.statements.assumptions import check_assumptions
 
 
 def test_a_name_alone_is_the_named_instance():

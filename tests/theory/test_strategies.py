@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from theory import ModelError, strategies
-from theory.counterexamples import example_given_state
+from implicit_bayes.theory import ModelError, strategies
+from implicit_bayes.theory.proofs.counterexamples import example_given_state
 
 SOME = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SHAPES = dict(
@@ -137,7 +137,7 @@ def test_missing_hypothesis_names_the_extra(monkeypatch):
             raise ImportError(name)
         return real(name, *rest)
 
-    monkeypatch.delitem(sys.modules, "theory.strategies")
+    monkeypatch.delitem(sys.modules, "implicit_bayes.theory.strategies")
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(ImportError, match=r"implicit-bayes\[test\]"):
-        importlib.import_module("theory.strategies")
+        importlib.import_module("implicit_bayes.theory.strategies")

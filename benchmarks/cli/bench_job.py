@@ -1,0 +1,92 @@
+"""``implicit-bayes bench``: check, time every task that is asked for, show, write."""
+
+import resource
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from implicit_bayes.benchmarks.common import storage
+from implicit_bayes.benchmarks.speed import figures as speed_figures
+from implicit_bayes.benchmarks.speed import memory as speed_memory
+from implicit_bayes.benchmarks.speed import scaling as speed_scaling
+from implicit_bayes.benchmarks.speed import training as speed_training
+from implicit_bayes.benchmarks.speed.compare import Advance, Timing
+from implicit_bayes.benchmarks.speed.evidence import evidence
+from implicit_bayes.benchmarks.speed.kl import kl
+from implicit_bayes.benchmarks.speed.posterior import posterior_and_predictive
+from implicit_bayes.benchmarks.speed.sampling import sampling
+from implicit_bayes.benchmarks.verification import tables as screen
+from implicit_bayes.simulators.instances import Instance, load_instance
+from implicit_bayes.theory import ModelError
+
+
+class Settings(NamedTuple):
+    """What is timed: see ``benchmarks.cli.commands.bench`` for every field."""
+
+    documents: int = 100
+    length: int = 1000
+    repeats: int = 3
+    epsilons: Sequence[float] = (0.0, 0.01)
+    scaling: bool = False
+    seed: int = 0
+    preset: str = "small"
+
+
+def bench(name: str, task: str, settings: Settings, out: Path | None, json: Path | None) -> None:
+    """Timings of one task or of all inference, agreement first; ``train`` and ``memory`` only where they are named."""
+    for field in ("documents", "length", "repeats"):
+        if getattr(settings, field) < 1:
+            raise ModelError(f"{field}: {getattr(settings, field)} is below 1")
+    instance = load_instance(name)
+    storage.check_file(json, "json")
+    if out is not None:
+        storage.check_directory(out)
+    with screen.progress_bars() as progress:
+        if task == "train":
+            rows: list[Any] = speed_training.training(
+                name, settings.preset, settings.repeats, settings.seed, progress("timing", settings.repeats)
+            )
+        elif task == "memory":
+            rows = speed_memory.memory(instance, settings.seed, progress("streams", len(speed_memory.CASES)))
+        else:
+            rows = inference(name, instance, task, settings, progress)
+        advance = progress("scaling", 0) if settings.scaling else None
+        curves = speed_scaling.scaling(settings.seed, advance) if advance else []
+    console, written = screen.console(), list[Path]()
+    tables: dict[str, Callable[[Any], Any]] = {"train": speed_training.table, "memory": speed_memory.table}
+    console.print(tables.get(task, screen.timing_table)(rows))
+    if task not in tables:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        console.print(f"peak memory of the whole run, all libraries: {peak:.1f} GiB")
+        if out is not None:
+            written += speed_figures.bars(rows, out)
+    if curves:
+        console.print(screen.scaling_table(curves))
+        if out is not None:
+            written += speed_figures.scaling(curves, out)
+    if json is not None:
+        storage.write_json(json, [*rows, *curves])
+        written.append(json)
+    if written:
+        console.print("wrote " + "  ".join(str(path) for path in written), soft_wrap=True)
+
+
+def inference(
+    name: str, instance: Instance, task: str, settings: Settings, progress: Callable[[str, int], Advance]
+) -> list[Timing]:
+    """The tasks of exact inference, on the instance and on its smoothed forms."""
+    rows: list[Timing] = []
+    size = (settings.documents, settings.length, settings.repeats, settings.seed)
+    advance = progress("repeats timed", 0)
+    for epsilon in settings.epsilons:
+        label = f"{name}+smoothed({epsilon:g})" if epsilon else name
+        mixture = instance.mixture.smooth(epsilon)
+        if task in ("evidence", "all"):
+            rows += evidence(label, mixture, *size, advance)
+        if task in ("posterior+predictive", "all"):
+            rows += posterior_and_predictive(label, mixture, *size, advance)
+        if task in ("sampling", "all"):
+            rows += sampling(label, mixture, *size, advance, None if epsilon else instance.released_vocabulary)
+        if task == "kl" or (task == "all" and epsilon):
+            rows += kl(label, instance, mixture, settings.repeats, advance)
+    return rows

@@ -1,0 +1,265 @@
+"""What each subcommand does once its arguments are parsed: check, compute, show, write."""
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from implicit_bayes.benchmarks.common import storage
+from implicit_bayes.benchmarks.gap import figures as gap_figures
+from implicit_bayes.benchmarks.predictors.models import each_name, find_models
+from implicit_bayes.benchmarks.report import build as reporting
+from implicit_bayes.benchmarks.report.findings import as_csv
+from implicit_bayes.benchmarks.training import records as learning
+from implicit_bayes.benchmarks.training import setup as training
+from implicit_bayes.benchmarks.verification import beside
+from implicit_bayes.benchmarks.verification import figures as drawing
+from implicit_bayes.benchmarks.verification import status_table as table
+from implicit_bayes.benchmarks.verification import tables as screen
+from implicit_bayes.benchmarks.verification import verify as verification
+from implicit_bayes.lm.run import read_config
+from implicit_bayes.lm.train import train as run
+from implicit_bayes.simulators import published
+from implicit_bayes.simulators.atomic import written_aside
+from implicit_bayes.simulators.instances import Instance, load_instance, save_instance
+from implicit_bayes.simulators.sampler import sample_documents, sample_prompts
+from implicit_bayes.theory import ModelError
+from implicit_bayes.theory.proofs.search import search as find
+
+
+def verify(
+    names: Sequence[str], models: Sequence[str], settings: dict[str, Any], out: Path | None, json: Path | None
+) -> None:
+    """``implicit-bayes verify``: every input is checked before the work, every file written after it, whole."""
+    if not names:
+        raise ModelError("instance: name one, as in: implicit-bayes verify ginc")
+    instances = [load_instance(name) for name in names]
+    chosen = [verification.check_settings(verification.Settings(**settings), instance) for instance in instances]
+    asked = [find_models(models, instance) for instance in instances]
+    storage.check_file(json, "json")
+    folders = [None if out is None else (out if len(names) == 1 else out / instance.name) for instance in instances]
+    for folder in folders:
+        if folder is not None:
+            storage.check_directory(folder)
+    console, results, written = screen.console(), [], []
+    for name, instance, setting, folder, found in zip(names, instances, chosen, folders, asked, strict=True):
+        with screen.progress_bars() as progress:
+            if beside.worth_it(setting, found):
+                with beside.asked(name, each_name(models, instance), setting, progress) as answers:
+                    results.append(verification.verify(instance, setting, progress, (), answers))
+            else:
+                results.append(verification.verify(instance, setting, progress, found))
+        screen.show(results[-1], console)
+        if folder is not None:
+            written += _store(results[-1], folder)
+    if len(results) > 1:
+        console.print(screen.comparison_table(results))
+    if json is not None:
+        objects = [verification.as_json(result) for result in results]
+        storage.write_json(json, objects[0] if len(objects) == 1 else {"compare": objects})
+        written.append(json)
+    _list(console, written)
+
+
+def _store(result: verification.Verification, folder: Path) -> list[Path]:
+    storage.write_json(folder / "results.json", verification.as_json(result))
+    results = verification.as_dataset(result)
+    storage.write_results(folder / "results.nc", results)
+    curves = verification.as_json(result)["curves"]
+    with written_aside(folder / "results.csv") as file:
+        file.write(as_csv(list(curves[0]), [list(row.values()) for row in curves]))
+    names = ("results.json", "results.nc", "results.csv")
+    written = [*(folder / name for name in names), *drawing.draw_all(results, folder)]
+    return [*written, reporting.write_report(folder)]
+
+
+def train(
+    asked: training.Asked,
+    out: Path,
+    resume: bool,
+    documents: int,
+    length: int,
+    tensorboard: bool,
+    cluster: training.Cluster,
+    json: Path | None,
+) -> None:
+    """``implicit-bayes train``: a run, measured against Bayes, with its figures."""
+    for field, value in {"documents": documents, "length": length}.items():
+        if value < 1:
+            raise ModelError(f"{field}: {value} is below 1")
+    with jax.enable_x64(False):  # networks live in float32
+        training.start_devices(asked.devices, cluster)
+        config = training.configure(asked, out, resume)
+        instance = training.instance_of(config)
+        storage.check_file(json, "json")
+        storage.check_directory(out)
+        held = training.held_out(instance, documents, length, config)
+        board = training.TensorBoard(out) if tensorboard else contextlib.nullcontext()
+        with screen.training_bar(config.schedule.tokens) as show, board as events:
+
+            def report(record: Mapping[str, Any]) -> None:
+                show(record)
+                if events:
+                    events(record)
+
+            done = run(config, instance, out, resume, training.evaluation(held), report)
+    if jax.process_index():
+        return
+    console, records = screen.console(), learning.read_records(out)
+    for note in done.notes:
+        console.print(note, soft_wrap=True)
+    summary = learning.summary(config, done, records)
+    console.print(screen.training_lines(summary), soft_wrap=True)
+    written = [out / "weights.npz", *learning.draw(out, config, records)]
+    if json is not None:
+        storage.write_json(json, summary)
+        written.append(json)
+    _list(console, written)
+
+
+def search(statement: Any, starts: int, seed: int, out: Path | None, json: Path | None) -> None:
+    """``implicit-bayes search``: counterexamples, each written as an instance."""
+    storage.check_file(json, "json")
+    if out is not None:
+        storage.check_directory(out)
+    with screen.progress_bars() as progress:
+        advance, seen = progress("ascent", starts), [0]
+
+        def report(done: int, total: int) -> None:
+            advance(done - seen[0])
+            seen[0] = done
+
+        found = find(statement, starts, jax.random.key(seed), progress=report)
+    console, written = screen.console(), []
+    console.print(screen.search_lines(found))
+    for i, each in enumerate(found.instances):
+        if out is None:
+            break
+        name = f"{statement}-{seed}-{i}"
+        starts_CxSxH = np.broadcast_to(each.prompt.start, (each.mixture.n_concepts, 1, each.mixture.n_states))
+        instance = Instance(
+            name, each.mixture, starts_CxSxH, (0,), each.prompt.length, seed, f"found by search, {name}"
+        )
+        save_instance(instance, out / f"{name}.npz")
+        written.append(out / f"{name}.npz")
+    if json is not None:
+        summary = found._asdict() | {"instances": [each.margins for each in found.instances]}
+        storage.write_json(json, summary | {"files": [str(path) for path in written]})
+        written.append(json)
+    _list(console, written)
+
+
+def figures(directory: Path, json: Path | None) -> None:
+    """``implicit-bayes figures``: redraw from results.nc, or from the metrics of a RUN."""
+    storage.check_file(json, "json")
+    if (directory / "findings.json").is_file():
+        written = reporting.redraw(directory)
+    elif (directory / "metrics.jsonl").is_file():
+        written = learning.draw(directory, read_config(directory), learning.read_records(directory))
+    else:
+        stored = {"results.nc": drawing.FIGURES, "gap.nc": gap_figures.FIGURES}
+        names = [name for name in stored if (directory / name).is_file()] or ["results.nc"]
+        read = {name: storage.read_results(directory / name) for name in names}
+        storage.check_directory(directory)
+        written = [
+            path for name, results in read.items() for path in drawing.draw_all(results, directory, stored[name])
+        ]
+    if json is not None:
+        storage.write_json(json, {"files": [str(path) for path in written]})
+    _list(screen.console(), written)
+
+
+def report(directory: Path, json: Path | None) -> None:
+    """``implicit-bayes report``: the page of a verification or a reproduction."""
+    storage.check_file(json, "json")
+    written = [reporting.write_report(directory)]
+    if json is not None:
+        storage.write_json(json, {"files": [str(path) for path in written]})
+    _list(screen.console(), written)
+
+
+def sample(
+    name: str,
+    out: Path,
+    documents: int | None,
+    length: int | None,
+    split: str,
+    prompts: int | None,
+    ks: Sequence[int],
+    n: int,
+    layout: str,
+    seed: int,
+    json: Path | None,
+) -> None:
+    """``implicit-bayes sample``: data sets in either layout."""
+    counts = {"documents": (documents, 1), "length": (length, 1), "prompts": (prompts, 0), "n": (n, 0)}
+    for field, (value, least) in counts.items():
+        if value is not None and value < least:
+            raise ModelError(f"{field}: {value} is below {least}")
+    if min(ks, default=2) < 2:
+        raise ModelError(f"k: {min(ks)} is below 2 (an example is at least one token of x and one of y)")
+    storage.check_file(json, "json")
+    storage.check_directory(out)
+    with screen.progress_bars() as progress:
+        advance = progress(f"{layout} layout", 1)
+        if layout == "published":
+            written = _sample_published(name, out, documents, length, split, prompts, ks)
+        else:
+            written = _sample_npz(name, out, documents, length, split, prompts or 0, ks, n, seed)
+        advance(1)
+    if json is not None:
+        storage.write_json(json, {"files": [str(path) for path in written]})
+    _list(screen.console(), written)
+
+
+def _sample_published(name, out, documents, length, split, prompts, ks) -> list[Path]:
+    vocabulary = load_instance(name).released_vocabulary
+    if vocabulary is None:
+        raise ModelError(f"layout: published is for ginc, ginc-100 and ginc-150 only; use --layout npz for {name}")
+    return published.write_published(out, vocabulary, split, documents, length, ks, prompts)
+
+
+def _sample_npz(name, out, documents, length, split, prompts, ks, n, seed) -> list[Path]:
+    instance = load_instance(name)
+    key = jax.random.fold_in(jax.random.key(seed), ("train", "validation").index(split))
+    drawn = sample_documents(instance.mixture, key, 100 if documents is None else documents, length or 1024)
+    delimiter, vocabulary = instance.mixture.delimiter, instance.mixture.n_tokens
+    stem = published.STEMS[split]
+    written = [published.write_npz(out / f"{stem}.npz", drawn, delimiter, vocabulary)]
+    for k in ks if prompts else ():
+        draw = jax.random.fold_in(key, k)
+        batch = sample_prompts(instance.mixture, instance.prompt_starts, draw, prompts, k, n, instance.true_concepts)
+        path = out / f"prompts_{k}.npz"
+        written.append(published.write_npz(path, drawn, delimiter, vocabulary, batch, k))
+    return written
+
+
+def statements(out: Path, check: bool, seed: int, json: Path | None) -> None:
+    """``implicit-bayes statements``: the generated table, written or compared."""
+    storage.check_file(json, "json")
+    if not check:
+        storage.check_file(out, "out")
+    columns = {}
+    with screen.progress_bars() as progress:
+        advance = progress("instances", len(table.INSTANCES))
+        for name, k in table.INSTANCES.items():
+            columns[name] = table.evaluate(name, k, seed)
+            advance(1)
+    page = table.table(columns)
+    if json is not None:
+        names = [row.name for row in table.STATEMENTS]
+        storage.write_json(json, {name: dict(zip(names, column, strict=True)) for name, column in columns.items()})
+    if not check:
+        with written_aside(out) as file:
+            file.write(page)
+        _list(screen.console(), [out])
+    elif not out.is_file() or out.read_text() != page:
+        raise storage.CheckFailed(f"{out} is stale; run: implicit-bayes statements --out {out}")
+
+
+def _list(console: Any, written: Sequence[Path]) -> None:
+    if written:
+        console.print("wrote " + "  ".join(str(path) for path in written), soft_wrap=True)

@@ -1,0 +1,144 @@
+"""``implicit-bayes reproduce``: the paper's experiments, cell by cell, then figures, findings and the report."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import xarray as xr
+
+from implicit_bayes.benchmarks.common import storage
+from implicit_bayes.benchmarks.common.machine import cores
+from implicit_bayes.benchmarks.experiments.base import Experiment, Scale
+from implicit_bayes.benchmarks.experiments.registry import chosen
+from implicit_bayes.benchmarks.experiments.scales import scale_of
+from implicit_bayes.benchmarks.report import findings as found
+from implicit_bayes.benchmarks.sweep import run as sweep
+from implicit_bayes.benchmarks.sweep.cells import Cell, Store, in_order, to_json
+from implicit_bayes.benchmarks.verification.tables import console, progress_bars
+from implicit_bayes.theory import ModelError
+
+
+class Where(NamedTuple):
+    """Where cells are computed.
+
+    scheduler: of a Dask cluster, or None.   tls: its certificates.   workers: local processes; 0 is one a core.
+    """
+
+    scheduler: str | None = None
+    tls: sweep.Tls = sweep.NO_TLS
+    workers: int = 0
+
+
+def plan(experiments: Sequence[Experiment], scale: Scale) -> dict[str, dict[str, Cell]]:
+    """Every experiment's cells by name."""
+    return {each.name: each.cells(scale) for each in experiments}
+
+
+def reproduce(names: tuple[str, ...], preset: str, seed: int, out: Path, where: Where, json: Path | None) -> None:
+    """Compute what is not stored yet, then write figures, results.nc, results.csv, findings.json and report.html.
+
+    Raises:
+        CheckFailed: cells failed; the others are done, and DIR/failures.json says what happened.
+        ModelError: bad input.
+    """
+    from implicit_bayes.benchmarks.report.build import draw, write_report
+
+    experiments, scale = chosen(names), scale_of(preset, seed)
+    storage.check_file(json, "json")
+    if where.workers < 0:
+        raise ModelError(f"workers: {where.workers} is negative")
+    store = Store(storage.check_directory(out))
+    cells = plan(experiments, scale)
+    failures = compute([cell for each in cells.values() for cell in each.values()], store, where)
+    screen, complete, written = console(), [], []
+    for each in experiments:
+        if all(store.has(cell) for cell in cells[each.name].values()):
+            results: dict[str, xr.Dataset] = {name: store.read(cell) for name, cell in cells[each.name].items()}
+            complete.append(each.read(scale, results))
+            written += draw(complete[-1], out)
+    about = about_run(names, preset, seed, out, len(failures)) | spent(store, cells)
+    written += found.store(out, complete, about)
+    write_failures(out, failures)
+    written.append(write_report(out))
+    for each_found in complete:
+        screen.print(f"[bold]{each_found.title}[/bold]\n{each_found.verdict}\n", soft_wrap=True)
+    if json is not None:
+        storage.write_json(json, {"about": about, "findings": [f._asdict() for f in complete],
+                                  "failures": [f.message for f in failures]})  # fmt: skip
+        written.append(json)
+    screen.print(f"wrote {len(written)} files; open {out / 'report.html'}", soft_wrap=True)
+    if failures:
+        for each_failed in failures:
+            screen.print(f"failed: {each_failed.cell.words}: {each_failed.message}\n{each_failed.trace}", markup=False)
+        total = len(in_order([cell for each in cells.values() for cell in each.values()]))
+        raise storage.CheckFailed(f"{len(failures)} of {total} cells failed; see {out / 'failures.json'}")
+
+
+def compute(cells: Sequence[Cell], store: Store, where: Where) -> list[sweep.Failure]:
+    """Every cell, wherever it is to be computed, with a progress bar."""
+    todo = in_order(cells)
+    with progress_bars() as progress:
+        advance = progress("cells", len(todo))
+        report = lambda cell: advance(1)  # noqa: E731
+        if where.scheduler is not None:
+            return sweep.run_dask(cells, store, where.scheduler, where.tls, report)
+        workers = where.workers or cores()
+        if workers == 1:
+            return sweep.run_serial(cells, store, report)
+        return sweep.run_processes(cells, store, workers, report)
+
+
+def about_run(names: tuple[str, ...], preset: str, seed: int, out: Path, failed: int) -> dict[str, Any]:
+    """What the report says of the run."""
+    command = f"implicit-bayes reproduce {' '.join(names)} --preset {preset} --seed {seed} --out {out.name}"
+    return {"command": command, "preset": preset, "seed": seed, "failed": failed}
+
+
+def spent(store: Store, cells: Mapping[str, Mapping[str, Cell]]) -> dict[str, Any]:
+    """How many cells the experiments have, and the CPU seconds that computing those took, whenever that was."""
+    keys = {cell.key for each in cells.values() for cell in in_order(list(each.values()))}
+    last = {row["key"]: row["cpu_seconds"] for row in store.journal() if row["key"] in keys}
+    return {"cells": len(keys), "cpu_seconds": round(sum(last.values()), 1)}
+
+
+def write_failures(out: Path, failures: Sequence[sweep.Failure]) -> None:
+    """DIR/failures.json, where there are any; that of an earlier run goes where there are none."""
+    path = out / "failures.json"
+    if failures:
+        rows = [{"cell": to_json(f.cell), "message": f.message, "traceback": f.trace} for f in failures]
+        storage.write_json(path, {"failures": rows})
+    else:
+        path.unlink(missing_ok=True)
+
+
+def write_slurm(
+    names: tuple[str, ...], preset: str, seed: int, out: Path, host: str, tls: sweep.Tls, json: Path | None
+) -> None:
+    """The scripts of ``--slurm``; nothing is computed or submitted."""
+    from implicit_bayes.benchmarks.sweep.slurm import write_scripts
+
+    chosen(names)
+    storage.check_file(json, "json")
+    directory = storage.check_directory(out).resolve()
+    command = about_run(names, preset, seed, directory, 0)["command"]
+    written = write_scripts(directory, command, host, tls)
+    if json is not None:
+        storage.write_json(json, {"files": [str(path) for path in written]})
+    console().print("wrote " + "  ".join(str(path) for path in written), soft_wrap=True)
+
+
+def show_plan(names: tuple[str, ...], preset: str, seed: int, out: Path, json: Path | None) -> None:
+    """What there is to compute, and how much of it is stored, without computing anything."""
+    storage.check_file(json, "json")
+    experiments, store = chosen(names), Store(out)
+    cells = plan(experiments, scale_of(preset, seed))
+    screen = console()
+    for name, each in cells.items():
+        every = in_order(list(each.values()))
+        done = sum(store.has(cell) for cell in every)
+        trainings = sum(cell.task == "train" for cell in every)
+        screen.print(f"{name}: {len(every)} cells, {trainings} of them trainings; {done} stored", soft_wrap=True)
+    every = in_order([cell for each in cells.values() for cell in each.values()])
+    if json is not None:
+        storage.write_json(json, {"cells": [to_json(cell) for cell in every]})
+    screen.print(f"together {len(every)} cells ({sum(store.has(cell) for cell in every)} stored)", soft_wrap=True)

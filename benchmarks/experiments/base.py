@@ -1,0 +1,181 @@
+"""What an experiment is, and the pieces they share: cells of in-context curves, points of them, words on them."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from implicit_bayes.benchmarks.common.intervals import wilson
+from implicit_bayes.benchmarks.common.differences import LEAST, Difference, paired, unpaired
+from implicit_bayes.benchmarks.experiments.learners import Learner, Measure, Named, reference_models, training
+from implicit_bayes.benchmarks.report.findings import Findings, Point
+from implicit_bayes.benchmarks.sweep.cells import Cell
+from implicit_bayes.benchmarks.sweep.tasks import cell
+
+PREDICTORS = {"lstm-small": "LSTM (ours)", "transformer-small": "Transformer (ours)", "LSTM": "LSTM (ours)",
+              "Transformer": "Transformer (ours)", "exact": "exact Bayes, where defined"}  # fmt: skip
+"""What figures call the predictors of datasets."""
+
+
+class Scale(NamedTuple):
+    """How large a reproduction is.
+
+    name: tiny, small or paper.   ks, ns: example lengths and numbers.   prompts, few: a cell's prompts, and those of
+    cells that are many.   vocabularies: of released GINC.   learners: LSTM and Transformer, where nothing is shipped.
+    sizes: of the scaling experiment.   dial: learner of the delimiter dial.   shipped: whether to use shipped models.
+    measure: of every training.   seeds: trainings of one learner.   sets, tests: of the order experiment.
+    grid: points of every dial.   concepts: true concepts whose conditions are evaluated on GINC of the paper's recipe.
+    """
+
+    name: str
+    ks: tuple[int, ...]
+    ns: tuple[int, ...]
+    prompts: int
+    few: int
+    vocabularies: tuple[int, ...]
+    learners: tuple[Learner, ...]
+    sizes: tuple[Learner, ...]
+    dial: Learner
+    shipped: bool
+    measure: Measure
+    sets: int
+    tests: int
+    grid: int
+    concepts: int
+    seed: int = 0
+
+
+class Experiment(NamedTuple):
+    """name: on the command line.   title, paper: for the report.   cells: what to compute, by name.
+    read: the findings, from the results by the same names."""
+
+    name: str
+    title: str
+    paper: str
+    cells: Callable[[Scale], dict[str, Cell]]
+    read: Callable[[Scale, Mapping[str, xr.Dataset]], Findings]
+
+
+def context(
+    scale: Scale, instance: str, ks: Sequence[int], ns: Sequence[int], models: Named,
+    epsilons: Sequence[float] = (0.01,), prompts: int | None = None,
+) -> Cell:  # fmt: skip
+    """A cell of in-context curves."""
+    config = {
+        "instance": instance, "ks": list(ks), "ns": list(ns), "prompts": prompts or scale.prompts,
+        "epsilons": list(epsilons), "seed": scale.seed,
+    }  # fmt: skip
+    return cell("context", config | models.config, models.cells)
+
+
+def conditions(scale: Scale, instance: str, true_concept: int, ks: Sequence[int]) -> Cell:
+    """A cell of Condition 1 and the assumptions."""
+    return cell("conditions", {"instance": instance, "true_concept": true_concept, "ks": list(ks), "seed": scale.seed})
+
+
+def models(scale: Scale, instance: str) -> Named:
+    """The two models that stand beside Bayes on an instance."""
+    return reference_models(scale.learners, instance, scale.measure, scale.shipped, scale.seed)
+
+
+def trained(scale: Scale, instance: str, learners: Sequence[Learner] | None = None, share: float = 1.0) -> Named:
+    """Models trained afresh, shipped ones or not, on a share of their tokens."""
+    chosen = tuple(learners or scale.learners)
+    cells = tuple(training(each, instance, scale.measure, scale.seed, share) for each in chosen)
+    return Named(tuple(each.label for each in chosen), cells)
+
+
+NO_MODELS = Named((), ())
+
+
+def shown(name: str) -> str:
+    """What figures call a predictor."""
+    if name.startswith("smoothed("):
+        return f"smoothed Bayes, ε = {name[9:-1]}"
+    return PREDICTORS.get(name, name if name != "prompt-aware" else "prompt-aware Bayes (ceiling)")
+
+
+class Accuracy(NamedTuple):
+    """share of so many prompts, with its 95% Wilson interval."""
+
+    share: float
+    low: float
+    high: float
+    prompts: int
+
+    @property
+    def right(self) -> int:
+        """How many prompts were answered rightly."""
+        return round(self.share * self.prompts) if self.prompts else 0
+
+    @property
+    def words(self) -> str:
+        """63.2 [60.1, 66.2] of 1000: percent, interval, prompts."""
+        return f"{self.percent} of {self.prompts}" if self.prompts else "–"
+
+    @property
+    def percent(self) -> str:
+        """63.2 [60.1, 66.2]."""
+        return f"{100 * self.share:.1f} [{100 * self.low:.1f}, {100 * self.high:.1f}]" if self.prompts else "–"
+
+
+def accuracy(data: xr.Dataset, predictor: str, k: int, n: int, split: str = "all") -> Accuracy:
+    """One cell of a ``context`` dataset."""
+    at = data.sel(predictor=predictor, split=split, k=k, n=n)
+    count = int(at.prompts)
+    share = float(at.accuracy) if count else math.nan
+    low, high = wilson(np.array(round(share * count) if count else 0), np.array(count))
+    return Accuracy(share, float(low), float(high), count)
+
+
+def point(panel: str, series: str, x: float, found: Accuracy) -> Point:
+    """A point in percent."""
+    return Point(panel, series, float(x), 100 * found.share, 100 * found.low, 100 * found.high, found.prompts)
+
+
+def curve(
+    data: xr.Dataset, panel: str, k: int, split: str = "all", series: Callable[[str], str] = shown
+) -> list[Point]:
+    """Accuracy against n of every predictor, where there are at least LEAST prompts."""
+    points = []
+    for predictor in data.predictor.values:
+        for n in data.n.values:
+            found = accuracy(data, predictor, k, int(n), split)
+            if found.prompts >= LEAST:
+                points.append(point(panel, series(str(predictor)), int(n), found))
+    return points
+
+
+def model_names(data: xr.Dataset) -> list[str]:
+    """The language models among the predictors."""
+    return [str(p) for p in data.predictor.values if not str(p).startswith(("exact", "smoothed", "prompt-aware"))]
+
+
+def undefined(data: xr.Dataset, k: int, n: int) -> float:
+    """Share of prompts that no concept of the pretraining law can produce."""
+    return float(data.impossible_share.sel(k=k, n=n))
+
+
+def excesses(results: Mapping[str, xr.Dataset], prefix: str) -> dict[str, float]:
+    """Excess over exact Bayes at the end, nats a token, of the trainings whose cells are called PREFIX-LABEL."""
+    return {
+        name.removeprefix(f"{prefix}-"): float(data.excess.values[-1])
+        for name, data in results.items() if name.startswith(f"{prefix}-")
+    }  # fmt: skip
+
+
+def gain(data: xr.Dataset, predictor: str, k: int, before: int, after: int) -> Difference:
+    """Accuracy with ``after`` examples less that with ``before``, over the prompts that are answered at both n."""
+    return paired(*(data.prompt_right.sel(predictor=predictor, k=k, n=n).values for n in (before, after)))
+
+
+def change(before: Accuracy, after: Accuracy) -> Difference:
+    """after - before, over other prompts."""
+    return unpaired((before.right, before.prompts), (after.right, after.prompts))
+
+
+def listed(words: Sequence[str]) -> str:
+    """a, b and c; "none" of none."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words) or "none"

@@ -1,0 +1,35 @@
+"""The eight experiments, in the order of the report."""
+
+from implicit_bayes.benchmarks.experiments import ablations as experiment_ablations
+from implicit_bayes.benchmarks.experiments import curves as experiment_curves
+from implicit_bayes.benchmarks.experiments import dial as experiment_dial
+from implicit_bayes.benchmarks.experiments import length as experiment_length
+from implicit_bayes.benchmarks.experiments import order as experiment_order
+from implicit_bayes.benchmarks.experiments import possible as experiment_possible
+from implicit_bayes.benchmarks.experiments import scaling as experiment_scaling
+from implicit_bayes.benchmarks.experiments import zero_shot as experiment_zero_shot
+from implicit_bayes.benchmarks.experiments.base import Experiment
+from implicit_bayes.theory import ModelError
+
+EXPERIMENTS: dict[str, Experiment] = {
+    each.EXPERIMENT.name: each.EXPERIMENT
+    for each in (
+        experiment_curves, experiment_scaling, experiment_ablations, experiment_order, experiment_zero_shot,
+        experiment_length, experiment_possible, experiment_dial,
+    )
+}  # fmt: skip
+"""By the name used on the command line."""
+
+
+def chosen(names: tuple[str, ...]) -> list[Experiment]:
+    """Experiments by name, in the report's order; ``all`` is all of them.
+
+    Raises:
+        ModelError: there is none of a name, or no name is given.
+    """
+    if not names:
+        raise ModelError(f"experiment: name one or more of all, {', '.join(EXPERIMENTS)}")
+    for name in names:
+        if name != "all" and name not in EXPERIMENTS:
+            raise ModelError(f"experiment: {name!r} is none of all, {', '.join(EXPERIMENTS)}")
+    return [each for name, each in EXPERIMENTS.items() if name in names or "all" in names]

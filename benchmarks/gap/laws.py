@@ -1,0 +1,77 @@
+"""Laws that every causal model obeys, whatever it has learnt: a model that breaks one leaks, or the harness is wrong.
+
+    excess >= 0              mean excess on documents of p, within 5 standard errors (false alarm 3e-7, normal limit)
+    Ville                    log M_t = sum_s log q(o_s) / p(o_s) stays below log(documents / ALPHA) in every document;
+                             broken with probability at most ALPHA, whatever q is
+    no foresight             mean KL - excess is 0: not above 5 standard errors
+    g(risk) <= KL            of means: g is convex (theory.statements.bounds.excess_risk); certain, up to rounding
+    causality                rows up to t do not move when tokens after t do
+
+Source: Ville 1939; Xie et al. 2022, Theorem 2 (g).
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from implicit_bayes.benchmarks.gap.loss import LossGap
+from implicit_bayes.lm.model import LanguageModel
+from implicit_bayes.theory.statements.bounds import g
+
+ALPHA = 1e-3
+"""False-alarm rate of Ville's test, over all documents together."""
+ERRORS = 5.0
+"""Standard errors that a mean may stray."""
+ROUNDING = 1e-5
+"""Nats (or log-probability) that float32 may cost."""
+
+
+class LawCheck(NamedTuple):
+    """holds: value <= bound."""
+
+    law: str
+    value: float
+    bound: float
+    holds: bool
+
+
+def ville_threshold(documents: int) -> float:
+    """log(documents / ALPHA): by the union bound M exceeds it in any of the documents with probability <= ALPHA."""
+    return math.log(documents / ALPHA)
+
+
+def check_laws(model: LanguageModel, gap: LossGap, tokens_BxT: np.ndarray, vocabulary: int) -> list[LawCheck]:
+    """Every law, on the documents that ``gap`` was measured on.
+
+    Args:
+        model: the model.
+        gap: of ``loss_gap`` on ``tokens_BxT``.
+        tokens_BxT: the documents.
+        vocabulary: V.
+
+    Returns:
+        One LawCheck for each law.
+    """
+    kl = min(gap.kl.value, math.log(2.0) + 1.0)  # g never exceeds log 2, and inf - inf is no number
+    slack = [ERRORS * each.standard_error + ROUNDING for each in (gap.excess, gap.foresight)]
+    found = [
+        ("excess ≥ 0", -gap.excess.value, slack[0]),
+        ("Ville", gap.log_ratio_max, ville_threshold(len(tokens_BxT))),
+        ("no foresight", gap.foresight.value, slack[1]),
+        ("g(risk) ≤ KL", float(g(gap.risk.value)), kl + ROUNDING),
+        ("causality", foresight_of_tokens(model, tokens_BxT[:8, :64], vocabulary), ROUNDING),
+    ]
+    return [LawCheck(law, value, bound, value <= bound) for law, value, bound in found]
+
+
+def foresight_of_tokens(model: LanguageModel, tokens_BxT: np.ndarray, vocabulary: int) -> float:
+    """The largest change of a probability in rows 0..t when every token after the first t is another; a few t."""
+    length, worst = tokens_BxT.shape[1], 0.0
+    before = np.exp(model.log_probabilities(tokens_BxT).astype(np.float64))
+    for t in sorted({0, length // 2, length - 1}):
+        other = tokens_BxT.copy()
+        other[:, t:] = (other[:, t:] + 1) % vocabulary
+        after = np.exp(model.log_probabilities(other).astype(np.float64))
+        worst = max(worst, float(np.abs(after - before)[:, : t + 1].max()))
+    return worst

@@ -1,0 +1,196 @@
+"""Where a model loses to Bayes: KL, excess and total variation by position, by surprise and by place in a document.
+
+After each prefix p = p( . | prefix) is the exact predictive and q the model's:
+
+    KL(p || q) = sum_v p_v log(p_v / q_v),    E[excess of the token drawn] = KL,    TV = 1/2 sum_v |p_v - q_v|.
+
+KL is the excess with the draw of the next token averaged out, so its error is smaller; both are reported. Their
+difference has mean 0 for every model whose q is fixed before the token is drawn; a model that sees the token has an
+excess below its KL. This "foresight" catches leaks that are too small to bring the excess below 0.
+
+Source: the chain rule of KL; Xie et al. 2022, section 2, for the law p.
+"""
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from implicit_bayes.lm.model import LanguageModel
+from implicit_bayes.theory import MixtureOfHMMs, ModelError, filter_mixture
+from implicit_bayes.theory.filtering.filter import prepare
+from implicit_bayes.theory.statements.bounds import excess_risk
+
+CHUNK = 16
+"""Documents worked on together."""
+SURPRISES = (0.0, 0.1, 0.5, 1.0, 2.0, 4.0, math.inf)
+"""Edges of the bins of -log p(o_t | o_<t), nats: common transitions first."""
+START = 32
+"""Tokens that count as the start of a document; what lies beyond them counts as its middle."""
+
+
+class Mean(NamedTuple):
+    """A mean over documents.   value: of the mean.   standard_error: over documents; inf where there is one."""
+
+    value: float
+    standard_error: float
+
+
+class Slice(NamedTuple):
+    """The gap on some of the positions.
+
+    words: which.   share: of all tokens.   kl, excess: nats per token there.   tv: total variation per token there.
+    """
+
+    words: str
+    share: float
+    kl: Mean
+    excess: Mean
+    tv: Mean
+
+
+class LossGap(NamedTuple):
+    """A model against exact Bayes on documents of the pretraining law.
+
+    excess, kl, tv: over all tokens (nats, nats, probability).
+    positions, places, surprises: the same by position (bins 0, 1, 2, 4, ...), by start and middle, by surprise.
+    risk: excess 0-1 risk of the model's guess against the Bayes predictive, max_y p(y) - p(argmax_y q(y)).
+    foresight: mean of KL - excess, nats per token: 0 within its error for every causal model, positive for one that
+        sees the token it is asked for. Tokens whose KL is infinite are left out.
+    tokens: scored.   bayes_cross_entropy: nats per token, on these documents.
+    log_ratio_max: max over documents and t of log M_t = sum_{s <= t} log q(o_s) / p(o_s), nats. M is an e-process:
+        it reaches 1 / alpha in a document with probability at most alpha, whatever q is (Ville 1939).
+    calibration_error: sum over bins of confidence of share x | mean confidence - mean p(argmax q) |, the confidence
+        being max q; p, not a draw from it, says how often the guess is right.
+    """
+
+    excess: Mean
+    kl: Mean
+    tv: Mean
+    risk: Mean
+    foresight: Mean
+    positions: list[Slice]
+    places: list[Slice]
+    surprises: list[Slice]
+    tokens: int
+    bayes_cross_entropy: float
+    log_ratio_max: float
+    calibration_error: float
+
+
+class _Terms(NamedTuple):
+    """(B, T) per token: KL(p || q), excess of the token that came, TV, surprise -log p(o_t), max q, p(argmax q),
+    max p - p(argmax q)."""
+
+    kl: np.ndarray
+    excess: np.ndarray
+    tv: np.ndarray
+    surprise: np.ndarray
+    confidence: np.ndarray
+    right: np.ndarray
+    risk: np.ndarray
+
+
+def loss_gap(
+    model: LanguageModel,
+    mixture: MixtureOfHMMs,
+    tokens_BxT: np.ndarray,
+    advance: Callable[[int], None] = lambda documents: None,
+) -> LossGap:
+    """Measure the gap on documents.
+
+    Args:
+        model: any model over the mixture's tokens.
+        mixture: the pretraining law.
+        tokens_BxT: documents drawn from it.
+        advance: called with the documents just done.
+
+    Returns:
+        LossGap.
+
+    Raises:
+        ModelError: a document that the mixture forbids, so that there is no Bayes to compare with.
+    """
+    tables, parts = prepare(mixture), []
+    for begin in range(0, len(tokens_BxT), CHUNK):
+        tokens = tokens_BxT[begin : begin + CHUNK]
+        padded = np.concatenate([tokens, np.repeat(tokens[-1:], CHUNK - len(tokens), 0)])  # one compilation
+        predictive = np.asarray(filter_mixture(mixture, padded, tables=tables).predictive)[:, :-1]
+        parts.append(_terms(padded, predictive, model.log_probabilities(padded)[:, :-1].astype(np.float64)))
+        advance(len(tokens))
+    terms = _Terms(*(np.concatenate(column)[: len(tokens_BxT)] for column in zip(*parts, strict=True)))
+    if not np.isfinite(terms.surprise).all():
+        raise ModelError("documents: one is impossible under the mixture; draw them from it")
+    return _reduce(terms)
+
+
+def _terms(tokens_BxT: np.ndarray, p_BxTxV: np.ndarray, log_q_BxTxV: np.ndarray) -> _Terms:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_p = np.log(p_BxTxV)
+        kl_BxT = np.where(p_BxTxV > 0, p_BxTxV * (log_p - log_q_BxTxV), 0.0).sum(-1)
+    q_BxTxV = np.exp(log_q_BxTxV)
+    came = tokens_BxT[..., None]
+    surprise = np.maximum(-np.take_along_axis(log_p, came, -1)[..., 0], 0.0)  # p may exceed 1 by a rounding
+    excess = -surprise - np.take_along_axis(log_q_BxTxV, came, -1)[..., 0]
+    guess = log_q_BxTxV.argmax(-1)[..., None]
+    confidence, right = (np.take_along_axis(x, guess, -1)[..., 0] for x in (q_BxTxV, p_BxTxV))
+    risk, tv = excess_risk(p_BxTxV, q_BxTxV), 0.5 * np.abs(p_BxTxV - q_BxTxV).sum(-1)
+    return _Terms(kl_BxT, excess, tv, surprise, confidence, right, risk)
+
+
+def _reduce(terms: _Terms) -> LossGap:
+    documents, length = terms.kl.shape
+    edges = sorted({0, length, *(edge for edge in (1 << i for i in range(length.bit_length())) if edge < length)})
+    place = np.broadcast_to(np.arange(length), terms.kl.shape)
+    positions = [
+        _slice(terms, (place >= a) & (place < b), f"{a}" if b == a + 1 else f"{a}–{b - 1}")
+        for a, b in itertools.pairwise(edges)
+    ]
+    places = [_slice(terms, place < START, f"first {START} tokens"), _slice(terms, place >= START, "the rest")]
+    surprises = [
+        _slice(
+            terms,
+            (terms.surprise >= a) & (terms.surprise < b),
+            f"{a:g} to {b:g} nats" if b < math.inf else f"above {a:g} nats",
+        )
+        for a, b in itertools.pairwise(SURPRISES)
+    ]
+    everywhere = np.ones_like(place, bool)
+    every, risk = _slice(terms, everywhere, "all"), ratio(terms.risk, everywhere)
+    finite = np.isfinite(terms.kl)
+    foresight = ratio(np.where(finite, terms.kl, 0.0) - np.where(finite, terms.excess, 0.0), finite)
+    return LossGap(
+        every.excess, every.kl, every.tv, risk, foresight, positions, [row for row in places if row.share],
+        [row for row in surprises if row.share], documents * length, float(terms.surprise.mean()),
+        float((-np.cumsum(terms.excess, axis=1)).max()), calibration_error(terms.confidence, terms.right),
+    )  # fmt: skip
+
+
+def _slice(terms: _Terms, chosen_BxT: np.ndarray, words: str) -> Slice:
+    means = [ratio(x, chosen_BxT) for x in (terms.kl, terms.excess, terms.tv)]
+    return Slice(words, float(chosen_BxT.mean()), *means)
+
+
+def ratio(value_BxT: np.ndarray, chosen_BxT: np.ndarray) -> Mean:
+    """Mean over the chosen tokens; its error is that of a ratio of sums over independent documents (delta method).
+
+    0 with error inf where nothing is chosen.
+    """
+    documents, total = len(value_BxT), int(chosen_BxT.sum())
+    if not total:
+        return Mean(0.0, math.inf)
+    sum_B = np.where(chosen_BxT, value_BxT, 0.0).sum(1)
+    mean = float(sum_B.sum() / total)
+    if documents < 2 or not math.isfinite(mean):
+        return Mean(mean, math.inf)
+    deviation_B = sum_B - mean * chosen_BxT.sum(1)
+    return Mean(mean, float(math.sqrt(documents / (documents - 1) * (deviation_B**2).sum()) / total))
+
+
+def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
+    """Expected calibration error: bins of equal width, weighted by their share (Naeini, Cooper & Hauskrecht 2015)."""
+    index = np.minimum((confidence.reshape(-1) * bins).astype(int), bins - 1)
+    gap = np.bincount(index, (confidence - right).reshape(-1), bins)
+    return float(np.abs(gap).sum() / confidence.size)

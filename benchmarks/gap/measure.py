@@ -1,0 +1,191 @@
+"""How Bayesian is a model? Every measure of the gap, on one set of documents and one set of prompts for all models."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import xarray as xr
+
+from implicit_bayes.benchmarks.gap.bayesianity import (
+    LENGTHS,
+    MartingaleGap,
+    OrderVariance,
+    martingale_gap,
+    order_variance,
+)
+from implicit_bayes.benchmarks.gap.context import context_gap
+from implicit_bayes.benchmarks.gap.implied_documents import ImpliedGap, implied_gap
+from implicit_bayes.benchmarks.gap.laws import LawCheck, check_laws
+from implicit_bayes.benchmarks.gap.loss import LossGap, loss_gap
+from implicit_bayes.benchmarks.gap.probes import Beliefs, Probe, exact_beliefs, probe
+from implicit_bayes.benchmarks.gap.scaling_laws import Fit, fit_laws
+from implicit_bayes.benchmarks.predictors.curves import DEFAULT_KS
+from implicit_bayes.lm.model import LanguageModel, NetworkModel
+from implicit_bayes.simulators.datasets import Documents
+from implicit_bayes.simulators.instances import Instance
+from implicit_bayes.simulators.sampler import sample_documents
+from implicit_bayes.theory import ModelError
+
+Start = Callable[[str, int], Callable[[int], None]]
+
+PREFIX = 64
+"""Tokens of each document that the implied posterior and the probes look at: where the concept is settled."""
+MARTINGALE_DOCUMENTS = 64
+"""Documents whose prefixes the martingale gap extends by every token."""
+ORDER_PROMPTS = 100
+"""Prompts of the order variance."""
+EPSILONS = (0.01,)
+"""Smoothing levels of the ``smoothed`` reference."""
+
+
+class Settings(NamedTuple):
+    """What is asked: example lengths, numbers of examples, prompts for each k, documents of how many tokens, seed."""
+
+    ks: tuple[int, ...]
+    ns: tuple[int, ...]
+    prompts: int
+    documents: int
+    length: int
+    seed: int
+
+
+class ModelGap(NamedTuple):
+    """One model on documents. order, probes: None and empty where they were not asked for or cannot be had."""
+
+    model: str
+    parameters: int
+    documents: int
+    loss: LossGap
+    laws: list[LawCheck]
+    implied: ImpliedGap
+    martingale: MartingaleGap
+    order: OrderVariance | None
+    probes: list[Probe]
+
+
+class Gap(NamedTuple):
+    """All models. context: of ``context_gap``. fits: (predictor, k) -> one Fit for each scaling law, or none."""
+
+    instance: Instance
+    settings: Settings
+    models: list[ModelGap]
+    context: xr.Dataset
+    fits: dict[tuple[str, int], list[Fit]]
+
+
+def check_settings(settings: Settings, instance: Instance, models: Sequence[LanguageModel]) -> Settings:
+    """Fill in the instance's own k where none was asked for, and refuse what makes no sense.
+
+    Raises:
+        ModelError: on one line, naming the field.
+    """
+    if not models:
+        raise ModelError("model: name one, as in: implicit-bayes gap lstm-small --instance ginc")
+    ks = settings.ks or ((instance.k,) if instance.k is not None else DEFAULT_KS)
+    if min(ks) < 2:
+        raise ModelError(f"k: {min(ks)} is below 2 (an example is at least one token of x and one of y)")
+    if not settings.ns or min(settings.ns) < 0:
+        raise ModelError("n: give numbers of examples of at least 0")
+    for name, least in (("prompts", 1), ("documents", 3), ("length", 2)):
+        if getattr(settings, name) < least:
+            raise ModelError(f"{name}: {getattr(settings, name)} is below {least}")
+    longest = {"length": settings.length, "n": (max(ks) + 1) * (max(settings.ns) + 1)}
+    for model in models:
+        context = getattr(getattr(getattr(model, "network", None), "config", None), "context", None)
+        for field, tokens in longest.items():
+            if context is not None and tokens >= context:
+                raise ModelError(f"{field}: asks {model.name} about {tokens} tokens, but it has {context} positions")
+    return settings._replace(ks=tuple(sorted(set(ks))), ns=tuple(sorted(set(settings.ns))))
+
+
+def measure(
+    instance: Instance, models: Sequence[LanguageModel], settings: Settings, progress: Start | None = None
+) -> Gap:
+    """Everything, for every model.
+
+    Args:
+        instance: whose documents and prompts are asked.
+        models: language models, their names distinct.
+        settings: checked by ``check_settings``.
+        progress: called with (words, total) at each stage; returns a function to call with the steps done.
+
+    Returns:
+        Gap.
+    """
+    start = progress or (lambda words, total: lambda done: None)
+    drawn = fresh_documents(instance, settings.documents, settings.length, settings.seed)
+    beliefs = None
+    if any(isinstance(model, NetworkModel) for model in models):
+        beliefs = exact_beliefs(instance.mixture, drawn.tokens[:, :PREFIX])
+    found = [one_model(model, instance, drawn, min(settings.ks), settings.seed, start, beliefs) for model in models]
+    advance = start("in-context curves", settings.prompts * len(settings.ks))
+    context = context_gap(
+        instance, models, settings.ks, settings.ns, settings.prompts, EPSILONS, settings.seed, advance
+    )
+    fits, cells = {}, [(str(name), int(k)) for name in context.predictor.values for k in context.k.values]
+    advance = start("scaling laws", len(cells))
+    for name, k in cells:
+        losses = context.prompt_loss.sel(predictor=name, k=k).values.T
+        fits[name, k] = fit_laws(context.n.values, losses, settings.seed)
+        advance(1)
+    return Gap(instance, settings, found, context, fits)
+
+
+def fresh_documents(instance: Instance, documents: int, length: int, seed: int) -> Documents:
+    """The documents that every model is measured on."""
+    return sample_documents(instance.mixture, jax.random.fold_in(jax.random.key(seed), 5), documents, length)
+
+
+def one_model(
+    model: LanguageModel,
+    instance: Instance,
+    drawn: Documents,
+    k: int,
+    seed: int,
+    start: Start = lambda words, total: lambda done: None,
+    beliefs: Beliefs | None = None,
+    orders: bool = True,
+    few: int = MARTINGALE_DOCUMENTS,
+) -> ModelGap:
+    """All that is measured on documents, and the order variance.
+
+    Args:
+        model: the model.
+        instance: where the documents come from.
+        drawn: the documents.
+        k: example length of the order variance.
+        seed: of its prompts, and of the probes.
+        start: as ``progress`` of ``measure``.
+        beliefs: the probes' targets; None leaves the probes out.
+        orders: whether to ask for the order variance.
+        few: documents whose prefixes the martingale gap extends.
+
+    Returns:
+        ModelGap.
+    """
+    mixture, tokens, documents = instance.mixture, drawn.tokens, len(drawn.tokens)
+    loss = loss_gap(model, mixture, tokens, start(f"{model.name}: loss", documents))
+    laws = check_laws(model, loss, tokens, mixture.n_tokens)
+    advance = start(f"{model.name}: implied posterior", documents)
+    implied = implied_gap(model, mixture, tokens[:, :PREFIX], drawn.concepts, advance)
+    total = min(few, documents) * sum(length <= tokens.shape[1] for length in LENGTHS)
+    martingale = martingale_gap(model, mixture, tokens[:few], advance=start(f"{model.name}: martingale", total))
+    order = order_variance(model, instance, k, ORDER_PROMPTS, seed) if orders else None
+    probes: list[Probe] = []
+    if beliefs is not None and isinstance(model, NetworkModel):
+        config: Any = model.network.config
+        probes = probe(model.network, beliefs, seed, start(f"{model.name}: probes", config.layers))
+    parameters = int(getattr(model, "parameters", 0))
+    return ModelGap(model.name, parameters, documents, loss, laws, implied, martingale, order, probes)
+
+
+def best_probe(found: ModelGap, target: str) -> Probe | None:
+    """The layer from which a target is read off best."""
+    rows = [row for row in found.probes if row.target == target]
+    return max(rows, key=lambda row: row.r2.value) if rows else None
+
+
+def mean_or_none(mean: Any) -> float | None:
+    """A mean's value, None where nothing was counted."""
+    return None if mean.value == 0.0 and np.isinf(mean.standard_error) else mean.value

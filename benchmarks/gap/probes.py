@@ -1,0 +1,212 @@
+"""Belief probes: is what Bayes knows linearly readable from a network's hidden activations?
+
+Ridge regression (scikit-learn) from the activations of each layer, after every token, to two exact targets:
+
+    log posterior    log p(c | o_1..o_t) for every concept c, cut off at -FLOOR nats
+    state belief     p(h_t | o_1..o_t) for every hidden state h
+
+R2 = 1 - sum |y - y_hat|^2 / sum |y - y_train|^2 over held-out documents, all outputs and positions together, y_train
+the training mean. A probe says something only above its controls, read off by the very same regression:
+
+    untrained     the same layer of the same architecture with fresh weights (a reservoir remembers too)
+    last token    nothing but the last token, one-hot
+    shuffled      the model's activations against the targets of other documents at the same positions
+
+The margin is R2 less the largest control's; its interval comes from resampling the held-out documents, which keeps the
+pairing. It conditions on the fitted probes.
+
+Source: Alain & Bengio 2017 (linear probes); Hewitt & Liang 2019 (control tasks); Shai et al. 2024 (belief states).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from implicit_bayes.lm.lstm import LSTM
+from implicit_bayes.lm.transformer import Transformer
+from implicit_bayes.theory import MixtureOfHMMs
+from implicit_bayes.theory.filtering.state_beliefs import state_beliefs
+
+FLOOR = 10.0
+"""Nats below 0 at which log posteriors are cut off: beyond it a concept is ruled out, and on GINC exactly so."""
+TARGETS = ("log posterior", "state belief")
+CONTROLS = ("untrained", "last token", "shuffled")
+PENALTIES = (1.0, 1e2, 1e3, 1e4, 1e5)
+"""Ridge penalties to choose from (features are standardised): fitted on three quarters of the training documents,
+judged on the others, then fitted again on all. Leaving out single tokens instead would flatter small penalties, since
+the tokens of a document have one concept."""
+RESAMPLES = 1000
+"""Bootstrap resamples of the held-out documents."""
+ROWS = 64
+"""Documents a network reads at a time."""
+
+Network = LSTM | Transformer
+
+
+class Estimate(NamedTuple):
+    """A number with its 95% percentile interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Probe(NamedTuple):
+    """One layer, one target.
+
+    layer: 1 is the lowest.   r2: of the model, held out.   untrained, last_token, shuffled: of the controls.
+    margin: r2 less the largest of the controls.
+    """
+
+    target: str
+    layer: int
+    r2: Estimate
+    untrained: Estimate
+    last_token: Estimate
+    shuffled: Estimate
+    margin: Estimate
+
+
+class Beliefs(NamedTuple):
+    """Documents with the exact targets after each token.
+
+    tokens_BxT; log_posterior_BxTxC cut off at -FLOOR; state_BxTxH; train_B: the documents that probes are fitted on.
+    """
+
+    tokens_BxT: np.ndarray
+    log_posterior_BxTxC: np.ndarray
+    state_BxTxH: np.ndarray
+    train_B: np.ndarray
+
+
+def exact_beliefs(mixture: MixtureOfHMMs, tokens_BxT: np.ndarray) -> Beliefs:
+    """The targets on documents of the mixture; the first two thirds of the documents are for fitting."""
+    found = state_beliefs(mixture, tokens_BxT)
+    train = np.arange(len(tokens_BxT)) < max(1, 2 * len(tokens_BxT) // 3)
+    return Beliefs(tokens_BxT, np.maximum(found.log_posterior_BxTxC, -FLOOR), found.law_BxTxH, train)
+
+
+def probe(
+    network: Network, beliefs: Beliefs, seed: int, advance: Callable[[int], None] = lambda layers: None
+) -> list[Probe]:
+    """Every layer against every target, with controls.
+
+    Args:
+        network: an LSTM or a Transformer.
+        beliefs: of ``exact_beliefs``, two documents at least.
+        seed: of the fresh weights, the shuffling and the resampling.
+        advance: called with the layers just done.
+
+    Returns:
+        One Probe for each target and layer.
+    """
+    generator = np.random.default_rng((seed, 8))
+    key = jax.random.fold_in(jax.random.key(seed), 8)
+    with jax.enable_x64(False):
+        fresh = type(network).drawn(network.config, key)  # type: ignore[arg-type]
+    trained, untrained = activations(network, beliefs.tokens_BxT), activations(fresh, beliefs.tokens_BxT)
+    token = np.eye(network.config.vocabulary, dtype=np.float32)[beliefs.tokens_BxT]
+    moved = _shuffle(beliefs.train_B, generator)
+    targets = (beliefs.log_posterior_BxTxC, beliefs.state_BxTxH)
+    of_token = _errors(token, targets, beliefs.train_B)
+    rows: dict[str, list[Probe]] = {name: [] for name in TARGETS}
+    for layer, (features, control) in enumerate(zip(trained, untrained, strict=True), start=1):
+        found = _errors(features, targets, beliefs.train_B)
+        of_fresh = _errors(control, targets, beliefs.train_B)
+        of_shuffled = _errors(features, tuple(target[moved] for target in targets), beliefs.train_B)
+        for name, *errors in zip(TARGETS, found, of_fresh, of_token, of_shuffled, strict=True):
+            rows[name].append(_summarise(name, layer, errors, generator))
+        advance(1)
+    return [row for name in TARGETS for row in rows[name]]
+
+
+def activations(network: Network, tokens_BxT: np.ndarray) -> list[np.ndarray]:
+    """(B, T, D) of every layer after each token (the empty prefix is left out), float32.
+
+    A Transformer's residual stream is divided by its root mean square, row by row: so, up to a gain, does every later
+    layer before it reads the stream.
+    """
+    padded = np.concatenate([tokens_BxT, np.repeat(tokens_BxT[-1:], -len(tokens_BxT) % ROWS, 0)])
+    with jax.enable_x64(False):
+        network = jax.tree.map(jnp.asarray, network)
+        parts = [_activations(network, padded[i : i + ROWS]) for i in range(0, len(padded), ROWS)]
+    return [
+        np.concatenate([np.asarray(x) for x in column])[: len(tokens_BxT), 1:] for column in zip(*parts, strict=True)
+    ]
+
+
+@eqx.filter_jit
+def _activations(network: Any, tokens_BxT: Any) -> list[jax.Array]:
+    out = network.activations(tokens_BxT)
+    if isinstance(network, Transformer):
+        return [x / jnp.sqrt((x**2).mean(-1, keepdims=True) + 1e-6) for x in out]
+    return out
+
+
+def _shuffle(train_B: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """A permutation of the documents within the training set, and within the held-out set, that leaves none in place
+    (a cyclic shift of a random order)."""
+    moved = np.arange(len(train_B))
+    for part in (np.flatnonzero(train_B), np.flatnonzero(~train_B)):
+        order = generator.permutation(part)
+        moved[order] = np.roll(order, 1)
+    return moved
+
+
+class _Errors(NamedTuple):
+    """(B,) of each held-out document: squared error of the probe, and of the training mean."""
+
+    probe_B: np.ndarray
+    mean_B: np.ndarray
+
+
+def _errors(features_BxTxD: np.ndarray, targets: Sequence[np.ndarray], train_B: np.ndarray) -> list[_Errors]:
+    """Fit on the training documents, each target with its own penalty."""
+    features_BxTxD = features_BxTxD.astype(np.float64)
+    train = np.flatnonzero(train_B)
+    inner, judged = train[: max(1, 3 * len(train) // 4)], train[3 * len(train) // 4 :]
+    out = []
+    for target in targets:
+        tried = [
+            float(((_predict(features_BxTxD, target, inner, judged, penalty) - target[judged]) ** 2).sum())
+            for penalty in PENALTIES
+        ]
+        best = PENALTIES[int(np.argmin(tried))]
+        held = np.flatnonzero(~train_B)
+        wrong = _predict(features_BxTxD, target, train, held, best) - target[held]
+        off = target[held] - target[train].mean((0, 1))
+        out.append(_Errors((wrong**2).sum((1, 2)), (off**2).sum((1, 2))))
+    return out
+
+
+def _predict(
+    features_BxTxD: np.ndarray, target_BxTxK: np.ndarray, fit: np.ndarray, asked: np.ndarray, penalty: float
+) -> np.ndarray:
+    """Ridge regression fitted on some documents, asked about others."""
+    from sklearn.linear_model import Ridge
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    rows = lambda x_BxTxD: x_BxTxD.reshape(-1, x_BxTxD.shape[-1])  # noqa: E731
+    fitted = make_pipeline(StandardScaler(), Ridge(penalty, solver="cholesky"))
+    fitted.fit(rows(features_BxTxD[fit]), rows(target_BxTxK[fit]))
+    return fitted.predict(rows(features_BxTxD[asked])).reshape(target_BxTxK[asked].shape)
+
+
+def _summarise(name: str, layer: int, errors: Sequence[_Errors], generator: np.random.Generator) -> Probe:
+    """R2 of the model and its controls, and the margin, with intervals from the same resamples of documents."""
+    documents = len(errors[0].probe_B)
+    drawn = np.concatenate([np.arange(documents)[None], generator.integers(documents, size=(RESAMPLES, documents))])
+    r2 = np.stack([_r2(each.probe_B[drawn].sum(1), each.mean_B[drawn].sum(1)) for each in errors])
+    margin = r2[0] - r2[1:].max(0)
+    found = [Estimate(float(x[0]), *(float(q) for q in np.quantile(x[1:], (0.025, 0.975)))) for x in (*r2, margin)]
+    return Probe(name, layer, *found)
+
+
+def _r2(wrong: np.ndarray, off: np.ndarray) -> np.ndarray:
+    """1 - wrong / off; 0 where the target does not vary at all, since there is nothing to explain."""
+    return 1.0 - np.divide(wrong, off, out=np.ones_like(off), where=off > 0)

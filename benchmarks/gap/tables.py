@@ -1,0 +1,132 @@
+"""The gap as tables that a person reads on a terminal."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from implicit_bayes.benchmarks.gap.laws import ville_threshold
+from implicit_bayes.benchmarks.gap.loss import Mean
+from implicit_bayes.benchmarks.gap.measure import Gap, ModelGap, best_probe
+from implicit_bayes.benchmarks.gap.probes import TARGETS
+
+KEYS = (
+    ("excess over Bayes, nats", lambda found: mean(found.loss.excess)),
+    ("KL(Bayes ‖ model), nats", lambda found: mean(found.loss.kl)),
+    ("total variation", lambda found: mean(found.loss.tv)),
+    ("excess 0-1 risk", lambda found: mean(found.loss.risk)),
+    ("calibration error", lambda found: f"{found.loss.calibration_error:.4f}"),
+    ("foresight, nats", lambda found: mean(found.loss.foresight)),
+    ("largest log M (Ville's)", lambda found: ville(found)),
+    ("laws broken", lambda found: ", ".join(row.law for row in found.laws if not row.holds) or "none"),
+    ("implied posterior: TV", lambda found: mean(found.implied.total_variation)),
+    ("  residual, nats", lambda found: mean(found.implied.residual)),
+    ("  mass no concept allows", lambda found: mean(found.implied.forbidden)),
+    ("  tokens to settle (exact)", lambda found: times(found)),
+    ("martingale gap", lambda found: mean(found.martingale.gap)),
+)  # fmt: skip
+"""Rows of the table: words, and how a cell is written."""
+
+
+def mean(value: Mean) -> str:
+    """A mean ± its standard error; a dash where nothing was counted."""
+    if value.value == 0.0 and np.isinf(value.standard_error):
+        return "–"
+    digits = 4 if abs(value.value) >= 5e-5 or value.value == 0 else None
+    if digits is None:
+        return f"{value.value:.0e} ± {value.standard_error:.0e}"
+    return f"{value.value:.4f} ± {value.standard_error:.4f}"
+
+
+def ville(found: ModelGap) -> str:
+    """The largest log M, and what it stays below for a model that does not see the future."""
+    return f"{found.loss.log_ratio_max + 0.0:.2f} ({ville_threshold(found.documents):.2f})"
+
+
+def times(found: ModelGap) -> str:
+    """Median tokens until the concept is settled; the exact posterior's in brackets."""
+    return f"{found.implied.time:g} ({found.implied.exact_time:g})"
+
+
+def gap_table(models: Sequence[ModelGap], title: str) -> Table:
+    """One column a model, one row a measure."""
+    table = Table("", *(found.model for found in models), title=title, title_justify="left")
+    table.add_row("parameters", *(f"{found.parameters:,}" if found.parameters else "–" for found in models))
+    rows: list[tuple[str, Callable[[ModelGap], str]]] = list(KEYS)
+    if any(found.order for found in models):
+        rows.append(("order variance (Bayes)", order))
+    if any(found.probes for found in models):
+        rows += [(f"probe R², {target}", partial(probe_cell, target=target)) for target in TARGETS]
+        rows += [(f"  margin, {target}", partial(margin_cell, target=target)) for target in TARGETS]
+    for words, cell in rows:
+        table.add_row(words, *(cell(found) for found in models))
+    return table
+
+
+def order(found: ModelGap) -> str:
+    """Variance over orders of the examples where Bayes is defined, and Bayes's own."""
+    if found.order is None or not found.order.possible_prompts:
+        return "–"
+    return f"{found.order.possible.value:.1e} ({found.order.bayes.value:.1e})"
+
+
+def probe_cell(found: ModelGap, target: str) -> str:
+    """R² of the best layer and which it is."""
+    best = best_probe(found, target)
+    return "–" if best is None else f"{best.r2.value:.3f} (layer {best.layer})"
+
+
+def margin_cell(found: ModelGap, target: str) -> str:
+    """Margin of that layer with its interval."""
+    best = best_probe(found, target)
+    return "–" if best is None else f"{best.margin.value:.2f} [{best.margin.low:.2f}, {best.margin.high:.2f}]"
+
+
+def show(gap: Gap, out: Console) -> None:
+    """The gap as tables: one with every measure, the curves, and the scaling laws."""
+    mixture, settings = gap.instance.mixture, gap.settings
+    out.print(
+        f"[bold]{gap.instance.name}[/bold]: {mixture.n_concepts} concepts, {mixture.n_states} states, vocabulary "
+        f"{mixture.n_tokens}; {settings.documents} documents of {settings.length} tokens, seed {settings.seed}; "
+        f"Bayes itself loses {gap.models[0].loss.bayes_cross_entropy:.4f} nats/token",
+        soft_wrap=True,
+    )
+    out.print(gap_table(gap.models, "Models against exact Bayes (± one standard error over documents)"))
+    out.print(context_table(gap))
+    if any(gap.fits.values()):
+        out.print(scaling_table(gap))
+
+
+def context_table(gap: Gap) -> Table:
+    """Accuracy and log-loss on x_test by (k, predictor) and n, over all prompts that have an answer."""
+    context = gap.context.sel(split="all")
+    title = f"In context: accuracy, %/log-loss, nats ({gap.settings.prompts} prompts for each k)"
+    table = Table("k", "predictor", *(f"n={n}" for n in context.n.values), title=title, title_justify="left")
+    for k in context.k.values:
+        for name in context.predictor.values:
+            cell = context.sel(k=k, predictor=name)
+            shown = [
+                "–" if np.isnan(a) else f"{100 * a:.0f}/{loss:.2f}"
+                for a, loss in zip(cell.accuracy.values, cell.log_loss.values, strict=True)
+            ]
+            table.add_row(str(k), str(name).replace("smoothed(", "ε=").rstrip(")"), *shown)
+        row = context.sel(k=k)
+        table.add_row("", "  % impossible", *(f"{100 * x:.0f}" for x in row.impossible_share.values), style="dim")
+        table.add_section()
+    return table
+
+
+def scaling_table(gap: Gap) -> Table:
+    """For each curve, the error of every law at the held-out n, beside that of carrying the last point on."""
+    some = next(fits for fits in gap.fits.values() if fits)
+    held = ", ".join(map(str, some[0].held_out))
+    title = f"Scaling laws of the log-loss: error at n = {held}, kept from the fit, nats [95%]"
+    laws = [fit.law for fit in some]
+    table = Table("k", "predictor", *laws, "last point carried on", title=title, title_justify="left")
+    for (name, k), fits in sorted(gap.fits.items(), key=lambda item: item[0][1]):
+        if fits:
+            errors = ["{:.3f} [{:.3f}, {:.3f}]".format(*fit.held_out_error) for fit in fits]
+            table.add_row(str(k), str(name), *errors, f"{fits[0].carried_error:.3f}")
+    return table

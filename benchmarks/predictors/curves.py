@@ -1,0 +1,183 @@
+"""Exact in-context curves: accuracy against the number of examples, for the three Bayes references.
+
+One pass over a prompt of the largest n yields every smaller n: its first n examples, then as x_test the first k - 1
+tokens of example n + 1. Cells of one k therefore share prompts; the standard error is of one cell.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+import xarray as xr
+
+from implicit_bayes.benchmarks.predictors.prompt_aware import prompt_aware, started_mixture
+from implicit_bayes.lm.model import LanguageModel
+from implicit_bayes.simulators.datasets import Prompts
+from implicit_bayes.simulators.instances import Instance
+from implicit_bayes.simulators.sampler import sample_prompts
+from implicit_bayes.theory import MixtureOfHMMs, filter_mixture
+from implicit_bayes.theory.filtering.filter import Prepared, prepare
+from implicit_bayes.theory.objects.prompts import prefix_length
+
+DEFAULT_KS = (3, 5, 8, 10)
+"""Example lengths where an instance has none of its own: the paper's."""
+CHUNK = 100
+"""Prompts filtered together (a progress tick each)."""
+
+
+class Predictor(NamedTuple):
+    """A reference predictor: ``exact``, ``smoothed`` (with its epsilon) or ``prompt-aware``."""
+
+    name: str
+    epsilon: float | None
+
+    @property
+    def label(self) -> str:
+        return self.name if self.epsilon is None else f"{self.name}({self.epsilon:g})"
+
+
+class Answers(NamedTuple):
+    """What one predictor says of x_test's next token, by prompt and n.
+
+    law_PxNxV: its law; meaningless where not defined.   defined_PxN: whether it has one.
+    """
+
+    law_PxNxV: np.ndarray
+    defined_PxN: np.ndarray
+
+
+def references(epsilons: Sequence[float]) -> list[Predictor]:
+    """The predictors of every curve, in the order they are shown."""
+    return [
+        Predictor("exact", None),
+        *(Predictor("smoothed", float(eps)) for eps in epsilons),
+        Predictor("prompt-aware", None),
+    ]
+
+
+def in_context_curves(
+    instance: Instance,
+    ks: Sequence[int],
+    ns: Sequence[int],
+    prompts: int,
+    epsilons: Sequence[float],
+    seed: int,
+    advance: Callable[[int], None] = lambda prompts: None,
+    models: Sequence[LanguageModel] = (),
+) -> xr.Dataset:
+    """Accuracy of f_n(x_test) = argmax_y p(y | S_n, x_test) against y_test = argmax_y p_prompt(y | x_test).
+
+    Args:
+        instance: mixture, start laws and true concepts (each prompt draws one of each).
+        ks: example lengths k.
+        ns: numbers of examples n.
+        prompts: prompts for each k.
+        epsilons: smoothing levels of the ``smoothed`` predictor.
+        seed: of the prompts.
+        advance: called with the number of prompts just finished, for a progress bar.
+        models: language models asked about the same prompts; a row of -inf only is "undefined".
+
+    Returns:
+        Dataset over (predictor, k, n): ``correct`` and ``undefined`` (counts), ``prompts`` (count per cell),
+        ``accuracy`` (share of correct among *defined* prompts, nan where none is), ``standard_error`` (binomial),
+        ``undefined_share``; coordinate ``epsilon`` (nan where it does not apply).
+    """
+    predictors = [*references(epsilons), *(Predictor(model.name, None) for model in models)]
+    shape = (len(predictors), len(ks), len(ns))
+    correct, undefined = np.zeros(shape, int), np.zeros(shape, int)
+    references_of = References(instance, references(epsilons))
+    for i, k in enumerate(ks):
+        key = jax.random.key(seed)
+        for begin in range(0, prompts, CHUNK):
+            size = min(CHUNK, prompts - begin)
+            draw = jax.random.fold_in(jax.random.fold_in(key, k), begin)
+            batch = sample_prompts(
+                instance.mixture, instance.prompt_starts, draw, CHUNK, k, max(ns), instance.true_concepts
+            )
+            truth_PxNxV, answers = references_of.answers(batch, k, ns)
+            label_PxN = truth_PxNxV.argmax(-1)
+            answers += [ask(model, batch.tokens[:size], k, ns) for model in models]
+            for j, (law_PxNxV, defined_PxN) in enumerate(answers):
+                right_PxN = (law_PxNxV[:size].argmax(-1) == label_PxN[:size]) & defined_PxN[:size]
+                correct[j, i] += right_PxN.sum(0)
+                undefined[j, i] += (~defined_PxN[:size]).sum(0)
+            advance(size)
+    return _dataset(predictors, ks, ns, prompts, correct, undefined)
+
+
+class References:
+    """The predictors of one instance, what their filters precompute built once for all k and all batches."""
+
+    def __init__(self, instance: Instance, predictors: Sequence[Predictor]):
+        self.mixture, states = instance.mixture, instance.mixture.n_states
+        laws = np.asarray(instance.prompt_starts).reshape(-1, states)
+        self.start_SxH, index = np.unique(laws, axis=0, return_inverse=True)
+        self.index_CxS = index.reshape(instance.prompt_starts.shape[:2])
+        self.started_tables = prepare(started_mixture(self.mixture, self.start_SxH))
+        self.filters: list[tuple[MixtureOfHMMs, Prepared | None] | None] = []
+        for predictor in predictors:
+            if predictor.name == "prompt-aware":
+                self.filters.append(None)
+                continue
+            mixture = self.mixture if predictor.epsilon is None else self.mixture.smooth(predictor.epsilon)
+            self.filters.append((mixture, prepare(mixture)))
+
+    def answers(self, batch: Prompts, k: int, ns: Sequence[int]) -> tuple[np.ndarray, list[Answers]]:
+        """p_prompt(y | x_test) under the true concept (P, N, V), and every predictor's answers, at the chosen n.
+
+        Keep batches of one size, so that one compilation serves.
+        """
+        start_P = self.index_CxS[batch.concepts, batch.starts]
+        ceiling = prompt_aware(
+            self.mixture, split_examples(batch.tokens, k), self.start_SxH, start_P, batch.concepts,
+            tables=self.started_tables,
+        )  # fmt: skip
+        answers, at = [], [prefix_length(k, n) for n in ns]
+        for prepared in self.filters:
+            if prepared is None:
+                answers.append(Answers(ceiling.predictive_PxNxV[:, ns], ceiling.defined_PxN[:, ns]))
+            else:
+                mixture, tables = prepared
+                out = filter_mixture(mixture, batch.tokens[:, : max(at)], positions=at, tables=tables)
+                answers.append(Answers(np.asarray(out.predictive), np.asarray(out.defined)))
+        return ceiling.truth_PxNxV[:, ns], answers
+
+
+def ask(model: LanguageModel, tokens_PxT: np.ndarray, k: int, ns: Sequence[int]) -> Answers:
+    """A language model's answers to the same prompts; a row of -inf only is no law."""
+    at = [prefix_length(k, n) for n in ns]
+    log_q_PxNxV = model.log_probabilities(tokens_PxT[:, : max(at)])[:, at]
+    return Answers(np.exp(log_q_PxNxV, dtype=np.float64), np.isfinite(log_q_PxNxV).any(-1))
+
+
+def split_examples(tokens_PxL: np.ndarray, k: int) -> np.ndarray:
+    """(P, N + 1, k) examples of prompts written as k tokens, delimiter, k tokens, delimiter, ..., k tokens."""
+    prompts, length = tokens_PxL.shape
+    padded = np.concatenate([tokens_PxL, np.zeros((prompts, 1), tokens_PxL.dtype)], 1)
+    return padded.reshape(prompts, (length + 1) // (k + 1), k + 1)[..., :k]
+
+
+def _dataset(predictors, ks, ns, prompts, correct, undefined) -> xr.Dataset:
+    dims = ("predictor", "k", "n")
+    defined = prompts - undefined
+    accuracy = np.divide(correct, defined, out=np.full(correct.shape, np.nan), where=defined > 0)
+    error = np.sqrt(
+        np.divide(accuracy * (1 - accuracy), defined, out=np.full(correct.shape, np.nan), where=defined > 0)
+    )
+    return xr.Dataset(
+        {
+            "correct": (dims, correct),
+            "undefined": (dims, undefined),
+            "accuracy": (dims, accuracy, {"units": "share of defined prompts"}),
+            "standard_error": (dims, error, {"units": "share of defined prompts"}),
+            "undefined_share": (dims, undefined / prompts, {"units": "share of prompts"}),
+            "prompts": (dims, np.full(correct.shape, prompts)),
+        },
+        coords={
+            "predictor": [p.label for p in predictors],
+            "k": list(ks),
+            "n": list(ns),
+            "epsilon": ("predictor", [np.nan if p.epsilon is None else p.epsilon for p in predictors]),
+        },
+    )

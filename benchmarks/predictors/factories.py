@@ -1,0 +1,83 @@
+"""Models that the user brings: ``module.py:factory``, a Python file and a function in it that returns one.
+
+The function takes nothing and returns anything that satisfies lm.model.LanguageModel. It is asked one question before
+it is used, so that a model that does not fit is refused before the work and not after.
+"""
+
+import importlib.util
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from implicit_bayes.lm.model import LanguageModel
+from implicit_bayes.theory import ModelError
+
+PATTERN = re.compile(r"(?P<path>.+\.py):(?P<factory>\w+)")
+
+
+def is_factory(name: str) -> bool:
+    """Whether a model's name is of the form ``module.py:factory``."""
+    return PATTERN.fullmatch(name) is not None
+
+
+def from_factory(name: str, vocabulary: int) -> LanguageModel:
+    """The model that ``module.py:factory`` makes.
+
+    Args:
+        name: path of the file, a colon, and the function.
+        vocabulary: V that it is to be asked about.
+
+    Raises:
+        ModelError: no such file or function, an error in either, no language model, or one of another vocabulary.
+    """
+    match = PATTERN.fullmatch(name)
+    if match is None:
+        raise ModelError(f"model: {name!r} is not of the form module.py:factory")
+    path, function = Path(match["path"]), match["factory"]
+    if not path.is_file():
+        raise ModelError(f"model: {path} is not a file; name one as in module.py:factory")
+    factory = getattr(_module(path), function, None)
+    if not callable(factory):
+        raise ModelError(f"model: {path} has no function {function}; define one that returns a language model")
+    try:
+        model = factory()
+    except Exception as error:  # the user's own code
+        raise ModelError(f"model: {name} failed with {type(error).__name__}: {error}") from error
+    return check(model, name, vocabulary)
+
+
+def _module(path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # the user's own code
+        raise ModelError(f"model: {path} cannot be imported ({type(error).__name__}: {error})") from error
+    return module
+
+
+def check(model: Any, source: str, vocabulary: int) -> LanguageModel:
+    """Ask a model one question: three laws over V tokens, after 0, 1 and 2 tokens.
+
+    Raises:
+        ModelError: what it is, or answers, is not a language model's.
+    """
+    if not isinstance(model, LanguageModel) or not isinstance(model.name, str):
+        what = f"a {type(model).__name__} without name and log_probabilities"
+        raise ModelError(f"model: {source} returned {what}; see lm.model.LanguageModel")
+    try:
+        answer = np.asarray(model.log_probabilities(np.zeros((1, 2), np.int32)))
+    except ModelError:
+        raise
+    except Exception as error:  # the user's own code
+        raise ModelError(f"model: {source} does not answer ({type(error).__name__}: {error})") from error
+    if answer.shape != (1, 3, vocabulary):
+        asked = f"(1, 3, {vocabulary}) for 2 tokens of a vocabulary of {vocabulary}"
+        raise ModelError(f"model: {source} answers with shape {answer.shape} where {asked} is needed")
+    total = np.exp(answer.astype(np.float64)).sum(-1)
+    if not (np.abs(total - 1) < 1e-3).all():
+        raise ModelError(f"model: {source} gives laws that sum to {total.min():.4g}..{total.max():.4g} instead of 1")
+    return model

@@ -1,0 +1,147 @@
+"""Language models by name: the shipped ones, a RUN or a file of weights, Bayes itself, and one that learnt nothing."""
+
+import itertools
+from collections import Counter
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Float64, Int
+
+from implicit_bayes.benchmarks.predictors.factories import from_factory, is_factory
+from implicit_bayes.lm.checkpoints import load_latest
+from implicit_bayes.lm.model import LanguageModel, NetworkModel
+from implicit_bayes.lm.presets import preset
+from implicit_bayes.lm.run import RunConfig, draw_network, read_config
+from implicit_bayes.lm.step import start
+from implicit_bayes.lm.weights import read_weights
+from implicit_bayes.simulators.instance import Instance
+from implicit_bayes.theory import MixtureOfHMMs, ModelError, filter_mixture
+from implicit_bayes.theory.filtering.filter import prepare
+
+SHIPPED = ("lstm-small", "transformer-small")
+"""Names of lm/pretrained/; trained on ``ginc``."""
+OTHER_LAW = ("lstm-resets",)
+"""Names of lm/pretrained/ that were trained on ``ginc`` with state resets: found by name, never among ``shipped``."""
+CHUNK = 16
+
+
+class MixtureModel:
+    """A mixture of HMMs as a LanguageModel: exact Bayes, in float64. A row after an impossible prefix is all -inf, no
+    law."""
+
+    def __init__(self, name: str, mixture: MixtureOfHMMs):
+        self._name, self.mixture, self.tables = name, mixture, prepare(mixture)
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def parameters(self) -> int:
+        """Nothing was trained."""
+        return 0
+
+    def log_probabilities(self, tokens_BxT: Int[np.ndarray, "B T"]) -> Float64[np.ndarray, "B T1 V"]:
+        """See lm.model.LanguageModel."""
+        parts = []
+        for begin in range(0, len(tokens_BxT), CHUNK):
+            out = filter_mixture(self.mixture, tokens_BxT[begin : begin + CHUNK], tables=self.tables)
+            defined = np.asarray(out.defined)[..., None]
+            with np.errstate(divide="ignore"):
+                parts.append(np.log(np.where(defined, np.asarray(out.predictive), 0.0)))
+        return np.concatenate(parts)
+
+
+def find_models(names: Sequence[str], instance: Instance) -> list[LanguageModel]:
+    """Models by name.
+
+    Args:
+        names: of each a stored model (``lstm-small``, ``transformer-small``, ``lstm-resets``), ``bayes`` (the
+            instance's own mixture), ``bayes(EPS)`` (smoothed), ``untrained``, ``shipped`` (all that were trained on
+            this instance, which may be none), the path of a RUN, or of a file of weights, or ``module.py:factory``
+            (benchmarks.predictors.factories).
+        instance: what they are to be asked about.
+
+    Raises:
+        ModelError: no such model, or one of another vocabulary.
+    """
+    models = [find_model(name, instance) for name in each_name(names, instance)]
+    twice = [label for label, count in Counter(model.name for model in models).items() if count > 1]
+    if twice:
+        raise ModelError(f"model: two of the models would be called {twice[0]!r}; rename one RUN or file")
+    return models
+
+
+def each_name(names: Sequence[str], instance: Instance) -> list[str]:
+    """One name a model, ``shipped`` spelt out, none twice."""
+    each = [(name,) if name != "shipped" else shipped_for(instance) for name in names]
+    return list(dict.fromkeys(itertools.chain.from_iterable(each)))
+
+
+def find_model(name: str, instance: Instance) -> LanguageModel:
+    """One model; see ``find_models``."""
+    mixture = instance.mixture
+    if name == "bayes":
+        return MixtureModel(name, mixture)
+    if name.startswith("bayes(") and name.endswith(")"):
+        return MixtureModel(name, mixture.smooth(_epsilon(name[6:-1])))
+    if name == "untrained":
+        chosen = preset("lstm", "small", mixture.n_tokens)
+        config = RunConfig(instance.name, "lstm", "small", chosen.network, chosen.optimiser, chosen.schedule)
+        with jax.enable_x64(False):
+            return NetworkModel(name, draw_network(config))
+    if is_factory(name):
+        return from_factory(name, mixture.n_tokens)
+    config, network = _stored(name)
+    if config.network.vocabulary != mixture.n_tokens:
+        words = f"learnt {config.network.vocabulary} tokens ({config.instance}), {instance.name} has {mixture.n_tokens}"
+        raise ModelError(f"model: {name} {words}; name a model trained on this instance")
+    return NetworkModel(_label(name), network)
+
+
+def _label(name: str) -> str:
+    """What tables call the model at a path: RUN for RUN and for RUN/weights.npz, else the file's name."""
+    path = Path(name)
+    return path.resolve().parent.name if path.name == "weights.npz" else path.name.removesuffix(".npz") or name
+
+
+def shipped_for(instance: Instance) -> tuple[str, ...]:
+    """The shipped models that were trained on this very instance and are installed."""
+    return tuple(name for name in SHIPPED if shipped_path(name).is_file()) if instance.released_vocabulary == 50 else ()
+
+
+def shipped_path(name: str) -> Path:
+    """Where the weights of a shipped model lie."""
+    return Path(str(resources.files("implicit_bayes.lm") / "pretrained" / name / "weights.npz"))
+
+
+def _epsilon(word: str) -> float:
+    try:
+        value = float(word)
+    except ValueError:
+        value = -1.0
+    if not 0.0 < value <= 1.0:
+        raise ModelError(f"model: bayes({word}): the smoothing lies in (0, 1], as in bayes(0.01)")
+    return value
+
+
+def _stored(name: str) -> tuple[RunConfig, Any]:
+    if name in (*SHIPPED, *OTHER_LAW):
+        return read_weights(shipped_path(name))
+    path = Path(name)
+    if path.is_file():
+        return read_weights(path)
+    if (path / "weights.npz").is_file():
+        return read_weights(path / "weights.npz")
+    if (path / "config.json").is_file():
+        config = read_config(path)
+        with jax.enable_x64(False):
+            _, state, _ = load_latest(path / "checkpoints", start(draw_network(config), config.optimiser))
+        return config, state.network
+    known = ", ".join((*SHIPPED, *OTHER_LAW, "bayes", "bayes(0.01)", "untrained"))
+    paths = "the path of a RUN or of its weights.npz, nor module.py:factory"
+    raise ModelError(f"model: {name!r} is none of {known}, nor {paths}")

@@ -1,0 +1,86 @@
+"""Bayes that knows the prompt's own law: independent examples, known start law, unknown concept. The ceiling.
+
+Posterior over concepts from S_n and x_test: prior_c prod_i p_start,c(O_i) p_start,c(x_test), no delimiter, no
+carry-over of state between examples. It is undefined only where the true concept has prior zero and every other concept
+forbids the examples: the true concept gives every prompt positive mass.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from implicit_bayes.theory import MixtureOfHMMs, filter_concepts
+from implicit_bayes.theory.filtering.filter import Method, Prepared, weigh
+
+
+class PromptAware(NamedTuple):
+    """Predictions at each number of examples, and the labels, from one pass over all examples.
+
+    predictive_PxNxV: p(y | O_1..O_n, x_test), the concept marginalised.
+    log_posterior_PxNxC: log p(c | O_1..O_n, x_test), nats.
+    defined_PxN: whether that posterior exists.
+    label_PxN: argmax of the true concept's p_prompt(y | x_test).
+    truth_PxNxV: that law itself.
+    """
+
+    predictive_PxNxV: np.ndarray
+    log_posterior_PxNxC: np.ndarray
+    defined_PxN: np.ndarray
+    label_PxN: np.ndarray
+    truth_PxNxV: np.ndarray
+
+
+def started_mixture(mixture: MixtureOfHMMs, start_SxH: np.ndarray) -> MixtureOfHMMs:
+    """A mixture in which a first extra token V + s makes the document start from ``start_SxH[s]``.
+
+    Adds S states; state H + s alone emits token V + s, and its kernel row is the start law s. One batch can then
+    hold examples with different start laws. Each extra token costs log S nats under every concept alike.
+    """
+    starts, states = start_SxH.shape
+    tokens, concepts = mixture.n_tokens, mixture.n_concepts
+    initial = np.zeros((concepts, states + starts))
+    initial[:, states:] = 1.0 / starts
+    transition = np.zeros((concepts, states + starts, states + starts))
+    transition[:, :states, :states] = mixture.transition
+    transition[:, states:, :states] = start_SxH
+    emission = np.zeros((concepts, states + starts, tokens + starts))
+    emission[:, :states, :tokens] = mixture.emissions
+    emission[:, states:, tokens:] = np.eye(starts)
+    return MixtureOfHMMs(mixture.prior, initial, transition, emission, mixture.delimiter)
+
+
+def prompt_aware(
+    mixture: MixtureOfHMMs,
+    example_PxNxK: np.ndarray,
+    start_SxH: np.ndarray,
+    start_index_P: np.ndarray,
+    true_P: np.ndarray,
+    method: Method = "auto",
+    tables: Prepared | None = None,
+) -> PromptAware:
+    """Filter every example once, on its own, and add up.
+
+    Args:
+        mixture: the pretraining law (its document start laws are not used).
+        example_PxNxK: (P, N + 1, k) examples; for n = 0..N, x_test is the first k - 1 tokens of example n.
+        start_SxH: the distinct start laws.
+        start_index_P: which of them each prompt uses.
+        true_P: the true concept of each prompt.
+        method: of the filter.
+        tables: ``prepare(started_mixture(mixture, start_SxH), method)``, if the caller has it already.
+
+    Returns:
+        PromptAware with N + 1 numbers of examples, n = 0..N.
+    """
+    prompts, examples, length = example_PxNxK.shape
+    started = started_mixture(mixture, start_SxH)
+    extra = np.broadcast_to((mixture.n_tokens + start_index_P)[:, None, None], (prompts, examples, 1))
+    tokens = np.concatenate([extra, example_PxNxK], -1)
+    out = filter_concepts(started, tokens, positions=[length, length + 1], method=method, tables=tables)
+    evidence_x, evidence_O = np.asarray(out.log_evidence[..., 0, :]), np.asarray(out.log_evidence[..., 1, :])
+    concept_PxNxCxV = np.asarray(out.predictive[..., 0, :, : mixture.n_tokens])
+    before_PxNxC = np.concatenate([np.zeros_like(evidence_O[:, :1]), evidence_O[:, :-1].cumsum(1)], 1)
+    _, log_posterior, defined = (np.asarray(x) for x in weigh(mixture.prior, before_PxNxC + evidence_x))
+    predictive = np.einsum("pnc,pncv->pnv", np.exp(log_posterior), concept_PxNxCxV)
+    truth_PxNxV = concept_PxNxCxV[np.arange(prompts), :, true_P]
+    return PromptAware(predictive, log_posterior, defined, truth_PxNxV.argmax(-1), truth_PxNxV)

@@ -1,0 +1,142 @@
+"""A report page: sections of words, figures and tables, rendered as one self-contained HTML file.
+
+Nothing is fetched: style, script, figures (inline SVG) and data (data: URIs) are in the file, and its content security
+policy forbids all else.
+"""
+
+import base64
+import re
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from implicit_bayes.benchmarks.report.findings import as_csv
+from implicit_bayes.simulators.atomic import written_aside
+
+
+class PageFigure(NamedTuple):
+    """name: unique on the page.   svg: as matplotlib writes it.   alt: what a person who cannot see it should know.
+    command: that makes it.   data: CSV text.   file: name of the download."""
+
+    name: str
+    title: str
+    svg: str
+    alt: str
+    caption: str
+    command: str
+    seed: str
+    data: str
+    file: str
+
+
+class PageTable(NamedTuple):
+    """A table that can be sorted by any column; folded if ``folded``."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    folded: bool = False
+
+    @property
+    def download(self) -> str:
+        """The table as a data: URI."""
+        return data_uri(as_csv(self.header, self.rows))
+
+
+class Section(NamedTuple):
+    """name: anchor.   lead: what was asked, in pairs of a word and a sentence.   verdict: the answer."""
+
+    name: str
+    title: str
+    lead: tuple[tuple[str, str], ...]
+    verdict: str
+    figures: tuple[PageFigure, ...]
+    tables: tuple[PageTable, ...]
+
+
+class Page(NamedTuple):
+    """summary: what a person should understand in a minute, as a word or two and a sentence.   at_a_glance: a table of
+    it.   facts: command, seed, ….   files: (name, URI) downloads of everything.   cover: figures of the summary."""
+
+    title: str
+    subtitle: str
+    summary: tuple[tuple[str, str], ...]
+    at_a_glance: PageTable
+    facts: tuple[tuple[str, str], ...]
+    sections: tuple[Section, ...]
+    files: tuple[tuple[str, str], ...]
+    cover: tuple[PageFigure, ...] = ()
+
+
+def data_uri(text: str, kind: str = "text/csv") -> str:
+    """A text as a data: URI."""
+    return f"data:{kind};charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}"
+
+
+def inline(figure: PageFigure) -> str:
+    """The figure's SVG made fit for a page: no prologue, no fixed size, unique ids, its alternative text, and the
+    page's own colours for what matplotlib draws in black, white and grey."""
+    svg = figure.svg[figure.svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
+    prefix = re.sub(r"[^a-zA-Z0-9]+", "-", figure.name)
+    svg = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', svg)
+    svg = re.sub(r'(xlink:href="|href=")#([^"]+)"', rf'\1#{prefix}-\2"', svg)
+    svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", svg)
+    for colour, name in (("#ffffff", "--paper"), ("#000000", "--ink"), ("#dddddd", "--grid"), ("#333333", "--ink"),
+                         ("#555555", "--soft")):  # fmt: skip
+        svg = svg.replace(f"fill: {colour}", f"fill: var({name})").replace(f"stroke: {colour}", f"stroke: var({name})")
+    head, rest = svg[: svg.index(">") + 1], svg[svg.index(">") + 1 :]
+    width = re.search(r'\swidth="([\d.]+)pt"', head)
+    natural = f' style="max-width: {float(width[1]) * 1.6:.0f}px"' if width else ""
+    head = re.sub(r'\s(width|height)="[^"]*"', "", head)
+    label = f'role="img" aria-labelledby="{prefix}-alt"'
+    return (
+        head.replace("<svg", f"<svg {label}{natural}", 1)
+        + f'<title id="{prefix}-alt">{_escape(figure.alt)}</title>'
+        + rest
+    )
+
+
+def _escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def sort_key(cell: Any) -> str:
+    """What a column is sorted by: the first number in a cell, if it begins with one."""
+    words = str(cell).replace("−", "-").replace(",", "").strip()
+    if words.startswith(("∞", "inf")):
+        return "1e999"
+    if words.startswith(("-∞", "-inf")):
+        return "-1e999"
+    match = re.match(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?", words)
+    return match[0] if match else ""
+
+
+def render(page: Page) -> str:
+    """The page as HTML."""
+    import jinja2
+    from markupsafe import Markup
+
+    source = (resources.files("implicit_bayes.benchmarks") / "templates" / "report.html").read_text(encoding="utf-8")
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["sort_key"] = sort_key
+    environment.filters["data_uri"] = data_uri
+    environment.filters["inline"] = lambda figure: Markup(inline(figure))
+    return environment.from_string(source).render(page=page)
+
+
+def write_page(page: Page, path: Path) -> Path:
+    """Write the page, whole or not at all."""
+    with written_aside(path) as file:
+        file.write(render(page))
+    return path
+
+
+def whole_files(directory: Path, names: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Text files of DIR as downloads, where they exist."""
+    kinds = {".csv": "text/csv", ".json": "application/json"}
+    return tuple(
+        (name, data_uri((directory / name).read_text(encoding="utf-8"), kinds[Path(name).suffix]))
+        for name in names if (directory / name).is_file()
+    )  # fmt: skip

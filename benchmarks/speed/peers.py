@@ -1,0 +1,119 @@
+"""The other libraries at their best settings, each made ready for one concept and a batch of documents.
+
+hmmlearn: ``CategoricalHMM(implementation="scaling")``, its compiled one. pomegranate: ``DenseHMM`` in float64, end
+probabilities of one (its default shifts every likelihood). dynamax: ``hmm_filter`` on gathered likelihoods, jitted
+and mapped over documents (its own Categorical emission is 18 times slower). torch: a batched scaled recursion in
+float64 under ``inference_mode``, the plainest code that is fast in it. Importing them is put off until they are
+asked for; each raises ImportError where it is not installed.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from implicit_bayes.theory import MixtureOfHMMs
+
+Evidence = Callable[[], Any]
+
+
+def hmmlearn_model(alone: MixtureOfHMMs) -> Any:
+    """A CategoricalHMM with the parameters of the only concept."""
+    from hmmlearn.hmm import CategoricalHMM
+
+    model = CategoricalHMM(n_components=alone.n_states, implementation="scaling")
+    model.startprob_, model.transmat_ = np.asarray(alone.initial[0]), np.asarray(alone.transition[0])
+    model.emissionprob_, model.n_features = np.asarray(alone.emissions[0]), alone.n_tokens
+    return model
+
+
+def hmmlearn(alone: MixtureOfHMMs, tokens_BxT: np.ndarray) -> Evidence:
+    """log p of every document."""
+    model, columns = hmmlearn_model(alone), [row.reshape(-1, 1) for row in tokens_BxT]
+    return lambda: np.array([model.score(column) for column in columns])
+
+
+def pomegranate(alone: MixtureOfHMMs, tokens_BxT: np.ndarray) -> Evidence:
+    """log p of every document."""
+    import torch
+    from pomegranate.distributions import Categorical
+    from pomegranate.hmm import DenseHMM
+
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        states = [Categorical(row[None].tolist()) for row in np.asarray(alone.emissions[0])]
+        model = DenseHMM(
+            states,
+            edges=np.asarray(alone.transition[0]).tolist(),
+            starts=np.asarray(alone.initial[0]).tolist(),
+            ends=[1.0] * alone.n_states,
+        )
+    finally:
+        torch.set_default_dtype(default)
+    data = torch.tensor(tokens_BxT[..., None])
+
+    def run() -> Any:
+        torch.set_default_dtype(torch.float64)
+        try:
+            return model.log_probability(data).numpy()
+        finally:
+            torch.set_default_dtype(default)
+
+    return run
+
+
+def dynamax(alone: MixtureOfHMMs, tokens_BxT: np.ndarray) -> Evidence:
+    """log p of every document."""
+    precision = getattr(jax.config, "jax_default_matmul_precision", None)
+    from dynamax.hidden_markov_model import hmm_filter
+
+    jax.config.update("jax_default_matmul_precision", precision)  # dynamax changes it when imported
+    with np.errstate(divide="ignore"):
+        log_emission = jnp.asarray(np.log(np.asarray(alone.emissions[0])))
+
+    def one(document: Any) -> Any:
+        return hmm_filter(alone.initial[0], alone.transition[0], log_emission[:, document].T).marginal_loglik
+
+    filtered = jax.jit(jax.vmap(one))
+    return lambda: np.asarray(filtered(tokens_BxT))
+
+
+def numpyro(alone: MixtureOfHMMs, tokens_BxT: np.ndarray) -> Evidence:
+    """log p of every document by funsor's enumeration of the generative program."""
+    from implicit_bayes.theory.programs.generative import enumerated_log_probability
+
+    return lambda: np.array([float(enumerated_log_probability(alone, document)) for document in tokens_BxT])
+
+
+def torch(alone: MixtureOfHMMs, tokens_BxT: np.ndarray) -> Evidence:
+    """log p of every document."""
+    import torch as library
+
+    kernel = library.tensor(np.asarray(alone.transition[0]))
+    likelihood_VxH = library.tensor(np.ascontiguousarray(np.asarray(alone.emissions[0]).T))
+    start, tokens_TxB = library.tensor(np.asarray(alone.initial[0])), library.tensor(tokens_BxT.T.astype(np.int64))
+
+    def run() -> Any:
+        with library.inference_mode():
+            predicted = start.expand(tokens_TxB.shape[1], -1)
+            log_p = library.zeros(tokens_TxB.shape[1], dtype=library.float64)
+            for token_B in tokens_TxB:
+                joint = predicted * likelihood_VxH[token_B]
+                mass = joint.sum(-1)
+                log_p = log_p + mass.log()
+                predicted = (joint / mass[:, None]) @ kernel
+            return log_p.numpy()
+
+    return run
+
+
+EVIDENCE: dict[str, Callable[[MixtureOfHMMs, np.ndarray], Evidence]] = {
+    "hmmlearn scaling": hmmlearn,
+    "pomegranate f64": pomegranate,
+    "dynamax hmm_filter": dynamax,
+    "torch": torch,
+}
+"""Those that take the whole batch; NumPyro's enumeration is given a few short documents."""

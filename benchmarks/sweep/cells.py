@@ -1,0 +1,130 @@
+"""A cell: one unit of a sweep, known by the hash of all that its result depends on, and stored whole or not at all.
+
+    key = SHA-256 of the canonical JSON of { task, version of the task, config, keys of the cells it needs }
+
+A rerun finds what is stored under the same key; a changed config, a changed input or a new version of the task has
+another key and is computed. In DIR:
+
+    cells/KEY.nc     the result (netCDF), written aside and renamed
+    runs/KEY/        the RUN of a training, resumable
+    journal.jsonl    a line for every cell as it is stored: key, task, host, process, seconds, CPU seconds
+    locks/KEY        held while a cell is computed, so that two processes do not compute the same one
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import xarray as xr
+
+from implicit_bayes.benchmarks.common.storage import plain, read_results, write_results
+
+
+class Cell(NamedTuple):
+    """task: a name in ``benchmarks.sweep.tasks.TASKS``.   version: of that task's code.   config: JSON-ready.
+    needs: cells whose results the task reads, in order."""
+
+    task: str
+    version: int
+    config: Mapping[str, Any]
+    needs: tuple["Cell", ...] = ()
+
+    @property
+    def key(self) -> str:
+        """16 bytes of the SHA-256, as hexadecimal digits."""
+        words = json.dumps(
+            [self.task, self.version, plain(dict(self.config)), [cell.key for cell in self.needs]],
+            sort_keys=True, separators=(",", ":"), allow_nan=False,
+        )  # fmt: skip
+        return hashlib.sha256(words.encode()).hexdigest()[:32]
+
+    @property
+    def words(self) -> str:
+        """One line for people."""
+        parts = ", ".join(f"{name}={value}" for name, value in self.config.items())
+        return f"{self.task}({parts if len(parts) < 160 else parts[:157] + '…'})"
+
+
+def to_json(cell: Cell) -> dict[str, Any]:
+    """A cell as plain JSON."""
+    needs = [to_json(each) for each in cell.needs]
+    return {"task": cell.task, "version": cell.version, "config": plain(dict(cell.config)), "needs": needs}
+
+
+def from_json(stored: Mapping[str, Any]) -> Cell:
+    """The cell of ``to_json``."""
+    needs = tuple(from_json(each) for each in stored["needs"])
+    return Cell(stored["task"], stored["version"], stored["config"], needs)
+
+
+def in_order(cells: Sequence[Cell]) -> list[Cell]:
+    """Every cell and all that they need, each once, needs before needers."""
+    found: dict[str, Cell] = {}
+
+    def visit(cell: Cell) -> None:
+        for need in cell.needs:
+            visit(need)
+        found.setdefault(cell.key, cell)
+
+    for cell in cells:
+        visit(cell)
+    return list(found.values())
+
+
+class Store:
+    """The results of a sweep in one directory, which every worker can reach."""
+
+    def __init__(self, directory: Path):
+        self.directory = directory
+
+    def path(self, cell: Cell) -> Path:
+        """Where a result is, once there is one."""
+        return self.directory / "cells" / f"{cell.key}.nc"
+
+    def run(self, cell: Cell) -> Path:
+        """The RUN of a training cell."""
+        return self.directory / "runs" / cell.key
+
+    def has(self, cell: Cell) -> bool:
+        """Whether the result is stored."""
+        return self.path(cell).is_file()
+
+    def read(self, cell: Cell) -> xr.Dataset:
+        """The stored result.
+
+        Raises:
+            ModelError: there is none.
+        """
+        return read_results(self.path(cell))
+
+    def write(self, cell: Cell, result: xr.Dataset, seconds: float, cpu_seconds: float = 0.0) -> None:
+        """Store a result (with the cell's own description in it) and say so in the journal."""
+        kept = result.assign_attrs(cell=json.dumps(to_json(cell), sort_keys=True))
+        write_results(self.path(cell), kept)
+        line = {"key": cell.key, "task": cell.task, "host": socket.gethostname(), "process": os.getpid()}
+        line |= {"seconds": round(seconds, 3), "cpu_seconds": round(cpu_seconds, 3), "time": round(time.time(), 3)}
+        text = json.dumps(line) + "\n"
+        with (self.directory / "journal.jsonl").open("a", encoding="utf-8") as file:
+            file.write(text)  # one write of one line: appends of different processes do not mix
+
+    def journal(self) -> list[dict[str, Any]]:
+        """Every line of the journal that is whole."""
+        path = self.directory / "journal.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        return [json.loads(line) for line in lines if line.endswith("}")]
+
+    @contextmanager
+    def claim(self, cell: Cell) -> Iterator[None]:
+        """Wait until no other process computes this cell. The system drops a claim when its holder dies."""
+        place = self.directory / "locks" / cell.key
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with place.open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield

@@ -1,0 +1,252 @@
+"""Model cards: finished RUNs of one recipe and several seeds become shipped weights with measured facts.
+
+    python -m implicit_bayes.benchmarks.training.cards lstm-small runs/lstm-0 runs/lstm-1 runs/lstm-2
+
+writes lm/pretrained/lstm-small/ with weights.npz (the first RUN's), card.json (every number) and card.md. A folder of
+lm/pretrained/ serves as a RUN too: its first seed is measured again, next to new ones.
+"""
+
+import json
+import shutil
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any
+
+import jax
+import numpy as np
+import tyro
+import xarray as xr
+from matplotlib import style
+from matplotlib.figure import Figure
+from tyro.conf import Positional
+
+from implicit_bayes.benchmarks.common.storage import write_json
+from implicit_bayes.benchmarks.predictors.curves import in_context_curves
+from implicit_bayes.benchmarks.predictors.models import OTHER_LAW, SHIPPED, MixtureModel, shipped_path
+from implicit_bayes.benchmarks.predictors.paired import excess, hold_out
+from implicit_bayes.benchmarks.predictors.published_accuracy import RIVAL, published
+from implicit_bayes.benchmarks.training.records import draw, read_records
+from implicit_bayes.benchmarks.verification.figures import STYLE, caption, save
+from implicit_bayes.lm.model import LanguageModel, NetworkModel
+from implicit_bayes.lm.presets import preset
+from implicit_bayes.lm.run import RunConfig, to_json
+from implicit_bayes.lm.weights import read_weights
+from implicit_bayes.simulators.atomic import written_aside
+from implicit_bayes.simulators.instances import load_instance
+from implicit_bayes.simulators.resets import with_resets
+from implicit_bayes.theory import ModelError
+
+KS, NS = (3, 5, 8, 10), (0, 1, 2, 4, 8, 16, 32, 64)
+SEED = 20220
+"""Of the card's prompts and documents; no training uses it."""
+BAYES = "exact Bayes under the law with resets"
+
+
+def measure(runs: Sequence[Path], prompts: int, documents: int, length: int) -> tuple[dict[str, Any], list[RunConfig]]:
+    """Excess and accuracies of each run's final network, all on the same documents and prompts.
+
+    Documents are those of the law that the runs learnt, resets included; prompts are the instance's own. Beside models
+    that learnt documents with resets stands exact Bayes under that law.
+
+    Args:
+        runs: finished RUNs.
+        prompts: for each k.
+        documents, length: held-out documents of the pretraining law.
+
+    Returns:
+        The card, JSON-ready, and the configurations.
+    """
+    stored = [read_weights(run / "weights.npz") for run in runs]
+    configs = [config for config, _ in stored]
+    instance = load_instance(configs[0].instance)
+    learnt = with_resets(instance, configs[0].resets)
+    models = [NetworkModel(f"seed {config.seed}", network) for config, network in stored]
+    every: list[LanguageModel] = [*models, *([MixtureModel(BAYES, learnt.mixture)] if configs[0].resets else [])]
+    held = hold_out(learnt.mixture, documents, length, SEED)
+    curves = in_context_curves(instance, KS, NS, prompts, (), SEED, models=every)
+    seeds = [
+        _seed(model, config, run, held, curves) for model, (config, _), run in zip(models, stored, runs, strict=True)
+    ]
+    rival = published(RIVAL[configs[0].architecture])
+    card = {
+        "instance": learnt.name,
+        "command": command(configs[0]),
+        "config": to_json(configs[0]),
+        "parameters": models[0].parameters,
+        "documents": documents,
+        "length": length,
+        "bayes_cross_entropy": -float(held.log_bayes_BxT.mean()),
+        "prompts": prompts,
+        "k": list(KS),
+        "n": list(NS),
+        "seeds": seeds,
+        "published": {"model": rival.label, "accuracy": rival.accuracy_KxN, "half_width": rival.half_width_KxN},
+    }
+    if configs[0].resets:
+        card["bayes"] = {"model": BAYES, "accuracy": 100 * curves.sel(predictor=BAYES).accuracy.values}
+    return card, configs
+
+
+def _seed(model: NetworkModel, config: RunConfig, run: Path, held: Any, curves: xr.Dataset) -> dict[str, Any]:
+    found, last = excess(model, held), _spent(run)
+    cells = curves.sel(predictor=model.name)
+    return {
+        "seed": config.seed,
+        "tokens": last["tokens"],
+        "cpu_seconds": last["cpu_seconds"],
+        "excess": found.nats,
+        "excess_standard_error": found.standard_error,
+        "excess_positions": found.position_P,
+        "excess_by_position": found.nats_P,
+        "accuracy": 100 * cells.accuracy.values,
+        "standard_error": 100 * cells.standard_error.values,
+    }
+
+
+def _spent(run: Path) -> dict[str, Any]:
+    """What the training of the run's weights took: its last record, or what the card says of its first seed."""
+    if (run / "card.json").is_file():
+        return json.loads((run / "card.json").read_text())["seeds"][0]
+    return read_records(run)[-1]
+
+
+def command(config: RunConfig) -> str:
+    """The command that trains this run."""
+    parts = ["implicit-bayes train", f"--instance {config.instance}", f"--model {config.architecture}"]
+    parts += [f"--preset {config.preset}", f"--seed {config.seed}", f"--devices {config.devices}"]
+    if config.schedule.tokens != preset(config.architecture, config.preset, 2).schedule.tokens:
+        parts.append(f"--tokens {config.schedule.tokens}")
+    if config.resets:
+        parts.append(f"--resets {config.resets:g}")
+    return " ".join([*parts, "--out RUN"])
+
+
+def page(name: str, card: dict[str, Any]) -> str:
+    """card.md."""
+    first, seeds = card["seeds"][0], card["seeds"]
+    spread = ", ".join(f"{row['excess']:.4f} ± {row['excess_standard_error']:.4f}" for row in seeds)
+    spent = ", ".join(f"{row['cpu_seconds']:,.0f}" for row in seeds)
+    lines = [
+        f"# {name}",
+        "",
+        f"{card['config']['architecture']}, {card['parameters']:,} parameters, float32, trained on "
+        f"`{card['instance']}`.",
+        f"The shipped weights are those of seed {first['seed']}.",
+        *_another_law(card),
+        "",
+        "| | |",
+        "|---|---|",
+        f"| command | `{card['command']}` |",
+        f"| seeds | {', '.join(str(row['seed']) for row in seeds)} |",
+        f"| tokens | {first['tokens']:,} each, every document fresh |",
+        f"| CPU seconds, by seed | {spent} (all threads, measurements on the way included) |",
+        f"| excess over exact Bayes, nats/token, by seed | {spread} |",
+        f"| measured on | {card['documents']} fresh documents of {card['length']} tokens "
+        f"(Bayes: {card['bayes_cross_entropy']:.4f}), {card['prompts']} prompts for each k |",
+        "",
+        "Accuracy in percent, mean over the seeds (smallest to largest), and the published mean:",
+        "",
+        "| k | | " + " | ".join(f"n = {n}" for n in card["n"]) + " |",
+        "|---|---|" + "---|" * len(card["n"]),
+    ]
+    table = np.array([row["accuracy"] for row in seeds])
+    error = np.array(first["standard_error"])
+    for i, k in enumerate(card["k"]):
+        cells = [f"{c.mean():.1f} ({c.min():.1f}–{c.max():.1f})" for c in table[:, i].T]
+        lines.append(f"| {k} | {name} | " + " | ".join(cells) + " |")
+        lines.append("| | standard error, one seed | " + " | ".join(f"{e:.1f}" for e in error[i]) + " |")
+        for other in (card["published"], card["bayes"]) if "bayes" in card else (card["published"],):
+            row = np.array(other["accuracy"])[i]
+            lines.append(f"| | {other['model']} | " + " | ".join(f"{a:.1f}" for a in row) + " |")
+    positions = [
+        f"from {p}: {nats:.4f}" for p, nats in zip(first["excess_positions"], first["excess_by_position"], strict=True)
+    ]
+    lines += ["", f"Excess by position in the document (seed {first['seed']}): {', '.join(positions)}.", ""]
+    lines += [
+        "![accuracy](accuracy.png)",
+        "![learning](learning.png)",
+        "",
+        f"Made by `python -m implicit_bayes.benchmarks.training.cards {name} RUN …`.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _another_law(card: dict[str, Any]) -> list[str]:
+    """What has to be said before any number of a model that did not learn the paper's law."""
+    share = card["config"]["resets"]
+    if not share:
+        return []
+    return [
+        "",
+        "**Another pretraining law.** At every token of a document the hidden state was redrawn from the start law "
+        f"with probability {share:g} (`--resets {share:g}`), so prompts are possible documents. "
+        "Excess is over exact Bayes under that law; prompts are those of the released GINC. Nothing here says anything "
+        "about the paper's models, which saw no resets.",
+    ]
+
+
+def accuracy_figure(name: str, card: dict[str, Any]) -> Figure:
+    """A panel for each k: our seeds and the published model, against n."""
+    figure = Figure(figsize=(12.0, 3.6))
+    axes = figure.subplots(1, len(card["k"]), sharey=True)
+    x, rival = np.arange(len(card["n"])), card["published"]
+    for i, (axis, k) in enumerate(zip(axes, card["k"], strict=True)):
+        for row in card["seeds"]:
+            error = 1.96 * np.array(row["standard_error"])[i]
+            axis.errorbar(x, np.array(row["accuracy"])[i], error, marker="o", capsize=2, label=f"seed {row['seed']}")
+        mean, half = np.array(rival["accuracy"])[i], np.array(rival["half_width"])[i]
+        axis.errorbar(x, mean, half, color="#888888", marker="s", ls="--", capsize=2, label=rival["model"])
+        axis.set(title=f"k = {k}", xlabel="examples in the prompt, n", ylim=(-2, 102))
+        axis.set_xticks(x, [str(n) for n in card["n"]])
+    axes[0].set_ylabel("in-context accuracy, %")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=len(card["seeds"]) + 1)
+    return caption(
+        figure,
+        f"{name} on {card['instance']}: accuracy against argmax of the true concept's predictive, {card['prompts']} "
+        "prompts a cell; bars 1.96 standard errors over prompts (ours) or over five training seeds (published).",
+    )
+
+
+def main(
+    name: Annotated[Positional[str], tyro.conf.arg(metavar="NAME")],
+    runs: Annotated[Positional[tuple[Path, ...]], tyro.conf.arg(metavar="RUN")],
+    prompts: int = 2500,
+    documents: int = 256,
+    length: int = 1024,
+) -> None:
+    """Measure finished RUNs of one recipe and ship the first one's weights with a model card.
+
+    Args:
+        name: lstm-small, transformer-small, or lstm-resets.
+        runs: finished RUNs (or a shipped folder), one a seed; the first is shipped.
+        prompts: for each k.
+        documents: held-out documents for the excess.
+        length: tokens of each.
+    """
+    known = (*SHIPPED, *OTHER_LAW)
+    if name not in known or not runs:
+        raise ModelError(f"name: {name!r} is none of {', '.join(known)}, or no RUN was named")
+    if any((name in OTHER_LAW) != (read_weights(run / "weights.npz")[0].resets > 0) for run in runs):
+        raise ModelError(f"name: {name} is {'' if name in OTHER_LAW else 'not '}for runs with --resets")
+    card, configs = measure(runs, prompts, documents, length)
+    target = shipped_path(name)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    weights = (runs[0] / "weights.npz").read_bytes()
+    with written_aside(target, binary=True) as file:
+        file.write(weights)
+    write_json(target.parent / "card.json", card)
+    with written_aside(target.parent / "card.md") as file:
+        file.write(page(name, json.loads((target.parent / "card.json").read_text())))
+    with resources.as_file(resources.files("implicit_bayes.benchmarks") / STYLE) as path, style.context(str(path)):
+        save(accuracy_figure(name, card), target.parent / "accuracy.png")
+    if (runs[0] / "card.json").is_file():
+        return  # its learning curve was drawn when it was trained
+    for path in draw(runs[0], configs[0], read_records(runs[0])):
+        if path.suffix == ".png":
+            shutil.copyfile(path, target.parent / path.name)
+
+
+if __name__ == "__main__":
+    with jax.enable_x64(True):
+        tyro.cli(main)

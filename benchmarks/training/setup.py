@@ -1,0 +1,162 @@
+"""``implicit-bayes train``: the training loop of lm, with its distance from Bayes measured as it goes."""
+
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import jax
+
+from implicit_bayes.benchmarks.common.machine import cores
+from implicit_bayes.benchmarks.predictors.paired import Held, excess, hold_out
+from implicit_bayes.lm.model import NetworkModel
+from implicit_bayes.lm.presets import preset
+from implicit_bayes.lm.run import RunConfig, read_config
+from implicit_bayes.lm.train import Evaluate, Network
+from implicit_bayes.simulators.instance import Instance
+from implicit_bayes.simulators.instances import load_instance
+from implicit_bayes.simulators.resets import with_resets
+from implicit_bayes.theory import ModelError
+
+FLAG = "--xla_cpu_multi_thread_eigen=false"
+
+
+class Cluster(NamedTuple):
+    """Several processes that train together.
+
+    coordinator: HOST:PORT of process 0, or None for one process.   processes, process: how many, and which this is.
+    """
+
+    coordinator: str | None = None
+    processes: int = 1
+    process: int = 0
+
+
+class Asked(NamedTuple):
+    """What the command line asked for; None where it said nothing, so that a resumed run keeps what it had."""
+
+    instance: str
+    architecture: str
+    preset: str | None = None
+    seed: int | None = None
+    tokens: int | None = None
+    data: str | None = None
+    resets: float | None = None
+    devices: int | None = None
+    half: bool | None = None
+
+
+def start_devices(devices: int | None, cluster: Cluster) -> None:
+    """Give this process its CPU devices, one a core, each on one thread; and join the other processes.
+
+    Two one-thread devices are faster at these sizes than one that splits its products over two threads. Settings of a
+    process whose JAX has started already, and anything that XLA_FLAGS says, are left alone.
+
+    Raises:
+        ModelError: the coordinator is not answering.
+    """
+    count = max(1, (devices or cores() * cluster.processes) // cluster.processes)
+    if count > 1 and "xla_cpu_multi_thread_eigen" not in os.environ.get("XLA_FLAGS", ""):
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FLAG}".strip()
+    try:
+        jax.config.update("jax_num_cpu_devices", count)
+    except RuntimeError:
+        return  # JAX runs already
+    if cluster.coordinator is not None:
+        try:
+            jax.distributed.initialize(cluster.coordinator, cluster.processes, cluster.process)
+        except RuntimeError as error:
+            raise ModelError(f"coordinator: {cluster.coordinator}: {error}; start process 0 there first") from error
+
+
+def configure(asked: Asked, folder: Path, resume: bool) -> RunConfig:
+    """The run's configuration: what is asked for over what RUN has stored (if resumed) or the preset says.
+
+    Raises:
+        ModelError: no such preset, or a value that makes no sense.
+    """
+    vocabulary = load_instance(asked.instance).mixture.n_tokens
+    if resume and (folder / "config.json").is_file():
+        base = read_config(folder)
+        chosen = preset(asked.architecture, asked.preset, vocabulary) if asked.preset else None
+    else:
+        chosen = preset(asked.architecture, asked.preset or "small", vocabulary)
+        base = RunConfig(
+            asked.instance, asked.architecture, asked.preset or "small",
+            chosen.network, chosen.optimiser, chosen.schedule, data=chosen.data, devices=0,
+        )  # fmt: skip
+    config = base._replace(instance=asked.instance, architecture=asked.architecture)
+    if chosen:
+        config = config._replace(preset=asked.preset or "small", network=chosen.network, optimiser=chosen.optimiser)
+    for field in ("seed", "data", "resets", "devices", "half"):
+        if getattr(asked, field) is not None:
+            config = config._replace(**{field: getattr(asked, field)})
+    if asked.tokens is not None:
+        if asked.tokens < 1:
+            raise ModelError(f"tokens: {asked.tokens} is below 1")
+        config = config._replace(schedule=config.schedule._replace(tokens=asked.tokens))
+    if not config.devices:
+        common = math.gcd(*(phase.batch for phase in config.schedule.phases))
+        most = min(common, jax.device_count())
+        config = config._replace(devices=max(d for d in range(1, most + 1) if common % d == 0))
+    return config
+
+
+def instance_of(config: RunConfig) -> Instance:
+    """The instance that a run learns, resets included."""
+    return with_resets(load_instance(config.instance), config.resets)
+
+
+def evaluation(held: Held) -> Evaluate:
+    """Measures a network's excess over exact Bayes on held-out documents, the same ones every time."""
+    floor = -float(held.log_bayes_BxT.mean())
+
+    def evaluate(network: Network) -> Mapping[str, Any]:
+        found = excess(NetworkModel("in training", network), held)
+        return {
+            "excess": found.nats,
+            "excess_standard_error": found.standard_error,
+            "bayes_cross_entropy": floor,
+            "excess_positions": found.position_P.tolist(),
+            "excess_by_position": found.nats_P.tolist(),
+            "excess_by_position_standard_error": found.standard_error_P.tolist(),
+        }
+
+    return evaluate
+
+
+def held_out(instance: Instance, documents: int, length: int, config: RunConfig) -> Held:
+    """Documents to measure on; shorter ones where the network has no more positions."""
+    context = getattr(config.network, "context", None)
+    return hold_out(instance.mixture, documents, min(length, (context or length + 1) - 1), config.seed)
+
+
+class TensorBoard:
+    """Scalars of every record as TensorBoard events in RUN/tensorboard (needs the package tensorboardX); a context.
+
+    Raises:
+        ModelError: the package is not installed.
+    """
+
+    def __init__(self, folder: Path):
+        try:
+            from tensorboardX import SummaryWriter
+        except ImportError as error:
+            raise ModelError("tensorboard: needs the package tensorboardX; pip install tensorboardX") from error
+        # Opened with the first record: RUN must be empty when a training begins.
+        self.open, self.writer = lambda: SummaryWriter(str(folder / "tensorboard")), cast(Any, None)
+
+    def __call__(self, record: Mapping[str, Any]) -> None:
+        self.writer = self.writer or self.open()
+        for name, value in record.items():
+            if isinstance(value, float):
+                self.writer.add_scalar(name, value, record["step"])
+        self.writer.flush()
+
+    def __enter__(self) -> "TensorBoard":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.writer:
+            self.writer.close()

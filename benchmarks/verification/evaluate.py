@@ -1,0 +1,147 @@
+"""Conditions, critical k, theorems, budget and certificates of one instance, gathered for ``verify``."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from implicit_bayes.simulators.instances import Instance
+from implicit_bayes.theory import PromptLaw
+from implicit_bayes.theory.proofs.certify import Certificate, certify
+from implicit_bayes.theory.statements.assumptions import Assumption
+from implicit_bayes.theory.statements.conditions import Condition, CriticalK, condition_table, critical_k_of
+from implicit_bayes.theory.statements.diagnosis import Budget, split_budget
+from implicit_bayes.theory.statements.theorems import TheoremVerdict, evaluate_theorems
+
+SMALL_STATES = 32
+"""Up to this many states every k from 2 to 10 is tested for the critical k; above, only the k asked for."""
+
+RISK_PROMPTS = 400
+"""Prompts on which the conclusion of a theorem is measured (every interval covers with probability 0.99)."""
+
+
+class Statements(NamedTuple):
+    """What the paper's conditions and theorems come to on one instance.
+
+    conditions: one for each (k, theta*, theta), at its binding start law, k over ``tested_ks``.
+    critical_k: smallest tested k at which each version holds for every pair.
+    theorems: at ``theorem_k``, the largest k asked for.
+    budgets: for each k asked for, the pair with the least room in the repaired condition.
+    certificates: for each (k asked for, theta*, theta), if asked for.
+    """
+
+    conditions: list[Condition]
+    tested_ks: tuple[int, ...]
+    critical_k: CriticalK
+    theorems: list[TheoremVerdict]
+    theorem_k: int
+    budgets: list[Budget]
+    certificates: list[Certificate]
+
+
+def tested_ks(instance: Instance, ks: Sequence[int]) -> tuple[int, ...]:
+    """The k at which conditions are evaluated: those asked for, and 2..10 on small instances."""
+    more = range(2, 11) if instance.mixture.n_states <= SMALL_STATES else ()
+    return tuple(sorted({*ks, *more}))
+
+
+def check_statements(
+    instance: Instance,
+    ks: Sequence[int],
+    assumptions: Sequence[Assumption],
+    seed: int,
+    certified: bool,
+    start: Callable[[str, int], Callable[[int], None]],
+) -> Statements:
+    """Evaluate every statement of the paper on one instance.
+
+    Args:
+        instance: mixture, start laws, true concepts.
+        ks: example lengths asked for.
+        assumptions: A1 to A5 for every prompt law, in any order.
+        seed: of every estimate that samples.
+        certified: also prove what can be proved on rational entries.
+        start: progress, see ``benchmarks.verification.verify.verify``.
+
+    Returns:
+        Statements.
+    """
+    lengths, true = tested_ks(instance, ks), instance.true_concepts
+    conditions: list[Condition] = []
+    advance = start("conditions", len(true))
+    for c in true:
+        conditions += condition_table(instance.mixture, np.asarray(instance.prompt_starts)[c], c, lengths, seed=seed)
+        advance(1)
+    advance = start("theorems", 1)
+    theorems = evaluate_theorems(
+        instance.mixture, instance.prompt_starts, true, max(ks),
+        conditions=conditions, assumptions=assumptions, seed=seed, prompts=RISK_PROMPTS,
+    )  # fmt: skip
+    advance(1)
+    budgets = [split_budget(*_case(instance, row), row.concept, seed=seed) for row in least_room(conditions, ks)]
+    certificates = certificates_of(instance, conditions, ks, start) if certified else []
+    return Statements(conditions, lengths, critical_k_of(conditions, lengths), theorems, max(ks), budgets, certificates)
+
+
+def _case(instance: Instance, row: Condition) -> tuple[Any, PromptLaw]:
+    start_law = instance.prompt_starts[row.true_concept, row.prompt_start]
+    return instance.mixture, PromptLaw.of(instance.mixture, row.true_concept, start_law, row.k)
+
+
+def repaired_room(row: Condition) -> float:
+    """kl_sum minus the repaired threshold; -inf where the threshold is infinite, whatever kl_sum is."""
+    return row.kl_sum - row.repaired_threshold if row.repaired_threshold < np.inf else -np.inf
+
+
+def least_room(conditions: Sequence[Condition], ks: Sequence[int]) -> list[Condition]:
+    """For each k, the pair (theta*, theta) with the least room in the repaired condition."""
+    return [min(rows, key=repaired_room) for k in ks if (rows := [row for row in conditions if row.k == k])]
+
+
+def certificates_of(
+    instance: Instance,
+    conditions: Sequence[Condition],
+    ks: Sequence[int],
+    start: Callable[[str, int], Callable[[int], None]],
+) -> list[Certificate]:
+    """Proved enclosures for every (k asked for, theta*, theta) at its binding start law."""
+    rows = [row for row in conditions if row.k in ks]
+    advance, found = start("certificates", len(rows)), []
+    for row in rows:
+        found.append(certify(*_case(instance, row), row.true_concept, row.concept))
+        advance(1)
+    return found
+
+
+def conditions_dataset(statements: Statements) -> xr.Dataset:
+    """Conditions as columns over a ``condition`` axis, for results.nc (verdicts as the words they print as)."""
+    columns: dict[str, Any] = {}
+    for field in (*Condition._fields, "printed_threshold", "repaired_threshold"):
+        values = [getattr(row, field) for row in statements.conditions]
+        if field == "method" or field.endswith("_holds"):
+            columns[f"condition_{field}"] = ("condition", [str(value) for value in values])
+        else:
+            numbers = [np.nan if value is None else value for value in values]
+            units = {} if field in ("k", "true_concept", "concept", "prompt_start") else {"units": "nats"}
+            columns[f"condition_{field}"] = ("condition", numbers, units)
+    split = statements.budgets
+    columns["budget_k"] = ("budget", [row.condition.k for row in split])
+    parts = {
+        "signal": [row.signal.value for row in split],
+        "start_kl": [row.start_kl.value for row in split],
+        **{
+            name: [getattr(row.condition, name) for row in split]
+            for name in ("eps_start", "eps_delim_printed", "eps_delim_repaired")
+        },
+    }
+    columns |= {f"budget_{name}": ("budget", values, {"units": "nats"}) for name, values in parts.items()}
+    columns["budget_tv"] = ("budget", [row.start_shift.tv for row in split])
+    worst = [[(i.margin, " ".join(map(str, i.tokens))) for i in row.start_shift.worst] for row in split]
+    width = max((len(row) for row in worst), default=0)
+    padded = [[*row, *[(np.nan, "")] * (width - len(row))] for row in worst]
+    margins = np.array([[margin for margin, _ in row] for row in padded], float).reshape(len(split), width)
+    words = np.array([[x for _, x in row] for row in padded], object).reshape(len(split), width)
+    columns["budget_margin"] = (("budget", "x_test"), margins)
+    columns["budget_x_test"] = (("budget", "x_test"), words.astype(str))
+    return xr.Dataset(columns) if statements.conditions else xr.Dataset()

@@ -1,0 +1,131 @@
+"""The table of every statement: formula, function, test, and what it comes to on four instances.
+
+Written to docs/statements.md by ``implicit-bayes statements``; ``--check`` compares instead of writing, for CI.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from implicit_bayes.benchmarks.verification.evaluate import Statements, check_statements
+from implicit_bayes.benchmarks.verification.verify import prompt_laws
+from implicit_bayes.simulators.instances import load_instance
+from implicit_bayes.theory.statements.assumptions import Assumption, check_assumptions, worst_case
+
+INSTANCES = {"ginc": 10, "ginc-paper": 10, "regular": 5, "printed-counterexample": 2}
+"""The four instances and the example length at which each is judged."""
+
+
+class Statement(NamedTuple):
+    """One row. ``status`` reads it off an instance's assumptions and statements."""
+
+    name: str
+    formula: str
+    function: str
+    test: str
+    status: Callable[[list[Assumption], Statements], str]
+
+
+def _assumption(index: int) -> Callable[[list[Assumption], Statements], str]:
+    return lambda assumptions, _: _word(assumptions[index].holds)
+
+
+def _condition(version: str) -> Callable[[list[Assumption], Statements], str]:
+    def status(_: list[Assumption], found: Statements) -> str:
+        rows = [getattr(row, f"{version}_holds") for row in found.conditions if row.k == found.theorem_k]
+        if all(row is True for row in rows):
+            return "holds"
+        return "fails" if any(row is False for row in rows) else "undetermined"
+
+    return status
+
+
+def _theorem(name: str, version: str) -> Callable[[list[Assumption], Statements], str]:
+    def status(_: list[Assumption], found: Statements) -> str:
+        row = next(row for row in found.theorems if (row.name, row.version) == (name, version))
+        return f"{'applies' if row.applies else 'does not apply'}; {row.conclusion}"
+
+    return status
+
+
+def _word(holds: bool | str) -> str:
+    return holds if isinstance(holds, str) else ("holds" if holds else "fails")
+
+
+STATEMENTS = (
+    Statement("A1, delimiter states", "p(delimiter\\|d,θ) = 1; no other state emits it",
+              "implicit_bayes.theory.statements.assumptions.delimiter_purity", "test_assumptions.py::test_a1_names_the_impure_state",
+              _assumption(0)),
+    Statement("A2, delimiter bounds", "p(d\\|h,θ) < c2, p(d\\|h,θ*) > c1 > 0, p(d\\|θ) in [c3, c4]",
+              "implicit_bayes.theory.statements.assumptions.delimiter_bounds",
+              "test_assumptions.py::test_a2_takes_c1_from_theta_star_and_c2_from_the_others", _assumption(1)),
+    Statement("A3, start shift", "max_d TV(p_prompt(h), p(h\\|d,θ*)) < Δ(x)/4 for every x_test",
+              "implicit_bayes.theory.statements.assumptions.start_shift",
+              "test_assumptions.py::test_printed_counterexample_satisfies_all_five", _assumption(2)),
+    Statement("A4, well-specified", "θ* in Θ", "implicit_bayes.theory.statements.assumptions.well_specified",
+              "test_assumptions.py::test_a4_fails_for_a_foreign_concept_or_one_of_prior_zero", _assumption(3)),
+    Statement("A5, regularity", "p(h'\\|h,θ*) > c5, max_h p(o\\|h) > c6, p(h\\|θ*) ≥ c8, all positive",
+              "implicit_bayes.theory.statements.assumptions.regularity",
+              "test_assumptions.py::test_a5_needs_every_start_every_token_and_every_concept", _assumption(4)),
+    Statement("Condition 1, printed", "Σ KL_j > log(1/c8) + 2 log(c2/c1) + log(c4/c3)",
+              "implicit_bayes.theory.statements.conditions.check_conditions", "test_conditions.py::test_printed_counterexample",
+              _condition("printed")),
+    Statement("Condition, repaired", "Σ KL_j > KL(p_prompt(O) ‖ p(O\\|θ*)) + log(c2/c1) + a_θ",
+              "implicit_bayes.theory.statements.repaired.assembled_bound", "test_repaired.py::test_assembled_inequality_for_n_up_to_8",
+              _condition("repaired")),
+    Statement("Condition, sharp", "lim r_n(θ) < 0", "implicit_bayes.theory.information.rates.log_likelihood_rates",
+              "test_rates.py::test_closed_form_equals_enumeration", _condition("sharp")),
+    Statement("Theorem 1, printed", "A1–A5 and Condition 1 give f_n → argmax p_prompt",
+              "implicit_bayes.theory.statements.theorems.evaluate_theorems",
+              "test_theorems.py::test_the_printed_theorem_1_applies_and_fails_on_its_counterexample",
+              _theorem("1", "printed")),
+    Statement("Theorem 1, repaired", "the same from the repaired condition and Lemma 1",
+              "implicit_bayes.theory.statements.theorems.evaluate_theorems",
+              "test_theorems.py::test_every_version_of_theorem_1_applies_and_holds_on_a_regular_instance",
+              _theorem("1", "repaired")),
+    Statement("Theorem 1, sharp", "the same from rates below 0", "theory.statements.theorems.conclude_theorem_1",
+              "test_theorems.py::test_repaired_and_sharp_versions_do_not_apply_there", _theorem("1", "sharp")),
+    Statement("Theorem 2, printed", "continuous Θ: excess risk ≤ g⁻¹(γ sup_B ε/(k−1))",
+              "theory.statements.fisher.evaluate_theorem_2", "test_fisher.py::test_theorem_2_evaluated",
+              _theorem("2", "printed")),
+    Statement("Theorem 3, printed", "test length uniform on 2..k: excess risk ≤ g⁻¹(sup_B ε/(k−1))",
+              "implicit_bayes.theory.statements.theorems.evaluate_theorems",
+              "test_theorems.py::test_theorem_3_printed_bound_where_it_says_something", _theorem("3", "printed")),
+    Statement("Theorem 3, sharp", "the same with the divergence itself", "implicit_bayes.theory.statements.theorems.evaluate_theorems",
+              "test_theorems.py::test_sharp_theorem_3_is_the_divergence_from_the_restart_law", _theorem("3", "sharp")),
+)  # fmt: skip
+
+
+def evaluate(name: str, k: int, seed: int = 0) -> list[str]:
+    """The status of every statement on one instance at one k."""
+    instance = load_instance(name)
+    laws = prompt_laws(instance, [k])
+    reports = [check_assumptions(instance.mixture, law) for law in laws.values()]
+    every = [row for report in reports for row in report]
+    found = check_statements(instance, [k], every, seed, False, lambda words, total: lambda done: None)
+    merged = worst_case(reports, list(laws))
+    return [statement.status(merged, found) for statement in STATEMENTS]
+
+
+def table(columns: Mapping[str, Sequence[str]]) -> str:
+    """The page, from the statuses of each instance (in the order of STATEMENTS)."""
+    lines = [
+        "# Statements",
+        "",
+        "Made by `implicit-bayes statements --out docs/statements.md`; CI makes it again and compares. A status is",
+        "over every true concept, alternative and prompt start law of the instance, at the k in its column. For a",
+        "theorem: whether its hypotheses are shown to hold, then whether its conclusion is true of exact Bayes.",
+        "",
+    ]
+    titles = ["statement", "formula", "function", "test (tests/theory/)"]
+    titles += [f"`{name}`, k = {INSTANCES[name]}" for name in columns]
+    lines += [f"| {' | '.join(titles)} |", "|" + "---|" * len(titles)]
+    for i, row in enumerate(STATEMENTS):
+        cells = [
+            row.name,
+            row.formula,
+            f"`{row.function}`",
+            f"`{row.test}`",
+            *(column[i] for column in columns.values()),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,126 @@
+"""The loss gap and the laws every model obeys, over random mixtures, documents and networks; leaks are caught."""
+
+import jax
+import numpy as np
+import pytest
+from gap_cases import Leaking, misspecified, network, relabelled, small
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from implicit_bayes.benchmarks.gap.laws import check_laws, foresight_of_tokens, ville_threshold
+from implicit_bayes.benchmarks.gap.loss import calibration_error, loss_gap
+from implicit_bayes.benchmarks.predictors.models import MixtureModel
+from implicit_bayes.simulators.sampler import sample_documents
+from implicit_bayes.theory import MixtureOfHMMs, ModelError, filter_mixture
+from implicit_bayes.theory.statements.bounds import g
+
+INSTANCES = st.builds(small, st.integers(0, 10**6), st.booleans())
+NETWORKS = st.tuples(st.sampled_from(("lstm", "transformer")), st.sampled_from((4, 8)), st.integers(0, 10**6))
+"""Architecture, width and seed; the test draws the weights, since to compile that takes seconds."""
+
+
+def drawn(instance, documents=16, length=12, seed=0):
+    """All tests share a shape or two: JAX compiles for each."""
+    return sample_documents(instance.mixture, jax.random.key(seed), documents, length)
+
+
+@settings(max_examples=15)
+@given(INSTANCES, NETWORKS, st.integers(0, 10**6))
+def test_laws_hold_for_every_network_however_it_was_drawn(instance, drawing, seed):
+    """False alarms: excess and foresight at 5 standard errors of a mean over 64 documents (t law: 5e-6 each), Ville's
+    at 1e-3, over 15 examples together below 2%."""
+    tokens, model = drawn(instance, 64, 12, seed).tokens, network(*drawing)
+    gap = loss_gap(model, instance.mixture, tokens)
+    assert gap.kl.value >= -1e-6
+    assert min(row.kl.value for row in gap.positions + gap.places + gap.surprises) >= -1e-6
+    assert sum(row.share for row in gap.positions) == pytest.approx(1)
+    assert sum(row.share for row in gap.surprises) == pytest.approx(1)
+    laws = check_laws(model, gap, tokens, 5)
+    assert [row.law for row in laws if not row.holds] == []
+    assert g(gap.risk.value) <= gap.kl.value + 1e-6
+
+
+def test_one_document_worked_token_by_token():
+    instance = small()
+    tokens, model = drawn(instance, 2, 3).tokens, network("lstm", 4, 1)
+    gap = loss_gap(model, instance.mixture, tokens)
+    kl, excess, log_m = [], [], []
+    for row in tokens:
+        total = 0.0
+        for t in range(3):
+            p = np.asarray(filter_mixture(instance.mixture, row[:t]).predictive)[-1]
+            q = np.exp(model.log_probabilities(row[None, :t])[0, -1].astype(float))
+            kl.append(sum(p[v] * np.log(p[v] / q[v]) for v in range(5) if p[v] > 0))
+            excess.append(np.log(p[row[t]] / q[row[t]]))
+            total -= excess[-1]
+            log_m.append(total)
+    assert gap.kl.value == pytest.approx(np.mean(kl), abs=1e-6)
+    assert gap.excess.value == pytest.approx(np.mean(excess), abs=1e-6)
+    assert gap.log_ratio_max == pytest.approx(max(log_m), abs=1e-6)
+    assert gap.kl.standard_error == pytest.approx(abs(np.mean(kl[:3]) - np.mean(kl[3:])) / 2, abs=1e-6)
+
+
+@settings(max_examples=10)
+@given(INSTANCES, st.integers(0, 10**6))
+def test_exact_bayes_has_no_gap(instance, seed):
+    gap = loss_gap(MixtureModel("bayes", instance.mixture), instance.mixture, drawn(instance, 16, 12, seed).tokens)
+    for value in (gap.excess, gap.kl, gap.tv, gap.risk, gap.foresight):
+        assert abs(value.value) <= 1e-9
+    assert abs(gap.log_ratio_max) <= 1e-9
+    assert gap.calibration_error <= 1e-9
+
+
+@settings(max_examples=10)
+@given(INSTANCES, NETWORKS, st.permutations(range(3)))
+def test_the_names_of_the_concepts_do_not_matter(instance, drawing, order):
+    tokens, model = drawn(instance).tokens, network(*drawing)
+    one, other = (loss_gap(model, law, tokens) for law in (instance.mixture, relabelled(instance.mixture, order)))
+    np.testing.assert_allclose(one.kl, other.kl, atol=1e-9)
+    np.testing.assert_allclose(one.excess, other.excess, atol=1e-9)
+    assert one.log_ratio_max == pytest.approx(other.log_ratio_max, abs=1e-9)
+
+
+@pytest.mark.parametrize(("share", "caught"), [(1.0, "Ville"), (0.5, "Ville"), (0.05, "no foresight")])
+def test_a_leak_by_one_shifted_index_is_caught(share, caught):
+    """Even five percent of a look at the next token breaks two laws, though the excess may stay positive."""
+    instance = small()
+    tokens = drawn(instance, 800).tokens
+    model = Leaking(network("lstm", 8, 0) if share < 1 else MixtureModel("bayes", instance.mixture), share)
+    gap = loss_gap(model, instance.mixture, tokens)
+    broken = {row.law for row in check_laws(model, gap, tokens, 5) if not row.holds}
+    assert caught in broken or share == 1.0
+    assert "causality" in broken
+    if share == 1.0:
+        assert "excess ≥ 0" in broken
+
+
+def test_a_prior_that_is_far_off_is_caught():
+    instance = small(zeros=False)
+    documents = drawn(instance, 300)
+    gap = loss_gap(misspecified(instance), instance.mixture, documents.tokens)
+    assert gap.kl.value > 5 * gap.kl.standard_error
+    assert gap.kl.value > 1e-3
+
+
+def test_villes_threshold_is_the_union_bound():
+    assert ville_threshold(1) == pytest.approx(np.log(1000))
+    assert ville_threshold(200) == pytest.approx(np.log(200_000))
+
+
+def test_causality_is_exact_for_networks_and_sees_a_peeping_one():
+    instance, model = small(), network("transformer", 8, 2)
+    tokens = drawn(instance).tokens
+    assert foresight_of_tokens(model, tokens, 5) == 0
+    assert foresight_of_tokens(Leaking(model, 0.01), tokens, 5) > 0.005
+
+
+def test_impossible_documents_are_refused():
+    mixture = MixtureOfHMMs([1.0], [[1.0, 0.0]], [[[1.0, 0.0], [0.5, 0.5]]], np.eye(2), 1)
+    with pytest.raises(ModelError, match="impossible"):
+        loss_gap(network("lstm", 4, 0, 2), mixture, np.array([[0, 1]], np.int32))
+
+
+def test_calibration_error_by_hand():
+    """Two bins: half the guesses at .95 are right half the time, the others at .05 are right always."""
+    confidence, right = np.array([0.95, 0.95, 0.05, 0.05]), np.array([1.0, 0.0, 1.0, 1.0])
+    assert calibration_error(confidence, right) == pytest.approx(0.5 * 0.45 + 0.5 * 0.95)

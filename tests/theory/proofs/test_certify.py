@@ -1,0 +1,197 @@
+"""Enclosures hold what the filter computes, prove the counterexample and ``regular``, and refuse the unprovable."""
+
+import itertools
+import sys
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from implicit_bayes.simulators.regular import regular
+from implicit_bayes.theory import MixtureOfHMMs, ModelError, PromptLaw
+from implicit_bayes.theory.proofs import certify as certificates
+from implicit_bayes.theory.proofs.certify import certify, printed_fractions
+from implicit_bayes.theory.proofs.counterexamples import Counterexample, printed_lemma_1, printed_theorem_1
+from implicit_bayes.theory.proofs.search import verify
+from implicit_bayes.theory.statements.repaired import repaired_constants
+
+
+def random_case(seed, identity=True, k=2, zeros=False, concepts=2):
+    """A random instance in thousandths; A1 with one delimiter state, the last of four; ``zeros``: theta forbids a."""
+    rng = np.random.default_rng(seed)
+
+    def laws(*shape):
+        counts = rng.multinomial(1000 - shape[-1], np.full(shape[-1], 1 / shape[-1]), shape[:-1]) + 1
+        if zeros:
+            counts[1, ..., 1] += counts[1, ..., 0]
+            counts[1, ..., 0] = 0
+        return counts / 1000
+
+    emission = np.eye(4) if identity else np.pad(laws(4, 3), ((0, 0), (0, 1)))
+    emission[3] = [0, 0, 0, 1]
+    c = concepts
+    mixture = MixtureOfHMMs(np.full(c, 1 / c), laws(c, 4), laws(c, 4, 4), emission, 3)
+    prompt = PromptLaw.of(mixture, 0, [0.25, 0.5, 0.25, 0.0], k)
+    return Counterexample("random", "", mixture, prompt, 0, 1, (0,) * (k - 1), tuple("abcd"), tuple("abcd"))
+
+
+def of(case, **options):
+    return certify(case.mixture, case.prompt, case.true_concept, case.concept, **options)
+
+
+def test_the_counterexample_is_proved():
+    case = printed_theorem_1()
+    out = of(case)
+    assert all(out.assumptions.values()) and list(out.assumptions) == ["A1", "A2", "A3", "A4", "A5"]
+    assert (out.printed_holds, out.repaired_holds, out.sharp_holds) == (True, False, False)
+    assert out.rate.sign is True and out.printed_margin.sign is True
+    assert max(out.rate.radius, out.printed_margin.radius, out.kl_sum.radius) < 1e-30
+    assert out.kl_sum.midpoint.startswith("7.28155887870482736776419")
+    assert float(out.eps_start) + float(out.eps_delim_printed) == pytest.approx(7.0255, abs=5e-5)
+    assert float(out.rate) == pytest.approx(2.0041, abs=5e-5)
+    exact = {"c1": (1, 50), "c2": (3, 10), "c5": (1, 500), "tv": (7, 200), "delta_over_4": (489, 10000)}
+    assert {name: out.constants[name] for name in exact} == {name: Fraction(*pq) for name, pq in exact.items()}
+    assert out.constants["r_theta"] == 1200 and out.constants["rho_star"] == Fraction(5, 108)
+
+
+def test_the_lemma_1_instance_is_proved_to_satisfy_everything():
+    out = of(printed_lemma_1())
+    assert all(out.assumptions.values()) and out.printed_holds is out.repaired_holds is out.sharp_holds is True
+    assert out.constants["tv"] == Fraction(81, 10000)
+
+
+@pytest.mark.parametrize("k", [2, 10])
+def test_regular_is_proved(k):
+    mixture, start = regular()
+    for concept in (1, 4):
+        out = certify(mixture, PromptLaw.of(mixture, 0, start, k), 0, concept)
+        assert all(out.assumptions.values())
+        assert out.printed_holds is out.repaired_holds is out.sharp_holds is True
+        assert max(out.repaired_margin.radius, out.rate.radius) < 1e-30
+
+
+@pytest.mark.parametrize("identity", [True, False])
+def test_enclosures_hold_what_the_filter_computes(identity):
+    for seed in range(3):
+        case = random_case(seed, identity)
+        out, margins = of(case), verify(case.mixture, case.prompt, 0, 1)
+        proved = (out.rate, out.printed_margin, out.repaired_margin, out.kl_sum)
+        values = (margins.rate, margins.printed, margins.repaired, margins.kl_sum)
+        np.testing.assert_allclose([float(x) for x in proved], values, rtol=1e-9, atol=1e-12)
+        cost = float(out.start_kl) + float(out.eps_delim_repaired)
+        assert float(out.kl_sum) - cost == pytest.approx(float(out.repaired_margin), rel=1e-12)
+        assert float(out.constants["delta_over_4"] - out.constants["tv"]) == pytest.approx(margins.a3, abs=1e-12)
+        assert out.assumptions["A3"] is bool(margins.a3 > 0)
+
+
+@pytest.mark.parametrize("zeros", [False, True])
+@pytest.mark.parametrize("k", [2, 4])
+def test_merging_agrees_with_enumeration(k, zeros):
+    """Two roads in exact arithmetic: the same total weight on the same mass, the same set of test laws, equal balls."""
+    case = random_case(7, k=k, zeros=zeros)
+    exact = certificates._exact(case.mixture, case.prompt, 0)
+    merged, listed = certificates._merged(exact, 0, 1), certificates._enumerated(exact, 0, 1)
+    assert merged.forbidden == listed.forbidden
+    assert set(merged.xs) == set(listed.xs)
+    for one, other in zip(merged[:3], listed[:3], strict=True):
+        a, b = (certificates._enclosure(certificates._expectation(terms)) for terms in (one, other))
+        assert a.sign == b.sign and (float(a) == float(b) or abs(float(a) - float(b)) < 1e-12)
+
+
+def test_forbidden_examples_make_kl_infinite_and_the_rate_minus_infinity():
+    mixture = MixtureOfHMMs(
+        [0.5, 0.5], [[0.5, 0.25, 0.25], [0.5, 0.25, 0.25]],
+        [[[0.5, 0.3, 0.2]] * 3, [[0.5, 0.0, 0.5], [0.5, 0.0, 0.5], [0.5, 0.0, 0.5]]], np.eye(3), 2,
+    )  # fmt: skip
+    out = certify(mixture, PromptLaw.of(mixture, 0, [1.0, 0.0, 0.0], 2), 0, 1)
+    assert out.kl_infinite_mass == Fraction(3, 10) and str(out.kl_sum) == "inf +/- 0"
+    assert out.printed_holds is True and out.repaired_holds is True and out.sharp_holds is True
+    assert float(out.rate) == -np.inf
+    backwards = certify(mixture, PromptLaw.of(mixture, 1, [1.0, 0.0, 0.0], 2), 1, 0)
+    assert backwards.assumptions["A5"] is False and float(backwards.kl_sum) < np.inf
+
+
+def test_vacuous_costs_never_pass():
+    """c1 = 0: the threshold is infinite, and even an infinite signal does not exceed it."""
+    kernel = [[[0.5, 0.5, 0.0], [0.5, 0.3, 0.2], [0.5, 0.3, 0.2]], [[0.5, 0.0, 0.5]] * 3]
+    mixture = MixtureOfHMMs([0.5, 0.5], [[0.5, 0.25, 0.25]] * 2, kernel, np.eye(3), 2)
+    out = certify(mixture, PromptLaw.of(mixture, 0, [1.0, 0.0, 0.0], 2), 0, 1)
+    assert out.assumptions["A2"] is False and float(out.kl_sum) == np.inf
+    assert out.printed_holds is False and out.repaired_holds is False
+
+
+def test_equality_is_undetermined():
+    """sum KL_j = log 4 = log(1/c8) exactly, which balls cannot see."""
+    mixture = MixtureOfHMMs([0.5, 0.5], [[0.25, 0.25, 0.5]] * 2, [[[0.5, 0.25, 0.25]] * 3] * 2, np.eye(3), 2)
+    out = certify(mixture, PromptLaw.of(mixture, 0, [1.0, 0.0, 0.0], 2), 0, 1)
+    assert float(out.kl_sum) == pytest.approx(np.log(4)) and out.printed_holds == "undetermined"
+    assert out.sharp_holds is False and float(out.rate) == 0
+
+
+def test_several_delimiter_states_leave_the_rate_open():
+    kernel = [[[0.4, 0.4, 0.1, 0.1]] * 4, [[0.6, 0.2, 0.1, 0.1]] * 4]
+    mixture = MixtureOfHMMs([0.5, 0.5], [[0.25] * 4] * 2, kernel, np.eye(3)[[0, 1, 2, 2]], 2)
+    out = certify(mixture, PromptLaw.of(mixture, 0, [0.4, 0.4, 0.1, 0.1], 2), 0, 1)
+    assert out.rate is None and out.sharp_holds == "undetermined" and out.constants["rho_star"] == Fraction(4, 5)
+    assert out.assumptions["A1"] is True and out.constants["tv"] == 0
+
+
+def test_c2_is_over_every_alternative_and_c2_theta_over_one():
+    case = random_case(5, concepts=4)
+    out = of(case)
+    column = case.mixture.transition[:, :, 3]
+    assert out.constants["c2"] == Fraction(repr(float(column[1:].max())))
+    assert out.constants["c2_theta"] == Fraction(repr(float(column[1].max())))
+    assert column[1].max() < column[1:].max(), "the seed tells the two apart"
+    repaired = repaired_constants(case.mixture, 0, 1)
+    assert float(out.eps_delim_repaired) == pytest.approx(repaired.eps_delim, rel=1e-12)
+    starts = case.mixture.initial[:, 3]
+    printed = 2 * np.log(column[1:].max() / column[0].min()) + np.log(starts.max() / starts.min())
+    assert float(out.eps_delim_printed) == pytest.approx(printed, rel=1e-12)
+
+
+def test_more_bits_shrink_the_ball_around_the_same_number():
+    case = random_case(1)
+    coarse, fine = of(case, bits=64), of(case, bits=512)
+    assert fine.kl_sum.radius < 1e-100 < coarse.kl_sum.radius < 1e-10
+    assert abs(Fraction(coarse.kl_sum.midpoint) - Fraction(fine.kl_sum.midpoint)) <= coarse.kl_sum.radius
+
+
+def test_what_is_not_a_short_decimal_is_refused():
+    thirds = MixtureOfHMMs([0.5, 0.5], [[1 / 3] * 3] * 2, [[[0.5, 0.25, 0.25]] * 3] * 2, np.eye(3), 2)
+    with pytest.raises(ModelError, match=r"initial\[0\]: not rational to the printed digits"):
+        certify(thirds, PromptLaw.of(thirds, 0, [1, 0, 0], 2), 0, 1)
+    assert printed_fractions("prior", [0.1, 0.9]) == (Fraction(1, 10), Fraction(9, 10))
+
+
+def test_bad_requests_are_named(monkeypatch):
+    monkeypatch.setattr(certificates, "MAX_PREFIXES", 100)
+    case = random_case(0, identity=False, k=5)
+    with pytest.raises(ModelError, match="k: general emissions at k = 5"):
+        of(case)
+    with pytest.raises(ModelError, match="concept: 0 is the true"):
+        certify(case.mixture, case.prompt, 0, 0)
+    with pytest.raises(ModelError, match="prompt: its initial"):
+        certify(case.mixture, case.prompt, 1, 0)
+
+
+def test_missing_flint_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "flint", None)
+    with pytest.raises(ImportError, match=r"implicit-bayes\[certify\]"):
+        of(random_case(0))
+
+
+def test_precision_of_others_is_left_alone():
+    flint = pytest.importorskip("flint")
+    before = flint.ctx.prec
+    of(random_case(0), bits=300)
+    assert flint.ctx.prec == before
+
+
+def test_every_example_counts_once():
+    """The weights of the exact sums add up to one start and k - 1 transitions (identity), one example (general)."""
+    for identity, k in itertools.product((True, False), (2, 3)):
+        case = random_case(3, identity, k)
+        sums = certificates._sums(certificates._exact(case.mixture, case.prompt, 0), 0, 1)
+        assert sum(sums.kl.values()) == (k if identity else 1)
+        assert sum(sums.rate.values()) == (k + 1 if identity else 1)

@@ -1,0 +1,142 @@
+"""The filter of concrete documents by compiled code (see ``theory.filtering.compiled_kernels``), where numba is installed."""
+
+import functools
+import importlib.util
+from typing import NamedTuple
+
+import numpy as np
+
+from implicit_bayes.theory.filtering.block_tables import BucketTables
+from implicit_bayes.theory.objects.models import MixtureOfHMMs
+
+PIECE = 128
+"""Positions whose beliefs are kept at a time; five concepts of GINC take 80 KiB of them."""
+
+LOG_2 = float(np.log(2.0))
+
+
+class CompiledTrace(NamedTuple):
+    """What the compiled recursion leaves behind for B documents at P positions, in increasing order.
+
+    log_evidence_BxPxC: log p(prefix | c), nats, -inf where impossible.
+    log_posterior_BxPxC: nats; -inf throughout where the prefix is impossible.
+    defined_BxP: whether it is possible.
+    predictive_BxPxKxV: weighed by the posterior (K = 1), or one for each concept (K = C); 0 where undefined.
+    possible_B: number of leading tokens after which some concept of positive prior is still possible.
+    doubtful_B: documents in which a filter entry came near underflow; their other fields mean nothing.
+    """
+
+    log_evidence_BxPxC: np.ndarray
+    log_posterior_BxPxC: np.ndarray
+    defined_BxP: np.ndarray
+    predictive_BxPxKxV: np.ndarray
+    possible_B: np.ndarray
+    doubtful_B: np.ndarray
+
+
+class Carry(NamedTuple):
+    """Where B documents stand: enough to go on reading them.
+
+    belief_BxCxX: beliefs over the states after the last token, on a scale of their own.
+    exponent_BxC: p(prefix | c) is the belief's sum times two to this.
+    last_B: code of the last token.
+    """
+
+    belief_BxCxX: np.ndarray
+    exponent_BxC: np.ndarray
+    last_B: np.ndarray
+
+
+@functools.cache
+def available() -> bool:
+    """Whether numba is installed (it is not imported before it is used)."""
+    return importlib.util.find_spec("numba") is not None
+
+
+@functools.cache
+def _powers() -> np.ndarray:
+    from implicit_bayes.theory.filtering.compiled_kernels import LEAST_POWER
+
+    powers = np.ldexp(1.0, np.arange(LEAST_POWER, 1024))
+    powers[0] = 0.0
+    return powers
+
+
+def start(tables: BucketTables, batch: int) -> Carry:
+    """Before the first token."""
+    concepts, first_wide = tables.narrow_CxMxMx4x4.shape[:2]
+    side = max(4, tables.wide_CxNxNxXxX.shape[-1])
+    belief = np.zeros((batch, concepts, side))
+    belief[:, :, 0] = 1.0
+    return Carry(belief, np.zeros((batch, concepts), np.int64), np.full(batch, first_wide - 1))
+
+
+def trace(
+    mixture: MixtureOfHMMs,
+    tables: BucketTables,
+    tokens_BxT: np.ndarray,
+    wanted_P: np.ndarray,
+    per_concept: bool,
+    carry: Carry | None = None,
+) -> CompiledTrace:
+    """Run the documents.
+
+    Args:
+        mixture: concrete.
+        tables: ``bucket_tables(mixture)``.
+        tokens_BxT: int32 tokens.
+        wanted_P: prefix lengths, increasing, within 0..T.
+        per_concept: whether ``predictive`` is one for each concept.
+        carry: where the documents stand before these tokens; changed in place. Default: at their beginning.
+    """
+    from implicit_bayes.theory.filtering import compiled_kernels
+
+    (batch, _), slots, concepts = tokens_BxT.shape, len(wanted_P), mixture.n_concepts
+    carry = start(tables, batch) if carry is None else carry
+    prior = np.asarray(mixture.prior)
+    mass, exponents = np.zeros((batch, slots, concepts)), aligned((batch, slots, concepts))
+    total, top = aligned((batch, slots)), aligned((batch, slots))
+    predictive = aligned((batch, slots, concepts if per_concept else 1, mixture.n_tokens))
+    possible, doubtful = np.zeros((batch, concepts), np.int64), np.zeros(batch, np.bool_)
+    following = [
+        x.reshape(len(x), concepts * x.shape[2], x.shape[3]) for x in (tables.next_MxCx4xV, tables.next_wide_NxCxXxV)
+    ]
+    workspace = _workspace(concepts, min(PIECE, max(slots, 1)), carry.belief_BxCxX.shape[2])
+    compiled_kernels.documents(
+        np.ascontiguousarray(tokens_BxT), wanted_P.astype(np.int64), carry.belief_BxCxX, carry.last_B,
+        carry.exponent_BxC, prior, tables.code_V, tables.width_K, tables.size_K, tables.bits,
+        tables.narrow_CxMxMx4x4, tables.widen_CxMxNx4xX, tables.narrowing_CxNxMxXx4, tables.wide_CxNxNxXxX,
+        *following, _powers(), per_concept, *workspace,
+        mass, exponents, total, top, predictive, possible, doubtful,
+    )  # fmt: skip
+    for unfinished in (mass, exponents, total, top, predictive) if doubtful.any() else ():
+        unfinished[doubtful] = 0.0
+    with np.errstate(divide="ignore"):
+        evidence = np.log(mass, out=mass)
+        log_prior, log_total = np.log(prior), np.log(total)
+    exponents *= LOG_2
+    evidence += exponents
+    defined = total > 0.0
+    posterior = np.add(evidence, log_prior, out=exponents)
+    top *= LOG_2
+    log_total += top
+    log_total[~defined] = 0.0
+    posterior -= log_total[..., None]
+    possible_B = possible[:, prior > 0.0].max(-1, initial=0).astype(np.int32)
+    return CompiledTrace(evidence, posterior, defined, predictive, possible_B, doubtful)
+
+
+def _workspace(concepts: int, piece: int, side: int) -> tuple[np.ndarray, ...]:
+    """What ``documents`` writes on: beliefs, masses (also as bits) and exponents of a piece, and single rows."""
+    mass, integers = np.zeros((concepts, piece)), (np.zeros(piece, np.int64), np.zeros(concepts, np.int64))
+    rows = (np.zeros(concepts * side), np.zeros(side), np.zeros(side), np.zeros(concepts))
+    exponents = np.zeros((concepts, piece), np.int64)
+    return (np.zeros((concepts, piece, side)), mass, mass.view(np.int64), exponents, *integers, *rows)
+
+
+def aligned(shape: tuple[int, ...]) -> np.ndarray:
+    """Uninitialised float64 on a cache line, so that JAX can take it over without a copy."""
+    size = int(np.prod(shape))
+    raw = np.empty(8 * size + 64, np.uint8)
+    skip = -raw.ctypes.data % 64
+    return raw[skip : skip + 8 * size].view(np.float64).reshape(shape)

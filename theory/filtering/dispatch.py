@@ -1,0 +1,97 @@
+"""Which recursion and which engine a filter uses: every size rule in one place, each with its measurement.
+
+Recursions: ``dense`` (all states), ``sparse`` (the states that can emit the token), ``log``. Engines: JAX, which also
+serves GPUs and gradients, and compiled code for concrete arrays where numba is installed. The numbers behind the
+rules are in docs/speed.md.
+"""
+
+import math
+from typing import Any, Literal
+
+import jax
+import numpy as np
+
+from implicit_bayes.theory.filtering import compiled
+from implicit_bayes.theory.filtering import scaled as kernels
+from implicit_bayes.theory.filtering.block_tables import bucket_bytes, support_widths
+from implicit_bayes.theory.objects.checks import ModelError
+from implicit_bayes.theory.objects.models import MixtureOfHMMs
+from implicit_bayes.theory.objects.precision import is_traced
+
+Method = Literal["auto", "dense", "sparse", "log", "compiled"]
+
+MAX_TABLE_BYTES = 512 * 2**20
+"""The tables of token-pair blocks may take at most this; above it ``auto`` is dense."""
+
+SPARSE_SHARE = 4
+"""JAX's sparse recursion needs a widest support of at most H over this to beat its dense one."""
+
+COMPILED_STATES = 32
+"""Up to this many states compiled code beats a scan of JAX whatever the supports are (the scan is all overhead)."""
+
+COMPILED_SHARE = 8
+"""Above that, compiled blocks win where the mean product of two supports is at most H squared over this: a matrix
+product over a batch makes far better use of the processor for each of its many more multiplications."""
+
+
+COMPILED_WORK = 1 << 14
+"""Tokens times concepts from which a call is worth machine code: compiling it takes seconds, once a process."""
+
+
+def choose(mixture: MixtureOfHMMs, method: Method) -> Method:
+    """The recursion that ``auto`` means in JAX: sparse where the zeros of the emission are known and pay, else dense.
+
+    Raises:
+        ModelError: an unknown method, or one that does not go with a traced mixture or with what is installed.
+    """
+    if method not in ("auto", "dense", "sparse", "log", "compiled"):
+        raise ModelError(f"method: {method!r} is none of auto, dense, sparse, log, compiled")
+    if method in ("sparse", "compiled") and is_traced(mixture):
+        raise ModelError(
+            f"method: {method} needs a concrete mixture (its zeros are structure); use dense under a trace"
+        )
+    if method == "compiled" and not compiled.available():
+        raise ModelError("method: compiled needs numba; pip install 'implicit-bayes[compiled]', or use auto")
+    if method != "auto":
+        return method
+    if is_traced(mixture):
+        return "dense"
+    pays = kernels.support_width(mixture.emission) * SPARSE_SHARE <= mixture.n_states
+    return "sparse" if pays and kernels.table_bytes(mixture) <= MAX_TABLE_BYTES else "dense"
+
+
+def compiles(mixture: MixtureOfHMMs, method: Method, tokens: float = math.inf) -> bool:
+    """Whether so many concrete tokens of this mixture go to compiled code."""
+    if method != "auto" or is_traced(mixture) or not compiled.available() or jax.default_backend() != "cpu":
+        return method == "compiled"
+    if tokens * mixture.n_concepts < COMPILED_WORK or bucket_bytes(mixture) > MAX_TABLE_BYTES:
+        return False
+    pairs = float(np.mean(support_widths(mixture))) ** 2
+    return mixture.n_states <= COMPILED_STATES or pairs * COMPILED_SHARE <= mixture.n_states**2
+
+
+class Prepared:
+    """What filters precompute from one mixture, each table built when it is first asked for.
+
+    Args:
+        mixture: concrete.
+    """
+
+    def __init__(self, mixture: MixtureOfHMMs):
+        self._mixture = mixture
+        self._made: dict[str, Any] = {}
+
+    def padded(self) -> kernels.SupportTables:
+        """For JAX's sparse recursion."""
+        return self._make("padded", kernels.support_tables)
+
+    def buckets(self) -> Any:
+        """For compiled code."""
+        from implicit_bayes.theory.filtering.block_tables import bucket_tables
+
+        return self._make("buckets", bucket_tables)
+
+    def _make(self, name: str, build: Any) -> Any:
+        if name not in self._made:
+            self._made[name] = build(self._mixture)
+        return self._made[name]

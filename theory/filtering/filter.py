@@ -1,0 +1,325 @@
+"""The exact filter of a mixture of HMMs: evidence, concept posterior and next-token predictive.
+
+Source: the forward algorithm applied to the pretraining law of Xie et al. 2022, section 2.
+"""
+
+import functools
+import math
+import operator
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from implicit_bayes.theory.filtering import compiled
+from implicit_bayes.theory.filtering import log_domain as log_kernels
+from implicit_bayes.theory.filtering import scaled as kernels
+from implicit_bayes.theory.filtering.dispatch import Method, Prepared, choose, compiles
+from implicit_bayes.theory.filtering.scaled import Record, SupportTables, log_sum_exp, safe_log
+from implicit_bayes.theory.objects.checks import ModelError
+from implicit_bayes.theory.objects.models import MixtureOfHMMs
+from implicit_bayes.theory.objects.precision import in_float64, is_traced
+from implicit_bayes.theory.objects.types import Array, Bool, Float, Int
+
+CHUNK_BYTES = 128 * 2**20
+"""Working memory (recorded beliefs and predictives) of one chunk of documents."""
+
+
+class MixtureFilter(NamedTuple):
+    """Everything Bayes knows after each prefix o_1..o_t of each document.
+
+    The position axis P runs over prefix lengths t (0..T unless chosen). Where ``defined`` is False the prefix has
+    probability zero under every concept of positive prior: there is no posterior, ``log_posterior`` is -inf
+    throughout and ``predictive`` is 0 throughout (neither sums to one, so neither can be taken for a law).
+
+    log_evidence: log p(o_1..o_t | theta_c), nats; -inf where impossible.
+    log_posterior: log p(theta_c | o_1..o_t), nats; keeps its own scale per concept, so that a losing concept
+        stays finite far below exp underflow.
+    defined: whether the posterior exists.
+    predictive: p(o_{t+1} = v | o_1..o_t), mixture over concepts.
+    first_impossible: 0-based index of the first token whose prefix has probability zero; T where there is none.
+    """
+
+    log_evidence: Float[Array, "*batch P C"]
+    log_posterior: Float[Array, "*batch P C"]
+    defined: Bool[Array, "*batch P"]
+    predictive: Float[Array, "*batch P V"]
+    first_impossible: Int[Array, "*batch"]
+
+
+class ConceptFilter(NamedTuple):
+    """What each concept says after each prefix o_1..o_t, no prior involved.
+
+    log_evidence: log p(o_1..o_t | theta_c), nats; -inf where impossible.
+    predictive: p(o_{t+1} = v | o_1..o_t, theta_c); 0 throughout where the prefix is impossible under c.
+    """
+
+    log_evidence: Float[Array, "*batch P C"]
+    predictive: Float[Array, "*batch P C V"]
+
+
+def filter_mixture(
+    mixture: MixtureOfHMMs,
+    tokens: Any,
+    *,
+    positions: Sequence[int] | None = None,
+    method: Method = "auto",
+    tables: Prepared | None = None,
+) -> MixtureFilter:
+    """Exact evidence, posterior and predictive at every (or at the chosen) prefix length, batched over documents.
+
+    p(theta_c | o_1..o_t) = prior_c p(o_1..o_t | c) / sum_c' prior_c' p(o_1..o_t | c'),
+    p(o_{t+1} | o_1..o_t) = sum_c p(theta_c | o_1..o_t) p(o_{t+1} | o_1..o_t, c).
+
+    Exact at zeros: impossible is -inf, never a floor. Scaled arithmetic is checked for underflow inside a concept
+    (a filter entry so small that its successors could vanish); documents it cannot be trusted with are redone in
+    the log domain. Differentiable in the mixture's arrays (``dense`` or ``log``; ``auto`` picks dense under a trace).
+
+    Args:
+        mixture: the pretraining law.
+        tokens: (..., T) integer tokens; T may be 0.
+        positions: prefix lengths t in 0..T to report, in the order wanted; default all.
+        method: ``dense`` (all states), ``sparse`` (only states that can emit the token) or ``log``, all in JAX;
+            ``compiled`` (as sparse, in machine code; needs numba and concrete arrays); or ``auto``, the fastest of
+            them by the rules of ``theory.filtering.dispatch``.
+        tables: ``prepare(mixture, method)`` of this very mixture, if the caller has it already.
+
+    Returns:
+        MixtureFilter over the leading axes of ``tokens``, then P positions.
+
+    Raises:
+        ModelError: tokens that are not integers of the vocabulary, positions outside 0..T, an unknown method.
+    """
+    return _filter(mixture, tokens, positions, method, tables, per_concept=False)
+
+
+def filter_concepts(
+    mixture: MixtureOfHMMs,
+    tokens: Any,
+    *,
+    positions: Sequence[int] | None = None,
+    method: Method = "auto",
+    tables: Prepared | None = None,
+) -> ConceptFilter:
+    """What each concept, taken as known, says after each prefix: evidence and its own next-token predictive.
+
+    Args, exactness, Raises: as ``filter_mixture``.
+
+    Returns:
+        ConceptFilter over the leading axes of ``tokens``, then P positions.
+    """
+    return _filter(mixture, tokens, positions, method, tables, per_concept=True)
+
+
+def _filter(
+    mixture: MixtureOfHMMs,
+    tokens: Any,
+    positions: Sequence[int] | None,
+    method: Method,
+    tables: Prepared | None,
+    per_concept: bool,
+) -> Any:
+    tokens = check_tokens(tokens, mixture.n_tokens)
+    batch, length = tuple(tokens.shape[:-1]), tokens.shape[-1]
+    wanted = np.arange(length + 1) if positions is None else check_positions(positions, length)
+    if not is_traced((mixture, tokens)) and compiles(mixture, method, tokens.size):
+        tables = Prepared(mixture) if tables is None else tables
+        out = _compiled(mixture, tables, tokens.reshape(math.prod(batch), length), wanted, per_concept)
+        return jax.tree.map(lambda x: x.reshape((*batch, *x.shape[1:])), out)
+    slots = np.full(length + 1, len(wanted), dtype=np.int32)
+    slots[wanted] = np.arange(len(wanted))
+    record: Record = "last" if wanted.tolist() == [length] else "some"
+    if np.array_equal(wanted, np.arange(length + 1)):
+        record = "all"
+    method = choose(mixture, method)
+    if method == "compiled":
+        raise ModelError("method: compiled needs concrete tokens; use auto under a trace")
+    padded = None if method != "sparse" else (tables or Prepared(mixture)).padded()
+    flat = tokens.reshape(math.prod(batch), length)
+    mixture = jax.tree.unflatten(_structure(), jax.tree.leaves(mixture))
+    if is_traced((mixture, tokens)):
+        out = _run(mixture, padded, flat.T, slots, len(wanted), record, method, per_concept)
+    else:
+        out = _in_chunks(mixture, method, padded, flat, slots, len(wanted), record, per_concept)
+    return jax.tree.map(lambda x: x.reshape((*batch, *x.shape[1:])), out)
+
+
+@functools.cache
+def _structure() -> Any:
+    """Mixtures are compiled as if their delimiter were 0: it plays no part here, and as a static field it would ask
+    for a compilation of its own."""
+    return jax.tree.structure(MixtureOfHMMs([1.0], [[1.0]], [[[1.0]]], [[1.0]], delimiter=0))
+
+
+def log_evidence(mixture: MixtureOfHMMs, tokens: Any, *, method: Method = "auto") -> Array:
+    """(..., C) log p(o_1..o_T | theta_c), nats, of whole documents; -inf where impossible. See ``filter_mixture``."""
+    length = np.shape(tokens)[-1]
+    return filter_mixture(mixture, tokens, positions=[length], method=method).log_evidence[..., 0, :]
+
+
+def log_probability(mixture: MixtureOfHMMs, tokens: Any, *, method: Method = "auto") -> Array:
+    """(...,) log p(o_1..o_T) = log sum_c prior_c p(o_1..o_T | theta_c), nats; -inf where impossible."""
+    return weigh(mixture.prior, log_evidence(mixture, tokens, method=method)).log_probability
+
+
+class Weighed(NamedTuple):
+    """Concepts weighed by their evidence.
+
+    log_probability: (...,) log sum_c prior_c exp(evidence_c), nats; -inf where impossible.
+    log_posterior: (..., C) nats; -inf throughout where ``defined`` is False.
+    defined: (...,) whether the posterior exists.
+    """
+
+    log_probability: Array
+    log_posterior: Array
+    defined: Array
+
+
+@in_float64
+def weigh(prior: Array, log_evidence: Array) -> Weighed:
+    """Bayes' rule over concepts: from (C,) prior and (..., C) log-evidence to the posterior, exact at zeros."""
+    return _weigh(prior, log_evidence)
+
+
+def _weigh(prior: Array, log_evidence: Array) -> Weighed:
+    joint = safe_log(prior) + log_evidence
+    total = log_sum_exp(joint, -1)
+    defined = total > -jnp.inf
+    return Weighed(total, joint - jnp.where(defined, total, 0.0)[..., None], defined)
+
+
+def check_tokens(tokens: Any, n_tokens: int) -> Array:
+    """Integer tokens with at least one axis, all in 0..V-1 (values of tracers are not checked)."""
+    tokens = tokens if isinstance(tokens, jax.core.Tracer) else np.asarray(tokens)
+    if tokens.ndim == 0:
+        raise ModelError("tokens: a single number; expected an array (..., T)")
+    if tokens.size == 0 and not isinstance(tokens, jax.core.Tracer):
+        tokens = tokens.astype(np.int32)
+    if not jnp.issubdtype(tokens.dtype, jnp.integer):
+        raise ModelError(f"tokens: expected integers, got dtype {tokens.dtype}")
+    if not isinstance(tokens, jax.core.Tracer) and tokens.size:
+        for worst in (int(tokens.min()), int(tokens.max())):
+            if not 0 <= worst < n_tokens:
+                raise ModelError(f"tokens: {worst} is outside the vocabulary 0..{n_tokens - 1}")
+    return tokens.astype(np.int32)
+
+
+def check_positions(positions: Sequence[int], length: int) -> np.ndarray:
+    """Distinct prefix lengths in 0..T."""
+    wanted = np.asarray(positions, dtype=np.int64).reshape(-1)
+    if wanted.size and (wanted.min() < 0 or wanted.max() > length):
+        raise ModelError(f"positions: {wanted.min()}..{wanted.max()} leave 0..{length}")
+    if np.unique(wanted).size != wanted.size:
+        raise ModelError("positions: a prefix length is asked for twice")
+    return wanted
+
+
+def prepare(mixture: MixtureOfHMMs, method: Method = "auto") -> Prepared | None:
+    """What the sparse recursions precompute from a mixture, for callers that filter with the same one many times.
+
+    Returns:
+        The tables to pass on as ``tables``; None where ``method`` comes to another recursion, which needs none.
+    """
+    return Prepared(mixture) if compiles(mixture, method) or choose(mixture, method) == "sparse" else None
+
+
+def _compiled(
+    mixture: MixtureOfHMMs, tables: Prepared, tokens_BxT: Array, wanted: np.ndarray, per_concept: bool
+) -> Any:
+    """Concrete documents by compiled code; those that come near underflow are redone in the log domain."""
+    order = np.argsort(wanted)
+    in_order = bool((order == np.arange(len(wanted))).all())
+    found = compiled.trace(mixture, tables.buckets(), np.asarray(tokens_BxT), wanted[order], per_concept)
+    predictive = found.predictive_BxPxKxV if per_concept else found.predictive_BxPxKxV[:, :, 0]
+    parts: Any = (found.log_evidence_BxPxC, found.log_posterior_BxPxC, found.defined_BxP, predictive)
+    if not in_order:
+        parts = tuple(part[:, np.argsort(order)] for part in parts)
+    evidence, posterior, defined, predictive = parts
+    out: Any = MixtureFilter(evidence, posterior, defined, predictive, found.possible_B)
+    if per_concept:
+        out = ConceptFilter(evidence, predictive)
+    doubtful = np.flatnonzero(found.doubtful_B)
+    if doubtful.size:
+        again = _filter(mixture, tokens_BxT[doubtful], wanted.tolist(), "log", None, per_concept)
+        for fresh, part in zip(again, out, strict=True):
+            part[doubtful] = np.asarray(fresh)
+    if jax.dtypes.canonicalize_dtype(np.float64) == np.float64:
+        out = jax.tree.map(functools.partial(jax.device_put, may_alias=True), out)
+    return out
+
+
+def _in_chunks(
+    mixture: MixtureOfHMMs,
+    method: Method,
+    tables: SupportTables | None,
+    tokens_BxT: Array,
+    slots: np.ndarray,
+    n_slots: int,
+    record: Record,
+    per_concept: bool,
+) -> Any:
+    """Documents in equal chunks, so that recorded beliefs fit in CHUNK_BYTES (the last chunk is padded)."""
+    widest = max(mixture.n_states, mixture.n_tokens)
+    most = max(1, CHUNK_BYTES // (8 * n_slots * mixture.n_concepts * widest + 1))
+    size = max(1, -(-len(tokens_BxT) // max(1, -(-len(tokens_BxT) // most))))  # equal parts: little is padded
+    pieces = []
+    for begin in range(0, max(1, len(tokens_BxT)), size):
+        piece = tokens_BxT[begin : begin + size]
+        full = np.concatenate([piece, np.repeat(piece[-1:], size - len(piece), 0)]) if len(piece) else piece
+        out = in_float64(_run)(mixture, tables, full.T, slots, n_slots, record, method, per_concept)
+        keep = slice(0, len(piece))
+        pieces.append(jax.tree.map(operator.itemgetter(keep), out))
+    if len(pieces) == 1:
+        return pieces[0]
+    join = jnp.concatenate if isinstance(pieces[0].log_evidence, jax.Array) else np.concatenate
+    return jax.tree.map(lambda *parts: join(parts), *pieces)
+
+
+def _run_unjitted(
+    mixture: MixtureOfHMMs,
+    tables: SupportTables | None,
+    tokens_TxB: Array,
+    slots: Array,
+    n_slots: int,
+    record: Record,
+    method: Method,
+    per_concept: bool,
+) -> Any:
+    def exact() -> tuple[jax.Array, ...]:
+        evidence, predictive, possible = log_kernels.log_trace(mixture, tokens_TxB, slots, n_slots)
+        if not per_concept:
+            posterior = _weigh(mixture.prior, evidence).log_posterior
+            predictive = (jnp.exp(posterior)[..., None] * predictive).sum(-2)
+        return evidence, predictive, possible
+
+    def redo(evidence, predictive, possible, doubtful):
+        again = exact()
+        return tuple(
+            jnp.where(doubtful.reshape(-1, *[1] * (x.ndim - 1 - axis)), x, y)
+            for axis, x, y in zip((1, 1, 0), again, (evidence, predictive, possible), strict=True)
+        )
+
+    if method == "log":
+        evidence, predictive, possible = exact()
+    else:
+        if method == "sparse":
+            assert tables is not None
+            fast = kernels.sparse_trace(mixture, tables, tokens_TxB, slots, n_slots, record, not per_concept)
+        else:
+            fast = kernels.dense_trace(mixture, tokens_TxB, slots, n_slots, record, not per_concept)
+        evidence, predictive = fast.log_evidence_PxBxC, fast.predictive_PxKxBxV
+        predictive = predictive.swapaxes(1, 2) if per_concept else predictive[:, 0]
+        found = (evidence, predictive, fast.possible_B)
+        evidence, predictive, possible = jax.lax.cond(
+            fast.doubtful_B.any(), redo, lambda *found: found[:-1], *found, fast.doubtful_B
+        )
+    if per_concept:
+        return ConceptFilter(evidence.swapaxes(0, 1), predictive.swapaxes(0, 1))
+    _, posterior, defined = _weigh(mixture.prior, evidence)
+    first, second, third, fourth = (jnp.swapaxes(x, 0, 1) for x in (evidence, posterior, defined, predictive))
+    return MixtureFilter(first, second, third, fourth, possible)
+
+
+_run = jax.jit(_run_unjitted, static_argnames=("n_slots", "record", "method", "per_concept"))

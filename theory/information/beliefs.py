@@ -1,0 +1,77 @@
+"""Reachable beliefs: the distinct filters p(h_{j+1} | O[1..j]) that an example can lead to, with their mass.
+
+Prefixes that lead to the same belief are merged, so that an instance whose token shows its state costs V
+beliefs a level instead of V^j prefixes.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from implicit_bayes.theory.objects.models import HMM
+
+
+class Beliefs(NamedTuple):
+    """Distinct predicted state laws after the same number of tokens.
+
+    law_NxH: p(h | prefix) for the *next* hidden state.
+    mass_N: total probability of the prefixes merged into each.
+    example_Nxj: one prefix (tokens) of each.
+    complete: False if the expansion stopped at its budget, in which case nothing is returned but the start.
+    """
+
+    law_NxH: np.ndarray
+    mass_N: np.ndarray
+    example_Nxj: np.ndarray
+    complete: bool
+
+
+def reachable_beliefs(hmm: HMM, length: int, budget: int = 200_000) -> Beliefs:
+    """All distinct beliefs after ``length`` tokens of positive probability, by breadth-first expansion.
+
+    Args:
+        hmm: the law of one example (its ``initial`` is the example's start law).
+        length: j, tokens seen.
+        budget: largest number of (belief, token) pairs one level may visit.
+
+    Returns:
+        Beliefs; ``complete`` is False where the budget does not suffice.
+    """
+    transition, emission = np.asarray(hmm.transition), np.asarray(hmm.emission)
+    law: np.ndarray = np.asarray(hmm.initial)[None]
+    mass: np.ndarray = np.ones(1)
+    example = np.zeros((1, 0), dtype=np.int64)
+    for _ in range(length):
+        if len(law) * hmm.n_tokens > budget:
+            return Beliefs(np.asarray(hmm.initial)[None], np.ones(1), np.zeros((1, 0), dtype=np.int64), False)
+        joint_NxVxH = law[:, None, :] * emission.T[None]
+        token_mass_NxV = joint_NxVxH.sum(-1)
+        node, token = np.nonzero(token_mass_NxV)
+        filtered = joint_NxVxH[node, token] / token_mass_NxV[node, token, None]
+        first, inverse = distinct_rows(filtered)
+        mass = np.bincount(inverse, mass[node] * token_mass_NxV[node, token], len(first))
+        example = np.concatenate([example[node], token[:, None]], 1)[first]
+        law = filtered[first] @ transition
+    return Beliefs(law, mass, example, True)
+
+
+def distinct_rows(values_NxH: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows without their repetitions, in any order: (first_M, inverse_N) with values[first][inverse] == values.
+
+    Sorting one number a row instead of rows: a sum of their bits with odd weights, modulo 2^64. Two rows that meet in
+    it by accident are found out, and rows are sorted then.
+
+    Args:
+        values_NxH: float64, no nan.
+    """
+    bits_NxH: np.ndarray = np.ascontiguousarray(values_NxH + 0.0).view(np.uint64)  # + 0.0: -0.0 is 0.0
+    bits_NxH = bits_NxH ^ (bits_NxH >> 32)  # the last bits of short fractions are all zero
+    _, first, inverse = np.unique(bits_NxH @ _weights(bits_NxH.shape[1]), return_index=True, return_inverse=True)
+    if not np.array_equal(values_NxH[first][inverse], values_NxH):
+        _, first, inverse = np.unique(values_NxH, axis=0, return_index=True, return_inverse=True)
+    return first, inverse.reshape(-1)
+
+
+def _weights(size: int) -> np.ndarray:
+    """(size,) odd numbers, always the same ones."""
+    return 2 * np.random.Generator(np.random.Philox(0)).integers(1 << 63, size=size, dtype=np.uint64) + 1

@@ -1,0 +1,142 @@
+"""Exact expectations over examples by expanding only the prefixes that the sampler can draw.
+
+Prefixes whose filters are identical to the last bit under every law have the same future, so they are merged: with
+identity emissions every level collapses to at most V nodes, whatever k is.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from implicit_bayes.theory.information.prefixes import Machine, expected_log_scores, normalise
+
+HEAD_SHARE = 64
+"""Levels of at most budget / HEAD_SHARE nodes are expanded even where the whole is not affordable."""
+
+
+class Nodes(NamedTuple):
+    """N merged prefixes that end in one token.
+
+    token: that token (V for the empty prefix).
+    weight: (N,) their probability under the sampler.
+    belief: (L, N, |S_token|) the filters.
+    """
+
+    token: int
+    weight: np.ndarray
+    belief: np.ndarray
+
+
+class Expansion(NamedTuple):
+    """Expectations at positions 1..J, J the number of positions that were affordable.
+
+    score: (J, L) E_prefix sum_v p(v | prefix, sampler) log q_l(v | prefix), nats.
+    closing: (J, L) the score of (token j, then the closing token); nan at positions not asked for.
+    nodes: (J,) merged prefixes visited up to and including each position.
+    """
+
+    score: np.ndarray
+    closing: np.ndarray
+    nodes: np.ndarray
+
+
+def expand(machine: Machine, lengths: Sequence[int], budget: int, closings: Sequence[int] = ()) -> Expansion:
+    """Expand level by level as far as ``budget`` nodes a level allow, up to position max(lengths).
+
+    The reachable children of a level are counted before they are made. Up to budget / 64 they are always made;
+    above that only if the levels up to the next requested length are forecast to stay within the budget.
+
+    Args:
+        machine: the laws; law 0 draws the prefixes.
+        lengths: example lengths wanted.
+        budget: nodes affordable on one level.
+        closings: positions at which the closing score is wanted too.
+    """
+    level = [root(machine)]
+    scores, closing_scores, visited = [], [], [0]
+    for position in range(1, max(lengths) + 1):
+        if position > 1:
+            count, forecast = count_children(machine, level, min(n for n in lengths if n >= position) - position)
+            if count > budget // HEAD_SHARE and forecast > budget:
+                break
+        fresh = children(machine, level) if position > 1 else iter(level)
+        kept: list[Nodes] = []
+        score, closing = np.zeros(machine.n_laws), np.zeros(machine.n_laws)
+        visited.append(visited[-1])
+        for nodes in fresh:
+            visited[-1] += len(nodes.weight)
+            following = machine.following[nodes.token]
+            score += _weigh(nodes.weight, expected_log_scores(nodes.belief, following, following))
+            if position in closings:
+                closing += _weigh(
+                    nodes.weight, expected_log_scores(nodes.belief, following, machine.closing[nodes.token])
+                )
+            if position < max(lengths):
+                kept.append(nodes)
+        level = kept
+        scores.append(score)
+        closing_scores.append(closing if position in closings else np.full(machine.n_laws, np.nan))
+    return Expansion(np.array(scores), np.array(closing_scores), np.array(visited[1:]))
+
+
+def _weigh(weight: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """(L,) weight @ score, whose columns are summed apart so that equal columns give equal sums."""
+    return (weight[:, None] * score).sum(0)
+
+
+def root(machine: Machine) -> Nodes:
+    """The empty prefix."""
+    return Nodes(machine.n_tokens, np.ones(1), np.ones((machine.n_laws, 1, 1)))
+
+
+def count_children(machine: Machine, level: Sequence[Nodes], ahead: int) -> tuple[int, float]:
+    """Reachable one-token extensions of a level, and a forecast of their number ``ahead`` levels further on.
+
+    Prefixes that end in a token that only one state emits merge into one (up to which laws have died on the way) and
+    count once; the others are forecast to branch as they do here.
+    """
+    totals = np.zeros(machine.n_tokens, dtype=np.int64)
+    for nodes in level:
+        possible = (nodes.belief[0] > 0).astype(np.float32) @ (machine.following[nodes.token][0] > 0).astype(np.float32)
+        totals += (possible > 0).sum(0)
+    single = np.array([support.size == 1 for support in machine.supports[:-1]])
+    merging, others = int((totals[single] > 0).sum()), int(totals[~single].sum())
+    branching = others / sum(len(nodes.weight) for nodes in level)
+    forecast = float(merging + others)
+    for _ in range(ahead):
+        forecast = max(forecast, merging + branching * forecast)
+    return merging + others, forecast
+
+
+def children(machine: Machine, level: Sequence[Nodes]) -> Iterator[Nodes]:
+    """The reachable extensions of a level, token by token, merged."""
+    for token in range(machine.n_tokens):
+        support = machine.supports[token]
+        parts = []
+        for nodes in level:
+            step = machine.rows[nodes.token][:, :, support] * machine.emission[:, None, support, token]
+            if not (step[0] > 0).any():
+                continue
+            mass, belief = normalise(nodes.belief @ step)
+            weight = nodes.weight * mass[0]
+            alive = weight > 0
+            if alive.any():
+                parts.append((weight[alive], belief[:, alive]))
+        if parts:
+            weights, beliefs = zip(*parts, strict=True)
+            yield merge(token, np.concatenate(weights), np.concatenate(beliefs, 1))
+
+
+def merge(token: int, weight: np.ndarray, belief: np.ndarray) -> Nodes:
+    """Add up the nodes whose filters agree bit for bit under every law (hashed, then verified)."""
+    rows = np.ascontiguousarray(belief.transpose(1, 0, 2)).reshape(len(weight), -1)
+    bits = rows.view(np.uint64)
+    multipliers = np.random.default_rng(0).integers(1, 2**63, rows.shape[1], dtype=np.uint64) | np.uint64(1)
+    mixed = bits ^ (bits >> np.uint64(29))
+    keys = (mixed * multipliers).sum(1, dtype=np.uint64)
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    if not np.array_equal(bits[first[inverse]], bits):
+        _, first, inverse = np.unique(bits, axis=0, return_index=True, return_inverse=True)
+    total = np.bincount(inverse.reshape(-1), weights=weight, minlength=len(first))
+    return Nodes(token, total, np.ascontiguousarray(belief[:, first]))

@@ -1,0 +1,87 @@
+"""Monte Carlo over the sampler's prefixes with the next token integrated out (Rao-Blackwell)."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from implicit_bayes.theory.information.prefixes import Machine, expected_log_scores, normalise
+
+PILOT = 1024
+"""Prefixes of the first stage, which only decides how many the second stage draws."""
+
+LEAST, MOST = 2048, 65_536
+"""Bounds on the prefixes of the second stage."""
+
+
+class Draws(NamedTuple):
+    """Per-sample scores at positions 1..k; see ``theory.information.expansion.Expansion`` for their expectations.
+
+    tokens: (N, k - 1) the sampled prefixes.
+    score: (k, N, L) sum_v p(v | prefix, sampler) log q_l(v | prefix), nats.
+    closing: (k, N, L) the score of (token, then the closing token); nan at positions not asked for.
+    """
+
+    tokens: np.ndarray
+    score: np.ndarray
+    closing: np.ndarray
+
+
+def draw(
+    machine: Machine, length: int, count: int, generator: np.random.Generator, closings: Sequence[int] = ()
+) -> Draws:
+    """Sample ``count`` prefixes of ``length`` - 1 tokens from law 0, filter them under every law, score each step."""
+    laws, states = machine.n_laws, machine.emission.shape[1]
+    score, closing = np.empty((length, count, laws)), np.full((length, count, laws), np.nan)
+    tokens = np.full((count, length), machine.n_tokens)
+    belief = np.zeros((laws, count, states))
+    belief[:, :, 0] = 1.0
+    for j in range(length):
+        ahead = np.empty_like(belief)
+        fresh = np.empty(count, dtype=np.int64)
+        for token, rows in _groups(tokens[:, j - 1] if j else tokens[:, 0]):
+            here = np.ascontiguousarray(belief[:, rows][:, :, machine.supports[token]])
+            following = machine.following[token]
+            score[j, rows] = expected_log_scores(here, following, following)
+            if j + 1 in closings:
+                closing[j, rows] = expected_log_scores(here, following, machine.closing[token])
+            fresh[rows] = _choose(here[0] @ following[0], generator)
+            ahead[:, rows] = here @ machine.rows[token]
+        tokens[:, j] = fresh
+        if j + 1 < length:
+            belief = np.zeros_like(ahead)
+            for token, rows in _groups(fresh):
+                support = machine.supports[token]
+                joint = ahead[:, rows][:, :, support] * machine.emission[:, None, support, token]
+                belief[:, rows[:, None], support] = normalise(joint)[1]
+    return Draws(tokens[:, : length - 1], score, closing)
+
+
+def _groups(tokens: np.ndarray) -> list[tuple[int, np.ndarray]]:
+    """Rows by token."""
+    order = np.argsort(tokens, kind="stable")
+    values, begins = np.unique(tokens[order], return_index=True)
+    return [(int(value), rows) for value, rows in zip(values, np.split(order, begins[1:]), strict=True)]
+
+
+def _choose(law: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """One index a row by inverse CDF; an entry of zero is never chosen."""
+    cumulative = law.cumsum(-1)
+    return (cumulative > generator.random(len(law))[:, None] * cumulative[:, -1:]).argmax(-1)
+
+
+def sample_size(pilot: np.ndarray, offset: np.ndarray, accuracy: float) -> int:
+    """Samples for a 95% half-width of ``accuracy`` relative to |offset + mean|, within LEAST..MOST.
+
+    Args:
+        pilot: (N, Q) values of Q quantities; columns that are not finite do not count.
+        offset: (Q,) the part of each quantity that is known exactly.
+        accuracy: relative half-width.
+    """
+    finite = np.isfinite(pilot).all(0) & np.isfinite(offset)
+    if not finite.any():
+        return LEAST
+    size = np.abs(pilot[:, finite].mean(0) + offset[finite])
+    spread = pilot[:, finite].std(0, ddof=1)
+    relative = np.where(spread > 0, spread / np.where(size > 0, size, np.inf), 0.0)
+    return int(np.clip((1.96 * relative.max() / accuracy) ** 2, LEAST, MOST))

@@ -1,0 +1,107 @@
+"""Linear functionals of next-token scores over examples: exact where affordable, the remaining positions sampled."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from implicit_bayes.theory.information.estimates import t_interval
+from implicit_bayes.theory.information.expansion import Expansion, expand
+from implicit_bayes.theory.information.prefixes import Machine
+from implicit_bayes.theory.information.sampling import PILOT, Draws, draw, sample_size
+
+BUDGET = 2_000_000
+"""Merged prefixes affordable on one level, by default."""
+
+ACCURACY = 0.01
+"""Relative half-width that the Monte Carlo sample size is chosen for, by default."""
+
+CHUNK = 4096
+"""Prefixes sampled at a time."""
+
+Quantity = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""(k, N, L) scores and (N, L) closing scores at position k -> (N, Q); linear in both."""
+
+
+class Scores(NamedTuple):
+    """Exact expectations at positions 1..J; samples of all positions where J falls short of the longest length."""
+
+    exact: Expansion
+    draws: Draws | None
+
+
+class Estimate(NamedTuple):
+    """Q quantities with their intervals (zero width where exact) and the work they took."""
+
+    mean: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    exact: bool
+    prefixes: int
+
+
+def collect(
+    machine: Machine,
+    lengths: Sequence[int],
+    quantity: Quantity,
+    *,
+    seed: int = 0,
+    budget: int = BUDGET,
+    accuracy: float = ACCURACY,
+    closings: bool = False,
+) -> Scores:
+    """Expand what ``budget`` allows, then sample the rest in two independent stages.
+
+    The first stage only chooses the size of the second (95% half-width of ``accuracy``, relative, in every finite
+    quantity, between ``sampling.LEAST`` and ``sampling.MOST`` prefixes), so the second stage's interval keeps its
+    nominal coverage.
+
+    Args:
+        machine: law 0 is the prompt's.
+        lengths: example lengths k wanted.
+        quantity: what will be evaluated.
+        seed: of the sampling.
+        budget: nodes a level.
+        accuracy: relative half-width.
+        closings: whether the scores of (token k, delimiter) are wanted at every length.
+    """
+    at = tuple(lengths) if closings else ()
+    exact = expand(machine, lengths, budget, at)
+    known = len(exact.score)
+    if known >= max(lengths):
+        return Scores(exact, None)
+    generator = np.random.default_rng(seed)
+    pilot = draw(machine, max(lengths), PILOT, generator, at)
+    count = 0
+    for length in lengths:
+        if length > known:
+            offset = _known_part(exact, length, quantity)
+            count = max(count, sample_size(_sampled_part(pilot, known, length, quantity), offset, accuracy))
+    sizes = [CHUNK] * (count // CHUNK) + ([count % CHUNK] if count % CHUNK else [])
+    parts = [draw(machine, max(lengths), size, generator, at) for size in sizes]
+    score, closing = (np.concatenate([getattr(part, name) for part in parts], 1) for name in ("score", "closing"))
+    return Scores(exact, Draws(np.concatenate([part.tokens for part in parts]), score, closing))
+
+
+def evaluate(scores: Scores, length: int, quantity: Quantity) -> Estimate:
+    """The expectation of ``quantity`` over examples of ``length`` tokens."""
+    exact, known = scores.exact, len(scores.exact.score)
+    if length <= known:
+        mean = quantity(exact.score[:length, None], exact.closing[None, length - 1])[0]
+        return Estimate(mean, mean, mean, True, int(exact.nodes[length - 1]))
+    assert scores.draws is not None
+    offset = _known_part(exact, length, quantity)
+    mean, low, high = t_interval(_sampled_part(scores.draws, known, length, quantity))
+    return Estimate(offset + mean, offset + low, offset + high, False, len(scores.draws.tokens))
+
+
+def _known_part(exact: Expansion, length: int, quantity: Quantity) -> np.ndarray:
+    padded = np.zeros((length, 1, exact.score.shape[1]))
+    padded[: len(exact.score), 0] = exact.score
+    return quantity(padded, np.zeros_like(padded[0]))[0]
+
+
+def _sampled_part(draws: Draws, known: int, length: int, quantity: Quantity) -> np.ndarray:
+    score = draws.score[:length].copy()
+    score[:known] = 0.0
+    return quantity(score, draws.closing[length - 1])

@@ -1,0 +1,104 @@
+"""Long-run averages by simulation: independent chains through the exact filter, one batch mean a chain.
+
+Each of CHAINS independent chains runs through a burn-in and then a batch; the batch means are independent, so a t
+interval over them has its nominal coverage up to their non-normality (they average many tokens).
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from implicit_bayes.theory.filtering.filter import filter_concepts
+from implicit_bayes.theory.information.estimates import Rate, t_interval
+from implicit_bayes.theory.information.supports import can_forbid
+from implicit_bayes.theory.objects.models import HMM, MixtureOfHMMs
+from implicit_bayes.theory.objects.prompts import PromptLaw
+
+CHAINS = 32
+"""Independent chains; the t interval has CHAINS - 1 degrees of freedom."""
+
+EXAMPLES, BURN_IN = 128, 16
+"""Examples in a chain's batch, and before it."""
+
+TOKENS, TOKENS_BURN_IN = 2048, 256
+"""Tokens in a document's batch, and before it."""
+
+
+def run_chains(
+    start: np.ndarray, transition: np.ndarray, emission: np.ndarray, shape: tuple[int, int], generator
+) -> np.ndarray:
+    """(B, T) tokens of B independent runs of T tokens of an HMM."""
+    count, length = shape
+    move, speak = np.cumsum(transition, -1), np.cumsum(emission, -1)
+    tokens = np.empty(shape, dtype=np.int32)
+    cumulative = np.broadcast_to(np.cumsum(start), (count, len(start)))
+    for t in range(length):
+        uniform = generator.random((2, count, 1))
+        state = (cumulative > uniform[0] * cumulative[:, -1:]).argmax(-1)
+        tokens[:, t] = (speak[state] > uniform[1] * speak[state, -1:]).argmax(-1)
+        cumulative = move[state]
+    return tokens
+
+
+def prompt_chains(prompt: PromptLaw, chains: int, examples: int, generator: np.random.Generator) -> np.ndarray:
+    """(B, (k + 1) n) tokens O_1 delimiter ... O_n delimiter of B independent prompts."""
+    laws = np.asarray(prompt.start), np.asarray(prompt.hmm.transition), np.asarray(prompt.hmm.emission)
+    tokens = run_chains(*laws, (chains * examples, prompt.length), generator).reshape(chains, examples, prompt.length)
+    return np.pad(tokens, ((0, 0), (0, 0), (0, 1)), constant_values=prompt.delimiter).reshape(chains, -1)
+
+
+def stack(laws: Sequence[HMM], delimiter: int) -> MixtureOfHMMs:
+    """The laws as a mixture of uniform prior, sharing one emission where they all agree on it."""
+    emission = np.stack([np.asarray(law.emission) for law in laws])
+    shared = (emission == emission[0]).all()
+    return MixtureOfHMMs(
+        np.full(len(laws), 1 / len(laws)),
+        np.stack([np.asarray(law.initial) for law in laws]),
+        np.stack([np.asarray(law.transition) for law in laws]),
+        emission[0] if shared else emission,
+        delimiter,
+    )
+
+
+def batch_means(laws: MixtureOfHMMs, tokens: np.ndarray, begin: int) -> np.ndarray:
+    """(B, C) log p(tokens after ``begin`` | tokens before, theta_c), nats; -inf where impossible."""
+    evidence = np.asarray(filter_concepts(laws, tokens, positions=[begin, tokens.shape[1]]).log_evidence)
+    possible = evidence[:, 1] > -math.inf
+    return np.where(possible, evidence[:, 1] - np.where(possible, evidence[:, 0], 0.0), -math.inf)
+
+
+def simulate_rates(
+    prompt: PromptLaw,
+    laws: Sequence[HMM],
+    *,
+    seed: int = 0,
+    chains: int = CHAINS,
+    examples: int = EXAMPLES,
+    burn_in: int = BURN_IN,
+) -> np.ndarray:
+    """(B, L) batch means of log p(O_i, delimiter | past, theta) - log p(O_i, delimiter | past, theta*), nats."""
+    tokens = prompt_chains(prompt, chains, burn_in + examples, np.random.default_rng(seed))
+    means = batch_means(stack([prompt.hmm, *laws], prompt.delimiter), tokens, burn_in * (prompt.length + 1))
+    return (means[:, 1:] - means[:, :1]) / examples
+
+
+def entropy_rate(hmm: HMM, *, seed: int = 0) -> Rate:
+    """lim -(1/T) log p(o_1..o_T) of the HMM's own documents, nats per token, with a 95% interval."""
+    return cross_entropy_rate(hmm, hmm, seed=seed)
+
+
+def cross_entropy_rate(hmm: HMM, alternative: HMM, *, seed: int = 0) -> Rate:
+    """lim -(1/T) E log p(o_1..o_T | alternative) over documents of ``hmm``, nats per token, with a 95% interval.
+
+    +inf (exact) where ``hmm`` can write a document that the alternative forbids, however late that happens.
+    On a reducible chain the limit is random; the value is then its mean over where the chains got caught.
+    """
+    if alternative is not hmm and can_forbid(hmm, alternative):
+        return Rate(math.inf, math.inf, math.inf, "closed form")
+    laws = np.asarray(hmm.initial), np.asarray(hmm.transition), np.asarray(hmm.emission)
+    tokens = run_chains(*laws, (CHAINS, TOKENS_BURN_IN + TOKENS), np.random.default_rng(seed))
+    token = int(np.flatnonzero((np.asarray(alternative.emission) > 0).any(0))[0])
+    means = -batch_means(stack([alternative], token), tokens, TOKENS_BURN_IN)[:, 0] / TOKENS
+    value, low, high = (float(x) for x in t_interval(means))
+    return Rate(max(value, 0.0), max(low, 0.0), max(high, 0.0), "simulation")

@@ -1,0 +1,229 @@
+"""The objects of the theory: one concept (an HMM) and the pretraining law (a mixture of them).
+
+Source: Xie, Raghunathan, Liang, Ma, "An Explanation of In-context Learning as Implicit Bayesian
+Inference", ICLR 2022 (arXiv 2111.02080), section 2.
+"""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from implicit_bayes.theory.objects.checks import ModelError, as_float64, check_shape, check_simplex
+from implicit_bayes.theory.objects.types import (
+    Array,
+    Emission_CxHxV,
+    Emission_HxV,
+    Kernel_CxHxH,
+    Kernel_HxH,
+    Probabilities_C,
+    Probabilities_CxH,
+    Probabilities_H,
+)
+
+
+class HMM(eqx.Module):
+    """One concept theta: a hidden Markov model on a finite state set.
+
+    p(h_1..h_T, o_1..o_T | theta) = initial[h_1] prod_t transition[h_t, h_{t+1}] prod_t emission[h_t, o_t]
+
+    Args:
+        initial: (H,) start law p(h | theta) of a document.
+        transition: (H, H) kernel; row h is p(h' | h, theta).
+        emission: (H, V); row h is p(o | h, theta).
+
+    Raises:
+        ModelError: a shape disagrees, an entry is negative or not finite, or a row's sum is not one.
+    """
+
+    initial: Probabilities_H
+    transition: Kernel_HxH
+    emission: Emission_HxV
+
+    def __init__(self, initial: Any, transition: Any, emission: Any):
+        self.initial = as_float64("initial", initial)
+        self.transition = as_float64("transition", transition)
+        self.emission = as_float64("emission", emission)
+        if self.initial.ndim != 1:
+            raise ModelError(f"initial: {self.initial.ndim} axes where (H,) has 1")
+        states = self.initial.shape[0]
+        check_shape("transition", self.transition, (states, states), f"initial of {states} states")
+        if self.emission.ndim != 2 or self.emission.shape[0] != states:
+            raise ModelError(f"emission: shape {self.emission.shape} where {states} states ask for ({states}, V)")
+        for name in ("initial", "transition", "emission"):
+            check_simplex(name, getattr(self, name))
+
+    @property
+    def n_states(self) -> int:
+        """H, the number of hidden states."""
+        return self.initial.shape[-1]
+
+    @property
+    def n_tokens(self) -> int:
+        """V, the size of the vocabulary."""
+        return self.emission.shape[-1]
+
+
+class MixtureOfHMMs(eqx.Module):
+    """The pretraining law: a document draws a concept, then runs that concept's HMM.
+
+    p(o_1..o_T) = sum_c prior[c] p(o_1..o_T | theta_c)
+
+    Args:
+        prior: (C,) p(theta).
+        initial: (C, H) document start laws p(h | theta).
+        transition: (C, H, H) kernels; row [c, h] is p(h' | h, theta_c).
+        emission: (C, H, V), or (H, V) when all concepts share one.
+        delimiter: token index of the delimiter.
+
+    Raises:
+        ModelError: shapes disagree, a row is not a probability law, or the delimiter is not a token
+            that some state can emit.
+    """
+
+    prior: Probabilities_C
+    initial: Probabilities_CxH
+    transition: Kernel_CxHxH
+    emission: Emission_HxV | Emission_CxHxV
+    delimiter: int = eqx.field(static=True)
+
+    def __init__(self, prior: Any, initial: Any, transition: Any, emission: Any, delimiter: Any):
+        self.prior = as_float64("prior", prior)
+        self.initial = as_float64("initial", initial)
+        self.transition = as_float64("transition", transition)
+        self.emission = as_float64("emission", emission)
+        self.delimiter = as_token("delimiter", delimiter)
+        self._check_shapes()
+        for name in ("prior", "initial", "transition", "emission"):
+            check_simplex(name, getattr(self, name))
+        self._check_delimiter()
+
+    def _check_shapes(self) -> None:
+        if self.prior.ndim != 1:
+            raise ModelError(f"prior: {self.prior.ndim} axes where (C,) has 1")
+        concepts = self.prior.shape[0]
+        if self.initial.ndim != 2 or self.initial.shape[0] != concepts:
+            raise ModelError(f"initial: shape {self.initial.shape} where prior of {concepts} asks for ({concepts}, H)")
+        states = self.initial.shape[1]
+        because = f"prior and initial of {concepts} concepts and {states} states"
+        check_shape("transition", self.transition, (concepts, states, states), because)
+        if self.emission.ndim not in (2, 3):
+            raise ModelError(f"emission: {self.emission.ndim} axes where (H, V) has 2 and (C, H, V) has 3")
+        check_shape("emission", self.emission[..., 0], (concepts, states)[3 - self.emission.ndim :], because)
+
+    def _check_delimiter(self) -> None:
+        if not 0 <= self.delimiter < self.n_tokens:
+            raise ModelError(f"delimiter: token {self.delimiter} is outside the vocabulary 0..{self.n_tokens - 1}")
+        if isinstance(self.emission, jax.core.Tracer):
+            return
+        if not (np.asarray(self.emission)[..., self.delimiter] > 0).any():
+            raise ModelError(f"delimiter: no state emits token {self.delimiter}")
+
+    @property
+    def n_concepts(self) -> int:
+        """C, the number of concepts."""
+        return self.prior.shape[-1]
+
+    @property
+    def n_states(self) -> int:
+        """H, the number of hidden states, common to all concepts."""
+        return self.initial.shape[-1]
+
+    @property
+    def n_tokens(self) -> int:
+        """V, the size of the vocabulary, the delimiter included."""
+        return self.emission.shape[-1]
+
+    @property
+    def emissions(self) -> Emission_CxHxV:
+        """(C, H, V) emissions, the shared one repeated for every concept."""
+        if self.emission.ndim == 3:
+            return self.emission
+        xp = jnp if isinstance(self.emission, jax.Array) else np
+        return xp.broadcast_to(self.emission, (self.n_concepts, *self.emission.shape))
+
+    def concept(self, index: int) -> HMM:
+        """The HMM of one concept.
+
+        Raises:
+            ModelError: if there is no such concept.
+        """
+        c = self._concept_index(index)
+        return HMM(self.initial[c], self.transition[c], self.emissions[c])
+
+    def restrict(self, index: int) -> "MixtureOfHMMs":
+        """The mixture that knows the concept: a prior of one on ``index`` and nothing else."""
+        c = self._concept_index(index)
+        emission = self.emission if self.emission.ndim == 2 else self.emission[c : c + 1]
+        one = slice(c, c + 1)
+        return MixtureOfHMMs(np.ones(1), self.initial[one], self.transition[one], emission, self.delimiter)
+
+    def _concept_index(self, index: int) -> int:
+        if not 0 <= index < self.n_concepts:
+            raise ModelError(f"concept: {index} is outside 0..{self.n_concepts - 1}")
+        return int(index)
+
+    def smooth(self, epsilon: float) -> "MixtureOfHMMs":
+        """Every transition kernel mixed with epsilon of the uniform law on states.
+
+        transition'[c, h] = (1 - epsilon) transition[c, h] + epsilon / H
+
+        Start laws and emissions are unchanged, so A1 survives. ``epsilon = 0`` is the mixture itself.
+
+        Raises:
+            ModelError: epsilon outside [0, 1].
+        """
+        if not 0.0 <= epsilon <= 1.0:
+            raise ModelError(f"epsilon: {epsilon} is outside [0, 1]")
+        transition = (1.0 - epsilon) * self.transition + epsilon / self.n_states
+        return eqx.tree_at(lambda m: m.transition, self, transition)
+
+    def delimiter_states(self) -> np.ndarray:
+        """(|D|,) indices of D: the states that can emit the delimiter under some concept."""
+        return np.flatnonzero((np.asarray(self.emissions)[..., self.delimiter] > 0).any(0))
+
+    def possible_concepts(self) -> np.ndarray:
+        """Indices of the concepts of positive prior; one of prior zero takes no part in any posterior or verdict."""
+        return np.flatnonzero(np.asarray(self.prior) > 0)
+
+
+def as_token(name: str, value: Any) -> int:
+    """A Python int of an integer scalar (0-d arrays welcome).
+
+    Raises:
+        ModelError: not an integer scalar.
+    """
+    array = np.asarray(value)
+    if array.shape != () or not np.issubdtype(array.dtype, np.integer):
+        raise ModelError(f"{name}: expected one integer, got {value!r}")
+    return int(array)
+
+
+def stationary_law(transition: Array, tolerance: float = 1e-12) -> np.ndarray:
+    """A stationary law pi = pi P of a kernel, by the least-squares solution of (P^T - I) pi = 0, sum pi = 1.
+
+    For a reducible chain the stationary law is not unique; this refuses to choose.
+
+    Args:
+        transition: (H, H) or (C, H, H) row-stochastic kernels.
+        tolerance: singular values of P^T - I below this count as zero.
+
+    Returns:
+        (H,) or (C, H) stationary laws, nonnegative, summing to one.
+
+    Raises:
+        ModelError: more than one stationary law exists (the chain is reducible into two or more closed classes).
+    """
+    kernels = np.asarray(transition, dtype=np.float64)
+    if kernels.ndim == 3:
+        return np.stack([stationary_law(kernel, tolerance) for kernel in kernels])
+    states = kernels.shape[-1]
+    _, singular, right = np.linalg.svd(kernels.T - np.eye(states))
+    null = int((singular < max(tolerance, states * np.finfo(float).eps)).sum())
+    if null > 1:
+        raise ModelError(f"transition: {null} closed classes, so the stationary law is not unique")
+    law = np.abs(right[-1])
+    law[law < np.finfo(float).eps * states] = 0.0
+    return law / law.sum()
