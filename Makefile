@@ -45,7 +45,7 @@ figures: .venv/.core
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
-	find theory simulators lm benchmarks tests -type d -name __pycache__ -prune -exec rm -rf {} +
+	find implicit_bayes theory simulators lm benchmarks tests -type d -name __pycache__ -prune -exec rm -rf {} +
 
 # Each stamp is written last: an interrupted step is done again, a finished one needs no network.
 .venv/.made:

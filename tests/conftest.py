@@ -12,7 +12,9 @@ import jaxtyping
 import pytest
 
 # Before anything imports these packages: every annotated function then checks shapes and dtypes when it is called.
-_hook = jaxtyping.install_import_hook(["theory", "simulators", "lm"], "strict_types.checked")
+_hook = jaxtyping.install_import_hook(
+    ["implicit_bayes.theory", "implicit_bayes.simulators", "implicit_bayes.lm"], "strict_types.checked"
+)
 
 hypothesis.settings.register_profile("dev", deadline=None, max_examples=30)
 hypothesis.settings.register_profile("ci", deadline=None, max_examples=30, derandomize=True, print_blob=True)

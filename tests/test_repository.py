@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = "implicit_bayes"
 LAYERS = ("theory", "simulators", "lm", "benchmarks")
 """Lowest first: a package may import those before it, never those after it."""
 
@@ -28,6 +29,7 @@ LOCAL_RANDOM = {
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 CONSTRAINTS = (ROOT / "constraints.txt").read_text().splitlines()
 SOURCES = [path for package in LAYERS for path in sorted((ROOT / package).rglob("*.py"))]
+SOURCES += sorted((ROOT / PACKAGE).glob("*.py"))
 
 
 def imported_modules(tree: ast.AST) -> Iterator[str]:
@@ -51,8 +53,13 @@ def dotted(node: ast.AST) -> str:
 
 def upward_imports(package: str, tree: ast.AST) -> set[str]:
     """Imports of packages above ``package``."""
-    above = LAYERS[LAYERS.index(package) + 1 :]
-    return {name for name in imported_modules(tree) if name.split(".")[0] in above}
+    above = tuple(f"{PACKAGE}.{name}" for name in LAYERS[LAYERS.index(package) + 1 :]) if package in LAYERS else ()
+    return {name for name in imported_modules(tree) if f"{name}.".startswith(tuple(f"{a}." for a in above))}
+
+
+def bare_imports(tree: ast.AST) -> set[str]:
+    """Imports of a folder by its own name, which another package, or a folder beside a user's script, may own."""
+    return {name for name in imported_modules(tree) if name.split(".")[0] in LAYERS}
 
 
 def global_random(tree: ast.AST) -> set[str]:
@@ -91,6 +98,7 @@ def pickling(tree: ast.AST) -> set[str]:
 def test_source_keeps_the_rules(path):
     tree = ast.parse(path.read_text(), str(path))
     assert not upward_imports(path.relative_to(ROOT).parts[0], tree)
+    assert not bare_imports(tree)
     assert not global_random(tree)
     assert not pickling(tree)
 
@@ -98,8 +106,11 @@ def test_source_keeps_the_rules(path):
 @pytest.mark.parametrize(
     ("check", "source"),
     [
-        (lambda tree: upward_imports("theory", tree), "from simulators.ginc import load"),
-        (lambda tree: upward_imports("lm", tree), "def f():\n    import benchmarks.cli.commands"),
+        (lambda tree: upward_imports("theory", tree), "from implicit_bayes.simulators.ginc import load"),
+        (lambda tree: upward_imports("theory", tree), "from implicit_bayes import lm"),
+        (lambda tree: upward_imports("lm", tree), "def f():\n    import implicit_bayes.benchmarks.cli.commands"),
+        (bare_imports, "from theory import HMM"),
+        (bare_imports, "import lm.train"),
         (
             lambda tree: upward_imports("theory", tree),
             "import importlib\nimportlib.import_module('implicit_bayes.lm.train')",
@@ -119,16 +130,17 @@ def test_rules_catch_what_they_forbid(check, source):
 
 def test_rules_let_pass_what_is_allowed():
     tree = ast.parse(
-        "import jax, random\nimport numpy as np\nfrom theory import HMM\n"
+        "import jax, random\nimport numpy as np\nfrom implicit_bayes.theory import HMM\n"
         "jax.random.uniform(key)\nrandom.Random(0).shuffle(x)\nnp.random.RandomState(0).rand(3)\n"
         "np.random.default_rng(0).random(3)\nnp.load(path, allow_pickle=False)"
     )
-    assert not (upward_imports("lm", tree) | global_random(tree) | pickling(tree))
+    assert not (upward_imports("lm", tree) | bare_imports(tree) | global_random(tree) | pickling(tree))
 
 
 def test_the_contract_names_the_layers():
-    (contract,) = PROJECT["tool"]["importlinter"]["contracts"]
+    contract = PROJECT["tool"]["importlinter"]["contracts"][0]
     assert contract["type"] == "layers"
+    assert contract["containers"] == [PACKAGE]
     assert tuple(reversed(contract["layers"])) == LAYERS
 
 
@@ -156,8 +168,8 @@ sys.meta_path[:] = map(Core, sys.meta_path)
 before = state()
 needs_extra, stray_output = {}, []
 for name in LAYERS:
-    package = importlib.import_module(name)
-    for module in pkgutil.walk_packages(package.__path__, f"{name}."):
+    package = importlib.import_module(f"implicit_bayes.{name}")
+    for module in pkgutil.walk_packages(package.__path__, f"implicit_bayes.{name}."):
         if module.name.split(".")[-1] == "__main__":
             continue
         try:

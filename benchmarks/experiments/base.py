@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from implicit_bayes.benchmarks.common.intervals import wilson
 from implicit_bayes.benchmarks.common.differences import LEAST, Difference, paired, unpaired
+from implicit_bayes.benchmarks.common.intervals import wilson
 from implicit_bayes.benchmarks.experiments.learners import Learner, Measure, Named, reference_models, training
 from implicit_bayes.benchmarks.report.findings import Findings, Point
 from implicit_bayes.benchmarks.sweep.cells import Cell

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
-from implicit_bayes.benchmarks.common.intervals import wilson
 from implicit_bayes.benchmarks.common.differences import NONE, clear, of_seeds
+from implicit_bayes.benchmarks.common.intervals import wilson
 from implicit_bayes.benchmarks.experiments.base import (
     Experiment,
     Scale,

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from implicit_bayes.benchmarks.common.intervals import errors, wilson
 from implicit_bayes.benchmarks.common.differences import CLEAR, Difference, of_seeds, paired, share_between, unpaired
+from implicit_bayes.benchmarks.common.intervals import errors, wilson
 from implicit_bayes.benchmarks.experiments import curves as experiment_curves
 from implicit_bayes.benchmarks.experiments.base import Experiment, Scale, accuracy, model_names, models, point, shown
 from implicit_bayes.benchmarks.experiments.learners import training

@@ -4,7 +4,8 @@ Martingale. A concept posterior does not move on average under the model's own p
 
     sum_x q(x | prefix) w(prefix, x) = w(prefix),
 
-for the posterior w that the model's predictions imply (benchmarks.gap.implied). The gap is the total variation between the
+for the posterior w that the model's predictions imply (benchmarks.gap.implied). The gap is the total variation
+between the
 two sides. For exact Bayes it is 0. Tokens that no concept allows imply nothing; they are left out, q renormalised.
 A prefix counts where two concepts or more are possible and the weights after it, and after every token that may follow,
 are identified: that is a matter of the mixture alone, so that all models are asked about the same prefixes.

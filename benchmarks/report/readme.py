@@ -1,4 +1,6 @@
-"""The README's words on a reproduction, from what DIR stores: ``python -m implicit_bayes.benchmarks.report.readme DIR [README.md]``.
+"""The README's words on a reproduction, from what DIR stores.
+
+    python -m implicit_bayes.benchmarks.report.readme DIR [README.md]
 
 With a file the words replace what stands there between ``BEGIN`` and ``END``; without one they are printed.
 """

@@ -1,7 +1,8 @@
 """Speed of training steps, ours beside PyTorch in float32: agreement first, then interleaved turns, all in one run.
 
 Each side runs in a process of its own, as it is fastest: ours data-parallel over forced host devices, one thread a core
-(``benchmarks.training.setup.start_devices``), PyTorch eager with as many threads as cores. They take turns; neither works
+(``benchmarks.training.setup.start_devices``), PyTorch eager with as many threads as cores. They take turns; neither
+works
 while the other is timed. Both train the same weights on the same batches by AdamW with clipping (``fused`` in PyTorch);
 PyTorch's Transformer has the faster of two ways to compute the window. Times are of whole steps (batch in, loss out),
 weighted over the preset's curriculum by its shares of tokens.

@@ -147,7 +147,8 @@ def conditions(cell: Cell, store: Store) -> xr.Dataset:
     Config: ``instance``, ``true_concept``, ``ks``, ``seed``.
 
     Returns:
-        Over ``row`` (k, theta): the fields of theory.statements.conditions.Condition that are numbers or verdicts (as words);
+        Over ``row`` (k, theta): the fields of ``theory.statements.conditions.Condition`` that are numbers or verdicts
+        (as words);
         over ``assumption``: ``holds`` (words); scalars ``tv`` (largest over start laws) and ``margin`` (Delta / 4).
     """
     config, instance = cell.config, _instance(cell.config["instance"])

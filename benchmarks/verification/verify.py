@@ -125,7 +125,8 @@ def verify(
         settings: checked by ``check_settings``.
         progress: called with (words, total) at each stage; returns a function to call with the steps done.
         models: language models to set beside Bayes.
-        answers: waits for the answers of other models, which are being asked elsewhere (``benchmarks.verification.beside``).
+        answers: waits for the answers of other models, which are being asked elsewhere
+            (``benchmarks.verification.beside``).
 
     Returns:
         Verification.

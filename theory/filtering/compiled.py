@@ -1,4 +1,4 @@
-"""The filter of concrete documents by compiled code (see ``theory.filtering.compiled_kernels``), where numba is installed."""
+"""The filter of concrete documents by compiled code (``theory.filtering.compiled_kernels``), where numba exists."""
 
 import functools
 import importlib.util

@@ -1,6 +1,7 @@
 """The forward recursion in logarithms: immune to underflow inside a concept, and far slower. Pure JAX, no checks here.
 
-``theory.filtering.filter`` turns to it for documents that scaled arithmetic cannot be trusted with, ``theory.filtering.streaming`` too.
+``theory.filtering.filter`` turns to it for documents that scaled arithmetic cannot be trusted with, and so does
+``theory.filtering.streaming``.
 """
 
 from typing import NamedTuple

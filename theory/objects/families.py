@@ -133,7 +133,7 @@ class ConceptFamily(eqx.Module):
         return HMM(initial, transition, self.emission)
 
     def mixture(self, theta: Any) -> MixtureOfHMMs:
-        """The pretraining law that knows theta (m,): one concept of prior one, ready for ``theory.filtering.filter``."""
+        """The pretraining law that knows theta (m,): one concept of prior one, as the filter takes it."""
         initial, transition = self.laws(self._one(theta))
         return MixtureOfHMMs(np.ones(1), initial[None], transition[None], self.emission, self.delimiter)
 

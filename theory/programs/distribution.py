@@ -41,7 +41,8 @@ class MixtureOfHMMsDistribution(Distribution):
 
     The batch shape is the arrays' leading axes, the event shape (T,).
 
-    ``log_prob`` is ``theory.filtering.filter.log_probability``: -inf where the document is impossible or leaves the vocabulary,
+    ``log_prob`` is ``theory.filtering.filter.log_probability``: -inf where the document is impossible or leaves the
+    vocabulary,
     float64 for concrete arrays whatever ``jax_enable_x64`` says, the caller's precision inside jit, grad and vmap.
     Differentiable in the four arrays (so they may be latent sites themselves). ``sample`` never draws a token, state or
     concept of probability zero. A pytree: pass it through jit, map over it with vmap, ``expand`` it, put it in a plate.

@@ -1,6 +1,7 @@
 """The pretraining law as a generative program with its latents in sight, and their enumeration by funsor.
 
-A second opinion on ``theory.filtering.filter`` that shares no code with it: NumPyro traces the program, funsor sums out the
+A second opinion on ``theory.filtering.filter`` that shares no code with it: NumPyro traces the program, funsor sums
+out the
 concept and every hidden state. Slow and memory-hungry (C * H * H factors for every token): for small instances.
 """
 

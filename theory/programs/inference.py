@@ -2,7 +2,8 @@
 
     p(theta | tokens) proportional to Normal(theta; mean, scale^2) prod_b p(o_b1..o_bT | theta)
 
-with the likelihood from ``theory.filtering.filter``, whose derivatives NUTS uses. A prompt is one document with delimiters in it:
+with the likelihood from ``theory.filtering.filter``, whose derivatives NUTS uses. A prompt is one document with
+delimiters in it:
 that it was not drawn from the family's law is what in-context learning is about.
 
 Source: Xie et al. 2022, section 2 (the posterior over concepts given a prompt); Talts et al. 2018, arXiv 1804.06788

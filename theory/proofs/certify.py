@@ -8,7 +8,8 @@ Constants, total variations and probability weights are then exact fractions; on
 each in a ball of known radius. A verdict is True or False only where its ball excludes zero.
 
 Source: F. Johansson, "Arb: efficient arbitrary-precision midpoint-radius interval arithmetic" (2017), through
-python-flint; the quantities are those of ``theory.statements.conditions`` and Xie et al. 2022, Assumptions 1-5 and Condition 1.
+python-flint; the quantities are those of ``theory.statements.conditions`` and Xie et al. 2022, Assumptions 1-5 and
+Condition 1.
 """
 
 import math

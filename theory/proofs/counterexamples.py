@@ -1,7 +1,8 @@
 """Instances on which printed statements of the paper are false: Theorem 1, Lemma 1, Proposition 2.
 
 Source: Xie et al. 2022, Theorem 1 and the lemmas of its appendix; the constructions are this project's own
-(theory notes, section 3). Every number is a short decimal, so that ``theory.proofs.certify`` can prove the inequalities.
+(theory notes, section 3). Every number is a short decimal, so that ``theory.proofs.certify`` can prove the
+inequalities.
 """
 
 from typing import NamedTuple

@@ -1,6 +1,7 @@
 """Where the budget of Condition 1 goes: signal, start mismatch, delimiter mismatch, and A3's margin, for one theta.
 
-Source: theory notes, sections 2 and 3; the terms are those of ``theory.statements.conditions``, each with what causes it.
+Source: theory notes, sections 2 and 3; the terms are those of ``theory.statements.conditions``, each with
+what causes it.
 """
 
 from typing import NamedTuple

@@ -5,7 +5,8 @@ O[j] given O[1:j-1]. That needs p_prompt(h) to be the document start law of thet
 
     KL_j(theta) = KL_j(theta*) + grad' v + 1/2 v' H_j v + O(|v|^3),   all three reported here,
 
-by automatic differentiation through ``theory.filtering.filter``, expectations over examples by enumeration (small instances).
+by automatic differentiation through ``theory.filtering.filter``, expectations over examples by enumeration (small
+instances).
 
 Source: Xie et al. 2022, Theorem 2; theory notes, section 2.
 """

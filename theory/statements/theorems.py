@@ -267,7 +267,8 @@ def evaluate_theorems(
         start_laws_SxH: (S, H) the prompt start laws, or (C, S, H) where they depend on the true concept.
         true_concepts: indices of the possible theta*.
         k: tokens in an example.
-        conditions: ``theory.statements.conditions.check_conditions`` for every true concept; rows of another k are ignored.
+        conditions: ``theory.statements.conditions.check_conditions`` for every true concept; rows of another k are
+            ignored.
         assumptions: one or more lists' worth of ``theory.statements.assumptions.Assumption``.
         seed, prompts, shots: of the measurement, see ``measure_risk``.
 

@@ -252,7 +252,7 @@ def test_sample_writes_both_layouts(tmp_path):
 def test_help_has_examples_and_the_module_is_the_script():
     for command in cli.COMMANDS:
         shown = subprocess.run(
-            [sys.executable, "-m", "benchmarks", command, "--help"], capture_output=True, text=True, check=True
+            [sys.executable, "-m", "implicit_bayes", command, "--help"], capture_output=True, text=True, check=True
         )
         assert f"implicit-bayes {command}" in shown.stdout
         assert "Try:" in shown.stdout

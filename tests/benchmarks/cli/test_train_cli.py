@@ -152,7 +152,7 @@ def test_a_loss_that_is_no_number_is_one_line_and_exit_1(tmp_path, monkeypatch, 
 
 def test_help_has_examples():
     shown = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "train", "--help"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "implicit_bayes", "train", "--help"], capture_output=True, text=True, check=True
     ).stdout
     assert "Try:" in shown and "--resume" in shown and "implicit-bayes train --instance ginc --model lstm" in shown
 

@@ -20,7 +20,7 @@ from implicit_bayes.benchmarks.sweep.slurm import scheduler_command, write_scrip
 from implicit_bayes.benchmarks.sweep.tasks import cell
 from implicit_bayes.theory import ModelError
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def small(share: float, ks: tuple[int, ...] = (2,)) -> Cell:

@@ -1,4 +1,4 @@
-"""KL_j to second order by automatic differentiation, against finite differences of theory.information.kl's NumPy code."""
+"""KL_j to second order by automatic differentiation, against finite differences of theory.information.kl in NumPy."""
 
 import functools
 import math
