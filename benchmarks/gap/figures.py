@@ -20,14 +20,15 @@ def loss(results: xr.Dataset) -> Figure:
         x = np.arange(len(chosen))
         for i, name in enumerate(results.model.values):
             cell = results.sel(model=name).isel(slice=chosen)
-            value, bar = cell.slice_kl.values, 1.96 * cell.slice_kl_error.values
+            value = cell.slice_kl.values
             shown = np.isfinite(value) & (value > 1e-9)
             if shown.any():
-                bar = np.minimum(np.where(np.isfinite(bar), bar, 0.0), 0.99 * value)
+                bars = _bars(value, cell.slice_kl_low.values, cell.slice_kl_high.values)
+                bars[0] = np.minimum(bars[0], 0.99 * value)  # the axis is logarithmic
                 axis.errorbar(
                     x[shown],
                     value[shown],
-                    bar[shown],
+                    bars[:, shown],
                     marker=MARKERS[i % 7],
                     color=f"C{i % 7}",
                     capsize=2,
@@ -40,8 +41,8 @@ def loss(results: xr.Dataset) -> Figure:
     none = [str(name) for name in results.model.values if float(results.loss_kl.sel(model=name)) <= 1e-9]
     return caption(
         figure,
-        f"{_what(results)}: divergence of the model's next-token law from the exact predictive; bars 1.96 standard "
-        f"errors over documents. {'No KL at all: ' + ', '.join(none) + '.' if none else ''}",
+        f"{_what(results)}: divergence of the model's next-token law from the exact predictive; bars 95% over "
+        f"documents. {'No KL at all: ' + ', '.join(none) + '.' if none else ''}",
     )
 
 
@@ -55,11 +56,12 @@ def context(results: xr.Dataset) -> Figure:
         for i, name in enumerate(results.predictor.values):
             cell = cells.sel(predictor=name, k=k)
             top, bottom = axes[0, column], axes[1, column]
-            right, error = 100 * cell.accuracy.values, 196 * cell.standard_error.values
-            top.errorbar(x, right, error, marker=MARKERS[i % 7], capsize=2, label=str(name))
+            right = cell.accuracy.values
+            bars = 100 * _bars(right, cell.accuracy_low.values, cell.accuracy_high.values)
+            top.errorbar(x, 100 * right, bars, marker=MARKERS[i % 7], capsize=2, label=str(name))
             value = np.where(np.isfinite(cell.log_loss.values), cell.log_loss.values, np.nan)
-            bar = np.where(np.isfinite(cell.log_loss_error.values), 1.96 * cell.log_loss_error.values, 0.0)
-            bottom.errorbar(x, value, bar, marker=MARKERS[i % 7], capsize=2)
+            bars = _bars(value, cell.log_loss_low.values, cell.log_loss_high.values)
+            bottom.errorbar(x, value, bars, marker=MARKERS[i % 7], capsize=2)
         bottom.plot(x, cells.entropy.sel(k=k).values, color="#444444", ls="--", lw=1.0, label="entropy of the answer")
         top.set(title=f"k = {k}", ylim=(-2, 102))
         bottom.set(xlabel="examples in the prompt, n")
@@ -72,7 +74,8 @@ def context(results: xr.Dataset) -> Figure:
     return caption(
         figure,
         f"{results.attrs['instance']}: {results.attrs['setting_prompts']} prompts for each k, the same for all; bars "
-        "1.96 standard errors. “exact” counts only prompts of positive probability; an infinite log-loss is left out.",
+        "95%, Wilson (accuracy) or Student (log-loss). “exact” counts only prompts of positive probability, fewer than "
+        f"all where n is large ({_counts(cells)}); an infinite log-loss is left out.",
     )
 
 
@@ -113,7 +116,7 @@ def bayesianity(results: xr.Dataset) -> Figure:
     figure = Figure(figsize=(10.0, 4.0))
     left, middle, right = figure.subplots(1, 3)
     x = np.arange(results.model.size)
-    left.bar(x, results.martingale.values, 0.6, yerr=_bars(results.martingale_error.values), capsize=2)
+    left.bar(x, results.martingale.values, 0.6, yerr=_bars_of(results, "martingale"), capsize=2)
     left.set(title="Martingale gap", ylabel="total variation")
     if "order_possible" in results:
         middle.bar(x - 0.2, results.order_possible.values, 0.38, label="model")
@@ -179,7 +182,7 @@ def scaling(results: xr.Dataset) -> Figure | None:
         axis.errorbar(
             x,
             cell.log_loss.values,
-            1.96 * cell.log_loss_error.values,
+            _bars(cell.log_loss.values, cell.log_loss_low.values, cell.log_loss_high.values),
             color="#444444",
             ls="",
             marker="o",
@@ -216,5 +219,18 @@ def _what(results: xr.Dataset) -> str:
     return f"{settings['instance']}, {settings['setting_documents']} documents of {settings['setting_length']} tokens"
 
 
-def _bars(errors: np.ndarray) -> np.ndarray:
-    return np.where(np.isfinite(errors), 1.96 * errors, 0.0)
+def _bars(value: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """(2, …) lengths of the bars below and above; 0 where an end is infinite or there is no value."""
+    with np.errstate(invalid="ignore"):
+        lengths = np.stack([value - low, high - value])
+    return np.where(np.isfinite(lengths), np.maximum(lengths, 0.0), 0.0)
+
+
+def _bars_of(results: xr.Dataset, name: str) -> np.ndarray:
+    return _bars(*(results[f"{name}{end}"].values for end in ("", "_low", "_high")))
+
+
+def _counts(cells: xr.Dataset) -> str:
+    """How many prompts exact Bayes answers, fewest first, in words."""
+    counts = cells.sel(predictor="exact").prompts.values
+    return f"{counts.min()} to {counts.max()}"

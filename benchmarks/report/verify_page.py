@@ -49,7 +49,7 @@ def _page(directory: Path, stored: dict[str, Any], instance: dict[str, Any], set
         + ", ".join(f"{k if k is not None else 'no tested k'} ({v})" for v, k in stored["critical_k"].items()) + ".",
         _last_line(stored["curves"]),
         f"Exact Bayes predicts fresh documents with {_number(bayes['cross_entropy'])} nats a token "
-        f"(± {_number(bayes['standard_error'])}).",
+        f"(95%: {_number(bayes['low'])} to {_number(bayes['high'])}, {bayes['documents']} documents).",
     ]  # fmt: skip
     figures = {
         each: PageFigure(each, CAPTIONS[each][0], (directory / f"{each}.svg").read_text(encoding="utf-8"),
@@ -88,7 +88,8 @@ def _last_line(curves: list[dict[str, Any]]) -> str:
     k, n = max(row["k"] for row in curves), max(row["n"] for row in curves)
     rows = [row for row in curves if (row["k"], row["n"]) == (k, n)]
     words = ", ".join(
-        f"{_label(row)} {percent(row['accuracy']) if row['accuracy'] is not None else '–'}" for row in rows
+        f"{_label(row)} " + ("–" if row["accuracy"] is None else f"{percent(row['accuracy'])} of {row['defined']}")
+        for row in rows
     )
     lost = next((row["undefined_share"] for row in rows if row["predictor"] == "exact"), 0.0)
     return f"At k = {k}, n = {n}: {words}; {percent(lost)} of prompts have no posterior."
@@ -147,9 +148,10 @@ def _conditions(stored: dict[str, Any]) -> PageTable:
 
 
 def _curves(stored: dict[str, Any]) -> PageTable:
+    shares = ("accuracy", "accuracy_low", "accuracy_high")
     rows = tuple(
-        (_label(row), row["k"], row["n"], *(f"{100 * row[f]:.1f}" if row[f] is not None else "–"
-         for f in ("accuracy", "standard_error", "undefined_share")), row["prompts"]) for row in stored["curves"]
+        (_label(row), row["k"], row["n"], *("–" if row[f] is None else f"{100 * row[f]:.1f}" for f in shares),
+         row["defined"], row["prompts"]) for row in stored["curves"]
     )  # fmt: skip
-    header = ("predictor", "k", "n", "accuracy, %", "± one standard error", "undefined, %", "prompts")
+    header = ("predictor", "k", "n", "accuracy, %", "95% from", "to", "prompts with an answer", "of")
     return PageTable("Every point of the curves", header, rows, folded=True)

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 import xarray as xr
 
+from implicit_bayes.benchmarks.common.intervals import mean_interval
 from implicit_bayes.benchmarks.gap.measure import ModelGap, one_model
 from implicit_bayes.benchmarks.gap.store import compact
 from implicit_bayes.benchmarks.predictors.curves import DEFAULT_KS, in_context_curves
@@ -32,6 +33,7 @@ class BayesLoss(NamedTuple):
     standard_error: of that mean, over documents; inf where there is one document, or an impossible one.
     documents, length: how many, and their length in tokens.
     recovered: documents whose posterior ends with its largest weight on the true concept.
+    low, high: 95% interval of the mean by Student's t; (-inf, inf) where the error is inf.
     """
 
     cross_entropy: float
@@ -39,6 +41,8 @@ class BayesLoss(NamedTuple):
     documents: int
     length: int
     recovered: int
+    low: float
+    high: float
 
 
 class Settings(NamedTuple):
@@ -60,12 +64,15 @@ class ModelLoss(NamedTuple):
     """A language model on the fresh documents of ``bayes``, nats per token.
 
     excess, standard_error: over exact Bayes on the same documents, and the error of that mean over documents.
+    low, high: its 95% interval by Student's t.
     """
 
     model: str
     excess: float
     standard_error: float
     tokens: int
+    low: float
+    high: float
 
 
 Answer = tuple[xr.Dataset, ModelGap]
@@ -160,7 +167,7 @@ def verify(
     gaps = [gap for _, gap in found]
     if found:
         curves = xr.concat([curves, *(theirs for theirs, _ in found)], "predictor")
-    losses = [ModelLoss(gap.model, *gap.loss.excess, gap.loss.tokens) for gap in gaps]
+    losses = [_model_loss(gap) for gap in gaps]
     worst = worst_case(reports, list(laws))
     return Verification(instance, settings, worst, statements, curves, bayes, validation, losses, gaps)
 
@@ -214,7 +221,13 @@ def bayes_loss(instance: Instance, tokens_BxT: np.ndarray, concepts_B: np.ndarra
     recovered = int((np.asarray(out.log_posterior)[:, 0].argmax(-1) == concepts_B).sum())
     known = documents > 1 and np.isfinite(loss_B).all()
     error = float(loss_B.std(ddof=1) / math.sqrt(documents)) if known else math.inf
-    return BayesLoss(float(loss_B.mean()), error, documents, length, recovered)
+    mean = float(loss_B.mean())
+    return BayesLoss(mean, error, documents, length, recovered, *mean_interval(mean, error, documents))
+
+
+def _model_loss(gap: ModelGap) -> ModelLoss:
+    mean = gap.loss.excess
+    return ModelLoss(gap.model, mean.value, mean.standard_error, gap.loss.tokens, mean.low, mean.high)
 
 
 def as_json(result: Verification) -> dict[str, Any]:
@@ -246,24 +259,28 @@ def as_json(result: Verification) -> dict[str, Any]:
 
 
 def curve_rows(curves: xr.Dataset) -> list[dict[str, Any]]:
-    """One row per (predictor, k, n); accuracy and its error are null where no prompt is defined."""
+    """One row per (predictor, k, n): accuracy of the ``defined`` among the ``prompts``, its 95% Wilson interval and
+    standard error (0 at accuracies of 0 and 1, where the interval is the one to read); null where none is defined."""
     rows = []
     for i, label in enumerate(curves.predictor.values):
         epsilon = float(curves.epsilon[i])
         for k in curves.k.values:
             for n in curves.n.values:
                 cell = curves.isel(predictor=i).sel(k=k, n=n)
-                exists = int(cell.undefined) < int(cell.prompts)
+                defined = int(cell.prompts) - int(cell.undefined)
                 rows.append(
                     {
                         "predictor": str(label).split("(")[0],
                         "epsilon": None if math.isnan(epsilon) else epsilon,
                         "k": int(k),
                         "n": int(n),
-                        "accuracy": float(cell.accuracy) if exists else None,
-                        "standard_error": float(cell.standard_error) if exists else None,
+                        **{
+                            name: float(cell[name]) if defined else None
+                            for name in ("accuracy", "accuracy_low", "accuracy_high", "standard_error")
+                        },
                         "undefined_share": float(cell.undefined_share),
                         "prompts": int(cell.prompts),
+                        "defined": defined,
                     }
                 )
     return rows
@@ -274,7 +291,7 @@ def as_dataset(result: Verification) -> xr.Dataset:
     data = result.curves.merge(conditions_dataset(result.statements))
     for prefix, loss in (("bayes", result.bayes), ("validation", result.validation)):
         for field, value in (loss._asdict() if loss is not None else {}).items():
-            units = {"units": "nats per token"} if field in ("cross_entropy", "standard_error") else {}
+            units = {"units": "nats per token"} if field in ("cross_entropy", "standard_error", "low", "high") else {}
             data[f"{prefix}_{field}"] = ((), value, units)
     if result.models:
         data = data.assign_coords(model=[row.model for row in result.models])
