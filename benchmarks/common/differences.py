@@ -20,7 +20,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from implicit_bayes.benchmarks.common.intervals import errors, exact_share, paired_difference, share_difference
+from implicit_bayes.benchmarks.common.intervals import errors, paired_difference, share_difference
+from implicit_bayes.theory.statements.bounds import binomial_interval
 
 CLEAR = 0.0027
 """Level of every comparison that is called clear: what three standard errors have for normal values."""
@@ -118,7 +119,7 @@ def share_between(shares: Sequence[float], weights: Sequence[float], prompts: in
     probability ``level``, however the shares depend on each other.
     """
     each = 1 - (1 - level) / len(shares)
-    ends = [exact_share(round(share * prompts), prompts, each) for share in shares]
+    ends = [binomial_interval(round(share * prompts), prompts, each)[1:] for share in shares]
     low, high = (float(np.dot(weights, side)) for side in zip(*ends, strict=True))
     return low, high
 

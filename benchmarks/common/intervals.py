@@ -36,17 +36,6 @@ def wilson(successes: np.ndarray, trials: np.ndarray, level: float = LEVEL) -> t
     return np.where(s == 0, 0.0, low), np.where(s == t, 1.0, high)
 
 
-def exact_share(successes: int, trials: int, level: float = LEVEL) -> tuple[float, float]:
-    """Clopper-Pearson interval: covers with probability ``level`` at least, whatever the share; (0, 1) of no trials.
-
-    Source: Clopper & Pearson 1934, Biometrika 26.
-    """
-    tail = (1 - level) / 2
-    low = float(stats.beta.ppf(tail, successes, trials - successes + 1)) if successes else 0.0
-    high = float(stats.beta.isf(tail, successes + 1, trials - successes)) if successes < trials else 1.0
-    return low, high
-
-
 def share_difference(first: tuple[int, int], second: tuple[int, int], level: float = LEVEL) -> tuple[float, float]:
     """Interval of p2 - p1 for two independent shares, from their Wilson intervals [l, u]:
 
