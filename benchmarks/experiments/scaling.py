@@ -92,13 +92,13 @@ def _apart(
     names: tuple[str, str], level: float,
 ) -> tuple[float, float]:  # fmt: skip
     """Interval of the first's accuracy less the second's at ``at``, points: each has half of what may go wrong."""
-    ends = []
+    ends, half = [], (1 + level) / 2
     for name in names:
         x, shares = curves[name]
-        after = min(max(int(np.searchsorted(x, at)), 1), len(x) - 1) if len(x) > 1 else 0
-        used = [after - 1, after] if after else [0]
-        weights = [float(np.interp(at, x, np.eye(len(x))[i])) for i in used]
-        ends.append(share_between(shares[used].tolist(), weights, int(runs[name].attrs["prompts"]), (1 + level) / 2))
+        weights = [float(np.interp(at, x, row)) for row in np.eye(len(x))]
+        used = [i for i, weight in enumerate(weights) if weight > 0]
+        near = share_between(shares[used].tolist(), [weights[i] for i in used], int(runs[name].attrs["prompts"]), half)
+        ends.append(near)
     (a_low, a_high), (b_low, b_high) = ends
     return 100 * (a_low - b_high), 100 * (a_high - b_low)
 
