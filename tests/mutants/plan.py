@@ -9,7 +9,7 @@ STATEMENTS, INFORMATION, PROOFS, GAP = (
 )
 TESTS: dict[str, tuple[str, ...]] = {
     "theory/statements": ("tests/theory/statements", "tests/theory/proofs/test_counterexamples.py"),
-    "theory/information": ("tests/theory/information", "tests/theory/statements/test_conditions.py"),
+    "theory/information": ("tests/theory/information",),
     "theory/proofs": ("tests/theory/proofs",),
     "benchmarks/gap/bayesianity.py": (GAP + "implied.py",),
     "benchmarks/gap/implied.py": (GAP + "implied.py",),
@@ -41,6 +41,6 @@ def modules(patterns: tuple[str, ...] = ()) -> list[str]:
     return [file for file in chosen if not patterns or any(pattern in file for pattern in patterns)]
 
 
-def tests_of(file: str) -> tuple[str, ...]:
+def its_tests(file: str) -> tuple[str, ...]:
     """Test files and folders that belong to a module."""
     return TESTS.get(file) or TESTS[str(Path(file).parent)]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mutants.operators import Mutant, mutants_at, places
-from mutants.plan import ROOT, modules, tests_of
+from mutants.plan import ROOT, its_tests, modules
 from mutants.pool import Ran, run_tests, warm
 
 COPIED = ("implicit_bayes", "theory", "simulators", "lm", "benchmarks", "tests", "docs", "pyproject.toml", "README.md")
@@ -58,7 +58,7 @@ def entered(file: str, tree: Path, cache: Path) -> dict[str, dict[str, Any]]:
     Raises:
         SystemExit: the tests fail unmutated.
     """
-    tests = tests_of(file)
+    tests = its_tests(file)
     path = cache / f"entered-{digest(*tests)}.json"
     if not path.is_file():
         print(f"{file}: asking which tests enter what", flush=True)
@@ -118,7 +118,7 @@ def identity(mutant: Mutant) -> tuple[str, str, str]:
     return (
         mutant.key,
         hashlib.sha256(mutant.source.encode()).hexdigest()[:12],
-        digest(mutant.file, *tests_of(mutant.file)),
+        digest(mutant.file, *its_tests(mutant.file)),
     )
 
 
