@@ -50,8 +50,8 @@ def context(results: xr.Dataset) -> Drawing:
         tuple(panels),
         f"{results.attrs['instance']}: accuracy and log-loss by the number of examples n, for each example length k; "
         f"{results.attrs['setting_prompts']} prompts for each k, the same for all; bars 95%, Wilson (accuracy) or "
-        f"Student (log-loss). “exact” counts only prompts of positive probability ({_counts(results)} of them); an infinite "
-        "log-loss is left out.",
+        f"Student (log-loss). “exact” counts only prompts of positive probability ({_counts(results)} of them); an "
+        "infinite log-loss is left out.",
         columns=len(ks),
     )
 
