@@ -203,5 +203,8 @@ def label(row: dict[str, Any]) -> str:
 
 
 def accuracy(row: dict[str, Any] | None) -> str:
-    """A cell of the curves in percent; a dash where no prompt is defined."""
-    return "–" if row is None or row["accuracy"] is None else percent(row["accuracy"])
+    """A cell of the curves in percent, its interval, and of how many prompts; a dash where no prompt is defined."""
+    if row is None or row["accuracy"] is None:
+        return "–"
+    ends = f"[{100 * row['accuracy_low']:.1f}, {100 * row['accuracy_high']:.1f}]"
+    return f"{percent(row['accuracy'])} {ends} of {row['defined']}"
