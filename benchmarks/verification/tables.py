@@ -45,10 +45,10 @@ def show(result: Verification, out: Console) -> None:
         if loss is not None:
             out.print(loss_line(words, loss))
     for row in result.models:
-        error = f"± {row.standard_error:.4f}"
+        error = f"[{row.low:.4f}, {row.high:.4f}]"
         out.print(f"{row.model}: excess over Bayes on the fresh documents {row.excess:.4f} {error} nats/token")
     if result.gaps:
-        out.print(gap_table(result.gaps, "Models against exact Bayes (± one standard error; more with: gap)"))
+        out.print(gap_table(result.gaps, "Models against exact Bayes (95% intervals over documents; more with: gap)"))
 
 
 def as_text(result: Verification) -> str:
@@ -194,7 +194,9 @@ def comparison_table(results: list[Verification]) -> Table:
     table.add_section()
     last = [result.curves.isel(k=-1, n=-1).sel(predictor="exact") for result in results]
     table.add_row("exact accuracy, largest n, %", *(
-        "–" if np.isnan(cell.accuracy) else f"{100 * float(cell.accuracy):.1f}" for cell in last
+        "–" if np.isnan(cell.accuracy) else f"{100 * float(cell.accuracy):.1f} "
+        f"[{100 * float(cell.accuracy_low):.1f}, {100 * float(cell.accuracy_high):.1f}] "
+        f"of {int(cell.prompts - cell.undefined)}" for cell in last
     ))  # fmt: skip
     table.add_row("undefined, largest n, %", *(f"{100 * float(cell.undefined_share):.1f}" for cell in last))
     return table
@@ -211,20 +213,22 @@ def search_lines(found: SearchResult) -> str:
 
 
 def curve_table(result: Verification) -> Table:
-    """Accuracy in percent by (k, predictor) and n; for the exact predictor the undefined share stands below."""
+    """Accuracy in percent by (k, predictor) and n, its 95% Wilson interval below, and where a row is not about all
+    prompts, of how many it is."""
     curves = result.curves
     most, fewest = int(curves.prompts.max()), int(curves.prompts.min())
     prompts = f"{most} prompts for each k" + (f", models the first {fewest} of them" if fewest < most else "")
-    title = f"In-context accuracy, % of defined prompts, {prompts} (± standard error)"
+    title = f"In-context accuracy, %, {prompts}; below it the 95% interval, and “of” how many prompts where not of all"
     table = Table("k", "predictor", *(f"n={n}" for n in curves.n.values), title=title, title_justify="left")
     for k in curves.k.values:
         for name in curves.predictor.values:
             cell = curves.sel(k=k, predictor=name)
-            row = [
-                "–" if np.isnan(a) else f"{100 * a:.1f}±{100 * e:.1f}"
-                for a, e in zip(cell.accuracy.values, cell.standard_error.values, strict=True)
-            ]
-            table.add_row(str(k), short(str(name)), *row)
+            defined = (cell.prompts - cell.undefined).values
+            table.add_row(str(k), short(str(name)), *("–" if np.isnan(a) else f"{100 * a:.1f}" for a in cell.accuracy))
+            ends = zip(cell.accuracy_low.values, cell.accuracy_high.values, strict=True)
+            table.add_row("", "  95%", *("" if np.isnan(a) else f"{100 * a:.1f}–{100 * b:.1f}" for a, b in ends))
+            if (defined < most).any():
+                table.add_row("", "  of", *map(str, defined), style="dim")
             if cell.undefined.values.any() or name == "exact":
                 shares = [f"{100 * u:.1f}" for u in cell.undefined_share.values]
                 table.add_row("", "  % undefined", *shares, style="dim")
@@ -241,6 +245,6 @@ def loss_line(words: str, loss: BayesLoss) -> str:
     """Bayes cross-entropy in words."""
     return (
         f"Bayes cross-entropy on {loss.documents} {words} of {loss.length} tokens: "
-        f"{loss.cross_entropy:.4f} ± {loss.standard_error:.4f} nats/token; "
+        f"{loss.cross_entropy:.4f} [{loss.low:.4f}, {loss.high:.4f}] nats/token; "
         f"true concept recovered in {loss.recovered} of {loss.documents}"
     )
