@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from implicit_bayes.theory.information import scores as scoring
-from implicit_bayes.theory.information.estimates import Rate
+from implicit_bayes.theory.information.estimates import COVERAGE, Rate
 from implicit_bayes.theory.information.prefixes import build
 from implicit_bayes.theory.information.scores import ACCURACY, BUDGET
 from implicit_bayes.theory.information.supports import Forbidden, forbidden_mass
@@ -87,11 +87,13 @@ def kl_table(
     budget: int = BUDGET,
     accuracy: float = ACCURACY,
     forbidden: Sequence[Forbidden] | None = None,
+    coverage: float = COVERAGE,
 ) -> list[list[KLSum]]:
     """``kl_sum`` for several laws and example lengths (``prompt.length`` is not used), from one expansion.
 
     Args:
         forbidden: what each law forbids from this start law, if the caller knows it already.
+        coverage: of each interval, if any.
 
     Returns:
         One list per length, one KLSum per law.
@@ -105,7 +107,7 @@ def kl_table(
     scores = scoring.collect(machine, lengths, _kl_total, seed=seed, budget=budget, accuracy=accuracy)
     table = []
     for length in lengths:
-        total = scoring.evaluate(scores, length, _kl_total)
+        total = scoring.evaluate(scores, length, _kl_total, coverage)
         each = scoring.evaluate(scores, length, _kl_each).mean.reshape(length, len(laws))
         table.append([_kl_of(law, total, each[:, law], forbidden[law], length) for law in range(len(laws))])
     return table

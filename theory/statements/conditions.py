@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from implicit_bayes.theory.information.estimates import Rate, exceeds
+from implicit_bayes.theory.information.estimates import Rate, Verdict, exceeds
 from implicit_bayes.theory.information.kl import KLSum, kl_table
 from implicit_bayes.theory.information.rates import log_likelihood_rates
 from implicit_bayes.theory.information.scores import ACCURACY
@@ -21,7 +21,6 @@ from implicit_bayes.theory.information.supports import Forbidden, forbidden_mass
 from implicit_bayes.theory.objects.checks import ModelError, check_shape, check_simplex
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
-from implicit_bayes.theory.statements.assumptions import Verdict
 from implicit_bayes.theory.statements.thresholds import Thresholds, add_costs, condition_thresholds
 
 BUDGET = 200_000
