@@ -33,6 +33,7 @@ class KLSum(NamedTuple):
         law of theta does not exist on those prefixes.
     method: "exact" or "monte carlo" (some leading positions may still be exact).
     prefixes: merged prefixes expanded, or prefixes sampled.
+    rounding: bound on the error of float64's arithmetic, which the interval leaves out; 0 where nobody asked for it.
     """
 
     value: float
@@ -42,6 +43,7 @@ class KLSum(NamedTuple):
     per_position: np.ndarray
     method: str
     prefixes: int
+    rounding: float = 0.0
 
 
 def kl_sum(prompt: PromptLaw, alternative: HMM, *, seed: int = 0, budget: int = BUDGET) -> KLSum:

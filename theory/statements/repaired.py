@@ -109,11 +109,13 @@ def pure_delimiter_states(mixture: MixtureOfHMMs) -> np.ndarray:
         ModelError: A1 fails.
     """
     states = mixture.delimiter_states()
-    purity = np.asarray(mixture.emissions)[:, states, mixture.delimiter]
+    possible = mixture.possible_concepts()
+    purity = np.asarray(mixture.emissions)[possible][:, states, mixture.delimiter]
     if (purity != 1.0).any():
-        c, d = np.argwhere(purity != 1.0)[0]
+        i, d = np.argwhere(purity != 1.0)[0]
+        c = possible[i]
         raise ModelError(
-            f"emission: state {states[d]} of concept {c} emits the delimiter with probability {purity[c, d]:.6g}; "
+            f"emission: state {states[d]} of concept {c} emits the delimiter with probability {purity[i, d]:.6g}; "
             "the repaired bound needs A1 (0 or 1 throughout)"
         )
     return states
