@@ -24,6 +24,7 @@ from implicit_bayes.theory.information.estimates import COVERAGE, UNDEFINED, Rat
 from implicit_bayes.theory.information.prefixes import build
 from implicit_bayes.theory.information.sampled_bracket import BlockSampler, SampledEnds
 from implicit_bayes.theory.information.scores import ACCURACY, BUDGET
+from implicit_bayes.theory.information.simulated_rates import prompt_chains
 from implicit_bayes.theory.information.supports import forbids, may_forbid
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import HMM
@@ -34,6 +35,9 @@ __all__ = ["Rate", "log_likelihood_rate", "log_likelihood_rates"]
 FORBIDDEN = Rate(-math.inf, -math.inf, -math.inf, "closed form")
 
 EQUAL = Rate(0.0, 0.0, 0.0, "equal processes")
+
+WITNESSES = (16, 8)
+"""Prompts drawn, and examples in each, to look for one that theta* forbids."""
 
 SETTLED = 1e-9
 """An enumerated bracket of this width, nats, is not sampled as well."""
@@ -80,7 +84,7 @@ def log_likelihood_rates(
     Raises:
         ModelError: different shapes; probabilities so small that float64 loses a finite rate.
     """
-    if may_forbid(prompt, prompt.hmm):
+    if _dies_on_a_sample(prompt) or may_forbid(prompt, prompt.hmm):
         return [UNDEFINED] * len(laws)
     verdicts = [forbids(prompt, law) for law in laws]
     rates = [FORBIDDEN if verdict == "surely" else UNDEFINED for verdict in verdicts]
@@ -99,6 +103,19 @@ def log_likelihood_rates(
         for i, rate in zip(several, _bracketed_rates(prompt, [laws[i] for i in several], **options), strict=True):
             rates[i] = rate
     return rates
+
+
+def _dies_on_a_sample(prompt: PromptLaw) -> bool:
+    """Whether theta* forbids one of a few prompts drawn: a witness, which spares the search through all of them."""
+    tokens = prompt_chains(prompt, *WITNESSES, np.random.default_rng(0))
+    move, speak = np.asarray(prompt.hmm.transition) > 0, np.asarray(prompt.hmm.emission) > 0
+    here = np.broadcast_to(np.asarray(prompt.hmm.initial) > 0, (len(tokens), prompt.hmm.n_states))
+    for token in tokens.T:
+        here = here & speak[:, token].T
+        if not here.any(1).all():
+            return True
+        here = here.astype(np.float32) @ move.astype(np.float32) > 0
+    return False
 
 
 def _regenerates(prompt: PromptLaw, law: HMM) -> bool:
