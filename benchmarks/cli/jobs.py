@@ -8,11 +8,15 @@ from typing import Any
 import jax
 import numpy as np
 
+from implicit_bayes.benchmarks.common import console as terminal
 from implicit_bayes.benchmarks.common import storage
+from implicit_bayes.benchmarks.experiments.registry import EXPERIMENTS
 from implicit_bayes.benchmarks.gap import figures as gap_figures
 from implicit_bayes.benchmarks.predictors.models import each_name, find_models
 from implicit_bayes.benchmarks.report import build as reporting
+from implicit_bayes.benchmarks.report import house
 from implicit_bayes.benchmarks.report.findings import as_csv
+from implicit_bayes.benchmarks.training import progress as training_progress
 from implicit_bayes.benchmarks.training import records as learning
 from implicit_bayes.benchmarks.training import setup as training
 from implicit_bayes.benchmarks.verification import beside
@@ -44,9 +48,9 @@ def verify(
     for folder in folders:
         if folder is not None:
             storage.check_directory(folder)
-    console, results, written = screen.console(), [], []
+    console, results, written = terminal.console(), [], []
     for name, instance, setting, folder, found in zip(names, instances, chosen, folders, asked, strict=True):
-        with screen.progress_bars() as progress:
+        with terminal.progress_bars() as progress:
             if beside.worth_it(setting, found):
                 with beside.asked(name, each_name(models, instance), setting, progress) as answers:
                     results.append(verification.verify(instance, setting, progress, (), answers))
@@ -72,7 +76,7 @@ def _store(result: verification.Verification, folder: Path) -> list[Path]:
     with written_aside(folder / "results.csv") as file:
         file.write(as_csv(list(curves[0]), [list(row.values()) for row in curves]))
     names = ("results.json", "results.nc", "results.csv")
-    written = [*(folder / name for name in names), *drawing.draw_all(results, folder)]
+    written = [*(folder / name for name in names), *house.draw_all(results, folder, drawing.FIGURES)]
     return [*written, reporting.write_report(folder)]
 
 
@@ -98,7 +102,7 @@ def train(
         storage.check_directory(out)
         held = training.held_out(instance, documents, length, config)
         board = training.TensorBoard(out) if tensorboard else contextlib.nullcontext()
-        with screen.training_bar(config.schedule.tokens) as show, board as events:
+        with training_progress.training_bar(config.schedule.tokens) as show, board as events:
 
             def report(record: Mapping[str, Any]) -> None:
                 show(record)
@@ -108,11 +112,11 @@ def train(
             done = run(config, instance, out, resume, training.evaluation(held), report)
     if jax.process_index():
         return
-    console, records = screen.console(), learning.read_records(out)
+    console, records = terminal.console(), learning.read_records(out)
     for note in done.notes:
         console.print(note, soft_wrap=True)
     summary = learning.summary(config, done, records)
-    console.print(screen.training_lines(summary), soft_wrap=True)
+    console.print(training_progress.training_lines(summary), soft_wrap=True)
     written = [out / "weights.npz", *learning.draw(out, config, records)]
     if json is not None:
         storage.write_json(json, summary)
@@ -125,7 +129,7 @@ def search(statement: Any, starts: int, seed: int, out: Path | None, json: Path 
     storage.check_file(json, "json")
     if out is not None:
         storage.check_directory(out)
-    with screen.progress_bars() as progress:
+    with terminal.progress_bars() as progress:
         advance, seen = progress("ascent", starts), [0]
 
         def report(done: int, total: int) -> None:
@@ -133,7 +137,7 @@ def search(statement: Any, starts: int, seed: int, out: Path | None, json: Path 
             seen[0] = done
 
         found = find(statement, starts, jax.random.key(seed), progress=report)
-    console, written = screen.console(), []
+    console, written = terminal.console(), []
     console.print(screen.search_lines(found))
     for i, each in enumerate(found.instances):
         if out is None:
@@ -164,21 +168,19 @@ def figures(directory: Path, json: Path | None) -> None:
         names = [name for name in stored if (directory / name).is_file()] or ["results.nc"]
         read = {name: storage.read_results(directory / name) for name in names}
         storage.check_directory(directory)
-        written = [
-            path for name, results in read.items() for path in drawing.draw_all(results, directory, stored[name])
-        ]
+        written = [path for name, results in read.items() for path in house.draw_all(results, directory, stored[name])]
     if json is not None:
         storage.write_json(json, {"files": [str(path) for path in written]})
-    _list(screen.console(), written)
+    _list(terminal.console(), written)
 
 
 def report(directory: Path, json: Path | None) -> None:
     """``implicit-bayes report``: the page of a verification or a reproduction."""
     storage.check_file(json, "json")
-    written = [reporting.write_report(directory)]
+    written = [reporting.write_report(directory, tuple(EXPERIMENTS))]
     if json is not None:
         storage.write_json(json, {"files": [str(path) for path in written]})
-    _list(screen.console(), written)
+    _list(terminal.console(), written)
 
 
 def sample(
@@ -203,7 +205,7 @@ def sample(
         raise ModelError(f"k: {min(ks)} is below 2 (an example is at least one token of x and one of y)")
     storage.check_file(json, "json")
     storage.check_directory(out)
-    with screen.progress_bars() as progress:
+    with terminal.progress_bars() as progress:
         advance = progress(f"{layout} layout", 1)
         if layout == "published":
             written = _sample_published(name, out, documents, length, split, prompts, ks)
@@ -212,7 +214,7 @@ def sample(
         advance(1)
     if json is not None:
         storage.write_json(json, {"files": [str(path) for path in written]})
-    _list(screen.console(), written)
+    _list(terminal.console(), written)
 
 
 def _sample_published(name, out, documents, length, split, prompts, ks) -> list[Path]:
@@ -243,7 +245,7 @@ def statements(out: Path, check: bool, seed: int, json: Path | None) -> None:
     if not check:
         storage.check_file(out, "out")
     columns = {}
-    with screen.progress_bars() as progress:
+    with terminal.progress_bars() as progress:
         advance = progress("instances", len(table.INSTANCES))
         for name, k in table.INSTANCES.items():
             columns[name] = table.evaluate(name, k, seed)
@@ -255,7 +257,7 @@ def statements(out: Path, check: bool, seed: int, json: Path | None) -> None:
     if not check:
         with written_aside(out) as file:
             file.write(page)
-        _list(screen.console(), [out])
+        _list(terminal.console(), [out])
     elif not out.is_file() or out.read_text() != page:
         raise storage.CheckFailed(f"{out} is stale; run: implicit-bayes statements --out {out}")
 

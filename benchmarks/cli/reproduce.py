@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 import xarray as xr
 
 from implicit_bayes.benchmarks.common import storage
+from implicit_bayes.benchmarks.common.console import console, progress_bars
 from implicit_bayes.benchmarks.common.machine import cores
 from implicit_bayes.benchmarks.experiments.base import Experiment, Scale
-from implicit_bayes.benchmarks.experiments.registry import chosen
+from implicit_bayes.benchmarks.experiments.registry import EXPERIMENTS, chosen
 from implicit_bayes.benchmarks.experiments.scales import scale_of
 from implicit_bayes.benchmarks.report import findings as found
 from implicit_bayes.benchmarks.sweep import run as sweep
 from implicit_bayes.benchmarks.sweep.cells import Cell, Store, in_order, to_json
-from implicit_bayes.benchmarks.verification.tables import console, progress_bars
 from implicit_bayes.theory import ModelError
 
 
@@ -59,7 +59,7 @@ def reproduce(names: tuple[str, ...], preset: str, seed: int, out: Path, where: 
     about = about_run(names, preset, seed, out, len(failures)) | spent(store, cells)
     written += found.store(out, complete, about)
     write_failures(out, failures)
-    written.append(write_report(out))
+    written.append(write_report(out, tuple(EXPERIMENTS)))
     for each_found in complete:
         screen.print(f"[bold]{each_found.title}[/bold]\n{each_found.verdict}\n", soft_wrap=True)
     if json is not None:

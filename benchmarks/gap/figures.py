@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from implicit_bayes.benchmarks.verification.figures import Figures, caption
+from implicit_bayes.benchmarks.report.house import Figures, caption
 
 MARKERS = "os^Dvp*"
 

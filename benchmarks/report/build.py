@@ -1,9 +1,9 @@
 """DIR/report.html of what ``reproduce`` or ``verify`` stored there, made again without computing anything."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from implicit_bayes.benchmarks.experiments.registry import EXPERIMENTS
 from implicit_bayes.benchmarks.report import findings as found
 from implicit_bayes.benchmarks.report import overview
 from implicit_bayes.benchmarks.report.findings import Findings, Picture
@@ -21,11 +21,12 @@ SUBTITLE = (
 )
 
 
-def write_report(directory: Path) -> Path:
+def write_report(directory: Path, order: Sequence[str] = ()) -> Path:
     """Write DIR/report.html.
 
     Args:
         directory: the --out directory of an earlier ``reproduce`` or ``verify``.
+        order: names of experiments in the order of the page; others come last, as they are stored.
 
     Returns:
         The page.
@@ -34,7 +35,7 @@ def write_report(directory: Path) -> Path:
         ModelError: DIR holds no results of either.
     """
     if (directory / "findings.json").is_file():
-        page = reproduce_page(directory)
+        page = reproduce_page(directory, order)
     elif (directory / "results.json").is_file():
         page = verify_page(directory)
     else:
@@ -54,11 +55,10 @@ def draw(each: Findings, directory: Path) -> list[Path]:
     return written + (overview.write(each, directory) if each.name == "curves" else [])
 
 
-def reproduce_page(directory: Path) -> Page:
+def reproduce_page(directory: Path, order: Sequence[str] = ()) -> Page:
     """The page of a reproduction."""
     every, about = found.load(directory)
-    order = list(EXPERIMENTS)
-    every = sorted(every, key=lambda each: order.index(each.name) if each.name in order else len(order))
+    every = sorted(every, key=lambda each: list(order).index(each.name) if each.name in order else len(order))
     failed = int(about.get("failed", 0))
     incomplete = f"{failed} cells failed (failures.json); experiments that need them are missing." if failed else ""
     first = [each for each in every if each.name in HEADLINES] or every[:4]

@@ -6,19 +6,16 @@ Colours are Okabe and Ito's, told apart by colour-blind readers and, with the ma
 import io
 import math
 import textwrap
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from importlib import resources
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib import style
 from matplotlib.axes import Axes as Canvas
 from matplotlib.figure import Figure
 
 from implicit_bayes.benchmarks.report.findings import Picture, Point
-from implicit_bayes.benchmarks.verification.figures import STYLE, save
+from implicit_bayes.benchmarks.report.house import house_style, save
 
 
 class Look(NamedTuple):
@@ -192,10 +189,3 @@ def svg(picture: Picture) -> str:
     with house_style():
         draw(picture).savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue().decode()
-
-
-@contextmanager
-def house_style() -> Iterator[None]:
-    """The project's matplotlib style, while the block lasts."""
-    with resources.as_file(resources.files("implicit_bayes.benchmarks") / STYLE) as path, style.context(str(path)):
-        yield

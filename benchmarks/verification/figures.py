@@ -1,52 +1,12 @@
 """The figures of a verification, drawn from stored results only (results.nc), as PNG and SVG."""
 
-import textwrap
-from collections.abc import Callable, Mapping
-from importlib import resources
-from pathlib import Path
-
 import numpy as np
 import xarray as xr
-from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from implicit_bayes.benchmarks.common.intervals import wilson
-from implicit_bayes.simulators.atomic import written_aside
-
-STYLE = "house.mplstyle"
-
-
-Figures = Mapping[str, Callable[[xr.Dataset], Figure | None]]
-"""File name -> what draws it from stored results; None where the results lack the data."""
-
-
-def draw_all(results: xr.Dataset, directory: Path, figures: Figures | None = None) -> list[Path]:
-    """Every figure that ``results`` has the data for, in DIR.
-
-    Args:
-        results: what ``verify`` or ``gap`` stored.
-        directory: where PNG and SVG files go (each written aside, then renamed).
-        figures: which; those of ``verify`` by default.
-
-    Returns:
-        The files written.
-    """
-    written = []
-    for name, draw in (FIGURES if figures is None else figures).items():
-        with resources.as_file(resources.files("implicit_bayes.benchmarks") / STYLE) as path, style.context(str(path)):
-            figure = draw(results)
-            if figure is not None:
-                written += [save(figure, directory / f"{name}.{kind}") for kind in ("png", "svg")]
-    return written
-
-
-def save(figure: Figure, path: Path) -> Path:
-    """Write a figure atomically, without a date in it, so that equal results give equal files."""
-    metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-    with written_aside(path, binary=True) as file:
-        figure.savefig(file, format=path.suffix[1:], metadata=metadata)
-    return path
+from implicit_bayes.benchmarks.report.house import Figures, caption
 
 
 def curves(results: xr.Dataset) -> Figure | None:
@@ -240,10 +200,3 @@ def _legend(name: str) -> str:
     return {"exact": "exact (where defined)", "prompt-aware": "prompt-aware (ceiling)"}.get(
         str(name), str(name).replace("smoothed(", "smoothed, ε = ").rstrip(")")
     )
-
-
-def caption(figure: Figure, text: str) -> Figure:
-    """A caption under the figure, wrapped to its width (about 17 characters an inch at this size)."""
-    wrapped = textwrap.fill(text, int(17 * figure.get_figwidth()))
-    figure.supxlabel(wrapped, fontsize=8, color="#444444", x=0.01, ha="left", multialignment="left")
-    return figure

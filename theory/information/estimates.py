@@ -7,7 +7,7 @@ import numpy as np
 from scipy import stats
 
 Verdict = bool | Literal["undetermined"]
-"""True, False, or "undetermined" where an interval or the arithmetic's own error straddles the threshold."""
+"""True, False, or "undetermined": an interval or the arithmetic's own error straddles, or the work is not affordable."""
 
 COVERAGE = 0.95
 """Nominal two-sided coverage of every interval in theory/, where no other is asked for."""
@@ -61,9 +61,7 @@ def t_interval(samples: np.ndarray, coverage: float = COVERAGE) -> tuple[Any, An
     return mean, mean - half, mean + half
 
 
-def exceeds(
-    low: float, high: float, threshold_low: float, threshold_high: float, rounding: float = 0.0
-) -> Verdict:
+def exceeds(low: float, high: float, threshold_low: float, threshold_high: float, rounding: float = 0.0) -> Verdict:
     """Whether a quantity in [low, high] is strictly above a threshold in [threshold_low, threshold_high].
 
     inf > inf is False: a bound whose threshold is infinite says nothing, however large the signal.

@@ -186,9 +186,7 @@ def _of_enumeration(prompt: PromptLaw, known: Ends | None, i: int, watch: Watch)
     return Rate(middle, low, high, "bracketed", bracket=high - low, rounding=rounding)
 
 
-def _narrowed(
-    rate: Rate, fixed: float, ends: tuple[float, float], found: SampledEnds, j: int, rounding: float
-) -> Rate:
+def _narrowed(rate: Rate, fixed: float, ends: tuple[float, float], found: SampledEnds, j: int, rounding: float) -> Rate:
     """The enumerated bracket cut down by the sampled one; the two disagree only where the sampled one errs."""
     low, high = float(ends[0] + found.low[j]), float(ends[1] + found.high[j])
     if not (math.isfinite(low) and math.isfinite(high)) or low > rate.high or high < rate.low:

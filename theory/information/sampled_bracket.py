@@ -105,7 +105,11 @@ class BlockSampler:
     def restarted(self) -> list[HMM]:
         """The laws right after a delimiter whose state has the fixed law q: theta* first."""
         return [
-            HMM(q @ np.asarray(law.transition)[self.machine.supports[self.prompt.delimiter]], law.transition, law.emission)
+            HMM(
+                q @ np.asarray(law.transition)[self.machine.supports[self.prompt.delimiter]],
+                law.transition,
+                law.emission,
+            )
             for q, law in zip(self.fixed, self.laws, strict=True)
         ]
 
@@ -137,7 +141,9 @@ class BlockSampler:
         forgotten, examples = self._pilot(accuracy, offset)
         found = self.blocks(examples, forgotten)
         rare = spread * math.log(4.0 / (1.0 - coverage)) / (len(found.low) * found.counted)
-        each = 0.5 + coverage / 2  # one error for the lower limit, one for the upper, and half of each for rare examples
+        each = (
+            0.5 + coverage / 2
+        )  # one error for the lower limit, one for the upper, and half of each for rare examples
         low, high = t_interval(found.low, each), t_interval(found.high, each)
         return SampledEnds(
             low=low[1] - rare,
@@ -154,7 +160,9 @@ class BlockSampler:
         while True:
             length = (1 + COUNTED) * forgotten
             if len(pool.mass) < 8 * length:
-                pool = _Transfers(*(np.concatenate(x) for x in zip(pool, self._draw(8 * length - len(pool.mass)), strict=True)))
+                pool = _Transfers(
+                    *(np.concatenate(x) for x in zip(pool, self._draw(8 * length - len(pool.mass)), strict=True))
+                )
             found = self._residuals(pool, forgotten)
             width = (found.high - found.low).mean(0)
             spread = found.low.std(0, ddof=1)
@@ -176,7 +184,9 @@ class BlockSampler:
         while left > 0:
             parts.append(self._residuals(self._draw(min(batch, left)), forgotten))
             left -= batch
-        return Residuals(np.concatenate([x.low for x in parts]), np.concatenate([x.high for x in parts]), parts[0].counted)
+        return Residuals(
+            np.concatenate([x.low for x in parts]), np.concatenate([x.high for x in parts]), parts[0].counted
+        )
 
     def _draw(self, count: int) -> _Transfers:
         law = self.prompt.example_law()
@@ -232,6 +242,4 @@ class BlockSampler:
             possible = np.broadcast_to(self.own > 0, lag.shape)
         high = high + lag.max(-1)
         low = low + np.where(possible, lag, np.inf).min(-1)
-        return Residuals(
-            (low[:, 1:] - high[:, :1]) / counted, (high[:, 1:] - low[:, :1]) / counted, counted
-        )
+        return Residuals((low[:, 1:] - high[:, :1]) / counted, (high[:, 1:] - low[:, :1]) / counted, counted)

@@ -12,6 +12,7 @@ from implicit_bayes.theory.information.estimates import Verdict
 from implicit_bayes.theory.objects.models import HMM, MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
 
+
 class Assumption(NamedTuple):
     """One assumption on one instance.
 

@@ -66,7 +66,9 @@ def _terms(
         if len(states) != 1:
             raise _Undecided
         laws = [law._replace(start=law.transition[states[0]]) for law in (true_law, theta)]
-        return _combine(*((log, 1 - 2 * i) for i, log in enumerate(_expected_logs(sampler, laws, prompt, closing=True))))
+        return _combine(
+            *((log, 1 - 2 * i) for i, log in enumerate(_expected_logs(sampler, laws, prompt, closing=True)))
+        )
     logs = _expected_logs(sampler, [sampler, true_law, theta], prompt)
     c1 = min(row[d] for row in true_law.transition for d in states)
     if version == "repaired":
@@ -136,9 +138,7 @@ def _expected_logs(
                     raise _Undecided
                 for i in range(len(laws)):
                     found[i][mass[i + 1]] += weight * mass[0]
-                moved = tuple(
-                    _onward(row, total, law) for row, total, law in zip(heard, mass, every, strict=True)
-                )
+                moved = tuple(_onward(row, total, law) for row, total, law in zip(heard, mass, every, strict=True))
                 ahead[moved] += weight * mass[0]
         if len(ahead) > MAX_FILTERS:
             raise _Undecided
