@@ -125,7 +125,7 @@ def _one_example(
 ) -> tuple[np.ndarray, np.ndarray, _Nodes] | None:
     """(L,) E max_d l_c(d) and E min_d l_c(d) over one more example and its delimiter, and the nodes after it."""
     top, dies = np.zeros(machine.n_laws - 1), np.zeros(machine.n_laws - 1, dtype=bool)
-    level, source = [begin], machine.n_tokens
+    level, source = [begin], [machine.n_tokens]
     for _ in range(prompt.length):
         fresh, size = [], 0
         for grown in _children(machine, level, source):
@@ -134,7 +134,7 @@ def _one_example(
             size += fresh[-1].belief.size
             if size > entries:
                 return None
-        level, source = fresh, None
+        level, source = fresh, [nodes.token for nodes in fresh]
     ended = []
     for nodes in level:
         moved = nodes.belief @ step(machine, nodes.token, prompt.delimiter)[1:, None]
@@ -152,12 +152,12 @@ def step(machine: Machine, before: int, token: int) -> np.ndarray:
     return machine.rows[before][:, :, states] * machine.emission[:, None, states, token]
 
 
-def _children(machine: Machine, level: Sequence[_Nodes], source: int | None) -> Iterator[_Nodes]:
-    """The reachable extensions of a level by one token, not yet rescaled; ``source``: the sampler's last token."""
+def _children(machine: Machine, level: Sequence[_Nodes], source: Sequence[int]) -> Iterator[_Nodes]:
+    """The reachable extensions of a level by one token, not yet rescaled; ``source``: the sampler's last tokens."""
     for token in range(machine.n_tokens):
         parts = []
-        for nodes in level:
-            moved = step(machine, nodes.token if source is None else source, token)[0]
+        for nodes, last in zip(level, source, strict=True):
+            moved = step(machine, last, token)[0]
             if not (moved > 0).any():
                 continue
             mass, sampler = normalise(nodes.sampler @ moved)

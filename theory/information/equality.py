@@ -142,8 +142,8 @@ def _extend(basis: list[tuple[int, Vector]], vector: Vector) -> bool:
         if rest[pivot]:
             factor = rest[pivot] / row[pivot]
             rest = [x - factor * y for x, y in zip(rest, row, strict=True)]
-    pivot = next((i for i, x in enumerate(rest) if x), None)
-    if pivot is None:
+    nonzero = [i for i, x in enumerate(rest) if x]
+    if not nonzero:
         return False
-    basis.append((pivot, rest))
+    basis.append((nonzero[0], rest))
     return True

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import stats
 
 Verdict = bool | Literal["undetermined"]
-"""True, False, or "undetermined": an interval or the arithmetic's own error straddles, or the work is not affordable."""
+"""True, False, or "undetermined": an interval or rounding straddles the threshold, or the work is not affordable."""
 
 COVERAGE = 0.95
 """Nominal two-sided coverage of every interval in theory/, where no other is asked for."""

@@ -13,6 +13,7 @@ exponents, which ``theory.information.bracket`` encloses. Source: docs/theory, s
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from implicit_bayes.theory.information import scores as scoring
 from implicit_bayes.theory.information.arithmetic import Watch, rounding_of_mean
 from implicit_bayes.theory.information.bracket import ENTRIES, Ends, enumerate_bracket
 from implicit_bayes.theory.information.equality import same_process
-from implicit_bayes.theory.information.estimates import COVERAGE, UNDEFINED, Rate
+from implicit_bayes.theory.information.estimates import COVERAGE, UNDEFINED, Rate, simultaneous
 from implicit_bayes.theory.information.prefixes import build
 from implicit_bayes.theory.information.sampled_bracket import BlockSampler, SampledEnds
 from implicit_bayes.theory.information.scores import ACCURACY, BUDGET
@@ -41,6 +42,15 @@ WITNESSES = (16, 8)
 
 SETTLED = 1e-9
 """An enumerated bracket of this width, nats, is not sampled as well."""
+
+
+class Work(NamedTuple):
+    """How sampling is done where it has to be; the arguments of ``log_likelihood_rates``."""
+
+    seed: int
+    budget: int
+    accuracy: float
+    coverage: float
 
 
 def log_likelihood_rate(prompt: PromptLaw, alternative: HMM, *, seed: int = 0, budget: int = BUDGET) -> Rate:
@@ -91,16 +101,16 @@ def log_likelihood_rates(
     for i, law in enumerate(laws):
         if verdicts[i] == "never" and same_process(law, prompt.hmm) is True:
             rates[i] = EQUAL
-    options = {"seed": seed, "budget": budget, "accuracy": accuracy, "coverage": coverage}
+    work = Work(seed, budget, accuracy, coverage)
     regenerates = [_regenerates(prompt, law) for law in laws]
     open_ = [i for i, verdict in enumerate(verdicts) if verdict != "surely" and rates[i] is not EQUAL]
     closed = [i for i in open_ if regenerates[i]]
     if closed:
-        for i, rate in zip(closed, _closed_rates(prompt, [laws[i] for i in closed], **options), strict=True):
+        for i, rate in zip(closed, _closed_rates(prompt, [laws[i] for i in closed], work), strict=True):
             rates[i] = rate
     several = [i for i in open_ if verdicts[i] == "never" and not regenerates[i]]
     if several:
-        for i, rate in zip(several, _bracketed_rates(prompt, [laws[i] for i in several], **options), strict=True):
+        for i, rate in zip(several, _bracketed_rates(prompt, [laws[i] for i in several], work), strict=True):
             rates[i] = rate
     return rates
 
@@ -133,12 +143,10 @@ def _after_delimiter(prompt: PromptLaw, law: HMM) -> HMM:
     return HMM(np.asarray(law.transition)[state], law.transition, law.emission)
 
 
-def _closed_rates(
-    prompt: PromptLaw, laws: Sequence[HMM], *, seed: int, budget: int, accuracy: float, coverage: float
-) -> list[Rate]:
+def _closed_rates(prompt: PromptLaw, laws: Sequence[HMM], work: Work) -> list[Rate]:
     """One delimiter state: the expectation itself."""
     restarted = [_after_delimiter(prompt, law) for law in (prompt.hmm, *laws)]
-    mean, ends, rounding = _expected(prompt, restarted, seed, budget, accuracy, coverage)
+    mean, ends, rounding = _expected(prompt, restarted, work)
     rates = []
     for i, law in enumerate(restarted[1:]):
         if not math.isfinite(mean[i]):
@@ -152,20 +160,18 @@ def _closed_rates(
     return rates
 
 
-def _bracketed_rates(
-    prompt: PromptLaw, laws: Sequence[HMM], *, seed: int, budget: int, accuracy: float, coverage: float
-) -> list[Rate]:
+def _bracketed_rates(prompt: PromptLaw, laws: Sequence[HMM], work: Work) -> list[Rate]:
     """Several delimiter states: the enumerated bracket, and a sampled one for the laws that it leaves open."""
     with Watch() as watch:
-        known = enumerate_bracket(prompt, laws, entries=min(2 * budget, ENTRIES))
+        known = enumerate_bracket(prompt, laws, entries=min(2 * work.budget, ENTRIES))
     rates = [_of_enumeration(prompt, known, i, watch) for i in range(len(laws))]
     wide = [i for i, rate in enumerate(rates) if rate.bracket > SETTLED]
     if not wide:
         return rates
-    sampler = BlockSampler(prompt, [laws[i] for i in wide], seed)
-    each = 1.0 - (1.0 - coverage) / 2
-    fixed, ends, rounding = _expected(prompt, sampler.restarted(), seed, budget, accuracy, each)
-    found = sampler.estimate(each, accuracy, fixed)
+    sampler = BlockSampler(prompt, [laws[i] for i in wide], work.seed)
+    each = work._replace(coverage=simultaneous(work.coverage, 2))  # for the fixed law, and for what blocks add
+    fixed, ends, rounding = _expected(prompt, sampler.restarted(), each)
+    found = sampler.estimate(each.coverage, work.accuracy, fixed)
     if found is None:
         return rates
     for j, i in enumerate(wide):
@@ -204,16 +210,16 @@ def _narrowed(rate: Rate, fixed: float, ends: tuple[float, float], found: Sample
 
 
 def _expected(
-    prompt: PromptLaw, restarted: Sequence[HMM], seed: int, budget: int, accuracy: float, coverage: float
+    prompt: PromptLaw, restarted: Sequence[HMM], work: Work
 ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray], np.ndarray]:
     """(A,) E log [ p(O, delimiter | law) / p(O, delimiter | law 0) ] of restarted laws, its interval, its rounding."""
     with Watch() as watch:
         machine = build([prompt.example_law(), *restarted], prompt.delimiter)
         scores = scoring.collect(
-            machine, [prompt.length], _ratio, seed=seed, budget=budget, accuracy=accuracy, closings=True
+            machine, [prompt.length], _ratio, seed=work.seed, budget=work.budget, accuracy=work.accuracy, closings=True
         )
-        estimate = scoring.evaluate(scores, prompt.length, _ratio, coverage)
-        size = -scoring.evaluate(scores, prompt.length, _log_probabilities, coverage).mean
+        estimate = scoring.evaluate(scores, prompt.length, _ratio, work.coverage)
+        size = -scoring.evaluate(scores, prompt.length, _log_probabilities).mean
     rounding = [
         watch.widen(
             rounding_of_mean(

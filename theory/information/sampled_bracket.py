@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from implicit_bayes.theory.information.bracket import delimiter_states, pure_starts
+from implicit_bayes.theory.information.bracket import pure_starts
 from implicit_bayes.theory.information.estimates import t_interval
 from implicit_bayes.theory.information.prefixes import build, normalise
 from implicit_bayes.theory.information.simulated_rates import run_chains
@@ -72,8 +72,8 @@ class SampledEnds(NamedTuple):
 
 
 class _Transfers(NamedTuple):
-    """One example each: row d of ``kernel`` (N, L, D, D) is the law of the next delimiter state given d and the example,
-    ``mass`` (N, L, D) log p(O, delim | d)."""
+    """N examples. kernel: (N, L, D, D), row d is the law of the next delimiter state given d and the example.
+    mass: (N, L, D) log p(O, delim | d)."""
 
     kernel: np.ndarray
     mass: np.ndarray

@@ -165,8 +165,8 @@ def may_forbid(prompt: PromptLaw, law: HMM) -> bool:
 
 def everywhere_possible(prompt: PromptLaw, law: HMM) -> bool:
     """Whether a positive kernel settles it: ``law`` can start with, and then always write, whatever a prompt holds."""
-    wanted = (np.asarray(prompt.hmm.emission) > 0).any(0)
-    wanted[prompt.delimiter] = True
+    tokens = np.arange(prompt.hmm.n_tokens)
+    wanted = (np.asarray(prompt.hmm.emission) > 0).any(0) | (tokens == prompt.delimiter)
     speaks = np.asarray(law.emission)[:, wanted] > 0
     starts = speaks[np.asarray(law.initial) > 0].any(0)
     return bool((np.asarray(law.transition) > 0).all() and starts.all())
