@@ -112,7 +112,9 @@ def _expected_logs(
                     raise UndecidedError
                 for i in range(len(laws)):
                     found[i][mass[i + 1]] += weight * mass[0]
-                moved = tuple(onward(row, total, law) for row, total, law in zip(heard, mass, every, strict=True))
+                moved = tuple(
+                    onward(row, total, law.transition) for row, total, law in zip(heard, mass, every, strict=True)
+                )
                 ahead[moved] += weight * mass[0]
         if len(ahead) > MAX_FILTERS:
             raise UndecidedError
