@@ -18,14 +18,8 @@ from implicit_bayes.theory.proofs.counterexamples import printed_lemma_1, printe
 from implicit_bayes.theory.statements.assumptions import check_assumptions
 from implicit_bayes.theory.statements.bounds import Interval, excess_risk, g_inverse
 from implicit_bayes.theory.statements.conditions import check_conditions
-from implicit_bayes.theory.statements.theorems import (
-    evaluate_theorems,
-    example_filter,
-    limit_risk,
-    measure_risk,
-    reached,
-    sample_prompts,
-)
+from implicit_bayes.theory.statements.risk import example_filter, measure_risk, sample_prompts
+from implicit_bayes.theory.statements.theorems import evaluate_theorems
 
 
 def regular(shifts=(1, 3), smooth=0.15, peak=0.6):
