@@ -13,10 +13,11 @@ CAPTIONS = {
                "predictor; exact Bayes only where the prompt has positive probability; bands 95% Wilson."),
     "undefined": ("Where the Bayes answer does not exist",
                   "Share of prompts with probability zero under every concept."),
-    "conditions": ("Condition 1 and the error of exact Bayes", "Left: the signal against both thresholds and the rate. "
+    "conditions": ("Condition 1 and the error of exact Bayes", "Left: what each version has left at the pair "
+                   "that binds it. "
                    "Right: the error of exact Bayes against the number of examples."),
     "budget": ("What the conditions are made of",
-               "The pair with the least room in the repaired condition at each k, and A3 at the largest k."),
+               "The pair that binds the repaired condition at each k, and A3 at the largest k."),
 }  # fmt: skip
 
 

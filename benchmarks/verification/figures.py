@@ -71,46 +71,54 @@ def undefined_share(results: xr.Dataset) -> Figure | None:
 
 
 def conditions(results: xr.Dataset) -> Figure | None:
-    """Left: signal and the two thresholds against k, and the rate. Right: the exact predictor's error."""
+    """Left: the room of each version against k, at the pair and start law that bind it. Right: Bayes's error."""
     if "condition_k" not in results or not results.sizes["condition"]:
         return None
     figure = Figure(figsize=(12.0, 4.2))
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     ks = np.unique(results.condition_k.values)
-    shown = {
-        "signal ΣKL": results.condition_kl_sum,
-        "printed threshold": results.condition_printed_threshold,
-        "repaired threshold": results.condition_repaired_threshold,
-        "rate lim r_n": results.condition_rate,
-    }
-    infinite = []
-    for i, (label, values) in enumerate(shown.items()):
-        rows = [values.values[results.condition_k.values == k] for k in ks]
-        low, high = np.array([row.min() for row in rows]), np.array([row.max() for row in rows])
-        finite = np.isfinite(low) & np.isfinite(high)
+    silent = []
+    for i, version in enumerate(("printed", "repaired", "sharp")):
+        rooms = [binding_room(results, version, k) for k in ks]
+        room, low, high = (np.array(column) for column in zip(*rooms, strict=True))
+        finite = np.isfinite(room)
         if not finite.any():
-            infinite.append(f"{label} {'undefined' if np.isnan(low).any() else 'infinite'} at every k")
+            silent.append(f"{version}: {'no rate' if version == 'sharp' else 'infinite threshold'} at every k")
             continue
-        line = left.plot(ks[finite], high[finite], marker="os^D"[i], label=label)[0]
-        left.fill_between(ks[finite], low[finite], high[finite], color=line.get_color(), alpha=0.18, lw=0)
+        label = {"sharp": "sharp: −rate"}.get(version, f"{version}: ΣKL − threshold")
+        bars = np.clip(np.stack([room - low, high - room])[:, finite], 0.0, None)
+        left.errorbar(ks[finite], room[finite], np.where(np.isfinite(bars), bars, 0.0), marker="os^"[i], capsize=2,
+                      label=label)  # fmt: skip
     if left.lines:
         left.axhline(0, color="#888888", lw=0.8)
     else:
         left.set(xlim=(ks.min() - 0.5, ks.max() + 0.5), yticks=[])
     left.set_xticks(ks)
-    words = "\n".join(infinite)
+    words = "\n".join(silent)
     left.text(0.5, 0.98, words, transform=left.transAxes, ha="center", va="top", fontsize=9, color="#444444")
-    left.set(xlabel="example length k, tokens", ylabel="nats")
-    left.set_title("Condition 1: signal above threshold (sharp: rate < 0)")
+    left.set(xlabel="example length k, tokens", ylabel="room, nats")
+    left.set_title("Condition 1: a version holds where its room is above 0")
     _error_panel(right, results)
     if left.get_legend_handles_labels()[1]:
         figure.legend(*left.get_legend_handles_labels(), loc="outside left upper")
     figure.legend(*right.get_legend_handles_labels(), loc="outside right upper")
     return caption(
         figure,
-        f"{results.attrs['instance']}: lines are the largest, bands the range over pairs (θ*, θ), each at its binding "
-        f"start law. Errors at n = {int(results.n.max())} examples, bars 95% Wilson, undefined prompts left out.",
+        f"{results.attrs['instance']}: room of each version at the pair (θ*, θ) and the start law that bind it; bars "
+        f"on the left hold all at once with probability {float(results.condition_level[0]):.0%}. Errors at "
+        f"n = {int(results.n.max())} examples, bars 95% Wilson, undefined prompts left out.",
     )
+
+
+def binding_room(results: xr.Dataset, version: str, k: int) -> tuple[float, float, float]:
+    """What is left at the pair that binds a version at k, with the ends of its interval; nan where it has no number.
+
+    The order is that of ``theory.statements.condition_rows.Condition.binding``, stored beside the conditions.
+    """
+    rows = results.isel(condition=np.flatnonzero(results.condition_k.values == k))
+    row = rows.isel(condition=int(np.argmin(rows[f"condition_{version}_order"].values)))
+    value, low, high = (float(row[f"condition_{version}_room{end}"]) for end in ("", "_low", "_high"))
+    return value, low, high
 
 
 def _error_panel(axis: Axes, results: xr.Dataset) -> None:
@@ -159,7 +167,7 @@ def budget(results: xr.Dataset) -> Figure | None:
     _start_shift_panel(right, results)
     return caption(
         figure,
-        f"{results.attrs['instance']}: the pair (θ*, θ) with the least room in the repaired condition at each k; "
+        f"{results.attrs['instance']}: the pair (θ*, θ) that binds the repaired condition at each k; "
         "a threshold holds where the first bar is higher. A3 asks that every bar on the right reach above the line: "
         "the inputs x_test (token indices) with the smallest margin, at the largest k.",
     )

@@ -91,6 +91,17 @@ class Condition(NamedTuple):
         threshold = self.printed_threshold if version == "printed" else self.repaired_threshold
         return -math.inf if threshold == math.inf else signal - threshold
 
+    def room_interval(self, version: Version) -> tuple[float, float]:
+        """The ends between which the room lies with probability ``level``, all rooms of the table at once."""
+        if version == "sharp":
+            return -self.rate_high, -self.rate_low
+        if self.room(version) == -math.inf:
+            return -math.inf, -math.inf
+        if version == "printed":
+            return self.kl_low - self.printed_threshold, self.kl_high - self.printed_threshold
+        ends = self.start_kl_low + self.eps_delim_repaired, self.start_kl_high + self.eps_delim_repaired
+        return self.repaired_kl_low - ends[1], self.repaired_kl_high - ends[0]
+
     def binding(self, version: Version) -> tuple[int, float, float, float]:
         """Sorts conditions by what binds a version: the worst verdict, then the least room, signal and forbidden mass.
 

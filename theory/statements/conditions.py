@@ -37,6 +37,7 @@ from implicit_bayes.theory.statements.signals import Signals
 from implicit_bayes.theory.statements.thresholds import Thresholds, add_costs, alternatives, condition_thresholds
 
 __all__ = [
+    "IMPOSSIBLE",
     "VERSIONS",
     "Condition",
     "CriticalK",
@@ -57,7 +58,8 @@ BUDGET = 200_000
 RATE_ACCURACY = 10
 """Rates are sampled to so many times the relative half-width of the signals: only their sign is asked for."""
 
-IMPOSSIBLE = "theta* has prior 0, so no version holds"
+IMPOSSIBLE = "theta* has prior 0 and A4 fails, so no version holds"
+"""How ``method`` ends where theta* is not in Theta."""
 
 
 def check_conditions(
