@@ -126,9 +126,10 @@ def critical_line(result: Verification) -> str:
     words = ", ".join(
         f"{version} {'none' if k is None else k}" for version, k in result.statements.critical_k._asdict().items()
     )
+    level = result.statements.conditions[0].level
     text = (
-        "Printed and repaired hold where ΣKL exceeds the threshold, sharp where the rate is below 0, for every pair and "
-        f"start law; all intervals hold at once with probability {result.statements.conditions[0].level:.0%}.\n"
+        "Printed and repaired hold where ΣKL exceeds the threshold, sharp where the rate is below 0, for every "
+        f"pair and start law; all intervals hold at once with probability {level:.0%}.\n"
         f"Critical k (smallest of {', '.join(map(str, lengths))} at which it holds for every pair): {words}"
     )
     outside = sorted({row.true_concept for row in result.statements.conditions if row.method.endswith(IMPOSSIBLE)})

@@ -60,7 +60,7 @@ def check_assumptions(mixture: MixtureOfHMMs, prompt: PromptLaw, budget: int = 2
 
 def find_concept(mixture: MixtureOfHMMs, hmm: HMM) -> int | None:
     """Index of the first concept of positive prior with exactly these laws, or None."""
-    return next((int(c) for c in mixture.possible_concepts() if _same(mixture, c, hmm)), None)
+    return next((c for c in mixture.possible_concepts().tolist() if _same(mixture, c, hmm)), None)
 
 
 def _same(mixture: MixtureOfHMMs, c: int, hmm: HMM) -> bool:
