@@ -74,40 +74,45 @@ def conditions(results: xr.Dataset) -> Figure | None:
     """Left: the room of each version against k, at the pair and start law that bind it. Right: Bayes's error."""
     if "condition_k" not in results or not results.sizes["condition"]:
         return None
-    figure = Figure(figsize=(12.0, 4.2))
-    left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     ks = np.unique(results.condition_k.values)
-    silent = []
-    for i, version in enumerate(("printed", "repaired", "sharp")):
-        rooms = [binding_room(results, version, k) for k in ks]
-        room, low, high = (np.array(column) for column in zip(*rooms, strict=True))
-        finite = np.isfinite(room)
-        if not finite.any():
-            silent.append(f"{version}: {'no rate' if version == 'sharp' else 'infinite threshold'} at every k")
-            continue
-        label = {"sharp": "sharp: −rate"}.get(version, f"{version}: ΣKL − threshold")
-        bars = np.clip(np.stack([room - low, high - room])[:, finite], 0.0, None)
-        left.errorbar(ks[finite], room[finite], np.where(np.isfinite(bars), bars, 0.0), marker="os^"[i], capsize=2,
-                      label=label)  # fmt: skip
-    if left.lines:
-        left.axhline(0, color="#888888", lw=0.8)
-    else:
-        left.set(xlim=(ks.min() - 0.5, ks.max() + 0.5), yticks=[])
-    left.set_xticks(ks)
-    words = "\n".join(silent)
-    left.text(0.5, 0.98, words, transform=left.transAxes, ha="center", va="top", fontsize=9, color="#444444")
-    left.set(xlabel="example length k, tokens", ylabel="room, nats")
-    left.set_title("Condition 1: a version holds where its room is above 0")
-    _error_panel(right, results)
-    if left.get_legend_handles_labels()[1]:
-        figure.legend(*left.get_legend_handles_labels(), loc="outside left upper")
-    figure.legend(*right.get_legend_handles_labels(), loc="outside right upper")
+    shown, silent = {}, []
+    for version in ("printed", "repaired", "sharp"):
+        rooms = np.array([binding_room(results, version, k) for k in ks])
+        if np.isfinite(rooms[:, 0]).any():
+            shown[version] = rooms
+        else:
+            silent.append(f"the {version} version has {'no rate' if version == 'sharp' else 'an infinite threshold'}")
+    figure = Figure(figsize=(12.0, 4.2) if shown else (6.8, 4.2))
+    axes = figure.subplots(1, 2, width_ratios=(3, 2)) if shown else [figure.subplots()]
+    if shown:
+        _room_panel(axes[0], ks, shown)
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside left upper")
+    _error_panel(axes[-1], results)
+    figure.legend(*axes[-1].get_legend_handles_labels(), loc="outside right upper")
+    level = (
+        f"bars on the left hold all at once with probability {float(results.condition_level[0]):.0%}. " if shown else ""
+    )
+    quiet = f"At every k {', '.join(silent)}. " if silent else ""
     return caption(
         figure,
-        f"{results.attrs['instance']}: room of each version at the pair (θ*, θ) and the start law that bind it; bars "
-        f"on the left hold all at once with probability {float(results.condition_level[0]):.0%}. Errors at "
-        f"n = {int(results.n.max())} examples, bars 95% Wilson, undefined prompts left out.",
+        f"{results.attrs['instance']}: room of each version at the pair (θ*, θ) and the start law that bind it; {level}"
+        f"{quiet}Errors at n = {int(results.n.max())} examples, bars 95% Wilson, undefined prompts left out.",
     )
+
+
+def _room_panel(axis: Axes, ks: np.ndarray, shown: Mapping[str, np.ndarray]) -> None:
+    """Room with its interval against k, one line a version."""
+    for i, (version, rooms) in enumerate(shown.items()):
+        finite = np.isfinite(rooms[:, 0])
+        room, low, high = rooms[finite].T
+        bars = np.stack([room - low, high - room])
+        bars = np.where(np.isfinite(bars), np.clip(bars, 0.0, None), 0.0)
+        label = "sharp: −rate" if version == "sharp" else f"{version}: ΣKL − threshold"
+        axis.errorbar(ks[finite], room, bars, marker="os^"[i], capsize=2, label=label)
+    axis.axhline(0, color="#888888", lw=0.8)
+    axis.set_xticks(ks)
+    axis.set(xlabel="example length k, tokens", ylabel="room, nats")
+    axis.set_title("Condition 1: a version holds where its room is above 0")
 
 
 def binding_room(results: xr.Dataset, version: str, k: int) -> tuple[float, float, float]:
