@@ -127,7 +127,7 @@ def _short(value: Any) -> str:
 def _theorems(stored: dict[str, Any]) -> PageTable:
     rows = tuple(
         (row["name"], row["version"], _verdict(row["applies"]), _number(row["bound"]), _verdict(row["vacuous"]),
-         row["conclusion"]) for row in stored["theorems"]
+         row.get("in_words", row["conclusion"])) for row in stored["theorems"]
     )  # fmt: skip
     return PageTable("Theorems", ("theorem", "version", "applies", "bound", "vacuous", "conclusion"), rows)
 

@@ -168,7 +168,7 @@ def theorem_table(result: Verification) -> Table:
     table = Table(*columns, title=title, title_justify="left")
     for row in result.statements.theorems:
         applies, vacuous = ("yes" if flag else "no" for flag in (row.applies, row.vacuous))
-        table.add_row(row.name, row.version, applies, number(row.bound), vacuous, row.conclusion, row.reason)
+        table.add_row(row.name, row.version, applies, number(row.bound), vacuous, row.in_words, row.reason)
     return table
 
 
@@ -220,8 +220,7 @@ def comparison_table(results: list[Verification]) -> Table:
             next(row for row in result.statements.theorems if (row.name, row.version) == ("1", version))
             for result in results
         ]
-        cells = [f"{'applies' if row.applies else 'does not apply'}; conclusion {row.conclusion}" for row in found]
-        table.add_row(f"Theorem 1, {version}", *cells)
+        table.add_row(f"Theorem 1, {version}", *(row.in_words for row in found))
     table.add_section()
     last = [result.curves.isel(k=-1, n=-1).sel(predictor="exact") for result in results]
     table.add_row("exact accuracy, largest n, %", *(

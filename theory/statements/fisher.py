@@ -27,11 +27,11 @@ from implicit_bayes.theory.objects.prompts import PromptLaw
 from implicit_bayes.theory.objects.types import Array, Float
 from implicit_bayes.theory.statements.assumptions import check_assumptions
 from implicit_bayes.theory.statements.bounds import risk_bound
+from implicit_bayes.theory.statements.conclusions import TheoremVerdict, conclude_excess, measured
 from implicit_bayes.theory.statements.conditions import check_conditions
 from implicit_bayes.theory.statements.pairs import pairs_of
 from implicit_bayes.theory.statements.repaired import pure_delimiter_states
 from implicit_bayes.theory.statements.risk import SHOTS, example_filter, measure_risk, reachable_tests
-from implicit_bayes.theory.statements.theorems import TheoremVerdict, conclude_excess, measured
 
 SINGULAR = 1e-12
 """An eigenvalue below this share of the largest counts as zero (float64 enumeration is good to about 1e-15)."""

@@ -37,6 +37,9 @@ EXACT_TESTS = 400
 RATE_ROUNDING = 1e-11
 """Relative error of a rate in closed form; rates closer than this are not told apart."""
 
+EPSILON = 2.0**-52
+"""Spacing of float64 at 1."""
+
 Interval = tuple[float, float]
 Rates = Mapping[int, Interval]
 """Ends of lim r_n(theta) by concept, theta* itself (0, 0); a concept that is missing may have any rate."""
@@ -160,7 +163,7 @@ class _ConceptLaws:
             hmm = self.mixture.concept(concept)
             self.exact[concept] = integers(hmm.transition, hmm.emission)
         kernel, emission = self.exact[concept]
-        return next_token(kernel[self.states[d]], kernel, emission, self.tokens[x])
+        return next_token(kernel[self.states[d]], kernel, emission, self.tokens[x].tolist())
 
 
 def _answers(law: PromptLaw, laws: _ConceptLaws, tests: _Tests, outcome: Survivors, rates: Rates) -> _Answers:
@@ -180,7 +183,7 @@ def _answers(law: PromptLaw, laws: _ConceptLaws, tests: _Tests, outcome: Survivo
     parts = [np.array(part) for part in answers]
     start, kernel, emission = integers(law.start, law.hmm.transition, law.hmm.emission)
     for b in doubtful[np.argsort(-tests.weight[doubtful], kind="stable")][:EXACT_TESTS]:
-        truth = next_token(start, kernel, emission, tests.tokens[b])
+        truth = next_token(start, kernel, emission, tests.tokens[b].tolist())
         left = [divmod(p, len(laws.states)) for p in np.flatnonzero(points_BxP[b])]
         rows = [laws.exactly(concepts[int(i)], int(d), int(b)) for i, d in left]
         points = np.stack(rows)[None] if rows else np.zeros((1, 0, len(truth)), dtype=object)
@@ -213,7 +216,7 @@ def _left(laws: _ConceptLaws, count: int, outcome: Survivors, rates: Rates) -> t
 
 
 def judge(
-    truth_BxV: np.ndarray, law_BxPxV: np.ndarray, points_BxP: np.ndarray, nobody_B: np.ndarray, error: float
+    truth_BxV: np.ndarray, law_BxPxV: np.ndarray, points_BxP: np.ndarray, nobody_B: np.ndarray, error: float | int
 ) -> _Answers:
     """Which tokens may be the answer, and how wrong they are.
 
@@ -230,7 +233,8 @@ def judge(
     top_BxP = law_BxPxV.argmax(-1)
     # a token that is beaten under every law by the mean of the laws' first choices is never the largest of a mixture
     choices_BxPxV = np.take_along_axis(law_BxPxV, top_BxP[:, None, :], -1) * points_BxP[:, None, :]
-    mean_BxPxV = choices_BxPxV.sum(-1)[..., None] * lower > law_BxPxV * points_BxP.sum(-1)[:, None, None] * upper
+    count_B, wider = points_BxP.sum(-1), (1 + points_BxP.shape[1] * EPSILON if error else 1)
+    mean_BxPxV = choices_BxPxV.sum(-1)[..., None] * lower > law_BxPxV * count_B[:, None, None] * (upper * wider)
     beaten_BxV |= (mean_BxPxV | ~points_BxP[..., None]).all(1)
     for p in range(points_BxP.shape[1]):
         rival_BxPx1 = np.take_along_axis(law_BxPxV, top_BxP[:, p][:, None, None], -1)

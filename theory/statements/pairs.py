@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from implicit_bayes.theory.information.estimates import Verdict
 from implicit_bayes.theory.information.rates import log_likelihood_rates
 from implicit_bayes.theory.information.supports import may_forbid
 from implicit_bayes.theory.information.survival import Survivors, survivors
 from implicit_bayes.theory.objects.models import HMM, MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
 from implicit_bayes.theory.objects.types import Array
-from implicit_bayes.theory.statements.assumptions import Verdict, find_concept
+from implicit_bayes.theory.statements.assumptions import find_concept
 from implicit_bayes.theory.statements.conditions import Condition
 from implicit_bayes.theory.statements.lemma_1 import lemma_1
 from implicit_bayes.theory.statements.limits import RATE_ROUNDING, LimitRisk, Rates, limit_risk, unbeaten
@@ -60,10 +61,18 @@ class Pair(NamedTuple):
         )
 
     @property
+    def theta_star_lives(self) -> Verdict:
+        """Whether theta* gives every prompt positive probability; the sharp theorem needs it, A5 implies it."""
+        if all(self.member in outcome.alive for outcome in self.outcomes):
+            return True
+        return "undetermined" if all(self.member in o.alive | o.perhaps for o in self.outcomes) else False
+
+    @property
     def estimated(self) -> bool:
-        """Whether some rate is an estimate with an interval, not a number up to rounding."""
-        widths = [high - low for low, high in (self.rates or {}).values() if high > -np.inf]
-        return any(width > RATE_ROUNDING for width in widths)
+        """Whether a rate that tells concepts apart is an estimate with an interval, not a number up to rounding."""
+        left = frozenset().union(*(each for o in self.outcomes if len(each := o.alive | o.perhaps) > 1))
+        widths = [high - low for c, (low, high) in (self.rates or {}).items() if c in left and high > -np.inf]
+        return any(RATE_ROUNDING < width < np.inf for width in widths)
 
     def beaten(self, concept: int) -> bool:
         """The rate of this concept is shown to be negative."""
@@ -99,7 +108,7 @@ class Pair(NamedTuple):
 
 def all_hold(verdicts: Sequence[Verdict]) -> Verdict:
     """False if one is False, else undetermined if one is, else True (of none: True)."""
-    if any(verdict is False or verdict is np.False_ for verdict in verdicts):
+    if any(verdict is False for verdict in verdicts):
         return False
     return "undetermined" if any(isinstance(verdict, str) for verdict in verdicts) else True
 
