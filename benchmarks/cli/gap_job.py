@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from implicit_bayes.benchmarks.cli.reports import write_report
 from implicit_bayes.benchmarks.common import console as terminal
 from implicit_bayes.benchmarks.common import storage
 from implicit_bayes.benchmarks.gap import figures as gap_figures
@@ -10,13 +11,18 @@ from implicit_bayes.benchmarks.gap import measure as measuring
 from implicit_bayes.benchmarks.gap import store as gap_store
 from implicit_bayes.benchmarks.gap import tables as gap_screen
 from implicit_bayes.benchmarks.predictors.models import find_models
-from implicit_bayes.benchmarks.report import house
+from implicit_bayes.benchmarks.report import panels
 from implicit_bayes.simulators.instances import load_instance
 from implicit_bayes.theory import ModelError
 
 
 def run(
-    names: Sequence[str], instance_name: str, settings: measuring.Settings, out: Path | None, json: Path | None
+    names: Sequence[str],
+    instance_name: str,
+    settings: measuring.Settings,
+    out: Path | None,
+    json: Path | None,
+    command: str = "",
 ) -> None:
     """Every input is checked before the work, every file written after it, whole."""
     instance = load_instance(instance_name)
@@ -33,12 +39,13 @@ def run(
     console, written = terminal.console(), []
     gap_screen.show(found, console)
     if out is not None:
-        storage.write_json(out / "gap.json", gap_store.as_json(found))
+        storage.write_json(out / "gap.json", gap_store.as_json(found, command))
         results = gap_store.as_dataset(found)
         storage.write_results(out / "gap.nc", results)
-        written += [out / "gap.json", out / "gap.nc", *house.draw_all(results, out, gap_figures.FIGURES)]
+        written += [out / "gap.json", out / "gap.nc", *panels.draw_all(results, out, gap_figures.FIGURES)]
+        written.append(write_report(out))
     if json is not None:
-        storage.write_json(json, gap_store.as_json(found))
+        storage.write_json(json, gap_store.as_json(found, command))
         written.append(json)
     if written:
         console.print("wrote " + "  ".join(str(path) for path in written), soft_wrap=True)

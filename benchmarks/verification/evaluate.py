@@ -110,7 +110,7 @@ def check_statements(
 
 def _case(instance: Instance, row: Condition, start: int) -> tuple[Any, PromptLaw]:
     start_law = instance.prompt_starts[row.true_concept, start]
-    return instance.mixture, PromptLaw.of(instance.mixture, row.true_concept, start_law, row.k)
+    return instance.mixture, PromptLaw.of(instance.mixture, start_law, row.true_concept, row.k)
 
 
 def _place(row: Condition, start: int) -> tuple[int, int, int, int]:

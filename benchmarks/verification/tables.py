@@ -1,11 +1,13 @@
 """Tables that a person reads on a terminal."""
 
+import io
 from collections.abc import Callable
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from implicit_bayes.benchmarks.common.console import WIDTH
 from implicit_bayes.benchmarks.gap.tables import gap_table
 from implicit_bayes.benchmarks.verification.evaluate import binding
 from implicit_bayes.benchmarks.verification.verify import BayesLoss, Verification
@@ -48,6 +50,13 @@ def show(result: Verification, out: Console) -> None:
         )
     if result.gaps:
         out.print(gap_table(result.gaps, "Models against exact Bayes (± one standard error; more with: gap)"))
+
+
+def as_text(result: Verification) -> str:
+    """The tables as plain text, as wide as they need to be."""
+    screen = Console(file=io.StringIO(), width=WIDTH, highlight=False, color_system=None, force_terminal=False)
+    show(result, screen)
+    return screen.file.getvalue().rstrip()  # type: ignore[attr-defined]
 
 
 def assumption_table(result: Verification) -> Table:

@@ -243,9 +243,31 @@ def _never(row: Condition) -> Condition:
 
 
 def critical_k(
-    mixture: MixtureOfHMMs, start_laws: np.ndarray, true_concepts: Sequence[int], ks: Sequence[int], *, seed: int = 0
+    mixture: MixtureOfHMMs,
+    start_laws: np.ndarray,
+    true_concepts: Sequence[int] | int,
+    ks: Sequence[int],
+    *,
+    seed: int = 0,
 ) -> CriticalK:
-    """Smallest of ``ks`` at which each version holds for every theta* in ``true_concepts`` and every theta."""
+    """Smallest of ``ks`` at which each version holds for every theta* in ``true_concepts`` and every theta.
+
+    Args:
+        mixture: the pretraining law.
+        start_laws: (S, H) candidates for p_prompt(h).
+        true_concepts: indices of the possible theta*, or one.
+        ks: example lengths to try.
+        seed: of the sampling, if any.
+
+    Returns:
+        CriticalK.
+
+    Raises:
+        ModelError: a k below 2, no true concept, or as ``condition_table``.
+    """
+    true_concepts = [true_concepts] if isinstance(true_concepts, (int, np.integer)) else list(true_concepts)
+    if not true_concepts:
+        raise ModelError("true_concepts: none given; name at least one concept")
     found = [
         c
         for true in true_concepts
