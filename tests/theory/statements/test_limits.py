@@ -207,6 +207,8 @@ def test_sampled_tests_give_ends_that_cover_the_exact_ones(monkeypatch):
         assert found.wrong[0] <= exact.wrong[0] <= found.wrong[1]
         assert found.excess[0] <= exact.excess[0] <= found.excess[1]
         assert found.wrong[0] > 0
+    nobody = limit_risk(mixture, pair.law, [Survivors(1.0, frozenset())], {}, 1)
+    assert (nobody.wrong, nobody.exhaustive) == ((1.0, 1.0), False)
 
 
 def test_the_stated_rounding_bounds_the_error_of_the_recursion():
