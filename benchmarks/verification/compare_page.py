@@ -127,7 +127,7 @@ def picture(every: dict[str, Stored]) -> Drawing:
     """Accuracy of exact and of prompt-aware Bayes by n at each instance's largest k; the largest rate by k."""
     panels = [
         Panel("Exact Bayes", partial(_curves, every, "exact")),
-        Panel("Bayes that knows how prompts are made", partial(_curves, every, "prompt-aware")),
+        Panel("Prompt-aware Bayes (ceiling)", partial(_curves, every, "prompt-aware")),
     ]
     rates = {name: _rates(stored) for name, stored in every.items()}
     absent = [name for name, points in rates.items() if not points]
