@@ -69,7 +69,7 @@ def test_what_an_npz_leaves_out_is_stated(compared, tmp_path):
 def test_compare_writes_a_page_that_compares(compared, capsys):
     page = (compared / "report.html").read_text()
     assert "Side by side: printed-counterexample and two_start_laws" in page
-    assert "A3: yes for printed-counterexample; no for two_start_laws" in page
+    assert "A3 holds for printed-counterexample; fails for two_start_laws." in page
     assert "implicit-bayes verify printed-counterexample --n 0 2" in page and f"--compare {MINE}" in page
     (compared / "report.html").unlink()
     assert cli.run(["report", str(compared)]) == 0
