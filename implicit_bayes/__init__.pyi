@@ -1,3 +1,6 @@
+from .benchmarks.gap.measure import Gap, gap
+from .benchmarks.predictors.models import find_model
+from .benchmarks.verification.verify import Verification, verify
 from .lm.huggingface import HuggingFaceModel, TorchModel
 from .lm.model import LanguageModel, NetworkModel
 from .lm.train import train
@@ -37,6 +40,7 @@ from .theory.statements.theorems import evaluate_theorems
 __all__ = [
     "HMM",
     "ConceptFilter",
+    "Gap",
     "HuggingFaceModel",
     "Instance",
     "LanguageModel",
@@ -47,6 +51,7 @@ __all__ = [
     "NetworkModel",
     "PromptLaw",
     "TorchModel",
+    "Verification",
     "as_distribution",
     "certify",
     "check_assumptions",
@@ -55,9 +60,11 @@ __all__ = [
     "filter_concepts",
     "filter_mixture",
     "filter_stream",
+    "find_model",
     "from_dynamax",
     "from_hmmlearn",
     "from_pomegranate",
+    "gap",
     "generative_program",
     "kl_sum",
     "load_instance",
@@ -75,4 +82,5 @@ __all__ = [
     "to_hmmlearn",
     "to_pomegranate",
     "train",
+    "verify",
 ]

@@ -23,7 +23,8 @@ SURFACE = {
     *("MixtureOfHMMsDistribution", "as_distribution", "generative_program"),
     *("from_dynamax", "from_hmmlearn", "from_pomegranate", "to_dynamax", "to_hmmlearn", "to_pomegranate"),
     *("Instance", "load_instance", "save_instance", "sample_documents", "sample_prompts"),
-    *("LanguageModel", "NetworkModel", "TorchModel", "HuggingFaceModel", "train"),
+    *("LanguageModel", "NetworkModel", "TorchModel", "HuggingFaceModel", "find_model", "train"),
+    *("verify", "Verification", "gap", "Gap"),
 }
 """A name that goes, comes or is renamed is a decision for the changelog, not an accident."""
 

@@ -22,11 +22,15 @@ def overview(commands: Mapping[str, Callable[..., Any]], description: str) -> st
     Returns:
         Text that ends with a newline.
     """
-    rows = [_row(name, _parts(command)[0].split(". ")[0].rstrip("."), 14) for name, command in commands.items()]
-    usage = "usage: implicit-bayes SUBCOMMAND …    (each has --help with examples, --json PATH and --seed)"
-    return "\n".join(
-        [usage, "", description.strip(), "", *rows, "", "  --version     the version, and nothing else", ""]
-    )
+    rows = [_row(name, _first(command), 14) for name, command in commands.items()]
+    usage = "usage: implicit-bayes SUBCOMMAND …     (each has --help with examples)"
+    words = "\n".join(textwrap.fill(each, WIDTH) for each in description.strip().split("\n\n"))
+    return "\n".join([usage, "", words, "", *rows, "  --version   Print the version.", ""])
+
+
+def _first(command: Callable[..., Any]) -> str:
+    """The first sentence of a docstring, without what follows a colon."""
+    return re.split(r"(?<=[.])\s|: ", " ".join(_parts(command)[0].split("\n\n")[0].split()))[0].rstrip(".") + "."
 
 
 def of_command(command: Callable[..., Any]) -> str:

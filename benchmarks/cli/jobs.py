@@ -278,7 +278,9 @@ def _sample_npz(name, out, documents, length, split, prompts, ks, n, seed) -> li
     written = [published.write_npz(out / f"{stem}.npz", drawn, delimiter, vocabulary)]
     for k in ks if prompts else ():
         draw = jax.random.fold_in(key, k)
-        batch = sample_prompts(instance.mixture, instance.prompt_starts, draw, prompts, k, n, instance.true_concepts)
+        batch = sample_prompts(
+            instance.mixture, instance.prompt_starts, draw, prompts, k, n, true_concepts=instance.true_concepts
+        )
         path = out / f"prompts_{k}.npz"
         written.append(published.write_prompts_npz(path, batch, k, delimiter, vocabulary))
     return written

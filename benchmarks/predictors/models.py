@@ -59,8 +59,8 @@ class MixtureModel:
         return np.concatenate(parts)
 
 
-def find_models(names: Sequence[str], instance: Instance) -> list[LanguageModel]:
-    """Models by name.
+def find_models(names: Sequence[str | LanguageModel], instance: Instance) -> list[LanguageModel]:
+    """Models by name; models themselves are taken as they are.
 
     Args:
         names: of each a stored model (``lstm-small``, ``transformer-small``, ``lstm-resets``), ``bayes`` (the
@@ -74,7 +74,10 @@ def find_models(names: Sequence[str], instance: Instance) -> list[LanguageModel]
     """
     models: list[LanguageModel] = []
     for name in each_name(names, instance):
-        models.append(untrained(models, instance) if name == "untrained" else find_model(name, instance))
+        if not isinstance(name, str):
+            models.append(name)
+        else:
+            models.append(untrained(models, instance) if name == "untrained" else find_model(name, instance))
     if "untrained" in names:  # named before the models that it may be
         at = [model.name for model in models].index("untrained")
         models[at] = untrained(models[:at] + models[at + 1 :], instance)
@@ -123,14 +126,26 @@ def untrained(models: Sequence[LanguageModel], instance: Instance, seed: int = 0
         ) from error
 
 
-def each_name(names: Sequence[str], instance: Instance) -> list[str]:
-    """One name a model, ``shipped`` spelt out, none twice."""
+def each_name(names: Sequence[Any], instance: Instance) -> list[Any]:
+    """One name a model, ``shipped`` spelt out, none twice; models themselves among them stay."""
     each = [(name,) if name != "shipped" else shipped_for(instance) for name in names]
     return list(dict.fromkeys(itertools.chain.from_iterable(each)))
 
 
 def find_model(name: str, instance: Instance) -> LanguageModel:
-    """One model; see ``find_models``."""
+    """A language model by name, ready to be asked about one instance.
+
+    Args:
+        name: ``lstm-small`` and the other shipped models; ``bayes`` (exact Bayes of the instance as a model) or
+            ``bayes(EPS)`` (smoothed); ``untrained``; the path of a RUN or of its weights.npz; ``module.py:factory``.
+        instance: what it is to be asked about: its vocabulary must be the model's.
+
+    Returns:
+        LanguageModel.
+
+    Raises:
+        ModelError: no such model, or one of another vocabulary.
+    """
     mixture = instance.mixture
     if name == "bayes":
         return MixtureModel(name, mixture)

@@ -41,5 +41,6 @@ def test_the_command_of_a_result_gives_that_result(tmp_path, monkeypatch):
     again = (tmp_path / "second place" / "results.json").read_bytes()
     assert again == (tmp_path / "first" / "results.json").read_bytes() == (tmp_path / "x.json").read_bytes()
     page = (tmp_path / "second place" / "report.html").read_text()
+    assert "Certificate: proved in ball arithmetic" in page and "± 4.3e-75" in page
     assert "--k 3 2 --n 0 3" in page and "--certify" in page and "second place" in page
     assert np.load(tmp_path / "my 'own' mixture.npz", allow_pickle=False)["k"] == 2

@@ -109,7 +109,7 @@ def test_an_untrained_form_that_fails_is_one_line():
         def untrained(self, seed):
             raise RuntimeError("no weights")
 
-    with pytest.raises(ModelError, match="believer cannot be had so"):
+    with pytest.raises(ModelError, match="believer cannot be had untrained"):
         untrained([Broken(None)], small())
 
 

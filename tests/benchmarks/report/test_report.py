@@ -130,7 +130,8 @@ def test_the_page_in_a_browser(browser, directory):
         " s.getBoundingClientRect().height, s.querySelector('title').textContent.length])"
     )
     assert len(sizes) == 2 * 2 * 2  # findings, pictures, panels
-    assert np.min(sizes) > 50
+    assert np.min(np.array(sizes)[:, :2]) > 50
+    assert np.min(np.array(sizes)[:, 2]) > 10
 
 
 def test_tables_sort_by_number_and_by_word(browser, directory):

@@ -27,7 +27,7 @@ def result():
 def test_one_call_returns_everything(result):
     assert [row.name for row in result.assumptions] == ["A1", "A2", "A3", "A4", "A5"]
     assert result.conditions is result.statements.conditions and result.conditions[0].rate > 0
-    assert [(row.name, row.version) for row in result.theorems][0] == ("1", "printed")
+    assert (result.theorems[0].name, result.theorems[0].version) == ("1", "printed")
     assert result.theorems[0].applies and result.theorems[0].conclusion == "fails"
     assert set(result.curves.predictor.values) == {"exact", "smoothed(0.01)", "prompt-aware", "bayes"}
     assert result.curves.accuracy.dtype == np.float64

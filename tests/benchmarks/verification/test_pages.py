@@ -1,5 +1,6 @@
 """The pages of verify, compare and gap: complete, legible on a telephone, and silent where there is nothing to draw."""
 
+import html
 import json
 
 import numpy as np
@@ -18,9 +19,9 @@ MINE = "tests/cases/two_start_laws.npz"
 
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory):
-    """printed-counterexample and an own .npz, side by side, with a model and certificates."""
+    """printed-counterexample and an own .npz, side by side, with a model."""
     out = tmp_path_factory.mktemp("pages") / "both"
-    flags = ["--epsilon", "0.01", "--model", "bayes", "--model-prompts", "5", "--certify", "--out", str(out)]
+    flags = ["--epsilon", "0.01", "--model", "bayes", "--model-prompts", "5", "--out", str(out)]
     assert cli.run(["verify", "printed-counterexample", "--compare", MINE, *SMALL, *flags]) == 0
     return out
 
@@ -33,14 +34,12 @@ def gapped(tmp_path_factory):
 
 
 def test_the_page_of_an_instance_says_everything_that_the_screen_does(compared):
-    page = (compared / "printed-counterexample" / "report.html").read_text()
+    page = html.unescape((compared / "printed-counterexample" / "report.html").read_text())
     stored = json.loads((compared / "printed-counterexample" / "results.json").read_text())
     assert "Theorem 1, as printed, is contradicted" in page
-    assert all(words.replace("<", "&lt;").replace(">", "&gt;")[:40] in page for words in IN_WORDS.values())
-    assert all(row["reason"].split(";")[0].replace(">", "&gt;") in page for row in stored["theorems"])
-    assert (
-        "Certificate: proved in ball arithmetic" in page and stored["certificates"][0]["rate"]["midpoint"][:12] in page
-    )
+    assert all(words in page for words in IN_WORDS.values())
+    assert all(row["reason"] in page for row in stored["theorems"])
+    assert "Certificate" not in page
     assert "implied posterior: TV from the exact one" in page  # the models' gap table
     assert "None of the 30 prompts for each k is impossible" in page
     assert not (compared / "printed-counterexample" / "undefined.png").exists()
@@ -183,9 +182,8 @@ def test_panels_of_one_figure_have_the_same_k_axis():
     data = results().isel(n=[0]).reindex(k=[3, 5], fill_value=1).assign_attrs(instance="mine")
     numbers = {name: ("condition", [1.0, 2.0, 3.0]) for name in ("kl_sum", "printed_threshold", "rate")}
     numbers["repaired_threshold"] = ("condition", [np.inf] * 3)
-    data = data.assign(
-        {f"condition_{name}": row for name, row in numbers.items()}, condition_k=("condition", [2, 3, 9])
-    )
+    numbers["k"] = ("condition", [2, 3, 9])
+    data = data.assign({f"condition_{name}": row for name, row in numbers.items()})
     drawing = figures.conditions(data)
     left, right = compose(drawing).axes
     assert left.get_xlim() == right.get_xlim() and list(left.get_xticks()) == [2, 3, 5, 9]
@@ -209,7 +207,7 @@ def test_the_summary_is_led_by_what_is_striking():
     assert summary(STORED | {"theorems": fails})[0].startswith("Theorem 1, as printed, is contradicted: at k = 3")
     lost = [row | {"undefined_share": 0.25 * row["n"]} for row in STORED["curves"]]
     assert summary(STORED | {"curves": lost})[0].startswith(
-        "The Bayes answer does not exist for any prompt at k = 3, n = 4"
+        "The Bayes answer does not exist for any of the prompts at k = 3, n = 4"
     )
     some = [row | {"holds": row["name"] != "A3"} for row in STORED["assumptions"]]
     assert summary(STORED | {"assumptions": some})[0] == "Of the assumptions A1, A2, A4 and A5 hold; A3 fails."
