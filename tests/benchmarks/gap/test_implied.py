@@ -157,7 +157,9 @@ def test_order_variance_counts_prompts_that_are_possible_in_every_order():
     instance = forbidding()
     model = MixtureModel("of another family", small(50).mixture)
     bayes, key = MixtureModel("bayes", instance.mixture), jax.random.fold_in(jax.random.key(6), 7)
-    batch = sample_prompts(instance.mixture, instance.prompt_starts, key, 30, 2, 2, instance.true_concepts)
+    batch = sample_prompts(
+        instance.mixture, instance.prompt_starts, key, 30, 2, 2, true_concepts=instance.true_concepts
+    )
     expected, reference = [], []
     for row in batch.tokens:
         one, other, x_test = row[:3], row[3:6], row[6:-1]
