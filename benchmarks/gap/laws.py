@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from implicit_bayes.benchmarks.gap.loss import LossGap
+from implicit_bayes.benchmarks.predictors.promises import answer
 from implicit_bayes.lm.model import LanguageModel
 from implicit_bayes.theory.statements.bounds import g
 
@@ -69,10 +70,10 @@ def check_laws(model: LanguageModel, gap: LossGap, tokens_BxT: np.ndarray, vocab
 def foresight_of_tokens(model: LanguageModel, tokens_BxT: np.ndarray, vocabulary: int) -> float:
     """The largest change of a probability in rows 0..t when every token after the first t is another; a few t."""
     length, worst = tokens_BxT.shape[1], 0.0
-    before = np.exp(model.log_probabilities(tokens_BxT).astype(np.float64))
+    before = np.exp(answer(model, tokens_BxT).astype(np.float64))
     for t in sorted({0, length // 2, length - 1}):
         other = tokens_BxT.copy()
         other[:, t:] = (other[:, t:] + 1) % vocabulary
-        after = np.exp(model.log_probabilities(other).astype(np.float64))
+        after = np.exp(answer(model, other).astype(np.float64))
         worst = max(worst, float(np.abs(after - before)[:, : t + 1].max()))
     return worst

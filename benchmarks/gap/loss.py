@@ -26,6 +26,7 @@ from typing import NamedTuple
 import numpy as np
 
 from implicit_bayes.benchmarks.common.intervals import mean_interval
+from implicit_bayes.benchmarks.predictors.promises import answer
 from implicit_bayes.lm.model import LanguageModel
 from implicit_bayes.theory import MixtureOfHMMs, ModelError, filter_mixture
 from implicit_bayes.theory.filtering.filter import prepare
@@ -140,7 +141,7 @@ def loss_gap(
         tokens = tokens_BxT[begin : begin + CHUNK]
         padded = np.concatenate([tokens, np.repeat(tokens[-1:], CHUNK - len(tokens), 0)])  # one compilation
         predictive = np.asarray(filter_mixture(mixture, padded, tables=tables).predictive)[:, :-1]
-        parts.append(_terms(padded, predictive, model.log_probabilities(padded)[:, :-1].astype(np.float64)))
+        parts.append(_terms(padded, predictive, answer(model, padded)[:, :-1].astype(np.float64)))
         advance(len(tokens))
     terms = _Terms(*(np.concatenate(column)[: len(tokens_BxT)] for column in zip(*parts, strict=True)))
     if not np.isfinite(terms.surprise).all():

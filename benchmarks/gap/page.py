@@ -1,9 +1,10 @@
 """The report page of a gap, from its stored gap.json and gap.nc."""
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from implicit_bayes.benchmarks.common import storage
 from implicit_bayes.benchmarks.common.made_by import with_out
@@ -11,7 +12,7 @@ from implicit_bayes.benchmarks.gap.figures import FIGURES
 from implicit_bayes.benchmarks.report.findings import as_csv, percent
 from implicit_bayes.benchmarks.report.page import Page, PageFigure, PageTable, Section, whole_files
 from implicit_bayes.benchmarks.report.panels import on_page
-from implicit_bayes.theory import ModelError
+from implicit_bayes.simulators.stored import Count, Text, convert, read_json
 
 TITLES = {
     "gap_loss": "Divergence from exact Bayes",
@@ -88,18 +89,45 @@ def _probe(found: dict[str, Any], target: str) -> str:
     return f"{r2['value']:.3f} ({margin['value']:.2f} [{margin['low']:.2f}, {margin['high']:.2f}])"
 
 
+REMEDY = "run gap again"
+
+
+class StoredSettings(msgspec.Struct):
+    """gap.json, ``settings``."""
+
+    seed: Count
+
+
+class StoredGap(msgspec.Struct):
+    """What the page needs of a model's object in gap.json, which holds more."""
+
+    model: Text
+    parameters: Count | None
+    instance: Text
+    settings: StoredSettings
+    excess_nats: float | str
+    standard_error: float | str
+    calibration_error: float | str
+    ville_log_max: float | str
+    ville_threshold: float | str
+    laws: list[dict[str, Any]]
+    curves: list[dict[str, Any]]
+    probe_r2: dict[str, dict[str, Any]]
+
+
 def gap_page(directory: Path) -> Page:
     """The page of a ``gap --out DIR``.
 
     Raises:
         ModelError: gap.json is missing or not one of gap's.
     """
-    try:
-        stored = json.loads((directory / "gap.json").read_text(encoding="utf-8"))
-        objects = stored.get("models", [stored])
+    path = directory / "gap.json"
+    stored: dict[str, Any] = read_json(path, dict[str, Any], REMEDY)
+    objects = convert(stored.get("models", [stored]), list[dict[str, Any]], str(path), REMEDY)
+    for found in objects:
+        convert(found, StoredGap, f"report: {path} is not gap's", REMEDY)
+    with storage.reading(path):
         return _page(directory, stored, objects)
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
-        raise ModelError(f"report: {directory / 'gap.json'} is not gap's ({error}); run gap again") from error
 
 
 def _page(directory: Path, stored: dict[str, Any], objects: list[dict[str, Any]]) -> Page:

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from implicit_bayes.benchmarks.common.console import WIDTH
+from implicit_bayes.benchmarks.common.console import WIDTH, Console
 from implicit_bayes.benchmarks.gap.laws import ville_threshold
 from implicit_bayes.benchmarks.gap.loss import Mean
 from implicit_bayes.benchmarks.gap.measure import Gap, ModelGap, best_probe
@@ -87,15 +87,16 @@ def margin_cell(found: ModelGap, target: str) -> str:
 def as_text(gap: Gap) -> str:
     """The tables as plain text."""
     text = io.StringIO()
-    show(gap, Console(file=text, width=WIDTH, highlight=False, color_system=None, force_terminal=False))
+    show(gap, Console(text, WIDTH))
     return text.getvalue().rstrip()
 
 
 def show(gap: Gap, out: Console) -> None:
     """The gap as tables: one with every measure, the curves, and the scaling laws."""
     mixture, settings = gap.instance.mixture, gap.settings
+    out.print(Text(gap.instance.name, "bold"))
     out.print(
-        f"[bold]{gap.instance.name}[/bold]: {mixture.n_concepts} concepts, {mixture.n_states} states, vocabulary "
+        f"{mixture.n_concepts} concepts, {mixture.n_states} states, vocabulary "
         f"{mixture.n_tokens}; {settings.documents} documents of {settings.length} tokens, seed {settings.seed}; "
         f"Bayes itself loses {gap.models[0].loss.bayes_cross_entropy:.4f} nats/token",
         soft_wrap=True,

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from implicit_bayes.benchmarks.common.intervals import wilson
+from implicit_bayes.benchmarks.predictors.promises import answer
 from implicit_bayes.benchmarks.predictors.prompt_aware import prompt_aware, started_mixture
 from implicit_bayes.lm.model import LanguageModel
 from implicit_bayes.simulators.datasets import Prompts
@@ -149,7 +150,7 @@ class References:
 def ask(model: LanguageModel, tokens_PxT: np.ndarray, k: int, ns: Sequence[int]) -> Answers:
     """A language model's answers to the same prompts; a row of -inf only is no law."""
     at = [prefix_length(k, n) for n in ns]
-    log_q_PxNxV = model.log_probabilities(tokens_PxT[:, : max(at)])[:, at]
+    log_q_PxNxV = answer(model, tokens_PxT[:, : max(at)])[:, at]
     return Answers(np.exp(log_q_PxNxV, dtype=np.float64), np.isfinite(log_q_PxNxV).any(-1))
 
 

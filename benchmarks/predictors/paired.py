@@ -15,6 +15,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from implicit_bayes.benchmarks.predictors.promises import answer
 from implicit_bayes.lm.model import LanguageModel
 from implicit_bayes.simulators.sampler import sample_documents
 from implicit_bayes.theory import MixtureOfHMMs, filter_mixture
@@ -74,7 +75,7 @@ def log_bayes(mixture: MixtureOfHMMs, tokens_BxT: np.ndarray) -> np.ndarray:
 
 def log_scores(model: LanguageModel, tokens_BxT: np.ndarray) -> np.ndarray:
     """(B, T) log q(o_t | o_<t), in float64."""
-    log_q = model.log_probabilities(tokens_BxT)[:, :-1]
+    log_q = answer(model, tokens_BxT)[:, :-1]
     return np.take_along_axis(log_q, tokens_BxT[..., None], axis=-1)[..., 0].astype(np.float64)
 
 

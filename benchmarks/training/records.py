@@ -1,6 +1,5 @@
 """What a training wrote, read back: its records, a summary, and its figure. Everything is drawn from metrics.jsonl."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +8,9 @@ from matplotlib.figure import Figure
 
 from implicit_bayes.benchmarks.common.intervals import errors
 from implicit_bayes.benchmarks.report.house import caption, house_style, save
+from implicit_bayes.lm.metrics import check_measured, read_metrics
 from implicit_bayes.lm.run import RunConfig
 from implicit_bayes.lm.train import Trained
-from implicit_bayes.theory import ModelError
 
 Records = list[dict[str, Any]]
 
@@ -25,11 +24,7 @@ def read_records(folder: Path) -> Records:
     Raises:
         ModelError: missing, or not such a file.
     """
-    path = folder / "metrics.jsonl"
-    try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: cannot be read ({error}); name a directory that train wrote") from error
+    return read_metrics(folder / "metrics.jsonl")[1]
 
 
 def summary(config: RunConfig, done: Trained, records: Records) -> dict[str, Any]:
@@ -59,6 +54,7 @@ def _leaves(network: Any) -> list[Any]:
 
 def draw(folder: Path, config: RunConfig, records: Records) -> list[Path]:
     """The learning figure, as PNG and SVG in RUN."""
+    check_measured(folder / "metrics.jsonl", records)
     with house_style():
         figure = learning_figure(config, records)
         return [save(figure, folder / f"learning.{kind}") for kind in ("png", "svg")]

@@ -18,7 +18,7 @@ SMALL_STATES = 32
 """Up to this many states every k from 2 to 10 is tested for the critical k; above, only the k asked for."""
 
 RISK_PROMPTS = 400
-"""Prompts on which the conclusion of a theorem is measured (every interval covers with probability 0.99)."""
+"""Prompts on which exact Bayes is measured beside a theorem, shared out over the pairs (theta*, start law)."""
 
 
 class Statements(NamedTuple):
@@ -79,7 +79,10 @@ def check_statements(
         conditions=conditions, assumptions=assumptions, seed=seed, prompts=RISK_PROMPTS,
     )  # fmt: skip
     advance(1)
-    budgets = [split_budget(*_case(instance, row), row.concept, seed=seed) for row in least_room(conditions, ks)]
+    budgets = [
+        split_budget(*_case(instance, row), row.concept, true_concept=row.true_concept, seed=seed)
+        for row in least_room(conditions, ks)
+    ]
     certificates = certificates_of(instance, conditions, ks, start) if certified else []
     return Statements(conditions, lengths, critical_k_of(conditions, lengths), theorems, max(ks), budgets, certificates)
 

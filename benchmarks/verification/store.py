@@ -30,7 +30,10 @@ def as_json(result: Verification) -> dict[str, Any]:
         "conditions": result.statements.conditions,
         "tested_k": result.statements.tested_ks,
         "critical_k": result.statements.critical_k,
-        "theorems": [row._asdict() | {"k": result.statements.theorem_k} for row in result.statements.theorems],
+        "theorems": [
+            row._asdict() | {"k": result.statements.theorem_k, "in_words": row.in_words}
+            for row in result.statements.theorems
+        ],
         "budget": result.statements.budgets,
         "certificates": result.statements.certificates,
         "curves": curve_rows(result.curves),

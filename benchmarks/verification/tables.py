@@ -4,10 +4,10 @@ import io
 from collections.abc import Callable
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from implicit_bayes.benchmarks.common.console import WIDTH
+from implicit_bayes.benchmarks.common.console import WIDTH, Console
 from implicit_bayes.benchmarks.gap.tables import gap_table
 from implicit_bayes.benchmarks.verification.evaluate import least_room
 from implicit_bayes.benchmarks.verification.verify import BayesLoss, Verification
@@ -24,8 +24,9 @@ def verdict(holds: bool | str) -> str:
 def show(result: Verification, out: Console) -> None:
     """The whole verification as tables."""
     mixture = result.instance.mixture
+    out.print(Text(result.instance.name, "bold"))
     out.print(
-        f"[bold]{result.instance.name}[/bold]: {result.instance.description}\n"
+        f"{result.instance.description}\n"
         f"{mixture.n_concepts} concepts, {mixture.n_states} states, vocabulary {mixture.n_tokens}, "
         f"delimiter token {mixture.delimiter}, seed {result.settings.seed}"
     )
@@ -45,16 +46,14 @@ def show(result: Verification, out: Console) -> None:
             out.print(loss_line(words, loss))
     for row in result.models:
         error = f"[{row.low:.4f}, {row.high:.4f}]"
-        out.print(
-            f"{row.model}: excess over Bayes on the fresh documents [bold]{row.excess:.4f}[/bold] {error} nats/token"
-        )
+        out.print(f"{row.model}: excess over Bayes on the fresh documents {row.excess:.4f} {error} nats/token")
     if result.gaps:
         out.print(gap_table(result.gaps, "Models against exact Bayes (95% intervals over documents; more with: gap)"))
 
 
 def as_text(result: Verification) -> str:
     """The tables as plain text, as wide as they need to be."""
-    screen = Console(file=io.StringIO(), width=WIDTH, highlight=False, color_system=None, force_terminal=False)
+    screen = Console(io.StringIO(), WIDTH)
     show(result, screen)
     return screen.file.getvalue().rstrip()  # type: ignore[attr-defined]
 
@@ -73,6 +72,11 @@ def number(value: float | None, digits: int = 4) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
+def estimate(value: float, low: float, high: float) -> str:
+    """A number of nats with its interval, where it is an estimate and not exact."""
+    return number(value) + (f" [{low:.3f}, {high:.3f}]" if low < high else "")
+
+
 def condition_table(result: Verification) -> Table:
     """For each k asked for, the pair (theta*, theta) with the least room in the repaired condition."""
     title = "Condition 1, the pair with the least room at each k (nats; holds where ΣKL exceeds the threshold)"
@@ -85,7 +89,8 @@ def condition_table(result: Verification) -> Table:
         if row.rate is not None and row.rate_low != row.rate_high:
             rate += f" [{row.rate_low:.3f}, {row.rate_high:.3f}]"
         table.add_row(
-            str(row.k), f"{row.true_concept}, {row.concept}", number(row.kl_sum), f"{row.kl_infinite_mass:.3g}",
+            str(row.k), f"{row.true_concept}, {row.concept}", estimate(row.kl_sum, row.kl_low, row.kl_high),
+            f"{row.kl_infinite_mass:.3g}",
             number(row.printed_threshold), number(row.repaired_threshold), rate,
             verdict(row.printed_holds), verdict(row.repaired_holds), verdict(row.sharp_holds),
         )  # fmt: skip
@@ -116,7 +121,7 @@ def budget_table(result: Verification) -> Table:
         )
         margin = f"{shift.worst[0].margin:.4g}" if shift.worst else "–"
         table.add_row(
-            str(row.k), number(split.signal.value), number(row.eps_start), number(split.start_kl.value),
+            str(row.k), estimate(*split.signal[:3]), number(row.eps_start), estimate(*split.start_kl[:3]),
             number(row.eps_delim_printed), number(row.eps_delim_repaired), causes, f"{shift.tv:.4g}, {margin}",
         )  # fmt: skip
     return table
@@ -129,7 +134,7 @@ def theorem_table(result: Verification) -> Table:
     table = Table(*columns, title=title, title_justify="left")
     for row in result.statements.theorems:
         applies, vacuous = ("yes" if flag else "no" for flag in (row.applies, row.vacuous))
-        table.add_row(row.name, row.version, applies, number(row.bound), vacuous, row.conclusion, row.reason)
+        table.add_row(row.name, row.version, applies, number(row.bound), vacuous, row.in_words, row.reason)
     return table
 
 
@@ -185,8 +190,7 @@ def comparison_table(results: list[Verification]) -> Table:
             next(row for row in result.statements.theorems if (row.name, row.version) == ("1", version))
             for result in results
         ]
-        cells = [f"{'applies' if row.applies else 'does not apply'}; conclusion {row.conclusion}" for row in found]
-        table.add_row(f"Theorem 1, {version}", *cells)
+        table.add_row(f"Theorem 1, {version}", *(row.in_words for row in found))
     table.add_section()
     last = [result.curves.isel(k=-1, n=-1).sel(predictor="exact") for result in results]
     table.add_row("exact accuracy, largest n, %", *(
@@ -241,6 +245,6 @@ def loss_line(words: str, loss: BayesLoss) -> str:
     """Bayes cross-entropy in words."""
     return (
         f"Bayes cross-entropy on {loss.documents} {words} of {loss.length} tokens: "
-        f"[bold]{loss.cross_entropy:.4f}[/bold] [{loss.low:.4f}, {loss.high:.4f}] nats/token; "
+        f"{loss.cross_entropy:.4f} [{loss.low:.4f}, {loss.high:.4f}] nats/token; "
         f"true concept recovered in {loss.recovered} of {loss.documents}"
     )

@@ -14,6 +14,7 @@ from implicit_bayes.benchmarks.common.intervals import mean_interval
 from implicit_bayes.benchmarks.gap.measure import ModelGap, one_model
 from implicit_bayes.benchmarks.predictors.curves import DEFAULT_KS, in_context_curves
 from implicit_bayes.benchmarks.predictors.models import find_models
+from implicit_bayes.benchmarks.predictors.promises import check_promises
 from implicit_bayes.benchmarks.verification.evaluate import Statements, check_statements
 from implicit_bayes.lm.model import LanguageModel
 from implicit_bayes.simulators.datasets import Documents
@@ -159,6 +160,16 @@ def check_settings(settings: Settings, instance: Instance) -> Settings:
     )
 
 
+def check_models(models: Sequence[LanguageModel], instance: Instance, settings: Settings) -> None:
+    """Refuse models that break a promise at the longest document or prompt; ``settings`` have been checked.
+
+    Raises:
+        ModelError: naming the model, the position and the promise.
+    """
+    longest = {"length": settings.length, "n": (max(settings.ks) + 1) * (max(settings.ns) + 1)}
+    check_promises(models, instance.mixture.n_tokens, longest)
+
+
 def as_instance(instance: Instance | MixtureOfHMMs | str | os.PathLike[str]) -> Instance:
     """An instance, the one of a name or path, or a mixture whose every concept is true in turn and starts prompts as
     it starts documents."""
@@ -225,6 +236,7 @@ def verify(
             Settings(ks, tuple(n), prompts, tuple(epsilon), documents, length, seed, certify, model_prompts), found
         )
         models = find_models([model] if isinstance(model, str) else list(model), found)
+        check_models(models, found, settings)
         return _verify(found, settings, progress, models, answers)._replace(command=command)
 
 

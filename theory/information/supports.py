@@ -161,6 +161,11 @@ def may_forbid(prompt: PromptLaw, law: HMM) -> bool:
     return bool(_boundary_graph(prompt, law, stop_early=True)[0])
 
 
+def can_die(prompt: PromptLaw, law: HMM, first_set: np.ndarray) -> bool:
+    """Whether an example and its delimiter can be impossible for ``law`` started from any of the (H,) states given."""
+    return _one_example(prompt, law, np.asarray(first_set, dtype=bool), stop_early=True)[1]
+
+
 def _boundary_graph(prompt: PromptLaw, law: HMM, stop_early: bool) -> tuple[list[int], list[tuple[int, int]], int]:
     """Support sets where an example starts: those from which the law can die, the steps between them, their number."""
     first_set = np.asarray(law.initial) > 0

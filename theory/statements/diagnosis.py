@@ -68,14 +68,22 @@ class Budget(NamedTuple):
 
 
 def split_budget(
-    mixture: MixtureOfHMMs, prompt: PromptLaw, concept: int, *, seed: int = 0, budget: int = BUDGET, worst: int = 5
+    mixture: MixtureOfHMMs,
+    prompt: PromptLaw,
+    concept: int,
+    *,
+    true_concept: int | None = None,
+    seed: int = 0,
+    budget: int = BUDGET,
+    worst: int = 5,
 ) -> Budget:
     """The budget of Condition 1 for theta = ``concept`` under one prompt law.
 
     Args:
-        mixture: the pretraining law; prompt.hmm must be one of its concepts (A4).
+        mixture: the pretraining law.
         prompt: theta*, p_prompt(h), k.
         concept: theta, another concept.
+        true_concept: index of theta*, whose prior may be 0; if not given, the concept of positive prior with its laws.
         seed: of the sampling, if any.
         budget: merged prefixes affordable on one level.
         worst: how many test inputs to list.
@@ -84,9 +92,9 @@ def split_budget(
         Budget.
 
     Raises:
-        ModelError: theta* is not in the mixture, or ``concept`` is theta*.
+        ModelError: no ``true_concept`` is given and none has the laws of theta*, or ``concept`` is theta*.
     """
-    true = find_concept(mixture, prompt.hmm)
+    true = find_concept(mixture, prompt.hmm) if true_concept is None else true_concept
     if true is None:
         raise ModelError("prompt: its concept is not in the mixture (A4 fails), so there is no theta* to compare with")
     if concept == true:
@@ -95,7 +103,7 @@ def split_budget(
     signal, start_kl = kl_table(prompt, laws, [prompt.length], seed=seed, budget=budget)[0]
     found = check_conditions(mixture, np.asarray(prompt.start)[None], true, prompt.length, seed=seed, budget=budget)
     condition = next(c for c in found if c.concept == concept)
-    others = [c for c in range(mixture.n_concepts) if c != true]
+    others = sorted({concept, *(int(c) for c in mixture.possible_concepts() if c != true)})
     split = Budget(
         condition,
         signal,

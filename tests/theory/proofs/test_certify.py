@@ -31,7 +31,7 @@ def random_case(seed, identity=True, k=2, zeros=False, concepts=2):
     emission[3] = [0, 0, 0, 1]
     c = concepts
     mixture = MixtureOfHMMs(np.full(c, 1 / c), laws(c, 4), laws(c, 4, 4), emission, 3)
-    prompt = PromptLaw.of(mixture, 0, [0.25, 0.5, 0.25, 0.0], k)
+    prompt = PromptLaw.of(mixture, [0.25, 0.5, 0.25, 0.0], 0, k)
     return Counterexample("random", "", mixture, prompt, 0, 1, (0,) * (k - 1), tuple("abcd"), tuple("abcd"))
 
 
@@ -64,7 +64,7 @@ def test_the_lemma_1_instance_is_proved_to_satisfy_everything():
 def test_regular_is_proved(k):
     mixture, start = regular()
     for concept in (1, 4):
-        out = certify(mixture, PromptLaw.of(mixture, 0, start, k), 0, concept)
+        out = certify(mixture, PromptLaw.of(mixture, start, 0, k), 0, concept)
         assert all(out.assumptions.values())
         assert out.printed_holds is out.repaired_holds is out.sharp_holds is True
         assert max(out.repaired_margin.radius, out.rate.radius) < 1e-30
@@ -103,11 +103,11 @@ def test_forbidden_examples_make_kl_infinite_and_the_rate_minus_infinity():
         [0.5, 0.5], [[0.5, 0.25, 0.25], [0.5, 0.25, 0.25]],
         [[[0.5, 0.3, 0.2]] * 3, [[0.5, 0.0, 0.5], [0.5, 0.0, 0.5], [0.5, 0.0, 0.5]]], np.eye(3), 2,
     )  # fmt: skip
-    out = certify(mixture, PromptLaw.of(mixture, 0, [1.0, 0.0, 0.0], 2), 0, 1)
+    out = certify(mixture, PromptLaw.of(mixture, [1.0, 0.0, 0.0], 0, 2), 0, 1)
     assert out.kl_infinite_mass == Fraction(3, 10) and str(out.kl_sum) == "inf +/- 0"
     assert out.printed_holds is True and out.repaired_holds is True and out.sharp_holds is True
     assert float(out.rate) == -np.inf
-    backwards = certify(mixture, PromptLaw.of(mixture, 1, [1.0, 0.0, 0.0], 2), 1, 0)
+    backwards = certify(mixture, PromptLaw.of(mixture, [1.0, 0.0, 0.0], 1, 2), 1, 0)
     assert backwards.assumptions["A5"] is False and float(backwards.kl_sum) < np.inf
 
 
@@ -115,7 +115,7 @@ def test_vacuous_costs_never_pass():
     """c1 = 0: the threshold is infinite, and even an infinite signal does not exceed it."""
     kernel = [[[0.5, 0.5, 0.0], [0.5, 0.3, 0.2], [0.5, 0.3, 0.2]], [[0.5, 0.0, 0.5]] * 3]
     mixture = MixtureOfHMMs([0.5, 0.5], [[0.5, 0.25, 0.25]] * 2, kernel, np.eye(3), 2)
-    out = certify(mixture, PromptLaw.of(mixture, 0, [1.0, 0.0, 0.0], 2), 0, 1)
+    out = certify(mixture, PromptLaw.of(mixture, [1.0, 0.0, 0.0], 0, 2), 0, 1)
     assert out.assumptions["A2"] is False and float(out.kl_sum) == np.inf
     assert out.printed_holds is False and out.repaired_holds is False
 
@@ -123,7 +123,7 @@ def test_vacuous_costs_never_pass():
 def test_equality_is_undetermined():
     """sum KL_j = log 4 = log(1/c8) exactly, which balls cannot see."""
     mixture = MixtureOfHMMs([0.5, 0.5], [[0.25, 0.25, 0.5]] * 2, [[[0.5, 0.25, 0.25]] * 3] * 2, np.eye(3), 2)
-    out = certify(mixture, PromptLaw.of(mixture, 0, [1.0, 0.0, 0.0], 2), 0, 1)
+    out = certify(mixture, PromptLaw.of(mixture, [1.0, 0.0, 0.0], 0, 2), 0, 1)
     assert float(out.kl_sum) == pytest.approx(np.log(4)) and out.printed_holds == "undetermined"
     assert out.sharp_holds is False and float(out.rate) == 0
 
@@ -131,7 +131,7 @@ def test_equality_is_undetermined():
 def test_several_delimiter_states_leave_the_rate_open():
     kernel = [[[0.4, 0.4, 0.1, 0.1]] * 4, [[0.6, 0.2, 0.1, 0.1]] * 4]
     mixture = MixtureOfHMMs([0.5, 0.5], [[0.25] * 4] * 2, kernel, np.eye(3)[[0, 1, 2, 2]], 2)
-    out = certify(mixture, PromptLaw.of(mixture, 0, [0.4, 0.4, 0.1, 0.1], 2), 0, 1)
+    out = certify(mixture, PromptLaw.of(mixture, [0.4, 0.4, 0.1, 0.1], 0, 2), 0, 1)
     assert out.rate is None and out.sharp_holds == "undetermined" and out.constants["rho_star"] == Fraction(4, 5)
     assert out.assumptions["A1"] is True and out.constants["tv"] == 0
 
@@ -160,7 +160,7 @@ def test_more_bits_shrink_the_ball_around_the_same_number():
 def test_what_is_not_a_short_decimal_is_refused():
     thirds = MixtureOfHMMs([0.5, 0.5], [[1 / 3] * 3] * 2, [[[0.5, 0.25, 0.25]] * 3] * 2, np.eye(3), 2)
     with pytest.raises(ModelError, match=r"initial\[0\]: not rational to the printed digits"):
-        certify(thirds, PromptLaw.of(thirds, 0, [1, 0, 0], 2), 0, 1)
+        certify(thirds, PromptLaw.of(thirds, [1, 0, 0], 0, 2), 0, 1)
     assert printed_fractions("prior", [0.1, 0.9]) == (Fraction(1, 10), Fraction(9, 10))
 
 

@@ -153,10 +153,10 @@ def test_the_binding_start_law_has_the_smallest_margin():
     table = condition_table(mixture, starts, 1, [2, 4])
     assert [(c.k, c.concept) for c in table] == [(2, 0), (2, 2), (4, 0), (4, 2)]
     for found in table:
-        sums = [kl_sum(PromptLaw.of(mixture, 1, s, found.k), mixture.concept(found.concept)).value for s in starts]
+        sums = [kl_sum(PromptLaw.of(mixture, s, 1, found.k), mixture.concept(found.concept)).value for s in starts]
         assert found.prompt_start == int(np.argmin(sums))
         assert found.kl_sum == pytest.approx(min(sums), abs=1e-12)
-        prompt = PromptLaw.of(mixture, 1, starts[found.prompt_start], found.k)
+        prompt = PromptLaw.of(mixture, starts[found.prompt_start], 1, found.k)
         assert found.start_kl == pytest.approx(kl_sum(prompt, mixture.concept(1)).value, abs=1e-12)
         assert found.rate == pytest.approx(log_likelihood_rate(prompt, mixture.concept(found.concept)).value, abs=1e-12)
 
