@@ -19,6 +19,12 @@ ACCURACY = 0.01
 CHUNK = 4096
 """Prefixes sampled at a time."""
 
+WORK = 1 << 33
+"""Logarithms that a sample may take: over a wide vocabulary it is smaller, and its interval wider for it."""
+
+FEWEST = 256
+"""Prefixes that are sampled whatever they cost."""
+
 Quantity = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(k, N, L) scores and (N, L) closing scores at position k -> (N, Q); linear in both."""
 
@@ -77,6 +83,7 @@ def collect(
         if length > known:
             offset = _known_part(exact, length, quantity)
             count = max(count, sample_size(_sampled_part(pilot, known, length, quantity), offset, accuracy))
+    count = min(count, max(FEWEST, WORK // (max(lengths) * machine.n_laws * machine.n_tokens)))
     sizes = [CHUNK] * (count // CHUNK) + ([count % CHUNK] if count % CHUNK else [])
     parts = [draw(machine, max(lengths), size, generator, at) for size in sizes]
     score, closing = (np.concatenate([getattr(part, name) for part in parts], 1) for name in ("score", "closing"))
