@@ -1,4 +1,4 @@
-# make verify | test | proofs | bench | figures | clean | help
+# make verify | test | proofs | bench | mutants | figures | clean | help
 #
 # PYTHON  interpreter that makes .venv, 3.11 or newer        (python3)
 # OUT     where verify writes and figures reads              (out/ginc)
@@ -18,13 +18,14 @@ INSTALL := $(PIP) install -qq -c constraints.txt -e
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: verify test proofs bench figures clean help
+.PHONY: verify test proofs bench mutants figures clean help
 
 help:
 	@echo "make verify   what the theory says of the released GINC, into $(OUT)"
 	@echo "make test     lint, types, layering and the tests that are not slow"
 	@echo "make proofs   check the proofs of theory/proofs/coq by Coq, and what they rest on"
 	@echo "make bench    speed against the peers"
+	@echo "make mutants  errors planted by machine in a sample of places: how many do the tests find?"
 	@echo "make figures  redraw the figures of $(OUT)"
 	@echo "make clean    remove .venv, caches and build files (results in out/ stay)"
 	@echo "variables     PYTHON=$(PYTHON) OUT=$(OUT) JOBS=$(JOBS) ARGS=\"...\""
@@ -51,6 +52,9 @@ proofs:
 
 bench: .venv/.test
 	$(BIN)/implicit-bayes bench $(ARGS)
+
+mutants: .venv/.test
+	cd tests && ../$(BIN)/python -m mutants $(ARGS)
 
 figures: .venv/.core
 	$(BIN)/implicit-bayes figures "$(OUT)" $(ARGS)

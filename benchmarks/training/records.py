@@ -6,12 +6,16 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from implicit_bayes.benchmarks.common.intervals import errors
 from implicit_bayes.benchmarks.report.house import caption, house_style, save
 from implicit_bayes.lm.metrics import check_measured, read_metrics
 from implicit_bayes.lm.run import RunConfig
 from implicit_bayes.lm.train import Trained
 
 Records = list[dict[str, Any]]
+
+MANY = 10**6
+"""Documents of records that do not say how many: Student's quantile is then the normal one."""
 
 
 def read_records(folder: Path) -> Records:
@@ -65,18 +69,20 @@ def learning_figure(config: RunConfig, records: Records) -> Figure:
     tokens = np.array([row["tokens"] for row in rows]) / 1e6
     found = np.array([row["excess"] for row in rows])
     error = np.array([row["excess_standard_error"] for row in rows])
+    wide = errors(rows[-1].get("excess_documents", MANY)) if rows else np.nan
     floor = rows[-1]["bayes_cross_entropy"] if rows else np.nan
     left.plot(tokens, floor + found, marker="o", label=f"{config.architecture} {config.preset}")
     left.axhline(floor, color="#444444", lw=1.0, ls="--", label="exact Bayes")
     left.set(xlabel="training tokens, millions", ylabel="held-out cross-entropy, nats/token", title="Cross-entropy")
     left.legend(loc="upper right")
-    middle.errorbar(tokens, found, 1.96 * error, marker="o", capsize=2)
+    middle.errorbar(tokens, found, np.where(np.isfinite(error), wide * error, 0.0), marker="o", capsize=2)
     middle.set(xlabel="training tokens, millions", ylabel="excess over Bayes, nats/token", yscale="log", xscale="log")
     middle.set_title("Excess over exact Bayes")
     if rows:
         position = np.array(rows[-1]["excess_positions"])
         by_position = np.array(rows[-1]["excess_by_position"])
-        spread = 1.96 * np.array(rows[-1]["excess_by_position_standard_error"])
+        spread = np.array(rows[-1]["excess_by_position_standard_error"])
+        spread = np.where(np.isfinite(spread), wide * spread, 0.0)
         right.errorbar(np.arange(len(position)), by_position, spread, marker="o", capsize=2)
         right.set_xticks(np.arange(len(position)), [str(p) for p in position], rotation=45)
     right.axhline(0, color="#888888", lw=0.8)
@@ -84,5 +90,5 @@ def learning_figure(config: RunConfig, records: Records) -> Figure:
     return caption(
         figure,
         f"{config.architecture} {config.preset} on {config.instance}, seed {config.seed}: mean excess over exact Bayes "
-        f"on held-out documents, paired token by token; bars 1.96 standard errors over documents.",
+        f"on held-out documents, paired token by token; bars 95% over documents.",
     )

@@ -109,7 +109,7 @@ def side_by_side(every: dict[str, Stored]) -> PageTable:
         last = [_last(stored, predictor) for stored in every.values()]
         rows.append((f"{words}, largest k and n", *(accuracy(row) for row in last)))
     losses = [stored["bayes"] for stored in every.values()]
-    cells = [f"{number(loss['cross_entropy'])} ± {number(loss['standard_error'])}" for loss in losses]
+    cells = [f"{number(loss['cross_entropy'])} [{number(loss['low'])}, {number(loss['high'])}]" for loss in losses]
     rows.append(("Bayes cross-entropy, nats/token", *cells))
     return PageTable("Side by side", ("", *every), tuple(rows))
 

@@ -182,11 +182,12 @@ def _conditions(stored: dict[str, Any]) -> PageTable:
 
 
 def _curves(stored: dict[str, Any]) -> PageTable:
+    shares = ("accuracy", "accuracy_low", "accuracy_high")
     rows = tuple(
-        (label(row), row["k"], row["n"], *(f"{100 * row[f]:.1f}" if row[f] is not None else "–"
-         for f in ("accuracy", "standard_error", "undefined_share")), row["prompts"]) for row in stored["curves"]
+        (label(row), row["k"], row["n"], *("–" if row[f] is None else f"{100 * row[f]:.1f}" for f in shares),
+         row["defined"], row["prompts"]) for row in stored["curves"]
     )  # fmt: skip
-    header = ("predictor", "k", "n", "accuracy, %", "± one standard error", "undefined, %", "prompts")
+    header = ("predictor", "k", "n", "accuracy, %", "95% from", "to", "prompts with an answer", "of")
     return PageTable("Every point of the curves", header, rows, folded=True)
 
 
@@ -196,5 +197,8 @@ def label(row: dict[str, Any]) -> str:
 
 
 def accuracy(row: dict[str, Any] | None) -> str:
-    """A cell of the curves in percent; a dash where no prompt is defined."""
-    return "–" if row is None or row["accuracy"] is None else percent(row["accuracy"])
+    """A cell of the curves in percent, its interval, and of how many prompts; a dash where no prompt is defined."""
+    if row is None or row["accuracy"] is None:
+        return "–"
+    ends = f"[{100 * row['accuracy_low']:.1f}, {100 * row['accuracy_high']:.1f}]"
+    return f"{percent(row['accuracy'])} {ends} of {row['defined']}"

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from implicit_bayes.theory.information.estimates import t_interval
+from implicit_bayes.theory.information.estimates import COVERAGE, t_interval
 from implicit_bayes.theory.information.expansion import Expansion, expand
 from implicit_bayes.theory.information.prefixes import Machine
 from implicit_bayes.theory.information.sampling import PILOT, Draws, draw, sample_size
@@ -83,15 +83,15 @@ def collect(
     return Scores(exact, Draws(np.concatenate([part.tokens for part in parts]), score, closing))
 
 
-def evaluate(scores: Scores, length: int, quantity: Quantity) -> Estimate:
-    """The expectation of ``quantity`` over examples of ``length`` tokens."""
+def evaluate(scores: Scores, length: int, quantity: Quantity, coverage: float = COVERAGE) -> Estimate:
+    """The expectation of ``quantity`` over examples of ``length`` tokens; ``coverage`` of its interval, if any."""
     exact, known = scores.exact, len(scores.exact.score)
     if length <= known:
         mean = quantity(exact.score[:length, None], exact.closing[None, length - 1])[0]
         return Estimate(mean, mean, mean, True, int(exact.nodes[length - 1]))
     assert scores.draws is not None
     offset = _known_part(exact, length, quantity)
-    mean, low, high = t_interval(_sampled_part(scores.draws, known, length, quantity))
+    mean, low, high = t_interval(_sampled_part(scores.draws, known, length, quantity), coverage)
     return Estimate(offset + mean, offset + low, offset + high, False, len(scores.draws.tokens))
 
 

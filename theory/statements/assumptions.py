@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from implicit_bayes.theory.information.arithmetic import UNIT
 from implicit_bayes.theory.information.beliefs import reachable_beliefs
 from implicit_bayes.theory.information.estimates import Verdict
+from implicit_bayes.theory.information.exact_laws import UndecidedError, exact_law, reachable_laws, spoken
 from implicit_bayes.theory.objects.models import HMM, MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
 
@@ -89,7 +91,8 @@ def delimiter_bounds(mixture: MixtureOfHMMs, true: HMM, true_concept: int | None
     """A2: p(d|h,theta) < c2 for theta != theta*, p(d|h,theta*) > c1 > 0, start law p(d|theta) in [c3, c4].
 
     The constants reported are the infimum c1 and c3 and the supremum c2 and c4 (any c1 below and c2 above them
-    serve). A2 asks only for c1 > 0; c3 = 0 satisfies it, but makes epsilon_delim infinite.
+    serve). A2 asks only for c1 > 0; c3 = 0 satisfies it, but makes epsilon_delim infinite. Concepts of prior zero are
+    not in Theta.
     """
     possible, states = mixture.possible_concepts(), mixture.delimiter_states()
     true_HxD = np.asarray(true.transition)[:, states]
@@ -113,9 +116,11 @@ def start_shift(mixture: MixtureOfHMMs, prompt: PromptLaw, budget: int) -> Assum
 
     Delta(x) is the top-1 minus top-2 probability of p_prompt(y|x). Since Delta <= 1, a distance of 1/4 or more fails
     for every x; otherwise every reachable belief after k - 1 tokens is expanded (x_test may hold delimiters too).
+    Where the two are closer than float64's error they are compared in exact fractions, see ``compare_shift``.
     """
     tv, d = largest_shift(mixture, prompt)
-    if tv >= 0.25:
+    error = shift_rounding(prompt)
+    if tv - error >= 0.25:
         witness = f"TV {tv:.6g} from delimiter state {d} is at least 1/4, so no x_test can satisfy it"
         return Assumption("A3", False, {"tv": tv, "margin": 0.25}, witness)
     beliefs = reachable_beliefs(prompt.example_law(), prompt.length - 1, budget)
@@ -125,9 +130,38 @@ def start_shift(mixture: MixtureOfHMMs, prompt: PromptLaw, budget: int) -> Assum
     delta_N = top_margin(beliefs.law_NxH @ np.asarray(prompt.hmm.emission))
     worst = int(delta_N.argmin())
     margin = float(delta_N[worst]) / 4
+    holds = compare_shift(mixture, prompt, tv, margin)
     x = " ".join(map(str, beliefs.example_Nxj[worst]))
     witness = f"largest TV {tv:.6g} (delimiter state {d}) against smallest Delta/4 {margin:.6g} at x_test = {x}"
-    return Assumption("A3", tv < margin, {"tv": tv, "margin": margin}, witness)
+    if abs(tv - margin) <= error:
+        witness += "; closer than rounding" if holds == "undetermined" else "; compared in exact fractions"
+    return Assumption("A3", holds, {"tv": tv, "margin": margin}, witness)
+
+
+def shift_rounding(prompt: PromptLaw) -> float:
+    """Bound on what float64 errs by in TV - Delta/4: relative errors of k filtered tokens, in numbers of at most 1."""
+    return 4 * UNIT * (prompt.length + 1) * (2 * prompt.hmm.n_states + 8)
+
+
+def compare_shift(mixture: MixtureOfHMMs, prompt: PromptLaw, tv: float, margin: float) -> Verdict:
+    """Whether the largest TV is below the smallest Delta/4, given both in float64.
+
+    Closer than their rounding error they are compared in exact fractions, over every belief that can be reached;
+    "undetermined" where those cannot be had.
+    """
+    if abs(tv - margin) > shift_rounding(prompt):
+        return tv < margin
+    try:
+        law = exact_law(prompt.example_law())
+        laws = reachable_laws(law, prompt.length - 1)
+    except UndecidedError:
+        return "undetermined"
+    ordered = (sorted(spoken(belief, law.emission)) for belief in laws)
+    least = min(row[-1] - (row[-2] if len(row) > 1 else 0) for row in ordered)
+    distances = (
+        sum(abs(p - q) for p, q in zip(law.start, law.transition[d], strict=True)) for d in mixture.delimiter_states()
+    )
+    return 2 * max(distances) < least
 
 
 def largest_shift(mixture: MixtureOfHMMs, prompt: PromptLaw) -> tuple[float, int]:

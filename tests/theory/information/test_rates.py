@@ -132,7 +132,7 @@ def test_monte_carlo_interval_covers():
 
 
 def test_simulation_interval_covers():
-    """|D| = 2 with a known limit: the delimiter state is split into indistinguishable copies, so nothing else changes.
+    """The second opinion, |D| = 2 with a known limit: the delimiter state is split into copies that nobody tells apart.
 
     500 x 16 independent chains give 500 t intervals; exact binomial test of 95% coverage, false alarm 1e-6.
     """
@@ -145,9 +145,9 @@ def test_simulation_interval_covers():
     covered = int(((low <= truth) & (truth <= high)).sum())
     assert stats.binom.ppf(5e-7, 500, 0.95) <= covered <= stats.binom.ppf(1 - 5e-7, 500, 0.95)
     rates = log_likelihood_rates(prompt, [divided.concept(c) for c in range(2)])
-    assert [rate.method for rate in rates] == ["simulation", "simulation"]
+    assert [rate.method for rate in rates] == ["equal processes", "bracketed"]
     assert rates[0].value == rates[0].low == rates[0].high == 0.0
-    assert abs(rates[1].value - truth) < 1.6 * (rates[1].high - rates[1].low)
+    assert rates[1].low - 1e-12 <= truth <= rates[1].high + 1e-12
 
 
 def test_forbidden_prompts_give_minus_infinity_and_undefined():
@@ -159,7 +159,7 @@ def test_forbidden_prompts_give_minus_infinity_and_undefined():
     rate = log_likelihood_rate(PromptLaw.of(never_delimits, start, 0, 2), never_delimits.concept(1))
     assert rate.value == rate.low == rate.high == -math.inf
     undefined = log_likelihood_rate(PromptLaw.of(never_delimits, start, 1, 2), never_delimits.concept(0))
-    assert undefined == (None, -math.inf, math.inf, "undefined")
+    assert undefined[:4] == (None, -math.inf, math.inf, "undefined")
 
 
 def test_a_law_that_forbids_only_the_first_example_keeps_its_rate():

@@ -142,6 +142,23 @@ def test_theorem_3_printed_bound_where_it_says_something():
     assert found["3", "sharp"].bound <= printed.bound
 
 
+def test_b_of_the_printed_theorem_3_holds_what_is_not_shown_to_be_outside():
+    """A pair of which Condition 1 is undetermined is in B and its thresholds bound the risk; one that holds is not."""
+    mixture, start = near_equal()
+    rows = check_conditions(mixture, start[None], 0, 4)
+    every = check_assumptions(mixture, PromptLaw.of(mixture, start, 0, 4))
+    bounds = {}
+    for verdict in (True, "undetermined", False):
+        found = evaluate_theorems(
+            mixture, start[None], [0], 4, prompts=20, shots=(0,), assumptions=every,
+            conditions=[row._replace(printed_holds=verdict) for row in rows],
+        )[4]  # fmt: skip
+        bounds[verdict] = found.bound
+        assert f"{int(verdict is not True)} of 1 pairs (theta*, theta) in B" in found.reason
+    assert bounds[True] == 0.0
+    assert bounds["undetermined"] == bounds[False] == pytest.approx(float(g_inverse(math.log(1 / 0.3) / 3)), rel=1e-12)
+
+
 def test_several_start_laws_and_true_concepts_at_once():
     mixture, restart = regular()
     other = 0.98 * restart + 0.02 * np.eye(5)[1]
