@@ -104,6 +104,7 @@ def check_settings(settings: Settings, instance: Instance) -> Settings:
     for epsilon in settings.epsilons:
         if not 0.0 < epsilon <= 1.0:
             raise ModelError(f"epsilon: {epsilon} is outside (0, 1]")
+        instance.mixture.smooth(epsilon)  # refuses one that arithmetic would drop
     return settings._replace(
         ks=tuple(sorted(set(ks))),
         ns=tuple(sorted(set(settings.ns))),
