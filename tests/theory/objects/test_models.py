@@ -133,7 +133,7 @@ def test_smooth_mixes_the_kernel_alone():
 def test_smoothing_that_arithmetic_would_drop_is_refused_naming_the_least():
     """2 * 2.2250738585072014e-308 is the least epsilon of two states: each entry gets a normal number."""
     for epsilon in (1e-310, 5e-324, 4.4e-308):
-        with pytest.raises(ModelError, match="at least 4.49e-308"):
+        with pytest.raises(ModelError, match=r"at least 4\.49e-308"):
             build().smooth(epsilon)
     assert (build().smooth(4.49e-308).transition >= np.finfo(float).tiny).all()
 
