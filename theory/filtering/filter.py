@@ -17,7 +17,7 @@ from implicit_bayes.theory.filtering import compiled
 from implicit_bayes.theory.filtering import log_domain as log_kernels
 from implicit_bayes.theory.filtering import scaled as kernels
 from implicit_bayes.theory.filtering.dispatch import Method, Prepared, choose, compiles
-from implicit_bayes.theory.filtering.scaled import Record, SupportTables, log_sum_exp, safe_log
+from implicit_bayes.theory.filtering.scaled import Record, SupportTables, safe_log
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.precision import in_float64, is_traced
@@ -247,9 +247,7 @@ def prepare(mixture: MixtureOfHMMs, method: Method = "auto") -> Prepared | None:
     return Prepared(mixture) if compiles(mixture, method) or choose(mixture, method) == "sparse" else None
 
 
-def _compiled(
-    mixture: MixtureOfHMMs, tables: Prepared, tokens_BxT: Array, wanted: np.ndarray, kind: Kind
-) -> Any:
+def _compiled(mixture: MixtureOfHMMs, tables: Prepared, tokens_BxT: Array, wanted: np.ndarray, kind: Kind) -> Any:
     """Concrete documents by compiled code; those that come near underflow are redone in the log domain."""
     per_concept = kind == "concepts"
     order = np.argsort(wanted)
