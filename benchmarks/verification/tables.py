@@ -1,84 +1,19 @@
 """Tables that a person reads on a terminal."""
 
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+import io
+from collections.abc import Callable
 
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
+from implicit_bayes.benchmarks.common.console import WIDTH, Console
 from implicit_bayes.benchmarks.gap.tables import gap_table
-from implicit_bayes.benchmarks.speed.compare import Timing
-from implicit_bayes.benchmarks.speed.scaling import Scaling
-from implicit_bayes.benchmarks.verification.evaluate import least_room
+from implicit_bayes.benchmarks.verification.evaluate import binding
 from implicit_bayes.benchmarks.verification.verify import BayesLoss, Verification
 from implicit_bayes.theory.proofs.enclosures import Enclosure
 from implicit_bayes.theory.proofs.search import SearchResult
-from implicit_bayes.theory.statements.conditions import Condition
-
-WIDTH = 118
-"""Columns used when the output is not a terminal."""
-
-
-def console() -> Console:
-    """Standard output, wide enough for the tables when it is a pipe."""
-    return Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
-
-
-@contextmanager
-def progress_bars() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
-    """Progress bars on standard error, silent unless it is a terminal."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    screen = Console(stderr=True)
-    with Progress(*columns, console=screen, disable=not screen.is_terminal) as bars:
-
-        def start(words: str, total: int) -> Callable[[int], None]:
-            task = bars.add_task(words, total=total)
-            return lambda done: bars.advance(task, done)
-
-        yield start
-
-
-@contextmanager
-def training_bar(tokens: int) -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """A progress bar over training tokens, with tokens/s, loss, excess over Bayes and the time left."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[left]} left"),
-    )
-    screen, last = Console(stderr=True), {"excess": "–"}
-    with Progress(*columns, console=screen, disable=not screen.is_terminal) as bars:
-        task = bars.add_task("compiling", total=tokens, left="–")
-
-        def show(record: Mapping[str, Any]) -> None:
-            if "excess" in record:
-                last["excess"] = f"{record['excess']:.4f}"
-            words = f"{record['tokens_per_second']:,.0f} tokens/s  loss {record['loss']:.4f}  excess {last['excess']}"
-            minutes, seconds = divmod(int(record["seconds_left"]), 60)
-            bars.update(task, completed=record["tokens"], description=words, left=f"{minutes}:{seconds:02d}")
-
-        yield show
-
-
-def training_lines(summary: Mapping[str, Any]) -> str:
-    """A finished training in words."""
-    return (
-        f"{summary['architecture']} {summary['preset']}, {summary['parameters']:,} parameters, seed {summary['seed']}: "
-        f"{summary['tokens']:,} tokens in {summary['cpu_seconds']:,.0f} CPU seconds; excess over Bayes "
-        f"[bold]{summary['excess']:.4f}[/bold] ± {summary['excess_standard_error']:.4f} nats/token "
-        f"(Bayes itself: {summary['bayes_cross_entropy']:.4f})"
-    )
+from implicit_bayes.theory.statements.conditions import IMPOSSIBLE, VERSIONS, Condition, Version
 
 
 def verdict(holds: bool | str) -> str:
@@ -89,8 +24,9 @@ def verdict(holds: bool | str) -> str:
 def show(result: Verification, out: Console) -> None:
     """The whole verification as tables."""
     mixture = result.instance.mixture
+    out.print(Text(result.instance.name, "bold"))
     out.print(
-        f"[bold]{result.instance.name}[/bold]: {result.instance.description}\n"
+        f"{result.instance.description}\n"
         f"{mixture.n_concepts} concepts, {mixture.n_states} states, vocabulary {mixture.n_tokens}, "
         f"delimiter token {mixture.delimiter}, seed {result.settings.seed}"
     )
@@ -109,12 +45,17 @@ def show(result: Verification, out: Console) -> None:
         if loss is not None:
             out.print(loss_line(words, loss))
     for row in result.models:
-        error = f"± {row.standard_error:.4f}"
-        out.print(
-            f"{row.model}: excess over Bayes on the fresh documents [bold]{row.excess:.4f}[/bold] {error} nats/token"
-        )
+        error = f"[{row.low:.4f}, {row.high:.4f}]"
+        out.print(f"{row.model}: excess over Bayes on the fresh documents {row.excess:.4f} {error} nats/token")
     if result.gaps:
-        out.print(gap_table(result.gaps, "Models against exact Bayes (± one standard error; more with: gap)"))
+        out.print(gap_table(result.gaps, "Models against exact Bayes (95% intervals over documents; more with: gap)"))
+
+
+def as_text(result: Verification) -> str:
+    """The tables as plain text, as wide as they need to be."""
+    screen = Console(io.StringIO(), WIDTH)
+    show(result, screen)
+    return screen.file.getvalue().rstrip()  # type: ignore[attr-defined]
 
 
 def assumption_table(result: Verification) -> Table:
@@ -131,23 +72,60 @@ def number(value: float | None, digits: int = 4) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
+def interval(value: float | None, low: float, high: float, digits: int = 4) -> str:
+    """A number with its interval, if it has one."""
+    if value is None and not np.isfinite([low, high]).any():
+        return "undefined"
+    text = number(value, digits)
+    return text if low == high else f"{text} [{low:.{digits - 1}f}, {high:.{digits - 1}f}]"
+
+
 def condition_table(result: Verification) -> Table:
-    """For each k asked for, the pair (theta*, theta) with the least room in the repaired condition."""
-    title = "Condition 1, the pair with the least room at each k (nats; holds where ΣKL exceeds the threshold)"
+    """For each k asked for and each version, the pair (theta*, theta) and the start law that bind it."""
+    conditions = result.statements.conditions
+    title = "Condition 1 where each version binds (nats)"
     table = Table(
-        "k", "θ*, θ", "ΣKL", "mass θ forbids", "> printed", "> repaired", "rate [interval]", "printed", "repaired",
-        "sharp", title=title, title_justify="left",
+        "k", "version", "θ*, θ", "start law", "ΣKL or rate", "threshold", "mass θ forbids", "verdict",
+        title=title, title_justify="left",
     )  # fmt: skip
-    for row in least_room(result.statements.conditions, result.settings.ks):
-        rate = "undefined" if row.rate is None else f"{row.rate:.4f}"
-        if row.rate is not None and row.rate_low != row.rate_high:
-            rate += f" [{row.rate_low:.3f}, {row.rate_high:.3f}]"
-        table.add_row(
-            str(row.k), f"{row.true_concept}, {row.concept}", number(row.kl_sum), f"{row.kl_infinite_mass:.3g}",
-            number(row.printed_threshold), number(row.repaired_threshold), rate,
-            verdict(row.printed_holds), verdict(row.repaired_holds), verdict(row.sharp_holds),
-        )  # fmt: skip
+    for k in result.settings.ks:
+        for version, facts in FACTS.items():
+            for row in binding(conditions, [k], version):
+                table.add_row(str(k), version, f"{row.true_concept}, {row.concept}", *facts(row))
+        table.add_section()
     return table
+
+
+def judged(row: Condition, version: Version) -> str:
+    """The verdict of one version, with the reason where the numbers are not it."""
+    return verdict(row.holds(version)) + (" (θ* has prior 0)" if row.method.endswith(IMPOSSIBLE) else "")
+
+
+def _printed(row: Condition) -> tuple[str, ...]:
+    signal, threshold = interval(row.kl_sum, row.kl_low, row.kl_high), number(row.printed_threshold)
+    return str(row.prompt_start), signal, threshold, f"{row.kl_infinite_mass:.3g}", judged(row, "printed")
+
+
+def _repaired(row: Condition) -> tuple[str, ...]:
+    signal = interval(row.repaired_kl_sum, row.repaired_kl_low, row.repaired_kl_high)
+    threshold = number(row.repaired_threshold)
+    if np.isfinite(row.repaired_threshold):
+        ends = row.start_kl_low + row.eps_delim_repaired, row.start_kl_high + row.eps_delim_repaired
+        threshold = interval(row.repaired_threshold, *ends)
+    return str(row.repaired_start), signal, threshold, "", judged(row, "repaired")
+
+
+def _sharp(row: Condition) -> tuple[str, ...]:
+    rate = interval(row.rate, row.rate_low, row.rate_high)
+    return str(row.sharp_start), f"rate {rate}", "0", "", judged(row, "sharp")
+
+
+FACTS: dict[Version, Callable[[Condition], tuple[str, ...]]] = {
+    "printed": _printed,
+    "repaired": _repaired,
+    "sharp": _sharp,
+}
+"""For each version: start law, signal, threshold, forbidden mass and verdict, in words."""
 
 
 def critical_line(result: Verification) -> str:
@@ -156,14 +134,23 @@ def critical_line(result: Verification) -> str:
     words = ", ".join(
         f"{version} {'none' if k is None else k}" for version, k in result.statements.critical_k._asdict().items()
     )
-    return f"Critical k (smallest of {', '.join(map(str, lengths))} at which it holds for every pair): {words}"
+    level = result.statements.conditions[0].level
+    text = (
+        "Printed and repaired hold where ΣKL exceeds the threshold, sharp where the rate is below 0, for every "
+        f"pair and start law; all intervals hold at once with probability {level:.0%}.\n"
+        f"Critical k (smallest of {', '.join(map(str, lengths))} at which it holds for every pair): {words}"
+    )
+    outside = sorted({row.true_concept for row in result.statements.conditions if row.method.endswith(IMPOSSIBLE)})
+    for concept in outside:
+        text += f"\nθ* = {concept} has prior 0: A4 fails, so no version holds for it"
+    return text
 
 
 def budget_table(result: Verification) -> Table:
     """Signal against the two mismatches, separately, with what causes each."""
-    title = "Where the budget goes (nats)"
+    title = "Where the budget of the repaired condition goes, at the pair that binds it (nats)"
     table = Table(
-        "k", "signal ΣKL", "start: ε_start", "start KL", "delimiter: printed", "repaired",
+        "k; θ*, θ", "signal ΣKL", "start: ε_start", "start KL", "delimiter: printed", "repaired",
         "c1, c2 (transition into a delimiter)", "A3: TV, smallest Δ/4", title=title, title_justify="left",
     )  # fmt: skip
     for split in result.statements.budgets:
@@ -174,7 +161,9 @@ def budget_table(result: Verification) -> Table:
         )
         margin = f"{shift.worst[0].margin:.4g}" if shift.worst else "–"
         table.add_row(
-            str(row.k), number(split.signal.value), number(row.eps_start), number(split.start_kl.value),
+            f"{row.k}; {row.true_concept}, {row.concept}",
+            interval(split.signal.value, split.signal.low, split.signal.high), number(row.eps_start),
+            interval(split.start_kl.value, split.start_kl.low, split.start_kl.high),
             number(row.eps_delim_printed), number(row.eps_delim_repaired), causes, f"{shift.tv:.4g}, {margin}",
         )  # fmt: skip
     return table
@@ -187,7 +176,7 @@ def theorem_table(result: Verification) -> Table:
     table = Table(*columns, title=title, title_justify="left")
     for row in result.statements.theorems:
         applies, vacuous = ("yes" if flag else "no" for flag in (row.applies, row.vacuous))
-        table.add_row(row.name, row.version, applies, number(row.bound), vacuous, row.conclusion, row.reason)
+        table.add_row(row.name, row.version, applies, number(row.bound), vacuous, row.in_words, row.reason)
     return table
 
 
@@ -226,16 +215,12 @@ def comparison_table(results: list[Verification]) -> Table:
         rows = [result.assumptions[i] for result in results]
         table.add_row(f"assumption {rows[0].name}", *(verdict(row.holds) for row in rows))
     table.add_section()
-    worst = [least_room(result.statements.conditions, [result.statements.theorem_k]) for result in results]
-    facts: dict[str, Callable[[Condition], str]] = {
-        "k": lambda row: str(row.k),
-        "ΣKL, least room, nats": lambda row: number(row.kl_sum),
-        "printed threshold, nats": lambda row: number(row.printed_threshold),
-        "repaired threshold, nats": lambda row: number(row.repaired_threshold),
-        "rate, nats/example": lambda row: "undefined" if row.rate is None else number(row.rate),
-    }
-    for words, fact in facts.items():
-        table.add_row(words, *(fact(rows[0]) if rows else "–" for rows in worst))
+    table.add_row("conditions at k", *(str(result.statements.theorem_k) for result in results))
+    for version in VERSIONS:
+        worst = [binding(result.statements.conditions, [result.statements.theorem_k], version) for result in results]
+        shown = [FACTS[version](rows[0]) if rows else () for rows in worst]
+        words = (f"{each[1]} against {each[2]}: {each[4]}" if each else "no pair" for each in shown)
+        table.add_row(f"{version} condition, where it binds", *words)
     for version in ("printed", "repaired", "sharp"):
         critical = [getattr(result.statements.critical_k, version) for result in results]
         table.add_row(f"critical k, {version}", *("none" if k is None else str(k) for k in critical))
@@ -245,12 +230,13 @@ def comparison_table(results: list[Verification]) -> Table:
             next(row for row in result.statements.theorems if (row.name, row.version) == ("1", version))
             for result in results
         ]
-        cells = [f"{'applies' if row.applies else 'does not apply'}; conclusion {row.conclusion}" for row in found]
-        table.add_row(f"Theorem 1, {version}", *cells)
+        table.add_row(f"Theorem 1, {version}", *(row.in_words for row in found))
     table.add_section()
     last = [result.curves.isel(k=-1, n=-1).sel(predictor="exact") for result in results]
     table.add_row("exact accuracy, largest n, %", *(
-        "–" if np.isnan(cell.accuracy) else f"{100 * float(cell.accuracy):.1f}" for cell in last
+        "–" if np.isnan(cell.accuracy) else f"{100 * float(cell.accuracy):.1f} "
+        f"[{100 * float(cell.accuracy_low):.1f}, {100 * float(cell.accuracy_high):.1f}] "
+        f"of {int(cell.prompts - cell.undefined)}" for cell in last
     ))  # fmt: skip
     table.add_row("undefined, largest n, %", *(f"{100 * float(cell.undefined_share):.1f}" for cell in last))
     return table
@@ -267,46 +253,26 @@ def search_lines(found: SearchResult) -> str:
 
 
 def curve_table(result: Verification) -> Table:
-    """Accuracy in percent by (k, predictor) and n; for the exact predictor the undefined share stands below."""
+    """Accuracy in percent by (k, predictor) and n, its 95% Wilson interval below, and where a row is not about all
+    prompts, of how many it is."""
     curves = result.curves
     most, fewest = int(curves.prompts.max()), int(curves.prompts.min())
     prompts = f"{most} prompts for each k" + (f", models the first {fewest} of them" if fewest < most else "")
-    title = f"In-context accuracy, % of defined prompts, {prompts} (± standard error)"
+    title = f"In-context accuracy, %, {prompts}; below it the 95% interval, and “of” how many prompts where not of all"
     table = Table("k", "predictor", *(f"n={n}" for n in curves.n.values), title=title, title_justify="left")
     for k in curves.k.values:
         for name in curves.predictor.values:
             cell = curves.sel(k=k, predictor=name)
-            row = [
-                "–" if np.isnan(a) else f"{100 * a:.1f}±{100 * e:.1f}"
-                for a, e in zip(cell.accuracy.values, cell.standard_error.values, strict=True)
-            ]
-            table.add_row(str(k), short(str(name)), *row)
+            defined = (cell.prompts - cell.undefined).values
+            table.add_row(str(k), short(str(name)), *("–" if np.isnan(a) else f"{100 * a:.1f}" for a in cell.accuracy))
+            ends = zip(cell.accuracy_low.values, cell.accuracy_high.values, strict=True)
+            table.add_row("", "  95%", *("" if np.isnan(a) else f"{100 * a:.1f}–{100 * b:.1f}" for a, b in ends))
+            if (defined < most).any():
+                table.add_row("", "  of", *map(str, defined), style="dim")
             if cell.undefined.values.any() or name == "exact":
                 shares = [f"{100 * u:.1f}" for u in cell.undefined_share.values]
                 table.add_row("", "  % undefined", *shares, style="dim")
         table.add_section()
-    return table
-
-
-def timing_table(rows: list[Timing]) -> Table:
-    """Nanoseconds of CPU time per token, and how many times faster ours is."""
-    table = Table("task", "implementation", "ns/token (CPU)", "ours is faster by", "agrees to", "first call, s")
-    for row in rows:
-        nanoseconds, ratio = f"{1e9 * row.cpu_seconds_per_token:,.1f}", f"{row.ratio_to_ours:.3g}x"
-        task = f"{row.task}, {row.instance}"
-        table.add_row(
-            task, row.implementation, nanoseconds, ratio, f"{row.agrees_to:.0e}", f"{row.first_call_seconds:.1f}"
-        )
-    return table
-
-
-def scaling_table(curves: list[Scaling]) -> Table:
-    """Fitted exponents of the cost of the evidence."""
-    table = Table("size", "method", "from", "to", "exponent")
-    for curve in curves:
-        ends = (f"{value}: {time:.2g} s" for value, time in list(zip(curve.values, curve.cpu_seconds, strict=True)))
-        each = list(ends)
-        table.add_row(curve.size, curve.method, each[0], each[-1], f"{curve.exponent:.2f}")
     return table
 
 
@@ -319,6 +285,6 @@ def loss_line(words: str, loss: BayesLoss) -> str:
     """Bayes cross-entropy in words."""
     return (
         f"Bayes cross-entropy on {loss.documents} {words} of {loss.length} tokens: "
-        f"[bold]{loss.cross_entropy:.4f}[/bold] ± {loss.standard_error:.4f} nats/token; "
+        f"{loss.cross_entropy:.4f} [{loss.low:.4f}, {loss.high:.4f}] nats/token; "
         f"true concept recovered in {loss.recovered} of {loss.documents}"
     )

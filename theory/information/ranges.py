@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from implicit_bayes.theory.information.prefixes import Machine
+from implicit_bayes.theory.information.prefixes import Machine, Tables
 
 Quantity = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -47,26 +47,35 @@ def _coefficients(laws: int, quantity: Quantity, length: int) -> tuple[np.ndarra
 
 
 def _reachable(machine: Machine, length: int) -> list[list[int]]:
-    """For positions 1..k, the last tokens a prefix can have before them (V, the empty one, before the first)."""
-    follows = [np.flatnonzero((table[0] > 0).any(0)).tolist() if len(table[0]) else [] for table in machine.following]
+    """For positions 1..k, last tokens a prefix can have before them (V, the empty one, before the first).
+
+    One token stands for all that the same states emit under every law.
+    """
+    kinds: dict[bytes, int] = {}
+    emits = (machine.emission > 0).swapaxes(1, 2)
+    alike = [kinds.setdefault(emits[:, token].tobytes(), token) for token in range(machine.n_tokens)]
+    follows: dict[int, set[int]] = {}
     levels = [[machine.n_tokens]]
     while len(levels) < length:
-        levels.append(sorted({v for token in levels[-1] for v in follows[token]}))
+        for token in levels[-1]:
+            if token not in follows:
+                said = np.flatnonzero((machine.following[token][0] > 0).any(0))
+                follows[token] = {alike[v] for v in said.tolist()}
+        levels.append(sorted(set().union(*(follows[token] for token in levels[-1]))))
     return levels
 
 
 def _least_logs(machine: Machine, steps: int) -> np.ndarray:
     """(L,) log of the smallest probability that a possible sequence of ``steps`` + 1 tokens can have under each law."""
-
-    def least(tables: list[np.ndarray]) -> np.ndarray:
-        return np.min([np.where(x > 0, x, 1.0).reshape(len(x), -1).min(1) for x in tables if x.size], 0)
-
-    words = np.log(least([machine.emission]))
-    return np.log(least([machine.rows[-1]])) + words + steps * (np.log(least(list(machine.rows[:-1]))) + words)
+    words, starts, moves = (
+        np.log(np.where(x > 0, x, 1.0).reshape(len(x), -1).min(1))
+        for x in (machine.emission, machine.rows.initial, machine.rows.transition)
+    )
+    return starts + words + steps * (moves + words)
 
 
 def _ends(
-    machine: Machine, tables: tuple[np.ndarray, ...], token: int, coefficients_LxQ: np.ndarray, least_L: np.ndarray
+    machine: Machine, tables: Tables, token: int, coefficients_LxQ: np.ndarray, least_L: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """(Q,) least and largest sum_l a_l sum_v p(v | prefix) log q_l(v | prefix) over prefixes that end in ``token``."""
     weights_WxV, table_LxWxV = machine.following[token][0], tables[token]

@@ -28,7 +28,8 @@ from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.precision import in_float64
 from implicit_bayes.theory.objects.prompts import PromptLaw
 from implicit_bayes.theory.objects.types import Array
-from implicit_bayes.theory.statements.repaired import lemma_1, limit_bound, repaired_constants
+from implicit_bayes.theory.statements.lemma_1 import lemma_1
+from implicit_bayes.theory.statements.repaired import limit_bound, repaired_constants
 
 Progress = Callable[[int, int], None]
 
@@ -281,7 +282,7 @@ def instance_of(logits: Logits, length: int) -> tuple[MixtureOfHMMs, PromptLaw]:
     initial, transition, prompt = (_softmax(np.asarray(leaf, dtype=np.float64)) for leaf in logits)
     states = initial.shape[-1]
     mixture = MixtureOfHMMs([0.5, 0.5], initial, transition, np.eye(states), states - 1)
-    return mixture, PromptLaw.of(mixture, 0, np.append(prompt, 0.0), length)
+    return mixture, PromptLaw.of(mixture, np.append(prompt, 0.0), 0, length)
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:

@@ -23,7 +23,7 @@ from implicit_bayes.theory.programs.inference import (
     to_inference_data,
 )
 from implicit_bayes.theory.statements.fisher import expand, rate_peak
-from implicit_bayes.theory.statements.theorems import sample_prompts
+from implicit_bayes.theory.statements.risk import sample_prompts
 
 EMISSION = np.array([[0.9, 0.1, 0.0], [0.2, 0.8, 0.0], [0.0, 0.0, 1.0]])
 DIRECTIONS = np.array([[[1.0, -1.0, 0.0], [-1.0, 1.0, 0.0], [0.5, -0.5, 0.0]]])
