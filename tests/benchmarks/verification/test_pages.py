@@ -178,14 +178,16 @@ def test_a_budget_without_a_number_is_a_sentence():
 
 def test_panels_of_one_figure_have_the_same_k_axis():
     data = results().isel(n=[0]).reindex(k=[3, 5], fill_value=1).assign_attrs(instance="mine")
-    numbers = {name: ("condition", [1.0, 2.0, 3.0]) for name in ("kl_sum", "printed_threshold", "rate")}
-    numbers["repaired_threshold"] = ("condition", [np.inf] * 3)
-    numbers["k"] = ("condition", [2, 3, 9])
+    numbers = {"k": ("condition", [2, 3, 9]), "level": ("condition", [0.99] * 3)}
+    for version in ("printed", "repaired", "sharp"):
+        room = np.array([1.0, 2.0, 3.0]) if version != "repaired" else np.full(3, -np.inf)
+        numbers |= {f"{version}_room{end}": ("condition", room) for end in ("", "_low", "_high")}
+        numbers[f"{version}_order"] = ("condition", room)
     data = data.assign({f"condition_{name}": row for name, row in numbers.items()})
     drawing = figures.conditions(data)
     left, right = compose(drawing).axes
     assert left.get_xlim() == right.get_xlim() and list(left.get_xticks()) == [2, 3, 5, 9]
-    assert "infinite for a pair at every k: repaired threshold" in drawing.note
+    assert "infinite at every k: repaired" in drawing.note
 
 
 STORED = {
@@ -193,9 +195,10 @@ STORED = {
     "critical_k": {"printed": 3, "repaired": 3, "sharp": 3},
     "conditions": [{"k": 3}],
     "theorems": [{"name": "1", "version": "printed", "applies": True, "conclusion": "holds", "k": 3}],
-    "curves": [{"predictor": "exact", "epsilon": None, "k": 3, "n": n, "accuracy": 0.5, "undefined_share": 0.0}
+    "curves": [{"predictor": "exact", "epsilon": None, "k": 3, "n": n, "accuracy": 0.5, "undefined_share": 0.0,
+                "defined": 10, "prompts": 10}
                for n in (0, 4)],
-    "bayes": {"cross_entropy": 1.0, "standard_error": "inf"},
+    "bayes": {"cross_entropy": 1.0, "standard_error": "inf", "low": "-inf", "high": "inf"},
 }  # fmt: skip
 
 
