@@ -172,9 +172,9 @@ def _collect(exact: ExactInstance, beliefs: list[list[Row]], which: list[int], t
         gone = [mass + (0 if end else p) for mass, end in zip(gone, ended, strict=True)]
         if len(which) > 3:
             rate[ended[4], ended[3]] += p
-    closed = len(which) > 3
-    by_true = Forbidden(gone[1], gone[3]) if closed else None
-    by_other = Forbidden(gone[2], gone[4]) if closed else None
+    restarted = len(which) > 3
+    by_true = Forbidden(gone[1], gone[3]) if restarted else None
+    by_other = Forbidden(gone[2], gone[4]) if restarted else None
     return Sums(kl, start, rate, forbidden, by_true, by_other, tests)
 
 
