@@ -43,8 +43,8 @@ def _between(value: Any, low: Any = None, high: Any = None) -> str:
         return value or "–"
     form = "{:.4f}" if abs(value) >= 5e-5 or value == 0 else "{:.0e}"
     if low is None or high is None:
-        return form.format(value)
-    return form.format(value) + " [{}, {}]".format(*(x if isinstance(x, str) else form.format(x) for x in (low, high)))
+        return form.format(value + 0.0)  # no minus before a zero
+    return form.format(value + 0.0) + " [{}, {}]".format(*(x if isinstance(x, str) else form.format(x) for x in (low, high)))
 
 
 def _excess(found: dict[str, Any]) -> str:
