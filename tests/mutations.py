@@ -173,8 +173,8 @@ MUTATIONS = (
     Mutation(
         "score a token by the row after it",
         "benchmarks/gap/loss.py",
-        "model.log_probabilities(padded)[:, :-1].astype",
-        "model.log_probabilities(padded)[:, 1:].astype",
+        "answer(model, padded)[:, :-1].astype",
+        "answer(model, padded)[:, 1:].astype",
         "tests/benchmarks/gap/test_loss.py::test_exact_bayes_has_no_gap",
     ),
     Mutation(
@@ -194,15 +194,15 @@ MUTATIONS = (
     Mutation(
         "drift measured one token early",
         "benchmarks/gap/bayesianity.py",
-        "model.log_probabilities(tokens)[:, length:]",
-        "model.log_probabilities(tokens)[:, length - 1 : -1]",
+        "answer(model, tokens)[:, length:]",
+        "answer(model, tokens)[:, length - 1 : -1]",
         "tests/benchmarks/gap/test_implied.py::test_exact_bayes_implies_the_exact_posterior_and_drifts_nowhere",
     ),
     Mutation(
         "ask a model one token late in context",
         "benchmarks/predictors/curves.py",
-        "model.log_probabilities(tokens_PxT[:, : max(at)])[:, at]",
-        "model.log_probabilities(tokens_PxT)[:, [a + 1 for a in at]]",
+        "answer(model, tokens_PxT[:, : max(at)])[:, at]",
+        "answer(model, tokens_PxT)[:, [a + 1 for a in at]]",
         "tests/benchmarks/gap/test_gap.py::test_prompts_are_split_by_whether_bayes_exists_and_log_loss_is_at_least_the_entropy",
     ),
     Mutation(
