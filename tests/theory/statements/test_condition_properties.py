@@ -5,11 +5,10 @@ import math
 
 import numpy as np
 import pytest
-from delimiter_laws import path_sum
 from random_instances import random_instance
 
 from implicit_bayes.theory import MixtureOfHMMs, PromptLaw
-from implicit_bayes.theory.statements.assumptions import check_assumptions
+from implicit_bayes.theory.statements.assumptions import check_assumptions, find_concept
 from implicit_bayes.theory.statements.conditions import (
     VERSIONS,
     condition_table,
@@ -23,13 +22,21 @@ CLOSE = 1e-9
 """A comparison closer than this is left to the exact arithmetic."""
 
 
+def probability(start, law, tokens):
+    """p(tokens) of a law started from ``start``, by products of matrices."""
+    row = np.asarray(start)
+    for i, token in enumerate(tokens):
+        row = (row @ law.transition if i else row) * law.emission[:, token]
+    return float(row.sum())
+
+
 def kl_by_hand(start, true, law, k):
-    """KL( p_prompt(O) || p(O | law) ) over all examples and hidden paths; inf where the law forbids one."""
+    """KL( p_prompt(O) || p(O | law) ) over all examples; inf where the law forbids one."""
     total = 0.0
     for tokens in itertools.product(range(true.n_tokens), repeat=k):
-        p = path_sum(start, true, tokens)
+        p = probability(start, true, tokens)
         if p > 0:
-            q = path_sum(law.initial, law, tokens)
+            q = probability(law.initial, law, tokens)
             if q == 0:
                 return math.inf
             total += p * math.log(p / q)
@@ -68,10 +75,11 @@ def check(seed):
     rows = conditions_by_start_law(mixture, starts, true, [k])
     table = worst_over_start_laws(rows)
     possible = [c for c in range(mixture.n_concepts) if mixture.prior[c] > 0]
-    assert {row.concept for row in table} == set(possible) - {true}
-    if mixture.prior[true] == 0:
+    copy = find_concept(mixture, mixture.concept(true))  # theta* may stand in the mixture twice, once with prior 0
+    assert {row.concept for row in table} == set(possible) - {true if mixture.prior[true] > 0 else copy}
+    if copy is None:
         assert all(row.holds(version) is False for row in rows for version in VERSIONS)
-    else:
+    elif mixture.prior[true] > 0:
         for row in rows:
             _against_hand(case, row)
     for version in VERSIONS:
@@ -113,10 +121,10 @@ def rate_by_hand(mixture, start, star, theta, k):
     (d,) = mixture.delimiter_states()
     total = 0.0
     for tokens in itertools.product(range(star.n_tokens), repeat=k):
-        p = path_sum(start, star, tokens)
+        p = probability(start, star, tokens)
         if p > 0:
             ended = (*tokens, mixture.delimiter)
-            ours, theirs = (path_sum(law.transition[d], law, ended) for law in (theta, star))
+            ours, theirs = (probability(law.transition[d], law, ended) for law in (theta, star))
             total += p * math.log(ours / theirs)
     return total
 
@@ -136,8 +144,8 @@ def _without_the_impossible(case, rows):
 
 @pytest.mark.parametrize("batch", range(10))
 def test_random_instances(batch):
-    """300 instances."""
-    for seed in range(30 * batch, 30 * (batch + 1)):
+    """200 instances."""
+    for seed in range(20 * batch, 20 * (batch + 1)):
         check(seed)
 
 
