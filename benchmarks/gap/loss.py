@@ -30,7 +30,7 @@ from implicit_bayes.benchmarks.predictors.promises import answer
 from implicit_bayes.lm.model import LanguageModel
 from implicit_bayes.theory import MixtureOfHMMs, ModelError, filter_mixture
 from implicit_bayes.theory.filtering.filter import prepare
-from implicit_bayes.theory.statements.bounds import excess_risk
+from implicit_bayes.theory.statements.bounds import computed_excess_risk
 
 CHUNK = 16
 """Documents worked on together."""
@@ -159,7 +159,7 @@ def _terms(tokens_BxT: np.ndarray, p_BxTxV: np.ndarray, log_q_BxTxV: np.ndarray)
     excess = -surprise - np.take_along_axis(log_q_BxTxV, came, -1)[..., 0]
     guess = log_q_BxTxV.argmax(-1)[..., None]
     confidence, right = (np.take_along_axis(x, guess, -1)[..., 0] for x in (q_BxTxV, p_BxTxV))
-    risk, tv = excess_risk(p_BxTxV, q_BxTxV), 0.5 * np.abs(p_BxTxV - q_BxTxV).sum(-1)
+    risk, tv = computed_excess_risk(p_BxTxV, q_BxTxV), 0.5 * np.abs(p_BxTxV - q_BxTxV).sum(-1)
     tilted = _tilted(log_p, log_q_BxTxV, excess, np.isfinite(kl_BxT))
     return _Terms(kl_BxT, excess, tv, surprise, confidence, right, risk, tilted)
 

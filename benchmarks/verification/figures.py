@@ -79,7 +79,7 @@ def undefined_share(results: xr.Dataset) -> Drawing | None:
         number_axis(axis, results.n.values)
 
     words = f"{about}, by the number of examples n; {most} prompts a cell, bands 95% Wilson."
-    return Drawing((Panel("Where the Bayes answer does not exist", draw),), words)
+    return Drawing((Panel("No Bayes answer", draw),), words)
 
 
 def conditions(results: xr.Dataset) -> Drawing | None:

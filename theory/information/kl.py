@@ -111,13 +111,14 @@ def kl_table(
     for length in lengths:
         total = scoring.evaluate(scores, length, _kl_total, coverage)
         each = scoring.evaluate(scores, length, _kl_each).mean.reshape(length, len(laws))
+        each = np.maximum(each, 0.0)  # Gibbs: below 0 is rounding
         table.append([_kl_of(law, total, each[:, law], forbidden[law], length) for law in range(len(laws))])
     return table
 
 
 def _kl_each(score: np.ndarray, _: np.ndarray) -> np.ndarray:
-    """(N, k L') inner KL of every law but the sampler, position by position; Gibbs: rounding below 0 is cut."""
-    inner = np.maximum(score[:, :, :1] - score[:, :, 1:], 0.0)
+    """(N, k L') inner KL of every law but the sampler, position by position; linear in the scores."""
+    inner = score[:, :, :1] - score[:, :, 1:]
     return inner.transpose(1, 0, 2).reshape(score.shape[1], -1)
 
 
@@ -135,7 +136,7 @@ def _kl_of(law: int, total: scoring.Estimate, each: np.ndarray, forbidden: Forbi
     value, low, high = (float(x[law]) for x in (total.mean, total.low, total.high))
     if not math.isfinite(value):
         raise ModelError("laws: probabilities below float64's range turn a finite KL into an infinite one")
-    return KLSum(value, max(low, 0.0), high, 0.0, each, method, total.prefixes)
+    return KLSum(max(value, 0.0), max(low, 0.0), max(high, 0.0), 0.0, each, method, total.prefixes)
 
 
 def example_entropy(prompt: PromptLaw, *, seed: int = 0, budget: int = BUDGET) -> Rate:

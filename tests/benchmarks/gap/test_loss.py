@@ -71,6 +71,16 @@ def test_exact_bayes_has_no_gap(instance, seed):
     assert gap.calibration_error <= 1e-9
 
 
+def test_a_predictive_below_float64s_range_is_no_fault():
+    """Token 1 after zeros has probability 1e-310: Bayes computes it, and nobody brought it, so nobody is refused."""
+    kernel, emission = [[1.0, 1e-160], [0.5, 0.5]], [[1.0, 0.0], [1.0, 1e-150]]
+    mixture = MixtureOfHMMs([0.5, 0.5], [[1.0, 0.0]] * 2, [kernel] * 2, emission, 0)
+    tokens = np.zeros((16, 600), np.int32)
+    assert 0 <= np.asarray(filter_mixture(mixture, tokens).predictive)[..., 1].max() < np.finfo(float).tiny
+    gap = loss_gap(MixtureModel("bayes", mixture), mixture, tokens)
+    assert gap.kl.value == gap.risk.value == 0.0
+
+
 @settings(max_examples=10)
 @given(INSTANCES, NETWORKS, st.permutations(range(3)))
 def test_the_names_of_the_concepts_do_not_matter(instance, drawing, order):
@@ -174,6 +184,25 @@ def test_intervals_over_few_documents_are_students():
     chosen[1] = False
     assert ratio(value, chosen) == (1.5, np.inf, -np.inf, np.inf)
     assert ratio(value, chosen & False) == (0.0, np.inf, -np.inf, np.inf)
+
+
+def test_the_bounds_of_the_laws_by_hand():
+    """Exact Bayes obeys all of them with a gap of 0, so that each bound is its allowance."""
+    instance = small()
+    tokens, model = drawn(instance, 16, 12).tokens, MixtureModel("bayes", instance.mixture)
+    gap = loss_gap(model, instance.mixture, tokens)
+    laws = {row.law: row for row in check_laws(model, gap, tokens, 5)}
+    assert all(row.holds for row in laws.values())
+    expected = {
+        "excess ≥ 0": np.log(1000) / 192 + 1e-5, "Ville": np.log(16_000), "no foresight": np.log(1000),
+        "g(risk) ≤ KL": 1e-5, "causality": 1e-5,
+    }  # fmt: skip
+    assert {law: row.bound for law, row in laws.items()} == pytest.approx(expected, abs=1e-9)
+    broken = gap._replace(risk=gap.risk._replace(value=0.5), foresight_log_e=7.0, log_ratio_max=10.0)
+    found = {row.law for row in check_laws(model, broken, tokens, 5) if not row.holds}
+    assert found == {"g(risk) ≤ KL", "no foresight", "Ville"}
+    infinite = gap._replace(kl=gap.kl._replace(value=np.inf), risk=gap.risk._replace(value=1.0))
+    assert all(row.holds for row in check_laws(model, infinite, tokens, 5))
 
 
 def test_villes_threshold_is_the_union_bound():
