@@ -159,9 +159,13 @@ def test_many_random_instances(batch):
 
 def test_a3_is_not_decided_by_rounding():
     """TV = Delta/4 = 1/10 at every x_test: A3 asks for less. In float64 their last bits differ."""
-    kernel = np.array([[0.7, 0.3, 0.0], [0.7, 0.3, 0.0], [0.5, 0.4, 0.1]])
-    mixture = MixtureOfHMMs([0.5, 0.5], [[0.3, 0.3, 0.4]] * 2, [kernel, kernel], np.eye(3), 2)
-    for start, right in (([0.6, 0.4, 0.0], False), ([0.41, 0.5, 0.09], False), ([0.59, 0.31, 0.1], True)):
+    for row, start, right in (
+        ([0.5, 0.4, 0.1], [0.6, 0.4, 0.0], False),
+        ([0.51, 0.4, 0.09], [0.6, 0.4, 0.0], True),
+        ([0.49, 0.4, 0.11], [0.6, 0.4, 0.0], False),
+    ):
+        kernel = np.array([[0.7, 0.3, 0.0], [0.7, 0.3, 0.0], row])
+        mixture = MixtureOfHMMs([0.5, 0.5], [[0.3, 0.3, 0.4]] * 2, [kernel, kernel], np.eye(3), 2)
         found = check_assumptions(mixture, PromptLaw.of(mixture, np.array(start), 0, 2))[2]
         assert found.holds is right
     thirds = np.full((3, 3), 1 / 3)
