@@ -2,8 +2,8 @@
 
     For every finite mixture that meets A1 and A4, whose theta_star can go from every state to every other and emit every
     token: if every wrong concept of positive prior satisfies the repaired condition, and every x_test the repaired
-    Lemma 1, then the in-context predictor f_n errs with a probability that tends to 0, geometrically in the number n of examples.
-    Any number of delimiter states. *)
+    Lemma 1, then the in-context predictor f_n errs with a probability that tends to 0, geometrically in the number n
+    of examples. Any number of delimiter states. *)
 
 From Coq Require Import Reals List Lia Lra Arith.
 From Coquelicot Require Import Rbar Rcomplements Lim_seq.
