@@ -23,13 +23,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from implicit_bayes.theory.information.likelihood_moments import (
-    BUDGET,
-    Cumulant,
-    ExampleGraph,
-    example_graph,
-    sampled_graph,
-)
+from implicit_bayes.theory.information.likelihood_moments import Cumulant, ExampleGraph
+from implicit_bayes.theory.information.moment_graphs import BUDGET, example_graph, sampled_graph
 from implicit_bayes.theory.information.supports import forbidden_mass, may_forbid
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import HMM, MixtureOfHMMs
@@ -41,6 +36,9 @@ Version = Literal["sharp", "repaired"]
 
 TIE = 1e-12
 """Margins up to this count as none: float64 cannot tell them from 0."""
+
+MOST_NATS = 1e6
+"""A theta that never writes a delimiter (c2 = 0) gains this from each instead of infinitely much: still a bound."""
 
 CLASSES = 200_000
 """Merged test inputs affordable for the margins Delta*(x)."""
@@ -74,6 +72,11 @@ class Odds(NamedTuple):
     def closed(self) -> bool:
         """Whether an example is weighed together with the delimiter after it."""
         return self.version == "sharp"
+
+    @property
+    def sampled_inputs(self) -> bool:
+        """Whether the test inputs are those of a sample."""
+        return self.version == "sharp" and self.later_graph.sampled
 
     @property
     def lost(self) -> tuple[bool, bool]:
@@ -185,9 +188,12 @@ def _repaired(
     costs = np.array([[front_cost(each, law.length - 1), each.eps_delim] for each in constants]).reshape(-1, 2)
     if (costs == math.inf).any():
         return "a constant of the bound is infinite (c1, c5, c6 or rho* is 0, or R_theta is infinite)"
+    costs = np.maximum(costs, -MOST_NATS)
     start = np.asarray(law.start)
     if forbidden_mass(start[None], law.hmm, law.hmm, law.length).first[0] <= law.length:
         return "documents of theta* forbid some examples"
+    if not others and may_forbid(law, law.hmm):
+        return "theta* gives some prompts probability zero"
     blocks = input_blocks(law, [], law.length - 1, CLASSES)
     if blocks is None:
         return "too many test inputs for their margins"

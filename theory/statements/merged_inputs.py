@@ -142,9 +142,7 @@ def _blocks(laws: _Laws, length: int) -> Iterator[InputBlock]:
 
 def _extended(laws: _Laws, level: dict[int, _Paths], start_F: np.ndarray) -> Iterator[tuple[int, _Paths]]:
     """The classes one token on, by that token."""
-    ahead = {
-        o: found.paths_LxNxFxW @ laws.transition_LxHxH[:, None, laws.supports[o]] for o, found in level.items()
-    }
+    ahead = {o: found.paths_LxNxFxW @ laws.transition_LxHxH[:, None, laws.supports[o]] for o, found in level.items()}
     for token, states in enumerate(laws.supports):
         emits_LxW = laws.emission_LxHxV[:, states, token]
         parts = []
@@ -172,7 +170,7 @@ def _merged(paths_LxNxFxW: np.ndarray, mass_N: np.ndarray, tokens_Nxj: np.ndarra
 
 
 def answer_margins(truth_NxV: np.ndarray, predictive_NxDxV: np.ndarray, tie: float) -> np.ndarray:
-    """(N,) Delta*(x) = min_d [ p(y_test | x, d) - max_{y != y_test} p(y | x, d) ], over the d under which x is possible.
+    """(N,) Delta*(x) = min_d [ p(y_test | x, d) - max_{y != y_test} p(y | x, d) ], over the d that allow x.
 
     y_test is an argmax of p_prompt(y | x); of answers tied within ``tie`` the one with the largest margin, which is
     as good. -1 where no d can write x, and where there is one token only the margin is its probability.
