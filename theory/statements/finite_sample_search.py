@@ -131,7 +131,7 @@ class Summand:
         """(I,) whether no prompt brings the odds up to the threshold, and whether more examples only lower them."""
         first, later, reach_N = self.odds.largest(self.a)
         most_N = np.where(self.counted_N, reach_N + self.log_threshold_N, -np.inf)
-        most = most_N.max() if inputs_I is None else most_N[inputs_I]
+        most = np.full(len(later_I), most_N.max()) if inputs_I is None else most_N[inputs_I]
         grown = np.where(later_I > 0, later_I * (later if later > -np.inf else -1e300), 0.0)
         stays = (most == -np.inf) | (later < -ROUNDING)
         return self.odds.log_prior_A[self.a] + first + grown + most < UNREACHABLE, stays
