@@ -13,7 +13,7 @@ PyTorch and transformers come with the extra ``implicit-bayes[hf]`` and are impo
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,8 @@ class TorchModel:
         begin_token: int | None = None,
         context: int | None = None,
         outputs: int | None = None,
+        layers: Callable[[Any], Sequence[Any]] | None = None,
+        fresh: Callable[[], Callable[[Any], Any]] | None = None,
     ):
         """Args:
             name: what tables and figures call it.
@@ -45,6 +47,10 @@ class TorchModel:
             begin_token: fed before every document, any token that the network knows; None: the first law is uniform.
             context: most tokens that the network takes, ``begin_token`` included, or None for no limit.
             outputs: W, if known beforehand.
+            layers: (B, S) int64 tensor -> a list of (B, S, D) tensors, what each layer holds after each token, for
+                the probes of ``gap``; None: there are no probes.
+            fresh: makes the network with untrained weights (PyTorch's seed is set before the call, and put back).
+                None: a copy of the network whose every module is asked to ``reset_parameters``.
 
         Raises:
             ModelError: no vocabulary, or a begin token or vocabulary that the network does not have.
@@ -57,6 +63,7 @@ class TorchModel:
             raise ModelError(f"begin_token: {name} has no token {begin_token}")
         self._name, self.network, self.vocabulary = name, network, vocabulary
         self.begin_token, self.context = begin_token, context
+        self.layers, self.fresh = layers, fresh
         if hasattr(network, "eval"):
             network.eval()
 
@@ -69,6 +76,65 @@ class TorchModel:
         """How many numbers were trained (0 of a network that does not say)."""
         own = getattr(self.network, "parameters", list)
         return sum(each.numel() for each in own())
+
+    def __getattr__(self, name: str) -> Any:
+        """``activations`` is there where ``layers`` were given, so that a model without them is not probed."""
+        if name == "activations" and self.__dict__.get("layers") is not None:
+            return self._activations
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
+    def _activations(self, tokens_BxT: Int[np.ndarray, "B T"]) -> list[np.ndarray]:
+        """See ShowsActivations."""
+        import torch
+
+        begun = int(self.begin_token is not None)
+        parts: list[list[np.ndarray]] = []
+        rows = max(1, ROWS // max(1, tokens_BxT.shape[1]))
+        for begin in range(0, len(tokens_BxT), rows):
+            part = tokens_BxT[begin : begin + rows]
+            fed_BxS = np.concatenate([np.full((len(part), begun), self.begin_token or 0), part], axis=1)
+            with torch.no_grad():
+                found = self.layers(self._tensor(fed_BxS))  # type: ignore[misc]
+            parts.append([each.float().cpu().numpy()[:, begun:] for each in found])
+        return [np.concatenate(column) for column in zip(*parts, strict=True)]
+
+    def untrained(self, seed: int) -> "TorchModel":
+        """See CanBeUntrained.
+
+        Raises:
+            ModelError: no ``fresh`` was given, and a module of the network cannot reset its parameters.
+        """
+        import torch
+
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            network = self._reset() if self.fresh is None else self.fresh()
+        return self._like(network)
+
+    def _like(self, network: Callable[[Any], Any]) -> "TorchModel":
+        """The same model of another network (whose layers are not shown: they are the trained network's)."""
+        return TorchModel("untrained", network, self.vocabulary, self.begin_token, self.context)
+
+    def _reset(self) -> Callable[[Any], Any]:
+        """A copy with every parameter drawn anew."""
+        import copy
+
+        if not hasattr(self.network, "modules"):
+            raise ModelError(f"untrained: {self.name} is no module; give fresh=, which makes the untrained network")
+        network = copy.deepcopy(self.network)
+        for module in network.modules():
+            if hasattr(module, "reset_parameters"):
+                module.reset_parameters()
+            elif next(iter(module.parameters(recurse=False)), None) is not None:
+                what = type(module).__name__
+                raise ModelError(f"untrained: {self.name} has a {what} without reset_parameters; give fresh=")
+        return network
+
+    def _tensor(self, fed_BxS: np.ndarray) -> Any:
+        import torch
+
+        own = next(iter(getattr(self.network, "parameters", list)()), None)
+        return torch.as_tensor(fed_BxS.astype(np.int64), device=None if own is None else own.device)
 
     def log_probabilities(self, tokens_BxT: Int[np.ndarray, "B T"]) -> Float32[np.ndarray, "B T1 V"]:
         """See LanguageModel.
@@ -103,10 +169,8 @@ class TorchModel:
         """(B, S, V) log-probabilities after every token that was fed, and (B, S) the mass outside."""
         import torch
 
-        own = next(iter(getattr(self.network, "parameters", list)()), None)
-        fed = torch.as_tensor(fed_BxS.astype(np.int64), device=None if own is None else own.device)
         with torch.no_grad():
-            logits_BxSxW = self.network(fed)
+            logits_BxSxW = self.network(self._tensor(fed_BxS))
         shape = tuple(logits_BxSxW.shape)
         if shape[:2] != fed_BxS.shape or len(shape) != 3 or shape[2] < self.vocabulary:
             wanted = f"{(*fed_BxS.shape, self.vocabulary)} or more outputs"
@@ -140,7 +204,23 @@ class HuggingFaceModel(TorchModel):
         config = model.config
         context = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
         vocabulary = config.vocab_size if vocabulary is None else vocabulary
-        super().__init__(name, _Logits(model), vocabulary, begin_token, context, config.vocab_size)
+        self.model = model
+        super().__init__(
+            name, _Logits(model), vocabulary, begin_token, context, config.vocab_size, layers=self._hidden_states
+        )
+
+    def _hidden_states(self, tokens: Any) -> list[Any]:
+        """Every block's output; the embeddings, which come first, are left out."""
+        return list(self.model(input_ids=tokens, use_cache=False, output_hidden_states=True).hidden_states[1:])
+
+    def untrained(self, seed: int) -> "HuggingFaceModel":
+        """The same configuration with fresh weights."""
+        import torch
+
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            fresh = type(self.model)(self.model.config)
+        return HuggingFaceModel("untrained", fresh, self.vocabulary, self.begin_token)
 
 
 class _Logits:

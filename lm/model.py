@@ -1,6 +1,6 @@
 """What this suite asks of a language model: a name, and next-token log-probabilities. Any causal model will do."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import equinox as eqx
@@ -14,6 +14,10 @@ from implicit_bayes.lm.transformer import Transformer
 
 ROWS = 1 << 12
 """Positions whose logits are worked out together, about: so few that their activations stay in the cache."""
+
+
+PROBED = 64
+"""Documents whose activations are worked out together."""
 
 
 @runtime_checkable
@@ -37,6 +41,28 @@ class LanguageModel(Protocol):
         ...
 
 
+@runtime_checkable
+class ShowsActivations(Protocol):
+    """A language model that can be probed: it shows what it computes on the way to its answers."""
+
+    def activations(self, tokens_BxT: Int[np.ndarray, "B T"]) -> Sequence[Float[np.ndarray, "B T D"]]:
+        """A list of layers, the lowest first, of any widths D: row t is what the layer holds after token t.
+
+        Args:
+            tokens_BxT: tokens, integers in 0 .. V - 1.
+        """
+        ...
+
+
+@runtime_checkable
+class CanBeUntrained(Protocol):
+    """A language model that knows what it was before training."""
+
+    def untrained(self, seed: int) -> LanguageModel:
+        """The same architecture with fresh weights, drawn with this seed."""
+        ...
+
+
 class NetworkModel:
     """One of our own networks as a LanguageModel."""
 
@@ -52,6 +78,27 @@ class NetworkModel:
         """How many numbers were trained."""
         return sum(leaf.size for leaf in jax.tree.leaves(self.network))
 
+    def untrained(self, seed: int) -> "NetworkModel":
+        """The same architecture with fresh weights."""
+        with jax.enable_x64(False):
+            fresh = type(self.network).drawn(self.network.config, jax.random.key(seed))
+        return NetworkModel("untrained", fresh)
+
+    def activations(self, tokens_BxT: Int[np.ndarray, "B T"]) -> list[Float32[np.ndarray, "B T D"]]:
+        """Every layer after each token (the empty prefix is left out).
+
+        A Transformer's residual stream is divided by its root mean square, row by row: so, up to a gain, does every
+        later layer before it reads the stream.
+        """
+        rows = PROBED
+        padded = np.concatenate([tokens_BxT, np.repeat(tokens_BxT[-1:], -len(tokens_BxT) % rows, 0)])
+        with jax.enable_x64(False):
+            parts = [_activations(self.network, padded[i : i + rows]) for i in range(0, len(padded), rows)]
+        return [
+            np.concatenate([np.asarray(x) for x in column])[: len(tokens_BxT), 1:]
+            for column in zip(*parts, strict=True)
+        ]
+
     def log_probabilities(self, tokens_BxT: Int[np.ndarray, "B T"]) -> Float32[np.ndarray, "B T1 V"]:
         """See LanguageModel; computed a few rows at a time."""
         batch, length = tokens_BxT.shape
@@ -61,6 +108,14 @@ class NetworkModel:
         with jax.enable_x64(False):  # float32 whatever the caller computes in
             laws = [_log_probabilities(self.network, padded[i : i + rows]) for i in range(0, len(padded), rows)]
         return np.concatenate([np.asarray(law) for law in laws])[:batch]
+
+
+@eqx.filter_jit
+def _activations(network: Any, tokens_BxT: Any) -> list[Array]:
+    out = network.activations(tokens_BxT)
+    if isinstance(network, Transformer):
+        return [x / jnp.sqrt((x**2).mean(-1, keepdims=True) + 1e-6) for x in out]
+    return out
 
 
 @eqx.filter_jit

@@ -31,6 +31,8 @@ class RunConfig(NamedTuple):
             anything else *another* pretraining law.
         devices: in the mesh, over all processes.
         half: computed in bfloat16.
+        documents, length: how many held-out documents, of how many tokens, the run is measured on as it goes (no
+            weight depends on them).
     """
 
     instance: str
@@ -44,6 +46,8 @@ class RunConfig(NamedTuple):
     resets: float = 0.0
     devices: int = 1
     half: bool = False
+    documents: int = 64
+    length: int = 1024
 
 
 def draw_network(config: RunConfig) -> LSTM | Transformer:

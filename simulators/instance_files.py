@@ -9,6 +9,7 @@ a true concept, every concept is the true one in turn.
 import difflib
 import os
 import zipfile
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -133,10 +134,30 @@ def _instance(path: Path, arrays: Arrays) -> Instance:
         starts = _prompt_starts(mixture, arrays)
         trues = _true_concepts(mixture, arrays)
         k, seed = (_integer(name, arrays[name]) if name in arrays else None for name in ("k", "seed"))
-        return Instance(path.stem, mixture, starts, trues, k, seed, f"read from {path}")
+        words = "; ".join([f"read from {path}", *defaults_in_words(arrays)])
+        return Instance(path.stem, mixture, starts, trues, k, seed, words)
     except ModelError as error:
         text = str(error)
         raise ModelError(text if ";" in text else f"{text}; correct that array and save the file again") from error
+
+
+def defaults_in_words(arrays: Container[str]) -> list[str]:
+    """What stands in for the optional arrays that a file leaves out, a sentence each.
+
+    Args:
+        arrays: names of the arrays that the file holds.
+
+    Returns:
+        Sentences, none where the file says everything.
+    """
+    words = []
+    if "prompt_start" not in arrays and "prompt_starts" not in arrays:
+        words.append("no prompt_start: examples start as the true concept's documents do")
+    if "true_concept" not in arrays and "true_concepts" not in arrays:
+        words.append("no true_concept: every concept is the true one in turn")
+    if "k" not in arrays:
+        words.append("no k: example lengths 3, 5, 8 and 10 unless others are asked for")
+    return words
 
 
 def _prompt_starts(mixture: MixtureOfHMMs, arrays: Arrays) -> np.ndarray:

@@ -155,26 +155,30 @@ def write_tokenizer(directory: str | os.PathLike[str], words: Sequence[str]) -> 
     return path
 
 
-def write_npz(
-    path: str | os.PathLike[str],
-    documents: Documents,
-    delimiter: int,
-    vocabulary: int,
-    prompts: Prompts | None = None,
-    k: int | None = None,
-) -> Path:
-    """A data set as plain arrays, readable with ``np.load(path, allow_pickle=False)``.
+def write_npz(path: str | os.PathLike[str], documents: Documents, delimiter: int, vocabulary: int) -> Path:
+    """Documents as plain arrays, readable with ``np.load(path, allow_pickle=False)``.
 
-    Arrays: tokens (B, T), states (B, T), concepts (B,), delimiter (), vocabulary (); and with prompts
-    prompt_tokens (P, (k+1) n + k), prompt_concepts (P,), prompt_starts (P,), k ().
+    Arrays: tokens (B, T), states (B, T), concepts (B,), delimiter (), vocabulary ().
 
     Raises:
-        ModelError: prompts without their k, or a path that cannot be written.
+        ModelError: a path that cannot be written.
     """
-    arrays = {**documents._asdict(), "delimiter": np.int64(delimiter), "vocabulary": np.int64(vocabulary)}
-    if prompts is not None:
-        length = as_count("k", -1 if k is None else k, least=2)
-        arrays |= {f"prompt_{name}": array for name, array in prompts._asdict().items()} | {"k": np.int64(length)}
+    return _write_arrays(path, documents._asdict(), delimiter, vocabulary)
+
+
+def write_prompts_npz(path: str | os.PathLike[str], prompts: Prompts, k: int, delimiter: int, vocabulary: int) -> Path:
+    """Prompts as plain arrays, and nothing but prompts.
+
+    Arrays: prompt_tokens (P, (k+1) n + k), prompt_concepts (P,), prompt_starts (P,), k (), delimiter (), vocabulary ().
+
+    Raises:
+        ModelError: a k below 2, or a path that cannot be written.
+    """
+    arrays = {f"prompt_{name}": array for name, array in prompts._asdict().items()}
+    return _write_arrays(path, arrays | {"k": np.int64(as_count("k", k, least=2))}, delimiter, vocabulary)
+
+
+def _write_arrays(path: str | os.PathLike[str], arrays: dict[str, Any], delimiter: int, vocabulary: int) -> Path:
     with written_aside(path, binary=True) as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, **arrays, delimiter=np.int64(delimiter), vocabulary=np.int64(vocabulary))
     return Path(path)

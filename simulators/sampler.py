@@ -118,6 +118,7 @@ def sample_prompts(
     prompts: int,
     k: int,
     n: int,
+    *,
     true_concepts: Sequence[int] | None = None,
 ) -> Prompts:
     """``prompts`` independent prompts, each of n + 1 complete examples with a delimiter between.

@@ -133,9 +133,9 @@ MUTATIONS = (
     ),
     Mutation(
         "probe the activations before each token",
-        "benchmarks/gap/probes.py",
-        "[: len(tokens_BxT), 1:] for column",
-        "[: len(tokens_BxT), :-1] for column",
+        "lm/model.py",
+        "[: len(tokens_BxT), 1:]",
+        "[: len(tokens_BxT), :-1]",
         "tests/benchmarks/gap/test_gap.py::test_activations_are_those_after_each_token",
     ),
     Mutation(

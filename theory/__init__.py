@@ -1,27 +1,9 @@
-"""Mathematical objects and exact computation: HMMs, their mixtures, the prompt law, the filter, the theorems."""
+"""Mathematical objects and exact computation: HMMs, their mixtures, the prompt law, the filter, the theorems.
 
-from implicit_bayes.theory.filtering.filter import (
-    ConceptFilter,
-    MixtureFilter,
-    filter_concepts,
-    filter_mixture,
-    log_evidence,
-    log_probability,
-)
-from implicit_bayes.theory.objects.checks import ModelError
-from implicit_bayes.theory.objects.models import HMM, MixtureOfHMMs, stationary_law
-from implicit_bayes.theory.objects.prompts import PromptLaw
+``objects`` <- ``filtering`` <- ``information`` <- ``statements`` <- ``proofs`` and ``programs``; ``strategies`` (extra
+``test``) draws instances for property tests. Names are imported when they are first used.
+"""
 
-__all__ = [
-    "HMM",
-    "ConceptFilter",
-    "MixtureFilter",
-    "MixtureOfHMMs",
-    "ModelError",
-    "PromptLaw",
-    "filter_concepts",
-    "filter_mixture",
-    "log_evidence",
-    "log_probability",
-    "stationary_law",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -135,7 +135,7 @@ def instances(
     if prior[true] == 0:
         prior = normalised(prior + np.eye(sizes.concepts)[true])
     mixture = MixtureOfHMMs(prior, initial, transition, emission, sizes.tokens - 1)
-    return Instance(mixture, PromptLaw.of(mixture, true, start, _size(draw, length)), true)
+    return Instance(mixture, PromptLaw.of(mixture, start, true, _size(draw, length)), true)
 
 
 class _Sizes(NamedTuple):

@@ -5,17 +5,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from implicit_bayes.benchmarks.common import console as terminal
 from implicit_bayes.benchmarks.common import storage
 from implicit_bayes.benchmarks.speed import figures as speed_figures
 from implicit_bayes.benchmarks.speed import memory as speed_memory
 from implicit_bayes.benchmarks.speed import scaling as speed_scaling
+from implicit_bayes.benchmarks.speed import tables as speed_tables
 from implicit_bayes.benchmarks.speed import training as speed_training
 from implicit_bayes.benchmarks.speed.compare import Advance, Timing
 from implicit_bayes.benchmarks.speed.evidence import evidence
 from implicit_bayes.benchmarks.speed.kl import kl
 from implicit_bayes.benchmarks.speed.posterior import posterior_and_predictive
 from implicit_bayes.benchmarks.speed.sampling import sampling
-from implicit_bayes.benchmarks.verification import tables as screen
 from implicit_bayes.simulators.instances import Instance, load_instance
 from implicit_bayes.theory import ModelError
 
@@ -41,7 +42,7 @@ def bench(name: str, task: str, settings: Settings, out: Path | None, json: Path
     storage.check_file(json, "json")
     if out is not None:
         storage.check_directory(out)
-    with screen.progress_bars() as progress:
+    with terminal.progress_bars() as progress:
         if task == "train":
             rows: list[Any] = speed_training.training(
                 name, settings.preset, settings.repeats, settings.seed, progress("timing", settings.repeats)
@@ -52,16 +53,16 @@ def bench(name: str, task: str, settings: Settings, out: Path | None, json: Path
             rows = inference(name, instance, task, settings, progress)
         advance = progress("scaling", 0) if settings.scaling else None
         curves = speed_scaling.scaling(settings.seed, advance) if advance else []
-    console, written = screen.console(), list[Path]()
+    console, written = terminal.console(), list[Path]()
     tables: dict[str, Callable[[Any], Any]] = {"train": speed_training.table, "memory": speed_memory.table}
-    console.print(tables.get(task, screen.timing_table)(rows))
+    console.print(tables.get(task, speed_tables.timing_table)(rows))
     if task not in tables:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         console.print(f"peak memory of the whole run, all libraries: {peak:.1f} GiB")
         if out is not None:
             written += speed_figures.bars(rows, out)
     if curves:
-        console.print(screen.scaling_table(curves))
+        console.print(speed_tables.scaling_table(curves))
         if out is not None:
             written += speed_figures.scaling(curves, out)
     if json is not None:

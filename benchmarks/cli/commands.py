@@ -4,6 +4,7 @@ Bad input ends with exit status 2 and one line on standard error that names the 
 """
 
 import contextlib
+import difflib
 import io
 import re
 import sys
@@ -13,6 +14,9 @@ from typing import Annotated, Any, Literal
 
 import tyro
 from tyro.conf import Positional, arg
+
+from implicit_bayes.benchmarks.cli import help_text
+from implicit_bayes.benchmarks.common.made_by import command_line
 
 Out = Annotated[Path, arg(metavar="DIR")]
 Json = Annotated[Path | None, arg(metavar="PATH")]
@@ -61,15 +65,20 @@ def verify(
         model_prompts: prompts for each k that models answer, the first of the others.
         certify: also prove the verdicts in ball arithmetic, on instances whose entries are short decimals.
         compare: further instances, verified one after the other and shown side by side.
-        out: directory for figures (PNG, SVG), results.nc and results.json (one folder an instance with --compare).
+        out: directory for report.html, figures, results.nc and results.json (one folder an instance with --compare).
         json: file for the machine-readable result.
     """
+    given = locals()
     from implicit_bayes.benchmarks.cli import jobs
+
+    def made_by(name: str | None) -> str:
+        """The command of one instance, or (None) of the whole comparison."""
+        return command_line(verify, given if name is None else given | {"instance": name, "compare": ()})
 
     settings = {"ks": k, "ns": n, "prompts": prompts, "epsilons": epsilon}
     settings |= {"documents": documents, "length": length, "seed": seed, "certify": certify}
     settings |= {"model_prompts": model_prompts}
-    jobs.verify([*([] if instance is None else [instance]), *compare], model, settings, out, json)
+    jobs.verify([*([] if instance is None else [instance]), *compare], model, settings, out, json, made_by)
 
 
 def sample(
@@ -116,8 +125,8 @@ def sample(
 
 def train(
     out: Annotated[Path, arg(metavar="RUN")],
-    instance: Annotated[str, arg(metavar="INSTANCE")] = "ginc",
-    model: Literal["lstm", "transformer"] = "lstm",
+    instance: Annotated[str | None, arg(metavar="INSTANCE")] = None,
+    model: Literal["lstm", "transformer"] | None = None,
     preset: str | None = None,
     resume: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     seed: int | None = None,
@@ -126,8 +135,8 @@ def train(
     resets: float | None = None,
     devices: int | None = None,
     bfloat16: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
-    documents: int = 64,
-    length: int = 1024,
+    documents: int | None = None,
+    length: int | None = None,
     tensorboard: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     coordinator: Annotated[str | None, arg(metavar="HOST:PORT")] = None,
     processes: int = 1,
@@ -147,18 +156,18 @@ def train(
 
     Args:
         out: directory of the run.
-        instance: a name or the path of an .npz.
-        model: architecture.
+        instance: a name or the path of an .npz (default: ginc, or what RUN has with --resume).
+        model: architecture (default: lstm, or RUN's).
         preset: small (the default), tiny (seconds), paper-4l, paper-12l, paper-16l (transformer), paper-lstm (lstm).
-        resume: go on from the newest good checkpoint in RUN; from the start if there is none.
+        resume: go on from the newest good checkpoint in RUN, with everything that RUN was begun with.
         seed: of weights, documents and dropout (default 0).
-        tokens: to train on (default: the preset's; the curriculum and the learning rate scale along).
+        tokens: to train on (default: the preset's; curriculum and learning rate scale along, so RUN cannot change it).
         data: fresh documents without end, or the released training documents again and again (default: the preset's).
         resets: probability that a document's state is redrawn at a token; anything but 0 is another pretraining law.
         devices: to split every batch over (default: as many as there are and as divide the batches).
         bfloat16: compute in bfloat16 (for accelerators); weights and optimiser stay in float32.
-        documents: held-out documents that the excess over Bayes is measured on.
-        length: tokens of each of them.
+        documents: held-out documents that the excess over Bayes is measured on (default: 64, or RUN's).
+        length: tokens of each of them (default: 1024, or RUN's).
         tensorboard: also write TensorBoard events to RUN/tensorboard (needs the package tensorboardX).
         coordinator: address of process 0, where several processes train together.
         processes: how many they are.
@@ -169,8 +178,10 @@ def train(
     from implicit_bayes.benchmarks.training import setup as training
 
     cluster = training.Cluster(coordinator, processes, process)
-    asked = training.Asked(instance, model, preset, seed, tokens, data, resets, devices, True if bfloat16 else None)
-    jobs.train(asked, out, resume, documents, length, tensorboard, cluster, json)
+    asked = training.Asked(
+        instance, model, preset, seed, tokens, data, resets, devices, True if bfloat16 else None, documents, length
+    )
+    jobs.train(asked, out, resume, tensorboard, cluster, json)
 
 
 def gap(
@@ -205,13 +216,14 @@ def gap(
         documents: fresh documents for everything that is not in context.
         length: tokens in each of them.
         seed: of documents, prompts, fresh weights and resamples.
-        out: directory for figures (PNG, SVG), gap.nc and gap.json.
+        out: directory for report.html, figures (PNG, SVG), gap.nc and gap.json.
         json: file for the machine-readable result.
     """
+    made_by = command_line(gap, locals())
     from implicit_bayes.benchmarks.cli import gap_job
     from implicit_bayes.benchmarks.gap.measure import Settings
 
-    gap_job.run(models, instance, Settings(k, n, prompts, documents, length, seed), out, json)
+    gap_job.run(models, instance, Settings(k, n, prompts, documents, length, seed), out, json, made_by)
 
 
 def search(
@@ -257,20 +269,21 @@ def figures(directory: Annotated[Positional[Path], arg(metavar="DIR")], /, json:
 
 
 def statements(
-    out: Annotated[Path, arg(metavar="PATH")] = Path("docs/statements.md"),
+    out: Annotated[Path | None, arg(metavar="PATH")] = None,
     check: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     seed: int = 0,
     json: Json = None,
 ) -> None:
-    """Write the table of every assumption, condition and theorem: formula, function, test, status on four instances.
+    """Print the table of every assumption, condition and theorem: formula, function, test, status on four instances.
 
     Try:
+      implicit-bayes statements
       implicit-bayes statements --out docs/statements.md
       implicit-bayes statements --check
 
     Args:
-        out: the Markdown page.
-        check: do not write; exit with status 1 if the page differs from what it would be now.
+        out: write the Markdown page there instead.
+        check: write nothing; exit with status 1 if --out (docs/statements.md) differs from what it would be now.
         seed: of every estimate that samples.
         json: file for the machine-readable result.
     """
@@ -363,7 +376,7 @@ def reproduce(
         tls_ca: certificate authority, for tls://.
         tls_cert: certificate.
         tls_key: its key.
-        plan: say how many cells there are and how many are stored, and compute nothing.
+        plan: say how many cells there are, how many are stored and how long the rest takes, and compute nothing.
         seed: of prompts, documents and trainings.
         json: file for the machine-readable findings.
     """
@@ -387,7 +400,7 @@ def report(directory: Annotated[Positional[Path], arg(metavar="DIR")], /, json: 
       implicit-bayes report out/small
 
     Args:
-        directory: the --out directory of an earlier verify or reproduce.
+        directory: the --out directory of an earlier verify, gap or reproduce.
         json: file for a machine-readable list of what was written.
     """
     from implicit_bayes.benchmarks.cli import jobs
@@ -444,6 +457,14 @@ def run(arguments: Sequence[str], keep: bool = False) -> int:
     except ModelError as error:
         complain(str(error))
         return 2
+    except ImportError as error:
+        from implicit_bayes.benchmarks.common import extras
+
+        module = extras.absent(error)
+        if module is None:
+            raise
+        complain(extras.missing(module))
+        return 2
     except KeyboardInterrupt:
         complain("interrupted; files from before this run are as they were, and a training goes on with --resume")
         return 130
@@ -454,21 +475,41 @@ def run(arguments: Sequence[str], keep: bool = False) -> int:
 
 def parse(arguments: Sequence[str]) -> Callable[[], None]:
     """The chosen subcommand with its arguments bound; argument errors become one line and SystemExit(2)."""
+    name, rest = (arguments[0], list(arguments[1:])) if arguments else ("--help", [])
+    if name in ("--help", "-h"):
+        print(help_text.overview(COMMANDS, DESCRIPTION), end="")
+        raise SystemExit(0)
+    if name == "--version":
+        print(f"implicit-bayes {version()}")
+        raise SystemExit(0)
+    if name not in COMMANDS:
+        near = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
+        guess = f"did you mean {near[0]!r}? " if near else ""
+        complain(f"unknown subcommand {name!r}; {guess}choose {', '.join(COMMANDS)}")
+        raise SystemExit(2)
+    if {"--help", "-h"} & set(rest):
+        print(help_text.of_command(COMMANDS[name]), end="")
+        raise SystemExit(0)
     bound: dict[str, Callable[[], None]] = {}
     captured = io.StringIO()
     try:
         with contextlib.redirect_stderr(captured):
-            tyro.extras.subcommand_cli_from_dict(
-                {name: _defer(command, bound) for name, command in COMMANDS.items()},
-                prog="implicit-bayes",
-                description=DESCRIPTION,
-                args=list(arguments),
-            )
+            tyro.cli(_defer(COMMANDS[name], bound), prog=f"implicit-bayes {name}", args=rest)
     except SystemExit as stop:
         if stop.code:
             complain(one_line(captured.getvalue()) or "the arguments are off; see --help")
         raise
     return bound["call"]
+
+
+def version() -> str:
+    """The installed version; "unknown" where the project is run without being installed."""
+    from importlib import metadata
+
+    try:
+        return metadata.version("implicit-bayes")
+    except metadata.PackageNotFoundError:
+        return "unknown"
 
 
 def _defer(command: Callable[..., None], bound: dict[str, Callable[[], None]]) -> Callable[..., None]:
@@ -477,6 +518,10 @@ def _defer(command: Callable[..., None], bound: dict[str, Callable[[], None]]) -
 
     @functools.wraps(command)
     def remember(*args: Any, **kwargs: Any) -> None:
+        seed = kwargs.get("seed")
+        if seed is not None and seed < 0:
+            complain(f"seed: {seed} is negative; give 0 or more")
+            raise SystemExit(2)
         bound["call"] = functools.partial(command, *args, **kwargs)
 
     return remember

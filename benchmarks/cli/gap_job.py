@@ -3,20 +3,26 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from implicit_bayes.benchmarks.cli.reports import write_report
+from implicit_bayes.benchmarks.common import console as terminal
 from implicit_bayes.benchmarks.common import storage
 from implicit_bayes.benchmarks.gap import figures as gap_figures
 from implicit_bayes.benchmarks.gap import measure as measuring
 from implicit_bayes.benchmarks.gap import store as gap_store
 from implicit_bayes.benchmarks.gap import tables as gap_screen
 from implicit_bayes.benchmarks.predictors.models import find_models
-from implicit_bayes.benchmarks.verification import figures
-from implicit_bayes.benchmarks.verification import tables as screen
+from implicit_bayes.benchmarks.report import panels
 from implicit_bayes.simulators.instances import load_instance
 from implicit_bayes.theory import ModelError
 
 
 def run(
-    names: Sequence[str], instance_name: str, settings: measuring.Settings, out: Path | None, json: Path | None
+    names: Sequence[str],
+    instance_name: str,
+    settings: measuring.Settings,
+    out: Path | None,
+    json: Path | None,
+    command: str = "",
 ) -> None:
     """Every input is checked before the work, every file written after it, whole."""
     instance = load_instance(instance_name)
@@ -28,17 +34,18 @@ def run(
     taken = {"exact", "prompt-aware"} & {model.name for model in models}
     if taken:
         raise ModelError(f"model: {min(taken)!r} is the name of a reference; rename the RUN or file")
-    with screen.progress_bars() as progress:
+    with terminal.progress_bars() as progress:
         found = measuring.measure(instance, models, settings, progress)
-    console, written = screen.console(), []
+    console, written = terminal.console(), []
     gap_screen.show(found, console)
     if out is not None:
-        storage.write_json(out / "gap.json", gap_store.as_json(found))
+        storage.write_json(out / "gap.json", gap_store.as_json(found, command))
         results = gap_store.as_dataset(found)
         storage.write_results(out / "gap.nc", results)
-        written += [out / "gap.json", out / "gap.nc", *figures.draw_all(results, out, gap_figures.FIGURES)]
+        written += [out / "gap.json", out / "gap.nc", *panels.draw_all(results, out, gap_figures.FIGURES)]
+        written.append(write_report(out))
     if json is not None:
-        storage.write_json(json, gap_store.as_json(found))
+        storage.write_json(json, gap_store.as_json(found, command))
         written.append(json)
     if written:
         console.print("wrote " + "  ".join(str(path) for path in written), soft_wrap=True)

@@ -1,21 +1,26 @@
 """What each subcommand does once its arguments are parsed: check, compute, show, write."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
+from implicit_bayes.benchmarks.cli import reports
+from implicit_bayes.benchmarks.common import console as terminal
 from implicit_bayes.benchmarks.common import storage
+from implicit_bayes.benchmarks.common.extras import need
 from implicit_bayes.benchmarks.gap import figures as gap_figures
 from implicit_bayes.benchmarks.predictors.models import each_name, find_models
 from implicit_bayes.benchmarks.report import build as reporting
+from implicit_bayes.benchmarks.report import panels
 from implicit_bayes.benchmarks.report.findings import as_csv
+from implicit_bayes.benchmarks.training import progress as training_progress
 from implicit_bayes.benchmarks.training import records as learning
 from implicit_bayes.benchmarks.training import setup as training
-from implicit_bayes.benchmarks.verification import beside
+from implicit_bayes.benchmarks.verification import beside, compare_page, store
 from implicit_bayes.benchmarks.verification import figures as drawing
 from implicit_bayes.benchmarks.verification import status_table as table
 from implicit_bayes.benchmarks.verification import tables as screen
@@ -31,7 +36,12 @@ from implicit_bayes.theory.proofs.search import search as find
 
 
 def verify(
-    names: Sequence[str], models: Sequence[str], settings: dict[str, Any], out: Path | None, json: Path | None
+    names: Sequence[str],
+    models: Sequence[str],
+    settings: dict[str, Any],
+    out: Path | None,
+    json: Path | None,
+    made_by: Callable[[str | None], str] = lambda name: "",
 ) -> None:
     """``implicit-bayes verify``: every input is checked before the work, every file written after it, whole."""
     if not names:
@@ -44,61 +54,78 @@ def verify(
     for folder in folders:
         if folder is not None:
             storage.check_directory(folder)
-    console, results, written = screen.console(), [], []
+    console, results, written = terminal.console(), [], []
     for name, instance, setting, folder, found in zip(names, instances, chosen, folders, asked, strict=True):
-        with screen.progress_bars() as progress:
+        with terminal.progress_bars() as progress:
             if beside.worth_it(setting, found):
                 with beside.asked(name, each_name(models, instance), setting, progress) as answers:
-                    results.append(verification.verify(instance, setting, progress, (), answers))
+                    result = _verified(instance, setting, (), progress, made_by(name), answers)
             else:
-                results.append(verification.verify(instance, setting, progress, found))
+                result = _verified(instance, setting, found, progress, made_by(name))
+            results.append(result)
         screen.show(results[-1], console)
         if folder is not None:
             written += _store(results[-1], folder)
     if len(results) > 1:
         console.print(screen.comparison_table(results))
+        if out is not None:
+            written.append(compare_page.write_index(out, [folder for folder in folders if folder], made_by(None)))
+            written.append(reports.write_report(out))
     if json is not None:
-        objects = [verification.as_json(result) for result in results]
+        objects = [store.as_json(result) for result in results]
         storage.write_json(json, objects[0] if len(objects) == 1 else {"compare": objects})
         written.append(json)
     _list(console, written)
 
 
+def _verified(
+    instance: Instance,
+    settings: verification.Settings,
+    models: Sequence[Any],
+    progress: verification.Progress,
+    command: str,
+    answers: Callable[[], list[verification.Answer]] | None = None,
+) -> verification.Verification:
+    return verification.verify(
+        instance, k=settings.ks, n=settings.ns, prompts=settings.prompts, epsilon=settings.epsilons,
+        documents=settings.documents, length=settings.length, seed=settings.seed, model=models,
+        model_prompts=settings.model_prompts, certify=settings.certify, progress=progress, answers=answers,
+        command=command,
+    )  # fmt: skip
+
+
 def _store(result: verification.Verification, folder: Path) -> list[Path]:
-    storage.write_json(folder / "results.json", verification.as_json(result))
-    results = verification.as_dataset(result)
+    storage.write_json(folder / "results.json", store.as_json(result))
+    results = store.as_dataset(result)
     storage.write_results(folder / "results.nc", results)
-    curves = verification.as_json(result)["curves"]
+    curves = store.as_json(result)["curves"]
     with written_aside(folder / "results.csv") as file:
         file.write(as_csv(list(curves[0]), [list(row.values()) for row in curves]))
     names = ("results.json", "results.nc", "results.csv")
-    written = [*(folder / name for name in names), *drawing.draw_all(results, folder)]
-    return [*written, reporting.write_report(folder)]
+    written = [*(folder / name for name in names), *panels.draw_all(results, folder, drawing.FIGURES)]
+    return [*written, reports.write_report(folder)]
 
 
 def train(
     asked: training.Asked,
     out: Path,
     resume: bool,
-    documents: int,
-    length: int,
     tensorboard: bool,
     cluster: training.Cluster,
     json: Path | None,
 ) -> None:
     """``implicit-bayes train``: a run, measured against Bayes, with its figures."""
-    for field, value in {"documents": documents, "length": length}.items():
-        if value < 1:
-            raise ModelError(f"{field}: {value} is below 1")
+    if tensorboard:
+        need("tensorboardX", "tensorboard")
     with jax.enable_x64(False):  # networks live in float32
         training.start_devices(asked.devices, cluster)
         config = training.configure(asked, out, resume)
         instance = training.instance_of(config)
         storage.check_file(json, "json")
         storage.check_directory(out)
-        held = training.held_out(instance, documents, length, config)
+        held = training.held_out(instance, config)
         board = training.TensorBoard(out) if tensorboard else contextlib.nullcontext()
-        with screen.training_bar(config.schedule.tokens) as show, board as events:
+        with training_progress.training_bar(config.schedule.tokens) as show, board as events:
 
             def report(record: Mapping[str, Any]) -> None:
                 show(record)
@@ -108,11 +135,11 @@ def train(
             done = run(config, instance, out, resume, training.evaluation(held), report)
     if jax.process_index():
         return
-    console, records = screen.console(), learning.read_records(out)
+    console, records = terminal.console(), learning.read_records(out)
     for note in done.notes:
         console.print(note, soft_wrap=True)
     summary = learning.summary(config, done, records)
-    console.print(screen.training_lines(summary), soft_wrap=True)
+    console.print(training_progress.training_lines(summary), soft_wrap=True)
     written = [out / "weights.npz", *learning.draw(out, config, records)]
     if json is not None:
         storage.write_json(json, summary)
@@ -125,7 +152,7 @@ def search(statement: Any, starts: int, seed: int, out: Path | None, json: Path 
     storage.check_file(json, "json")
     if out is not None:
         storage.check_directory(out)
-    with screen.progress_bars() as progress:
+    with terminal.progress_bars() as progress:
         advance, seen = progress("ascent", starts), [0]
 
         def report(done: int, total: int) -> None:
@@ -133,7 +160,7 @@ def search(statement: Any, starts: int, seed: int, out: Path | None, json: Path 
             seen[0] = done
 
         found = find(statement, starts, jax.random.key(seed), progress=report)
-    console, written = screen.console(), []
+    console, written = terminal.console(), []
     console.print(screen.search_lines(found))
     for i, each in enumerate(found.instances):
         if out is None:
@@ -164,21 +191,19 @@ def figures(directory: Path, json: Path | None) -> None:
         names = [name for name in stored if (directory / name).is_file()] or ["results.nc"]
         read = {name: storage.read_results(directory / name) for name in names}
         storage.check_directory(directory)
-        written = [
-            path for name, results in read.items() for path in drawing.draw_all(results, directory, stored[name])
-        ]
+        written = [path for name, results in read.items() for path in panels.draw_all(results, directory, stored[name])]
     if json is not None:
         storage.write_json(json, {"files": [str(path) for path in written]})
-    _list(screen.console(), written)
+    _list(terminal.console(), written)
 
 
 def report(directory: Path, json: Path | None) -> None:
-    """``implicit-bayes report``: the page of a verification or a reproduction."""
+    """``implicit-bayes report``: the page of a verification, a comparison, a gap or a reproduction."""
     storage.check_file(json, "json")
-    written = [reporting.write_report(directory)]
+    written = [reports.write_report(directory)]
     if json is not None:
         storage.write_json(json, {"files": [str(path) for path in written]})
-    _list(screen.console(), written)
+    _list(terminal.console(), written)
 
 
 def sample(
@@ -203,7 +228,7 @@ def sample(
         raise ModelError(f"k: {min(ks)} is below 2 (an example is at least one token of x and one of y)")
     storage.check_file(json, "json")
     storage.check_directory(out)
-    with screen.progress_bars() as progress:
+    with terminal.progress_bars() as progress:
         advance = progress(f"{layout} layout", 1)
         if layout == "published":
             written = _sample_published(name, out, documents, length, split, prompts, ks)
@@ -212,7 +237,7 @@ def sample(
         advance(1)
     if json is not None:
         storage.write_json(json, {"files": [str(path) for path in written]})
-    _list(screen.console(), written)
+    _list(terminal.console(), written)
 
 
 def _sample_published(name, out, documents, length, split, prompts, ks) -> list[Path]:
@@ -231,19 +256,21 @@ def _sample_npz(name, out, documents, length, split, prompts, ks, n, seed) -> li
     written = [published.write_npz(out / f"{stem}.npz", drawn, delimiter, vocabulary)]
     for k in ks if prompts else ():
         draw = jax.random.fold_in(key, k)
-        batch = sample_prompts(instance.mixture, instance.prompt_starts, draw, prompts, k, n, instance.true_concepts)
+        batch = sample_prompts(
+            instance.mixture, instance.prompt_starts, draw, prompts, k, n, true_concepts=instance.true_concepts
+        )
         path = out / f"prompts_{k}.npz"
-        written.append(published.write_npz(path, drawn, delimiter, vocabulary, batch, k))
+        written.append(published.write_prompts_npz(path, batch, k, delimiter, vocabulary))
     return written
 
 
-def statements(out: Path, check: bool, seed: int, json: Path | None) -> None:
-    """``implicit-bayes statements``: the generated table, written or compared."""
+def statements(out: Path | None, check: bool, seed: int, json: Path | None) -> None:
+    """``implicit-bayes statements``: the generated table, printed, written or compared."""
     storage.check_file(json, "json")
     if not check:
         storage.check_file(out, "out")
     columns = {}
-    with screen.progress_bars() as progress:
+    with terminal.progress_bars() as progress:
         advance = progress("instances", len(table.INSTANCES))
         for name, k in table.INSTANCES.items():
             columns[name] = table.evaluate(name, k, seed)
@@ -252,12 +279,16 @@ def statements(out: Path, check: bool, seed: int, json: Path | None) -> None:
     if json is not None:
         names = [row.name for row in table.STATEMENTS]
         storage.write_json(json, {name: dict(zip(names, column, strict=True)) for name, column in columns.items()})
-    if not check:
+    if check:
+        page_file = out or Path("docs/statements.md")
+        if not page_file.is_file() or page_file.read_text(encoding="utf-8") != page:
+            raise storage.CheckFailed(f"{page_file} is stale; run: implicit-bayes statements --out {page_file}")
+    elif out is None:
+        print(page, end="")
+    else:
         with written_aside(out) as file:
             file.write(page)
-        _list(screen.console(), [out])
-    elif not out.is_file() or out.read_text() != page:
-        raise storage.CheckFailed(f"{out} is stale; run: implicit-bayes statements --out {out}")
+        _list(terminal.console(), [out])
 
 
 def _list(console: Any, written: Sequence[Path]) -> None:

@@ -1,5 +1,6 @@
 """``implicit-bayes reproduce``: the paper's experiments, cell by cell, then figures, findings and the report."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -7,14 +8,16 @@ from typing import Any, NamedTuple
 import xarray as xr
 
 from implicit_bayes.benchmarks.common import storage
+from implicit_bayes.benchmarks.common.console import console, progress_bars
+from implicit_bayes.benchmarks.common.extras import need
 from implicit_bayes.benchmarks.common.machine import cores
+from implicit_bayes.benchmarks.experiments import cost
 from implicit_bayes.benchmarks.experiments.base import Experiment, Scale
-from implicit_bayes.benchmarks.experiments.registry import chosen
+from implicit_bayes.benchmarks.experiments.registry import EXPERIMENTS, chosen
 from implicit_bayes.benchmarks.experiments.scales import scale_of
 from implicit_bayes.benchmarks.report import findings as found
 from implicit_bayes.benchmarks.sweep import run as sweep
 from implicit_bayes.benchmarks.sweep.cells import Cell, Store, in_order, to_json
-from implicit_bayes.benchmarks.verification.tables import console, progress_bars
 from implicit_bayes.theory import ModelError
 
 
@@ -45,6 +48,8 @@ def reproduce(names: tuple[str, ...], preset: str, seed: int, out: Path, where: 
 
     experiments, scale = chosen(names), scale_of(preset, seed)
     storage.check_file(json, "json")
+    if where.scheduler is not None:
+        need("distributed", "scheduler")
     if where.workers < 0:
         raise ModelError(f"workers: {where.workers} is negative")
     store = Store(storage.check_directory(out))
@@ -59,7 +64,7 @@ def reproduce(names: tuple[str, ...], preset: str, seed: int, out: Path, where: 
     about = about_run(names, preset, seed, out, len(failures)) | spent(store, cells)
     written += found.store(out, complete, about)
     write_failures(out, failures)
-    written.append(write_report(out))
+    written.append(write_report(out, tuple(EXPERIMENTS)))
     for each_found in complete:
         screen.print(f"[bold]{each_found.title}[/bold]\n{each_found.verdict}\n", soft_wrap=True)
     if json is not None:
@@ -90,7 +95,9 @@ def compute(cells: Sequence[Cell], store: Store, where: Where) -> list[sweep.Fai
 
 def about_run(names: tuple[str, ...], preset: str, seed: int, out: Path, failed: int) -> dict[str, Any]:
     """What the report says of the run."""
-    command = f"implicit-bayes reproduce {' '.join(names)} --preset {preset} --seed {seed} --out {out.name}"
+    command = shlex.join(
+        ["implicit-bayes", "reproduce", *names, "--preset", preset, "--seed", str(seed), "--out", str(out)]
+    )
     return {"command": command, "preset": preset, "seed": seed, "failed": failed}
 
 
@@ -139,6 +146,19 @@ def show_plan(names: tuple[str, ...], preset: str, seed: int, out: Path, json: P
         trainings = sum(cell.task == "train" for cell in every)
         screen.print(f"{name}: {len(every)} cells, {trainings} of them trainings; {done} stored", soft_wrap=True)
     every = in_order([cell for each in cells.values() for cell in each.values()])
+    took = {row["key"]: float(row["cpu_seconds"]) for row in store.journal()}
+    stored = {cell.key: took.get(cell.key, 0.0) for cell in every if store.has(cell)}
+    seconds, measured = cost.remaining(every, stored)
     if json is not None:
-        storage.write_json(json, {"cells": [to_json(cell) for cell in every]})
-    screen.print(f"together {len(every)} cells ({sum(store.has(cell) for cell in every)} stored)", soft_wrap=True)
+        cells_json = [to_json(cell) for cell in every]
+        storage.write_json(json, {"cells": cells_json, "stored": len(stored), "cpu_seconds_left": seconds})
+    screen.print(f"together {len(every)} cells ({len(stored)} stored)", soft_wrap=True)
+    if len(stored) == len(every):
+        screen.print("nothing is left to compute")
+        return
+    basis = "by the cells that are stored" if measured else "an estimate from their arithmetic, good to a factor of two"
+    screen.print(
+        f"the rest takes about {cost.in_words(seconds)} of CPU time, {cost.in_words(seconds / cores())} with the "
+        f"{cores()} cores here ({basis}); shared out with --scheduler or --slurm, that time by the number of workers",
+        soft_wrap=True,
+    )

@@ -75,7 +75,8 @@ def training(learner: Learner, instance: str, measure: Measure, seed: int = 0, s
     if learner.preset.startswith("paper") and load_variant(instance).released_vocabulary is not None:
         run = run._replace(data=chosen.data)
     points = learner.points if instance == WATCHED else 1
-    return cell("train", {"run": to_json(run), "points": points} | measure._asdict())
+    stored = {field: value for field, value in to_json(run).items() if field not in ("documents", "length")}
+    return cell("train", {"run": stored, "points": points} | measure._asdict())
 
 
 def reference_models(

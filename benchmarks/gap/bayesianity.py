@@ -134,7 +134,9 @@ def order_variance(
         OrderVariance.
     """
     key = jax.random.fold_in(jax.random.key(seed), 7)
-    batch = sample_prompts(instance.mixture, instance.prompt_starts, key, prompts, k, examples, instance.true_concepts)
+    batch = sample_prompts(
+        instance.mixture, instance.prompt_starts, key, prompts, k, examples, true_concepts=instance.true_concepts
+    )
     body, x_test = batch.tokens[:, : examples * (k + 1)], batch.tokens[:, examples * (k + 1) : -1]
     parts = body.reshape(prompts, examples, k + 1)
     orders = list(itertools.permutations(range(examples)))

@@ -100,7 +100,7 @@ def _ask_all(
         size = min(CHUNK, prompts - begin)
         draw = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), k), begin)
         batch = sample_prompts(
-            instance.mixture, instance.prompt_starts, draw, CHUNK, k, max(ns), instance.true_concepts
+            instance.mixture, instance.prompt_starts, draw, CHUNK, k, max(ns), true_concepts=instance.true_concepts
         )
         truth, answers = ask_references.answers(batch, k, ns)
         answers += [ask(model, batch.tokens, k, ns) for model in models]

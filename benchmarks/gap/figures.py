@@ -1,204 +1,212 @@
-"""The figures of a gap, drawn from stored results only (gap.nc), as PNG and SVG."""
+"""The figures of a gap, drawn from stored results only (gap.nc)."""
+
+from functools import partial
 
 import numpy as np
 import xarray as xr
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
 
-from implicit_bayes.benchmarks.verification.figures import Figures, caption
+from implicit_bayes.benchmarks.report.panels import MARKERS, Drawing, Figures, Panel, number_axis
 
-MARKERS = "os^Dvp*"
+FLOOR = 1e-9
+"""Nats below which a divergence is rounding."""
 
 
-def loss(results: xr.Dataset) -> Figure:
+def loss(results: xr.Dataset) -> Drawing:
     """KL from Bayes by position in the document and by surprise of the token."""
-    figure = Figure(figsize=(11.0, 4.2))
-    axes = figure.subplots(1, 2, sharey=True)
-    for axis, kind, words in zip(
-        axes, ("position", "surprise"), ("position in the document", "-log p of the token"), strict=True
-    ):
-        chosen = np.flatnonzero(results.slice_kind.values == kind)
-        x = np.arange(len(chosen))
-        for i, name in enumerate(results.model.values):
-            cell = results.sel(model=name).isel(slice=chosen)
-            value, bar = cell.slice_kl.values, 1.96 * cell.slice_kl_error.values
-            shown = np.isfinite(value) & (value > 1e-9)
-            if shown.any():
-                bar = np.minimum(np.where(np.isfinite(bar), bar, 0.0), 0.99 * value)
-                axis.errorbar(
-                    x[shown],
-                    value[shown],
-                    bar[shown],
-                    marker=MARKERS[i % 7],
-                    color=f"C{i % 7}",
-                    capsize=2,
-                    label=str(name),
-                )
-        axis.set_xticks(x, results.slice_words.values[chosen], rotation=40, ha="right", fontsize=8)
-        axis.set(xlabel=words, yscale="log", title=f"By {kind}")
-    axes[0].set_ylabel("KL(Bayes ‖ model), nats/token")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center")
-    none = [str(name) for name in results.model.values if float(results.loss_kl.sel(model=name)) <= 1e-9]
-    return caption(
-        figure,
-        f"{_what(results)}: divergence of the model's next-token law from the exact predictive; bars 1.96 standard "
-        f"errors over documents. {'No KL at all: ' + ', '.join(none) + '.' if none else ''}",
+    none = [str(name) for name in results.model.values if float(results.loss_kl.sel(model=name)) <= FLOOR]
+    shown = [str(name) for name in results.model.values if str(name) not in none]
+    kinds = (("position", "position in the document"), ("surprise", "−log p of the token, nats"))
+    return Drawing(
+        tuple(Panel(f"By {kind}", partial(_slices, results, kind, words, shown)) for kind, words in kinds if shown),
+        f"{_what(results)}: divergence of the model's next-token law from the exact predictive, by the token's "
+        "position and by its surprise; bars 1.96 standard errors over documents.",
+        f"No divergence at all: {', '.join(none)}." if none else "",
     )
 
 
-def context(results: xr.Dataset) -> Figure:
+def _slices(results: xr.Dataset, kind: str, words: str, shown: list[str], axis: Axes) -> None:
+    chosen = np.flatnonzero(results.slice_kind.values == kind)
+    x = np.arange(len(chosen))
+    for i, name in enumerate(results.model.values):
+        cell = results.sel(model=name).isel(slice=chosen)
+        value, bar = cell.slice_kl.values, 1.96 * cell.slice_kl_error.values
+        at = np.isfinite(value) & (value > FLOOR)
+        if str(name) in shown and at.any():
+            bar = np.minimum(np.where(np.isfinite(bar), bar, 0.0), 0.99 * value)
+            axis.errorbar(x[at], value[at], bar[at], marker=MARKERS[i % 7], color=f"C{i % 7}", capsize=2,
+                          label=str(name))  # fmt: skip
+    axis.set_xticks(x, results.slice_words.values[chosen], rotation=40, ha="right", fontsize=8)
+    axis.set(xlabel=words, yscale="log", ylabel="KL(Bayes ‖ model), nats/token")
+
+
+def context(results: xr.Dataset) -> Drawing:
     """Accuracy (top) and log-loss (bottom) on x_test against n, a column for each k."""
-    cells = results.sel(split="all")
-    figure = Figure(figsize=(3.1 * results.k.size + 2.4, 6.6))
-    axes = np.atleast_2d(figure.subplots(2, results.k.size, sharex=True, sharey="row", squeeze=False))
-    x = np.arange(results.n.size)
-    for column, k in enumerate(results.k.values):
-        for i, name in enumerate(results.predictor.values):
-            cell = cells.sel(predictor=name, k=k)
-            top, bottom = axes[0, column], axes[1, column]
-            right, error = 100 * cell.accuracy.values, 196 * cell.standard_error.values
-            top.errorbar(x, right, error, marker=MARKERS[i % 7], capsize=2, label=str(name))
-            value = np.where(np.isfinite(cell.log_loss.values), cell.log_loss.values, np.nan)
-            bar = np.where(np.isfinite(cell.log_loss_error.values), 1.96 * cell.log_loss_error.values, 0.0)
-            bottom.errorbar(x, value, bar, marker=MARKERS[i % 7], capsize=2)
-        bottom.plot(x, cells.entropy.sel(k=k).values, color="#444444", ls="--", lw=1.0, label="entropy of the answer")
-        top.set(title=f"k = {k}", ylim=(-2, 102))
-        bottom.set(xlabel="examples in the prompt, n")
-        bottom.set_xticks(x, [str(n) for n in results.n.values])
-    axes[0, 0].set_ylabel("accuracy, %")
-    axes[1, 0].set_ylabel("log-loss, nats")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    more, words = axes[1, 0].get_legend_handles_labels()
-    figure.legend(handles + more[-1:], labels + words[-1:], loc="outside right center")
-    return caption(
-        figure,
-        f"{results.attrs['instance']}: {results.attrs['setting_prompts']} prompts for each k, the same for all; bars "
-        "1.96 standard errors. “exact” counts only prompts of positive probability; an infinite log-loss is left out.",
+    ks = results.k.values
+    panels = [Panel(f"k = {k}", partial(_accuracy, results, k)) for k in ks]
+    panels += [Panel(f"k = {k}", partial(_log_loss, results, k)) for k in ks]
+    return Drawing(
+        tuple(panels),
+        f"{results.attrs['instance']}: accuracy and log-loss by the number of examples n, for each example length k; "
+        f"{results.attrs['setting_prompts']} prompts for each k, the same for all; bars 1.96 standard errors. “exact” "
+        "counts only prompts of positive probability; an infinite log-loss is left out.",
+        columns=len(ks),
     )
 
 
-def implied(results: xr.Dataset) -> Figure:
+def _accuracy(results: xr.Dataset, k: int, axis: Axes) -> None:
+    for i, name in enumerate(results.predictor.values):
+        cell = results.sel(split="all", predictor=name, k=k)
+        axis.errorbar(np.arange(results.n.size), 100 * cell.accuracy.values, 196 * cell.standard_error.values,
+                      marker=MARKERS[i % 7], color=f"C{i % 7}", capsize=2, label=str(name))  # fmt: skip
+    axis.set(ylim=(-2, 102), xlabel="examples in the prompt, n", ylabel="accuracy, %")
+    number_axis(axis, results.n.values)
+
+
+def _log_loss(results: xr.Dataset, k: int, axis: Axes) -> None:
+    x = np.arange(results.n.size)
+    for i, name in enumerate(results.predictor.values):
+        cell = results.sel(split="all", predictor=name, k=k)
+        value = np.where(np.isfinite(cell.log_loss.values), cell.log_loss.values, np.nan)
+        bar = np.where(np.isfinite(cell.log_loss_error.values), 1.96 * cell.log_loss_error.values, 0.0)
+        axis.errorbar(x, value, bar, marker=MARKERS[i % 7], color=f"C{i % 7}", capsize=2, label=str(name))
+    entropy = results.sel(split="all", k=k).entropy.values
+    axis.plot(x, entropy, color="#444444", ls="--", lw=1.0, label="entropy of the answer")
+    axis.set(xlabel="examples in the prompt, n", ylabel="log-loss, nats")
+    number_axis(axis, results.n.values)
+
+
+def implied(results: xr.Dataset) -> Drawing:
     """Implied against exact posterior along documents."""
-    figure = Figure(figsize=(12.0, 4.0))
-    left, middle, right = figure.subplots(1, 3)
+    panels = (
+        Panel("Distance of the posteriors", partial(_along, results, "implied_tv", "TV(implied, exact)")),
+        Panel("What is believed", partial(_along, results, "implied_weight", "weight on the true concept")),
+        Panel("What no posterior explains", partial(_along, results, "implied_residual", "KL from best mixture, nats")),
+    )
+    return Drawing(
+        panels,
+        f"{_what(results)}: the concept weights that best explain the model's law, against the exact posterior, by the "
+        "number of tokens read; mean over prefixes after which two or more concepts are possible and the weights are "
+        "identified.",
+    )
+
+
+def _along(results: xr.Dataset, field: str, words: str, axis: Axes) -> None:
     x = results.prefix.values
     for i, name in enumerate(results.model.values):
-        cell, look = results.sel(model=name), {"label": str(name), "color": f"C{i % 7}"}
-        left.plot(x, cell.implied_tv.values, **look)
-        middle.plot(x, cell.implied_weight.values, **look)
-        right.plot(x, np.maximum(cell.implied_residual.values, 1e-12), **look)
-    middle.plot(x, results.implied_exact.values, color="#444444", ls="--", label="exact posterior")
-    left.plot(x, results.implied_share.values, color="#888888", ls=":", label="share of open prefixes")
-    left.set(ylabel="TV(implied, exact)", ylim=(-0.02, 1.02), title="Distance of the posteriors")
-    middle.set(ylabel="weight on the true concept", ylim=(-0.02, 1.02), title="What is believed")
-    right.set(
-        ylabel="KL from the best mixture, nats", yscale="log", ylim=(1e-6, None), title="What no posterior explains"
-    )
-    for axis in (left, middle, right):
-        axis.set(xlabel="tokens read", xscale="symlog", xlim=(0, x[-1]))
-    handles = {
-        label: handle
-        for axis in (left, middle)
-        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
-    }
-    figure.legend(handles.values(), handles.keys(), loc="outside right center")
-    return caption(
-        figure,
-        f"{_what(results)}: the concept weights that best explain the model's law, against the exact posterior, mean "
-        "over prefixes after which two or more concepts are possible and the weights are identified.",
-    )
+        value = results[field].sel(model=name).values
+        axis.plot(x, np.maximum(value, 1e-12) if field == "implied_residual" else value, color=f"C{i % 7}",
+                  label=str(name))  # fmt: skip
+    if field == "implied_tv":
+        axis.plot(x, results.implied_share.values, color="#888888", ls=":", label="share of open prefixes")
+    if field == "implied_weight":
+        axis.plot(x, results.implied_exact.values, color="#444444", ls="--", label="exact posterior")
+    if field == "implied_residual":
+        axis.set(yscale="log", ylim=(1e-6, None))
+    else:
+        axis.set(ylim=(-0.02, 1.02))
+    axis.set(xlabel="tokens read", ylabel=words, xscale="symlog", xlim=(0, x[-1]))
 
 
-def bayesianity(results: xr.Dataset) -> Figure:
+def bayesianity(results: xr.Dataset) -> Drawing:
     """Martingale gap, order variance and the largest log M of every model."""
-    figure = Figure(figsize=(10.0, 4.0))
-    left, middle, right = figure.subplots(1, 3)
-    x = np.arange(results.model.size)
-    left.bar(x, results.martingale.values, 0.6, yerr=_bars(results.martingale_error.values), capsize=2)
-    left.set(title="Martingale gap", ylabel="total variation")
-    if "order_possible" in results:
-        middle.bar(x - 0.2, results.order_possible.values, 0.38, label="model")
-        middle.bar(x + 0.2, results.order_bayes.values, 0.38, label="exact Bayes")
-        middle.set_title("Variance over orders")
-        middle.set_yscale("symlog", linthresh=1e-6)
-    right.bar(x, results.ville_log_max.values, 0.6)
-    right.axhline(results.attrs["ville_threshold"], color="#D55E00", label="Ville's threshold")
-    right.set(title="Largest log M", ylabel="nats")
-    handles = [pair for axis in (middle, right) for pair in zip(*axis.get_legend_handles_labels(), strict=True)]
-    figure.legend(*zip(*handles, strict=True), loc="outside right center")
-    for axis in (left, middle, right):
-        axis.set_xticks(x, [str(name) for name in results.model.values], rotation=30, ha="right")
-    return caption(
-        figure,
-        f"{_what(results)}. Left: how far the implied posterior drifts on average under the model's own predictions (0 "
-        "for Bayes). Middle: on prompts possible in every order. Right: a model above the line sees the future.",
+    panels = [Panel("Martingale gap", partial(_martingale, results))]
+    note = ""
+    if "order_possible" in results and np.isfinite(results.order_possible.values).any():
+        panels.append(Panel("Variance over orders", partial(_orders, results)))
+    else:
+        note = "No prompt was possible in every order of its examples: there is no variance over orders to show."
+    panels.append(Panel("Largest log M", partial(_ville, results)))
+    return Drawing(
+        tuple(panels),
+        f"{_what(results)}. Martingale gap, by model: how far the implied posterior drifts on average under its own "
+        "predictions (0 for Bayes). Variance over the orders of the examples, on prompts possible in every order. "
+        "Largest log M: a model above Ville's threshold sees the future.",
+        note,
     )
 
 
-def probes(results: xr.Dataset) -> Figure | None:
+def _names(results: xr.Dataset, axis: Axes) -> np.ndarray:
+    x = np.arange(results.model.size)
+    axis.set_xticks(x, [str(name) for name in results.model.values], rotation=20, ha="right", fontsize=9)
+    return x
+
+
+def _martingale(results: xr.Dataset, axis: Axes) -> None:
+    x = _names(results, axis)
+    axis.bar(x, results.martingale.values, 0.6, yerr=_bars(results.martingale_error.values), capsize=2, color="C0")
+    axis.set(ylabel="total variation")
+
+
+def _orders(results: xr.Dataset, axis: Axes) -> None:
+    x = _names(results, axis)
+    axis.bar(x - 0.2, results.order_possible.values, 0.38, label="model", color="C0")
+    axis.bar(x + 0.2, results.order_bayes.values, 0.38, label="exact Bayes", color="C1")
+    axis.set_yscale("symlog", linthresh=1e-6)
+    axis.set(ylabel="variance of the probability")
+
+
+def _ville(results: xr.Dataset, axis: Axes) -> None:
+    x = _names(results, axis)
+    axis.bar(x, results.ville_log_max.values, 0.6, color="C0")
+    axis.axhline(results.attrs["ville_threshold"], color="#D55E00", label="Ville's threshold")
+    axis.set(ylabel="nats")
+
+
+def probes(results: xr.Dataset) -> Drawing | None:
     """R² of every layer and its controls, a panel for each target."""
     if "probe_r2" not in results:
         return None
-    targets = list(dict.fromkeys(results.probe_target.values))
-    figure = Figure(figsize=(12.0, 4.2))
-    for axis, target in zip(figure.subplots(1, len(targets), sharey=True), targets, strict=True):
-        chosen = results.isel(probe=np.flatnonzero(results.probe_target.values == target))
-        x = np.arange(chosen.sizes["probe"])
-        for i, (field, label) in enumerate(
-            (
-                ("r2", "model"),
-                ("untrained", "untrained"),
-                ("last_token", "last token"),
-                ("shuffled", "shuffled targets"),
-            )
-        ):
-            value, low, high = chosen[f"probe_{field}"].values.T
-            bars = np.clip(np.stack([value - low, high - value]), 0, None)
-            axis.errorbar(x + 0.12 * (i - 1.5), value, bars, ls="", marker=MARKERS[i], capsize=2, label=label)
-        words = [f"{m}, {n}" for m, n in zip(chosen.probe_model.values, chosen.probe_layer.values, strict=True)]
-        axis.set_xticks(x, words, rotation=30, ha="right")
-        axis.axhline(0, color="#888888", lw=0.8)
-        axis.set(title=str(target), xlabel="model, layer")
-    figure.axes[0].set_ylabel("held-out R² of the ridge probe")
-    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside right center")
-    return caption(
-        figure, f"{results.attrs['instance']}: linear readout of exact beliefs from hidden activations; 95% intervals "
-        "over held-out documents.",
-    )  # fmt: skip
+    targets = list(dict.fromkeys(str(target) for target in results.probe_target.values))
+    return Drawing(
+        tuple(Panel(target, partial(_probe, results, target)) for target in targets),
+        f"{results.attrs['instance']}: linear readout of exact beliefs from hidden activations, held-out R² by model "
+        "and layer; 95% intervals over held-out documents.",
+    )
 
 
-def scaling(results: xr.Dataset) -> Figure | None:
+def _probe(results: xr.Dataset, target: str, axis: Axes) -> None:
+    chosen = results.isel(probe=np.flatnonzero(results.probe_target.values == target))
+    x = np.arange(chosen.sizes["probe"])
+    labels = {"r2": "model", "untrained": "untrained", "last_token": "last token", "shuffled": "shuffled targets"}
+    for i, (field, label) in enumerate(labels.items()):
+        value, low, high = chosen[f"probe_{field}"].values.T
+        at = np.isfinite(value)
+        bars = np.clip(np.stack([value - low, high - value]), 0, None)[:, at]
+        axis.errorbar(x[at] + 0.12 * (i - 1.5), value[at], bars, ls="", marker=MARKERS[i], color=f"C{i}", capsize=2,
+                      label=label)  # fmt: skip
+    words = [f"{m}, {n}" for m, n in zip(chosen.probe_model.values, chosen.probe_layer.values, strict=True)]
+    axis.set_xticks(x, words, rotation=30, ha="right", fontsize=9)
+    axis.axhline(0, color="#888888", lw=0.8)
+    axis.set(xlabel="model, layer", ylabel="held-out R² of the ridge probe")
+
+
+def scaling(results: xr.Dataset) -> Drawing | None:
     """Every curve that could be fitted with its laws, a row for each predictor, a column for each k."""
     if "fit_curve" not in results:
         return None
     names, ks = (list(dict.fromkeys(results[key].values)) for key in ("fit_predictor", "fit_k"))
-    figure = Figure(figsize=(3.1 * len(ks) + 1.8, 2.5 * len(names) + 0.6))
-    axes = figure.subplots(len(names), len(ks), squeeze=False, sharex=True)
+    return Drawing(
+        tuple(Panel(f"{name}, k = {k}", partial(_fits, results, name, k)) for name in names for k in ks),
+        f"{results.attrs['instance']}: log-loss on x_test and the laws fitted to it, by the number of examples n; "
+        "fitted to the unshaded n and asked about the shaded ones; bands are 95% over resampled prompts.",
+        columns=len(ks),
+    )
+
+
+def _fits(results: xr.Dataset, name: str, k: int, axis: Axes) -> None:
     x, held = np.arange(results.n.size), int(results.fit_held_out)
-    for (i, j), axis in np.ndenumerate(axes):
-        cell = results.sel(predictor=names[i], k=ks[j], split="all")
-        axis.errorbar(
-            x,
-            cell.log_loss.values,
-            1.96 * cell.log_loss_error.values,
-            color="#444444",
-            ls="",
-            marker="o",
-            label="measured",
-        )
-        axis.axvspan(x[-held] - 0.5, x[-1] + 0.5, color="#eeeeee", zorder=0)
-        same = (results.fit_predictor.values == names[i]) & (results.fit_k.values == ks[j])
-        for at in np.flatnonzero(same):
-            fit = results.isel(fit=at)
-            line = axis.plot(x, fit.fit_curve.values, lw=1.3, label=str(fit.fit_law.values))[0]
-            axis.fill_between(x, fit.fit_low.values, fit.fit_high.values, color=line.get_color(), alpha=0.15, lw=0)
-        axis.set_xticks(x, [str(n) for n in results.n.values], fontsize=8)
-        axis.set_title(f"{names[i]}, k = {ks[j]}", fontsize=9)
-    figure.supylabel("log-loss on x_test, nats", fontsize=9)
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right center")
-    return caption(
-        figure, f"{results.attrs['instance']}: laws fitted to the unshaded numbers of examples n (across) and asked "
-        "about the shaded ones; bands are 95% over resampled prompts.",
-    )  # fmt: skip
+    cell = results.sel(predictor=name, k=k, split="all")
+    axis.errorbar(x, cell.log_loss.values, 1.96 * cell.log_loss_error.values, color="#444444", ls="", marker="o",
+                  label="measured")  # fmt: skip
+    axis.axvspan(x[-held] - 0.5, x[-1] + 0.5, color="#999999", alpha=0.15, lw=0, zorder=0)
+    same = (results.fit_predictor.values == name) & (results.fit_k.values == k)
+    for i, at in enumerate(np.flatnonzero(same)):
+        fit = results.isel(fit=at)
+        axis.plot(x, fit.fit_curve.values, lw=1.3, color=f"C{i % 7}", label=str(fit.fit_law.values))
+        axis.fill_between(x, fit.fit_low.values, fit.fit_high.values, color=f"C{i % 7}", alpha=0.15, lw=0)
+    axis.set(xlabel="examples in the prompt, n", ylabel="log-loss on x_test, nats")
+    number_axis(axis, results.n.values)
 
 
 FIGURES: Figures = {

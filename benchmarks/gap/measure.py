@@ -21,9 +21,10 @@ from implicit_bayes.benchmarks.gap.loss import LossGap, loss_gap
 from implicit_bayes.benchmarks.gap.probes import Beliefs, Probe, exact_beliefs, probe
 from implicit_bayes.benchmarks.gap.scaling_laws import Fit, fit_laws
 from implicit_bayes.benchmarks.predictors.curves import DEFAULT_KS
-from implicit_bayes.lm.model import LanguageModel, NetworkModel
+from implicit_bayes.benchmarks.predictors.models import find_models
+from implicit_bayes.lm.model import LanguageModel, ShowsActivations
 from implicit_bayes.simulators.datasets import Documents
-from implicit_bayes.simulators.instances import Instance
+from implicit_bayes.simulators.instances import Instance, load_instance
 from implicit_bayes.simulators.sampler import sample_documents
 from implicit_bayes.theory import ModelError
 
@@ -65,13 +66,26 @@ class ModelGap(NamedTuple):
 
 
 class Gap(NamedTuple):
-    """All models. context: of ``context_gap``. fits: (predictor, k) -> one Fit for each scaling law, or none."""
+    """All models; prints as the tables of the command line.
+
+    context: of ``context_gap``.   fits: (predictor, k) -> one Fit for each scaling law, or none.
+    """
 
     instance: Instance
     settings: Settings
     models: list[ModelGap]
     context: xr.Dataset
     fits: dict[tuple[str, int], list[Fit]]
+
+    def __str__(self) -> str:
+        """The tables that ``implicit-bayes gap`` shows."""
+        from implicit_bayes.benchmarks.gap.tables import as_text
+
+        return as_text(self)
+
+    def __repr__(self) -> str:
+        """The same: a console shows tables and not arrays."""
+        return str(self)
 
 
 def check_settings(settings: Settings, instance: Instance, models: Sequence[LanguageModel]) -> Settings:
@@ -99,6 +113,50 @@ def check_settings(settings: Settings, instance: Instance, models: Sequence[Lang
     return settings._replace(ks=tuple(sorted(set(ks))), ns=tuple(sorted(set(settings.ns))))
 
 
+def gap(
+    model: str | LanguageModel | Sequence[str | LanguageModel],
+    instance: Instance | str = "ginc",
+    *,
+    k: Sequence[int] | int = (),
+    n: Sequence[int] = (0, 1, 2, 4, 8, 16, 32, 64),
+    prompts: int = 1200,
+    documents: int = 200,
+    length: int = 512,
+    seed: int = 0,
+    progress: Start | None = None,
+) -> Gap:
+    """How Bayesian is a model? Loss, in-context curves, implied posterior, probes and laws against exact Bayes.
+
+        result = gap("lstm-small", "ginc", k=10, prompts=100, documents=32)
+        print(result)                                     # the tables
+        result.models[0].loss.excess, result.context.accuracy
+
+    Args:
+        model: a language model, or its name as on the command line; or several, to be set side by side.
+        instance: an Instance, a name or the path of an .npz.
+        k: example lengths in tokens; the instance's own k, else 3, 5, 8, 10 where none is given.
+        n: numbers of examples in the prompt.
+        prompts: prompts for each k.
+        documents: fresh documents for everything that is not in context.
+        length: tokens in each of them.
+        seed: of documents, prompts, fresh weights and resamples.
+        progress: called with (words, total) at each stage; returns a function to call with the steps done.
+
+    Returns:
+        Gap.
+
+    Raises:
+        ModelError: bad input, on one line that names the field and the remedy.
+    """
+    with jax.enable_x64(True):
+        found = load_instance(instance) if isinstance(instance, str) else instance
+        given = [model] if isinstance(model, str) or not isinstance(model, Sequence) else list(model)
+        models = find_models(given, found)
+        ks = (k,) if isinstance(k, int) else tuple(k)
+        settings = check_settings(Settings(ks, tuple(n), prompts, documents, length, seed), found, models)
+        return measure(found, models, settings, progress)
+
+
 def measure(
     instance: Instance, models: Sequence[LanguageModel], settings: Settings, progress: Start | None = None
 ) -> Gap:
@@ -116,7 +174,7 @@ def measure(
     start = progress or (lambda words, total: lambda done: None)
     drawn = fresh_documents(instance, settings.documents, settings.length, settings.seed)
     beliefs = None
-    if any(isinstance(model, NetworkModel) for model in models):
+    if any(isinstance(model, ShowsActivations) for model in models):
         beliefs = exact_beliefs(instance.mixture, drawn.tokens[:, :PREFIX])
     found = [one_model(model, instance, drawn, min(settings.ks), settings.seed, start, beliefs) for model in models]
     advance = start("in-context curves", settings.prompts * len(settings.ks))
@@ -173,9 +231,8 @@ def one_model(
     martingale = martingale_gap(model, mixture, tokens[:few], advance=start(f"{model.name}: martingale", total))
     order = order_variance(model, instance, k, ORDER_PROMPTS, seed) if orders else None
     probes: list[Probe] = []
-    if beliefs is not None and isinstance(model, NetworkModel):
-        config: Any = model.network.config
-        probes = probe(model.network, beliefs, seed, start(f"{model.name}: probes", config.layers))
+    if beliefs is not None and isinstance(model, ShowsActivations):
+        probes = probe(model, beliefs, seed, start(f"{model.name}: probes", 0))
     parameters = int(getattr(model, "parameters", 0))
     return ModelGap(model.name, parameters, documents, loss, laws, implied, martingale, order, probes)
 

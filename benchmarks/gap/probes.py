@@ -19,16 +19,12 @@ Source: Alain & Bengio 2017 (linear probes); Hewitt & Liang 2019 (control tasks)
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from implicit_bayes.lm.lstm import LSTM
-from implicit_bayes.lm.transformer import Transformer
-from implicit_bayes.theory import MixtureOfHMMs
+from implicit_bayes.lm.model import CanBeUntrained, ShowsActivations
+from implicit_bayes.theory import MixtureOfHMMs, ModelError
 from implicit_bayes.theory.filtering.state_beliefs import state_beliefs
 
 FLOOR = 10.0
@@ -41,10 +37,8 @@ judged on the others, then fitted again on all. Leaving out single tokens instea
 the tokens of a document have one concept."""
 RESAMPLES = 1000
 """Bootstrap resamples of the held-out documents."""
-ROWS = 64
-"""Documents a network reads at a time."""
-
-Network = LSTM | Transformer
+FRESH = 8_000_000
+"""Added to the seed for the weights of the untrained control: other weights than those of the model ``untrained``."""
 
 
 class Estimate(NamedTuple):
@@ -58,8 +52,8 @@ class Estimate(NamedTuple):
 class Probe(NamedTuple):
     """One layer, one target.
 
-    layer: 1 is the lowest.   r2: of the model, held out.   untrained, last_token, shuffled: of the controls.
-    margin: r2 less the largest of the controls.
+    layer: 1 is the lowest.   r2: of the model, held out.   untrained, last_token, shuffled: of the controls; untrained
+    is nan where the model cannot be had untrained.   margin: r2 less the largest of the controls that there are.
     """
 
     target: str
@@ -91,12 +85,12 @@ def exact_beliefs(mixture: MixtureOfHMMs, tokens_BxT: np.ndarray) -> Beliefs:
 
 
 def probe(
-    network: Network, beliefs: Beliefs, seed: int, advance: Callable[[int], None] = lambda layers: None
+    model: ShowsActivations, beliefs: Beliefs, seed: int, advance: Callable[[int], None] = lambda layers: None
 ) -> list[Probe]:
     """Every layer against every target, with controls.
 
     Args:
-        network: an LSTM or a Transformer.
+        model: a language model that shows its activations; one that can also be untrained has that control too.
         beliefs: of ``exact_beliefs``, two documents at least.
         seed: of the fresh weights, the shuffling and the resampling.
         advance: called with the layers just done.
@@ -105,18 +99,19 @@ def probe(
         One Probe for each target and layer.
     """
     generator = np.random.default_rng((seed, 8))
-    key = jax.random.fold_in(jax.random.key(seed), 8)
-    with jax.enable_x64(False):
-        fresh = type(network).drawn(network.config, key)  # type: ignore[arg-type]
-    trained, untrained = activations(network, beliefs.tokens_BxT), activations(fresh, beliefs.tokens_BxT)
-    token = np.eye(network.config.vocabulary, dtype=np.float32)[beliefs.tokens_BxT]
+    trained = activations(model, beliefs.tokens_BxT)
+    untrained: Sequence[np.ndarray | None] = [None] * len(trained)
+    fresh = model.untrained(seed + FRESH) if isinstance(model, CanBeUntrained) else None
+    if isinstance(fresh, ShowsActivations):
+        untrained = activations(fresh, beliefs.tokens_BxT)
+    token = np.eye(int(beliefs.tokens_BxT.max()) + 1, dtype=np.float32)[beliefs.tokens_BxT]
     moved = _shuffle(beliefs.train_B, generator)
     targets = (beliefs.log_posterior_BxTxC, beliefs.state_BxTxH)
     of_token = _errors(token, targets, beliefs.train_B)
     rows: dict[str, list[Probe]] = {name: [] for name in TARGETS}
     for layer, (features, control) in enumerate(zip(trained, untrained, strict=True), start=1):
         found = _errors(features, targets, beliefs.train_B)
-        of_fresh = _errors(control, targets, beliefs.train_B)
+        of_fresh = [None] * len(targets) if control is None else _errors(control, targets, beliefs.train_B)
         of_shuffled = _errors(features, tuple(target[moved] for target in targets), beliefs.train_B)
         for name, *errors in zip(TARGETS, found, of_fresh, of_token, of_shuffled, strict=True):
             rows[name].append(_summarise(name, layer, errors, generator))
@@ -124,27 +119,23 @@ def probe(
     return [row for name in TARGETS for row in rows[name]]
 
 
-def activations(network: Network, tokens_BxT: np.ndarray) -> list[np.ndarray]:
-    """(B, T, D) of every layer after each token (the empty prefix is left out), float32.
+def activations(model: ShowsActivations, tokens_BxT: np.ndarray) -> list[np.ndarray]:
+    """(B, T, D) of every layer after each token.
 
-    A Transformer's residual stream is divided by its root mean square, row by row: so, up to a gain, does every later
-    layer before it reads the stream.
+    Raises:
+        ModelError: a layer of another shape, or with a number that is not finite.
     """
-    padded = np.concatenate([tokens_BxT, np.repeat(tokens_BxT[-1:], -len(tokens_BxT) % ROWS, 0)])
-    with jax.enable_x64(False):
-        network = jax.tree.map(jnp.asarray, network)
-        parts = [_activations(network, padded[i : i + ROWS]) for i in range(0, len(padded), ROWS)]
-    return [
-        np.concatenate([np.asarray(x) for x in column])[: len(tokens_BxT), 1:] for column in zip(*parts, strict=True)
-    ]
-
-
-@eqx.filter_jit
-def _activations(network: Any, tokens_BxT: Any) -> list[jax.Array]:
-    out = network.activations(tokens_BxT)
-    if isinstance(network, Transformer):
-        return [x / jnp.sqrt((x**2).mean(-1, keepdims=True) + 1e-6) for x in out]
-    return out
+    layers = [np.asarray(layer) for layer in model.activations(tokens_BxT)]
+    name = getattr(model, "name", type(model).__name__)
+    if not layers:
+        raise ModelError(f"model: {name} shows no layer; let activations return one array at least")
+    for i, layer in enumerate(layers, start=1):
+        if layer.ndim != 3 or layer.shape[:2] != tokens_BxT.shape:
+            asked = f"({tokens_BxT.shape[0]}, {tokens_BxT.shape[1]}, D), one row for each token"
+            raise ModelError(f"model: {name} shows activations of shape {layer.shape} in layer {i}; return {asked}")
+        if not np.isfinite(layer).all():
+            raise ModelError(f"model: {name} shows activations in layer {i} that are not finite")
+    return layers
 
 
 def _shuffle(train_B: np.ndarray, generator: np.random.Generator) -> np.ndarray:
@@ -197,12 +188,16 @@ def _predict(
     return fitted.predict(rows(features_BxTxD[asked])).reshape(target_BxTxK[asked].shape)
 
 
-def _summarise(name: str, layer: int, errors: Sequence[_Errors], generator: np.random.Generator) -> Probe:
+def _summarise(name: str, layer: int, errors: Sequence[_Errors | None], generator: np.random.Generator) -> Probe:
     """R2 of the model and its controls, and the margin, with intervals from the same resamples of documents."""
+    assert errors[0] is not None
     documents = len(errors[0].probe_B)
     drawn = np.concatenate([np.arange(documents)[None], generator.integers(documents, size=(RESAMPLES, documents))])
-    r2 = np.stack([_r2(each.probe_B[drawn].sum(1), each.mean_B[drawn].sum(1)) for each in errors])
-    margin = r2[0] - r2[1:].max(0)
+    unknown = np.full(len(drawn), np.nan)
+    r2 = np.stack([
+        unknown if each is None else _r2(each.probe_B[drawn].sum(1), each.mean_B[drawn].sum(1)) for each in errors
+    ])  # fmt: skip
+    margin = r2[0] - np.nanmax(r2[1:], 0)
     found = [Estimate(float(x[0]), *(float(q) for q in np.quantile(x[1:], (0.025, 0.975)))) for x in (*r2, margin)]
     return Probe(name, layer, *found)
 

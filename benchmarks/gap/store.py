@@ -13,12 +13,13 @@ from implicit_bayes.benchmarks.gap.scaling_laws import Fit
 from implicit_bayes.benchmarks.predictors.curves import references
 
 
-def as_json(gap: Gap) -> dict[str, Any]:
-    """One model's object, or {"models": [...]} for several."""
+def as_json(gap: Gap, command: str = "") -> dict[str, Any]:
+    """One model's object, or {"models": [...]} for several; ``command`` is the shell command that gives it."""
     objects = [
         compact(found)
         | {
             "instance": gap.instance.name,
+            "command": command,
             "settings": gap.settings,
             "curves": curve_rows(gap, found.model, "all"),
             "curves_by_split": [

@@ -1,5 +1,6 @@
 """The gap as tables that a person reads on a terminal."""
 
+import io
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -7,6 +8,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from implicit_bayes.benchmarks.common.console import WIDTH
 from implicit_bayes.benchmarks.gap.laws import ville_threshold
 from implicit_bayes.benchmarks.gap.loss import Mean
 from implicit_bayes.benchmarks.gap.measure import Gap, ModelGap, best_probe
@@ -82,6 +84,13 @@ def margin_cell(found: ModelGap, target: str) -> str:
     """Margin of that layer with its interval."""
     best = best_probe(found, target)
     return "–" if best is None else f"{best.margin.value:.2f} [{best.margin.low:.2f}, {best.margin.high:.2f}]"
+
+
+def as_text(gap: Gap) -> str:
+    """The tables as plain text."""
+    text = io.StringIO()
+    show(gap, Console(file=text, width=WIDTH, highlight=False, color_system=None, force_terminal=False))
+    return text.getvalue().rstrip()
 
 
 def show(gap: Gap, out: Console) -> None:

@@ -93,7 +93,7 @@ def in_context_curves(
             size = min(CHUNK, prompts - begin)
             draw = jax.random.fold_in(jax.random.fold_in(key, k), begin)
             batch = sample_prompts(
-                instance.mixture, instance.prompt_starts, draw, CHUNK, k, max(ns), instance.true_concepts
+                instance.mixture, instance.prompt_starts, draw, CHUNK, k, max(ns), true_concepts=instance.true_concepts
             )
             truth_PxNxV, answers = references_of.answers(batch, k, ns)
             label_PxN = truth_PxNxV.argmax(-1)

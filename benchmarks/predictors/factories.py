@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from implicit_bayes.benchmarks.common.extras import absent, missing
 from implicit_bayes.lm.model import LanguageModel
 from implicit_bayes.theory import ModelError
 
@@ -44,6 +45,9 @@ def from_factory(name: str, vocabulary: int) -> LanguageModel:
     try:
         model = factory()
     except Exception as error:  # the user's own code
+        module_name = absent(error)
+        if module_name:
+            raise ModelError(f"model: {name} {missing(module_name)}") from error
         raise ModelError(f"model: {name} failed with {type(error).__name__}: {error}") from error
     return check(model, name, vocabulary)
 
@@ -55,6 +59,9 @@ def _module(path: Path) -> Any:
     try:
         spec.loader.exec_module(module)
     except Exception as error:  # the user's own code
+        module_name = absent(error)
+        if module_name:
+            raise ModelError(f"model: {path} {missing(module_name)}") from error
         raise ModelError(f"model: {path} cannot be imported ({type(error).__name__}: {error})") from error
     return module
 

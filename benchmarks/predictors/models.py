@@ -9,11 +9,11 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Float64, Int
+from jaxtyping import Float, Float64, Int
 
 from implicit_bayes.benchmarks.predictors.factories import from_factory, is_factory
 from implicit_bayes.lm.checkpoints import load_latest
-from implicit_bayes.lm.model import LanguageModel, NetworkModel
+from implicit_bayes.lm.model import CanBeUntrained, LanguageModel, NetworkModel
 from implicit_bayes.lm.presets import preset
 from implicit_bayes.lm.run import RunConfig, draw_network, read_config
 from implicit_bayes.lm.step import start
@@ -56,8 +56,8 @@ class MixtureModel:
         return np.concatenate(parts)
 
 
-def find_models(names: Sequence[str], instance: Instance) -> list[LanguageModel]:
-    """Models by name.
+def find_models(names: Sequence[str | LanguageModel], instance: Instance) -> list[LanguageModel]:
+    """Models by name; models themselves are taken as they are.
 
     Args:
         names: of each a stored model (``lstm-small``, ``transformer-small``, ``lstm-resets``), ``bayes`` (the
@@ -69,15 +69,62 @@ def find_models(names: Sequence[str], instance: Instance) -> list[LanguageModel]
     Raises:
         ModelError: no such model, or one of another vocabulary.
     """
-    models = [find_model(name, instance) for name in each_name(names, instance)]
+    models: list[LanguageModel] = []
+    for name in each_name(names, instance):
+        if not isinstance(name, str):
+            models.append(name)
+        else:
+            models.append(untrained(models, instance) if name == "untrained" else find_model(name, instance))
+    if "untrained" in names:  # named before the models that it may be
+        at = [model.name for model in models].index("untrained")
+        models[at] = untrained(models[:at] + models[at + 1 :], instance)
     twice = [label for label, count in Counter(model.name for model in models).items() if count > 1]
     if twice:
         raise ModelError(f"model: two of the models would be called {twice[0]!r}; rename one RUN or file")
     return models
 
 
-def each_name(names: Sequence[str], instance: Instance) -> list[str]:
-    """One name a model, ``shipped`` spelt out, none twice."""
+class Named:
+    """A model under another name."""
+
+    def __init__(self, name: str, model: LanguageModel):
+        self.name, self.model = name, model
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(self.model, attribute)
+
+    def log_probabilities(self, tokens_BxT: Int[np.ndarray, "B T"]) -> Float[np.ndarray, "B T1 V"]:
+        """See lm.model.LanguageModel."""
+        return self.model.log_probabilities(tokens_BxT)
+
+
+def untrained(models: Sequence[LanguageModel], instance: Instance, seed: int = 0) -> LanguageModel:
+    """The model called ``untrained``: the first of the others that can be untrained, with fresh weights; the small LSTM
+    where none of them can.
+
+    Raises:
+        ModelError: the model's own ``untrained`` failed.
+    """
+    chosen = next((each for each in models if isinstance(each, CanBeUntrained)), None)
+    if chosen is None:
+        small = preset("lstm", "small", instance.mixture.n_tokens)
+        config = RunConfig(instance.name, "lstm", "small", small.network, small.optimiser, small.schedule, seed)
+        with jax.enable_x64(False):
+            return NetworkModel("untrained", draw_network(config))
+    try:
+        fresh = chosen.untrained(seed)
+        return fresh if fresh.name == "untrained" else Named("untrained", fresh)
+    except ModelError:
+        raise
+    except Exception as error:  # the user's own code
+        name = getattr(chosen, "name", "the model")
+        raise ModelError(
+            f"model: untrained: {name} cannot be had untrained ({type(error).__name__}: {error})"
+        ) from error
+
+
+def each_name(names: Sequence[Any], instance: Instance) -> list[Any]:
+    """One name a model, ``shipped`` spelt out, none twice; models themselves among them stay."""
     each = [(name,) if name != "shipped" else shipped_for(instance) for name in names]
     return list(dict.fromkeys(itertools.chain.from_iterable(each)))
 
@@ -90,10 +137,7 @@ def find_model(name: str, instance: Instance) -> LanguageModel:
     if name.startswith("bayes(") and name.endswith(")"):
         return MixtureModel(name, mixture.smooth(_epsilon(name[6:-1])))
     if name == "untrained":
-        chosen = preset("lstm", "small", mixture.n_tokens)
-        config = RunConfig(instance.name, "lstm", "small", chosen.network, chosen.optimiser, chosen.schedule)
-        with jax.enable_x64(False):
-            return NetworkModel(name, draw_network(config))
+        return untrained([], instance)
     if is_factory(name):
         return from_factory(name, mixture.n_tokens)
     config, network = _stored(name)
@@ -133,6 +177,10 @@ def _stored(name: str) -> tuple[RunConfig, Any]:
     if name in (*SHIPPED, *OTHER_LAW):
         return read_weights(shipped_path(name))
     path = Path(name)
+    if path.suffix == ".py":
+        raise ModelError(f"model: {name} names no function in it; write {name}:make if make() returns the model")
+    if name.lower() in ("none", "no", "") and not path.exists():
+        raise ModelError(f"model: {name!r} is no model; for none at all give --model with no name after it")
     if path.is_file():
         return read_weights(path)
     if (path / "weights.npz").is_file():

@@ -1,16 +1,14 @@
-"""DIR/report.html of what ``reproduce`` or ``verify`` stored there, made again without computing anything."""
+"""DIR/report.html of what ``reproduce`` stored there, made again without computing anything."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from implicit_bayes.benchmarks.experiments.registry import EXPERIMENTS
 from implicit_bayes.benchmarks.report import findings as found
 from implicit_bayes.benchmarks.report import overview
 from implicit_bayes.benchmarks.report.findings import Findings, Picture
 from implicit_bayes.benchmarks.report.page import Page, PageFigure, PageTable, Section, whole_files, write_page
-from implicit_bayes.benchmarks.report.pictures import svg, write
-from implicit_bayes.benchmarks.report.verify_page import verify_page
-from implicit_bayes.theory import ModelError
+from implicit_bayes.benchmarks.report.pictures import keys, panels, write
 
 HEADLINES = ("curves", "zero-shot", "possible", "dial")
 """Experiments whose verdicts open the page."""
@@ -21,25 +19,20 @@ SUBTITLE = (
 )
 
 
-def write_report(directory: Path) -> Path:
+def write_report(directory: Path, order: Sequence[str] = ()) -> Path:
     """Write DIR/report.html.
 
     Args:
-        directory: the --out directory of an earlier ``reproduce`` or ``verify``.
+        directory: the --out directory of an earlier ``reproduce``.
+        order: names of experiments in the order of the page; others come last, as they are stored.
 
     Returns:
         The page.
 
     Raises:
-        ModelError: DIR holds no results of either.
+        ModelError: DIR holds no findings.
     """
-    if (directory / "findings.json").is_file():
-        page = reproduce_page(directory)
-    elif (directory / "results.json").is_file():
-        page = verify_page(directory)
-    else:
-        raise ModelError(f"report: {directory} holds no results; run reproduce or verify with --out {directory} first")
-    return write_page(page, directory / "report.html")
+    return write_page(reproduce_page(directory, order), directory / "report.html")
 
 
 def redraw(directory: Path) -> list[Path]:
@@ -54,11 +47,10 @@ def draw(each: Findings, directory: Path) -> list[Path]:
     return written + (overview.write(each, directory) if each.name == "curves" else [])
 
 
-def reproduce_page(directory: Path) -> Page:
+def reproduce_page(directory: Path, order: Sequence[str] = ()) -> Page:
     """The page of a reproduction."""
     every, about = found.load(directory)
-    order = list(EXPERIMENTS)
-    every = sorted(every, key=lambda each: order.index(each.name) if each.name in order else len(order))
+    every = sorted(every, key=lambda each: list(order).index(each.name) if each.name in order else len(order))
     failed = int(about.get("failed", 0))
     incomplete = f"{failed} cells failed (failures.json); experiments that need them are missing." if failed else ""
     first = [each for each in every if each.name in HEADLINES] or every[:4]
@@ -105,14 +97,16 @@ def _cover(each: Findings, about: dict[str, Any]) -> tuple[PageFigure, ...]:
         return ()
     source = next(picture for picture in each.pictures if picture.name == overview.TOP)
     of = _figure(source, about["command"], str(about["seed"]))
-    return (of._replace(name="overview", title=overview.TITLE, svg=drawn, caption=f"{source.caption} Below: the share "
-                        "of prompts with probability zero under every pretraining concept."),)  # fmt: skip
+    words = f"{source.caption} Below: the share of prompts with probability zero under every pretraining concept."
+    return (of._replace(name="overview", title=overview.TITLE, svgs=(drawn,), key=(), caption=words),)
 
 
 def _figure(picture: Picture, command: str, seed: str) -> PageFigure:
     data = found.as_csv(("panel", "series", picture.axes.x, picture.axes.y, "low", "high", "prompts"), picture.points)
-    return PageFigure(picture.name, picture.title, svg(picture), alt_text(picture), picture.caption,
-                      command, seed, data, f"{picture.name}.csv")  # fmt: skip
+    return PageFigure(
+        name=picture.name, title=picture.title, svgs=panels(picture), alt=alt_text(picture), caption=picture.caption,
+        command=command, seed=seed, data=data, file=f"{picture.name}.csv", key=keys(picture),
+    )  # fmt: skip
 
 
 def alt_text(picture: Picture) -> str:

@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from implicit_bayes.benchmarks.report.findings import Findings, Point
+from implicit_bayes.benchmarks.report.house import save
 from implicit_bayes.benchmarks.report.pictures import Look, house_style, look_up
-from implicit_bayes.benchmarks.verification.figures import save
 
 TOP, BOTTOM = "in-context", "no-posterior"
 """Names of the pictures whose points are used."""

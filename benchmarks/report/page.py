@@ -12,31 +12,39 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from implicit_bayes.benchmarks.report.findings import as_csv
+from implicit_bayes.benchmarks.report.panels import Key
 from implicit_bayes.simulators.atomic import written_aside
 
 
 class PageFigure(NamedTuple):
-    """name: unique on the page.   svg: as matplotlib writes it.   alt: what a person who cannot see it should know.
-    command: that makes it.   data: CSV text.   file: name of the download."""
+    """A figure of one or more panels.
+
+    name: unique on the page.   svgs: a panel each, as matplotlib writes it.   alt: what a person who cannot see it
+    should know.   command: that makes it, or empty.   data: CSV text.   file: name of the download.   key: the legend,
+    where the panels have none of their own.   note: what is not drawn and why; a figure without panels is that alone.
+    """
 
     name: str
     title: str
-    svg: str
+    svgs: tuple[str, ...]
     alt: str
     caption: str
     command: str
     seed: str
     data: str
     file: str
+    key: tuple[Key, ...] = ()
+    note: str = ""
 
 
 class PageTable(NamedTuple):
-    """A table that can be sorted by any column; folded if ``folded``."""
+    """A table that can be sorted by any column; ``stacked``: a row is a block on narrow screens."""
 
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
     folded: bool = False
+    stacked: bool = True
 
     @property
     def download(self) -> str:
@@ -74,28 +82,27 @@ def data_uri(text: str, kind: str = "text/csv") -> str:
     return f"data:{kind};charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}"
 
 
-def inline(figure: PageFigure) -> str:
-    """The figure's SVG made fit for a page: no prologue, no fixed size, unique ids, its alternative text, and the
-    page's own colours for what matplotlib draws in black, white and grey."""
-    svg = figure.svg[figure.svg.index("<svg") :]
+def inline(figure: PageFigure, panel: int = 0) -> str:
+    """A panel's SVG made fit for a page: no prologue, no fixed size, unique ids, the figure's alternative text (the
+    first panel's; the others are parts of it), and the page's own colours for what matplotlib draws in black, white
+    and grey."""
+    svg = figure.svgs[panel]
+    svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
-    prefix = re.sub(r"[^a-zA-Z0-9]+", "-", figure.name)
+    prefix = re.sub(r"[^a-zA-Z0-9]+", "-", figure.name) + (f"-{panel}" if panel else "")
     svg = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', svg)
     svg = re.sub(r'(xlink:href="|href=")#([^"]+)"', rf'\1#{prefix}-\2"', svg)
     svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", svg)
     for colour, name in (("#ffffff", "--paper"), ("#000000", "--ink"), ("#dddddd", "--grid"), ("#333333", "--ink"),
-                         ("#555555", "--soft")):  # fmt: skip
+                         ("#444444", "--soft"), ("#555555", "--soft")):  # fmt: skip
         svg = svg.replace(f"fill: {colour}", f"fill: var({name})").replace(f"stroke: {colour}", f"stroke: var({name})")
     head, rest = svg[: svg.index(">") + 1], svg[svg.index(">") + 1 :]
     width = re.search(r'\swidth="([\d.]+)pt"', head)
     natural = f' style="max-width: {float(width[1]) * 1.6:.0f}px"' if width else ""
     head = re.sub(r'\s(width|height)="[^"]*"', "", head)
     label = f'role="img" aria-labelledby="{prefix}-alt"'
-    return (
-        head.replace("<svg", f"<svg {label}{natural}", 1)
-        + f'<title id="{prefix}-alt">{_escape(figure.alt)}</title>'
-        + rest
-    )
+    alt = figure.alt if not panel else f"{figure.title}, panel {panel + 1}"
+    return head.replace("<svg", f"<svg {label}{natural}", 1) + f'<title id="{prefix}-alt">{_escape(alt)}</title>' + rest
 
 
 def _escape(text: str) -> str:
@@ -122,7 +129,7 @@ def render(page: Page) -> str:
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["sort_key"] = sort_key
     environment.filters["data_uri"] = data_uri
-    environment.filters["inline"] = lambda figure: Markup(inline(figure))
+    environment.filters["inline"] = lambda figure, panel: Markup(inline(figure, panel))
     return environment.from_string(source).render(page=page)
 
 

@@ -3,22 +3,19 @@
 Colours are Okabe and Ito's, told apart by colour-blind readers and, with the markers, in grey.
 """
 
-import io
 import math
 import textwrap
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from importlib import resources
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib import style
 from matplotlib.axes import Axes as Canvas
 from matplotlib.figure import Figure
 
 from implicit_bayes.benchmarks.report.findings import Picture, Point
-from implicit_bayes.benchmarks.verification.figures import STYLE, save
+from implicit_bayes.benchmarks.report.house import house_style, save
+from implicit_bayes.benchmarks.report.panels import GLYPHS, PAGE_PANEL, Key, as_svg
 
 
 class Look(NamedTuple):
@@ -186,16 +183,26 @@ def _head_and_foot(figure: Figure, picture: Picture) -> None:
     figure.text(0.01, (box.y1 + GAP) / high, picture.title, fontsize=12, fontweight="bold", va="bottom", ha="left")
 
 
-def svg(picture: Picture) -> str:
-    """The figure as SVG, equal for equal findings."""
-    buffer = io.BytesIO()
-    with house_style():
-        draw(picture).savefig(buffer, format="svg", metadata={"Date": None})
-    return buffer.getvalue().decode()
+def panels(picture: Picture) -> tuple[str, ...]:
+    """Every panel as an SVG of its own without a legend, equal for equal findings: a page puts them side by side, or
+    one below the other where it is narrow."""
+    drawn = []
+    series = list(dict.fromkeys(point.series for point in picture.points))
+    every = sorted({point.x for point in picture.points})
+    for panel in dict.fromkeys(point.panel for point in picture.points):
+        with house_style():
+            figure = Figure(figsize=PAGE_PANEL)
+            here = [point for point in picture.points if point.panel == panel]
+            _panel(figure.subplots(), picture, panel, here, series, look_up(series), every)
+            drawn.append(as_svg(figure))
+    return tuple(drawn)
 
 
-@contextmanager
-def house_style() -> Iterator[None]:
-    """The project's matplotlib style, while the block lasts."""
-    with resources.as_file(resources.files("implicit_bayes.benchmarks") / STYLE) as path, style.context(str(path)):
-        yield
+def keys(picture: Picture) -> tuple[Key, ...]:
+    """The legend of all panels."""
+    looks = look_up(list(dict.fromkeys(point.series for point in picture.points)))
+    hollow = {"●": "○", "■": "□", "▲": "△", "◆": "◇", "▼": "▽", "★": "☆"}
+    return tuple(
+        Key(name, hollow.get(glyph, glyph) if look.hollow else glyph, look.colour)
+        for name, look in looks.items() if (glyph := GLYPHS.get(look.marker, "●"))
+    )  # fmt: skip

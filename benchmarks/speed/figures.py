@@ -1,22 +1,20 @@
 """Figures of ``bench``: log-scale bars with ratio labels, and scaling curves with their exponents."""
 
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
-from matplotlib import style
 from matplotlib.figure import Figure
 
+from implicit_bayes.benchmarks.report.house import house_style, save
 from implicit_bayes.benchmarks.speed.compare import Timing
 from implicit_bayes.benchmarks.speed.scaling import Scaling
-from implicit_bayes.benchmarks.verification.figures import STYLE, save
 
 
 def bars(rows: Sequence[Timing], directory: Path) -> list[Path]:
     """One panel a (task, instance): nanoseconds of CPU time a token, labelled with how many times faster ours is."""
     panels = list(dict.fromkeys((row.task, row.instance) for row in rows))
-    with resources.as_file(resources.files("implicit_bayes.benchmarks") / STYLE) as path, style.context(str(path)):
+    with house_style():
         counts = [sum((row.task, row.instance) == panel for row in rows) for panel in panels]
         figure = Figure(figsize=(7.5, 0.32 * sum(counts) + 0.75 * len(panels)))
         axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=counts)[:, 0]
@@ -38,7 +36,7 @@ def bars(rows: Sequence[Timing], directory: Path) -> list[Path]:
 def scaling(curves: Sequence[Scaling], directory: Path) -> list[Path]:
     """Nanoseconds a call against each size, both axes logarithmic, fitted exponents in the legend."""
     sizes = list(dict.fromkeys(curve.size for curve in curves))
-    with resources.as_file(resources.files("implicit_bayes.benchmarks") / STYLE) as path, style.context(str(path)):
+    with house_style():
         figure = Figure(figsize=(3.6 * len(sizes), 3.4))
         axes = figure.subplots(1, len(sizes), squeeze=False)[0]
         for axis, size in zip(axes, sizes, strict=True):

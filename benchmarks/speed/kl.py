@@ -12,7 +12,7 @@ def kl(
     name: str, instance: Instance, mixture: MixtureOfHMMs, repeats: int, advance: Advance, k: int = 5
 ) -> list[Timing]:
     """All alternatives at once, and one after the other. "Per token" is per token of an example: total over k."""
-    prompt = PromptLaw.of(mixture, 0, instance.prompt_starts[0, 0], k)
+    prompt = PromptLaw.of(mixture, instance.prompt_starts[0, 0], 0, k)
     laws = [mixture.concept(c) for c in range(1, mixture.n_concepts)]
 
     def together() -> np.ndarray:

@@ -50,7 +50,9 @@ def one_pass_speed(
         Speed.
     """
     key = jax.random.fold_in(jax.random.key(seed), 10)
-    batch = sample_prompts(instance.mixture, instance.prompt_starts, key, prompts, k, largest, instance.true_concepts)
+    batch = sample_prompts(
+        instance.mixture, instance.prompt_starts, key, prompts, k, largest, true_concepts=instance.true_concepts
+    )
     both, ns = (model, MixtureModel("bayes", instance.mixture)), range(largest + 1)
 
     def together() -> np.ndarray:

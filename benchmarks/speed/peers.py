@@ -15,44 +15,22 @@ import jax.numpy as jnp
 import numpy as np
 
 from implicit_bayes.theory import MixtureOfHMMs
+from implicit_bayes.theory.programs.interchange import to_hmmlearn, to_pomegranate
 
 Evidence = Callable[[], Any]
 
 
-def hmmlearn_model(alone: MixtureOfHMMs) -> Any:
-    """A CategoricalHMM with the parameters of the only concept."""
-    from hmmlearn.hmm import CategoricalHMM
-
-    model = CategoricalHMM(n_components=alone.n_states, implementation="scaling")
-    model.startprob_, model.transmat_ = np.asarray(alone.initial[0]), np.asarray(alone.transition[0])
-    model.emissionprob_, model.n_features = np.asarray(alone.emissions[0]), alone.n_tokens
-    return model
-
-
 def hmmlearn(alone: MixtureOfHMMs, tokens_BxT: np.ndarray) -> Evidence:
     """log p of every document."""
-    model, columns = hmmlearn_model(alone), [row.reshape(-1, 1) for row in tokens_BxT]
+    model, columns = to_hmmlearn(alone.concept(0), "scaling"), [row.reshape(-1, 1) for row in tokens_BxT]
     return lambda: np.array([model.score(column) for column in columns])
 
 
 def pomegranate(alone: MixtureOfHMMs, tokens_BxT: np.ndarray) -> Evidence:
     """log p of every document."""
     import torch
-    from pomegranate.distributions import Categorical
-    from pomegranate.hmm import DenseHMM
 
-    default = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    try:
-        states = [Categorical(row[None].tolist()) for row in np.asarray(alone.emissions[0])]
-        model = DenseHMM(
-            states,
-            edges=np.asarray(alone.transition[0]).tolist(),
-            starts=np.asarray(alone.initial[0]).tolist(),
-            ends=[1.0] * alone.n_states,
-        )
-    finally:
-        torch.set_default_dtype(default)
+    default, model = torch.get_default_dtype(), to_pomegranate(alone.concept(0))
     data = torch.tensor(tokens_BxT[..., None])
 
     def run() -> Any:

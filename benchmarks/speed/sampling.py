@@ -3,11 +3,11 @@
 import jax
 import numpy as np
 
-from implicit_bayes.benchmarks.speed import peers
 from implicit_bayes.benchmarks.speed.compare import Advance, Run, Timing, compare
 from implicit_bayes.simulators.released import released_documents
 from implicit_bayes.simulators.sampler import sample_documents, stream
 from implicit_bayes.theory import MixtureOfHMMs
+from implicit_bayes.theory.programs.interchange import to_hmmlearn
 
 HMMLEARN_TOKENS = 10_000
 """hmmlearn draws nearly 200,000 tokens a second: as long a turn as ours."""
@@ -59,7 +59,7 @@ def sampling(
             lambda: released_documents(released_vocabulary, "train", count).tokens, count * 10240, differs
         )
     try:
-        model = peers.hmmlearn_model(mixture.restrict(0))
+        model = to_hmmlearn(mixture.concept(0), "scaling")
     except ImportError:
         return compare("sampling", name, runs, repeats, advance, FREQUENCIES)
     alone = sample_documents(mixture.restrict(0), jax.random.key(seed), documents, length).tokens

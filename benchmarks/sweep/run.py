@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from implicit_bayes.benchmarks.common.extras import need
 from implicit_bayes.benchmarks.sweep.cells import Cell, Store, from_json, in_order, to_json
 from implicit_bayes.theory import ModelError
 
@@ -148,11 +149,10 @@ def run_dask(
     Raises:
         ModelError: dask is not installed, or the scheduler does not answer.
     """
-    try:
-        from distributed import Client, as_completed
-        from distributed.security import Security
-    except ImportError as error:
-        raise ModelError("scheduler: needs dask and distributed; pip install 'implicit-bayes[scale]'") from error
+    need("distributed", "scheduler")
+    from distributed import Client, as_completed
+    from distributed.security import Security
+
     security = Security(tls_ca_file=tls.authority, tls_client_cert=tls.certificate, tls_client_key=tls.key,
                         require_encryption=address.startswith("tls://"))  # fmt: skip
     try:

@@ -6,9 +6,9 @@ Nothing is submitted. The scheduler binds to loopback unless a host is named.
 import shlex
 from pathlib import Path
 
+from implicit_bayes.benchmarks.common.extras import need
 from implicit_bayes.benchmarks.sweep.run import Tls
 from implicit_bayes.simulators.atomic import written_aside
-from implicit_bayes.theory import ModelError
 
 PORT = 8786
 
@@ -39,11 +39,10 @@ def write_scripts(out: Path, command: str, host: str = "127.0.0.1", tls: Tls = T
     Raises:
         ModelError: dask-jobqueue is not installed.
     """
-    try:
-        from dask_jobqueue.slurm import SLURMJob
-        from distributed.security import Security
-    except ImportError as error:
-        raise ModelError("slurm: needs dask-jobqueue; pip install 'implicit-bayes[scale]'") from error
+    need("dask_jobqueue", "slurm")
+    from dask_jobqueue.slurm import SLURMJob
+    from distributed.security import Security
+
     scheme = "tls" if tls.authority else "tcp"
     security = None
     if tls.authority:

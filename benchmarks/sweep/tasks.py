@@ -84,7 +84,9 @@ def train(cell: Cell, store: Store) -> xr.Dataset:
 def _labelled(instance: Instance, k: int, n: int, prompts: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """(P, T) prompts and (P,) argmax of the true concept's predictive."""
     key = jax.random.fold_in(jax.random.key(seed), 1 << 30)
-    batch = sample_prompts(instance.mixture, instance.prompt_starts, key, prompts, k, n, instance.true_concepts)
+    batch = sample_prompts(
+        instance.mixture, instance.prompt_starts, key, prompts, k, n, true_concepts=instance.true_concepts
+    )
     truth_PxNxV, _ = References(instance, []).answers(batch, k, [n])
     return batch.tokens, truth_PxNxV[:, 0].argmax(-1)
 
@@ -162,7 +164,7 @@ def conditions(cell: Cell, store: Store) -> xr.Dataset:
         columns[field] = ("row", [getattr(row, field) for row in rows])
     for field in ("printed_holds", "repaired_holds", "sharp_holds"):
         columns[field] = ("row", [str(getattr(row, field)) for row in rows])
-    laws = [PromptLaw.of(instance.mixture, true, start, max(config["ks"])) for start in starts]
+    laws = [PromptLaw.of(instance.mixture, start, true, max(config["ks"])) for start in starts]
     reports = [check_assumptions(instance.mixture, law) for law in laws]
     names = [row.name for row in reports[0]]
     worst = [
@@ -210,10 +212,10 @@ def order(cell: Cell, store: Store) -> xr.Dataset:
 
 def _one_set(instance: Instance, k: int, n: int, tests: int, key: jax.Array) -> Any:
     """``tests`` prompts that share their first n examples, their concept and their start law."""
-    first = sample_prompts(instance.mixture, instance.prompt_starts, key, 1, k, n, instance.true_concepts)
+    first = sample_prompts(instance.mixture, instance.prompt_starts, key, 1, k, n, true_concepts=instance.true_concepts)
     concept, start = int(first.concepts[0]), int(first.starts[0])
     starts = np.asarray(instance.prompt_starts)[:, start : start + 1]
-    fresh = sample_prompts(instance.mixture, starts, jax.random.fold_in(key, 1), tests, k, 0, [concept])
+    fresh = sample_prompts(instance.mixture, starts, jax.random.fold_in(key, 1), tests, k, 0, true_concepts=[concept])
     head = np.repeat(first.tokens[:, : n * (k + 1)], tests, 0)
     tokens = np.concatenate([head, fresh.tokens], 1)
     return fresh._replace(tokens=tokens, starts=np.full(tests, start, np.int32))

@@ -9,7 +9,6 @@ lm/pretrained/ serves as a RUN too: its first seed is measured again, next to ne
 import json
 import shutil
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +16,6 @@ import jax
 import numpy as np
 import tyro
 import xarray as xr
-from matplotlib import style
 from matplotlib.figure import Figure
 from tyro.conf import Positional
 
@@ -26,8 +24,8 @@ from implicit_bayes.benchmarks.predictors.curves import in_context_curves
 from implicit_bayes.benchmarks.predictors.models import OTHER_LAW, SHIPPED, MixtureModel, shipped_path
 from implicit_bayes.benchmarks.predictors.paired import excess, hold_out
 from implicit_bayes.benchmarks.predictors.published_accuracy import RIVAL, published
+from implicit_bayes.benchmarks.report.house import caption, house_style, save
 from implicit_bayes.benchmarks.training.records import draw, read_records
-from implicit_bayes.benchmarks.verification.figures import STYLE, caption, save
 from implicit_bayes.lm.model import LanguageModel, NetworkModel
 from implicit_bayes.lm.presets import preset
 from implicit_bayes.lm.run import RunConfig, to_json
@@ -238,7 +236,7 @@ def main(
     write_json(target.parent / "card.json", card)
     with written_aside(target.parent / "card.md") as file:
         file.write(page(name, json.loads((target.parent / "card.json").read_text())))
-    with resources.as_file(resources.files("implicit_bayes.benchmarks") / STYLE) as path, style.context(str(path)):
+    with house_style():
         save(accuracy_figure(name, card), target.parent / "accuracy.png")
     if (runs[0] / "card.json").is_file():
         return  # its learning curve was drawn when it was trained

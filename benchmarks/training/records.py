@@ -1,15 +1,13 @@
 """What a training wrote, read back: its records, a summary, and its figure. Everything is drawn from metrics.jsonl."""
 
 import json
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import style
 from matplotlib.figure import Figure
 
-from implicit_bayes.benchmarks.verification.figures import STYLE, caption, save
+from implicit_bayes.benchmarks.report.house import caption, house_style, save
 from implicit_bayes.lm.run import RunConfig
 from implicit_bayes.lm.train import Trained
 from implicit_bayes.theory import ModelError
@@ -57,7 +55,7 @@ def _leaves(network: Any) -> list[Any]:
 
 def draw(folder: Path, config: RunConfig, records: Records) -> list[Path]:
     """The learning figure, as PNG and SVG in RUN."""
-    with resources.as_file(resources.files("implicit_bayes.benchmarks") / STYLE) as path, style.context(str(path)):
+    with house_style():
         figure = learning_figure(config, records)
         return [save(figure, folder / f"learning.{kind}") for kind in ("png", "svg")]
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, cast
 
 import jax
 
+from implicit_bayes.benchmarks.common.extras import need
 from implicit_bayes.benchmarks.common.machine import cores
 from implicit_bayes.benchmarks.predictors.paired import Held, excess, hold_out
 from implicit_bayes.lm.model import NetworkModel
@@ -36,8 +37,8 @@ class Cluster(NamedTuple):
 class Asked(NamedTuple):
     """What the command line asked for; None where it said nothing, so that a resumed run keeps what it had."""
 
-    instance: str
-    architecture: str
+    instance: str | None = None
+    architecture: str | None = None
     preset: str | None = None
     seed: int | None = None
     tokens: int | None = None
@@ -45,6 +46,8 @@ class Asked(NamedTuple):
     resets: float | None = None
     devices: int | None = None
     half: bool | None = None
+    documents: int | None = None
+    length: int | None = None
 
 
 def start_devices(devices: int | None, cluster: Cluster) -> None:
@@ -76,31 +79,48 @@ def configure(asked: Asked, folder: Path, resume: bool) -> RunConfig:
     Raises:
         ModelError: no such preset, or a value that makes no sense.
     """
-    vocabulary = load_instance(asked.instance).mixture.n_tokens
-    if resume and (folder / "config.json").is_file():
-        base = read_config(folder)
-        chosen = preset(asked.architecture, asked.preset, vocabulary) if asked.preset else None
-    else:
-        chosen = preset(asked.architecture, asked.preset or "small", vocabulary)
+    kept = read_config(folder) if resume and (folder / "config.json").is_file() else None
+    for field in ("tokens", "documents", "length"):
+        value = getattr(asked, field)
+        if value is not None and value < 1:
+            raise ModelError(f"{field}: {value} is below 1")
+    if kept and asked.tokens not in (None, kept.schedule.tokens):
+        raise ModelError(_other_length(folder, kept.schedule.tokens, asked.tokens))
+    instance = asked.instance or (kept.instance if kept else "ginc")
+    architecture = asked.architecture or (kept.architecture if kept else "lstm")
+    name = asked.preset or "small"
+    chosen = None
+    if asked.preset or not kept:
+        chosen = preset(architecture, name, load_instance(instance).mixture.n_tokens)
+    base = kept
+    if base is None:
+        assert chosen is not None
         base = RunConfig(
-            asked.instance, asked.architecture, asked.preset or "small",
-            chosen.network, chosen.optimiser, chosen.schedule, data=chosen.data, devices=0,
+            instance, architecture, name, chosen.network, chosen.optimiser, chosen.schedule,
+            data=chosen.data, devices=0,
         )  # fmt: skip
-    config = base._replace(instance=asked.instance, architecture=asked.architecture)
+    config = base._replace(instance=instance, architecture=architecture)
     if chosen:
-        config = config._replace(preset=asked.preset or "small", network=chosen.network, optimiser=chosen.optimiser)
-    for field in ("seed", "data", "resets", "devices", "half"):
+        config = config._replace(preset=name, network=chosen.network, optimiser=chosen.optimiser)
+    for field in ("seed", "data", "resets", "devices", "half", "documents", "length"):
         if getattr(asked, field) is not None:
             config = config._replace(**{field: getattr(asked, field)})
     if asked.tokens is not None:
-        if asked.tokens < 1:
-            raise ModelError(f"tokens: {asked.tokens} is below 1")
         config = config._replace(schedule=config.schedule._replace(tokens=asked.tokens))
     if not config.devices:
         common = math.gcd(*(phase.batch for phase in config.schedule.phases))
         most = min(common, jax.device_count())
         config = config._replace(devices=max(d for d in range(1, most + 1) if common % d == 0))
     return config
+
+
+def _other_length(folder: Path, begun: int, asked: int) -> str:
+    """Why a run is not made longer or shorter: its learning rate and curriculum are laid out over all its tokens."""
+    state = "is finished with" if (folder / "weights.npz").is_file() else "was begun for"
+    return (
+        f"tokens: {folder} {state} {begun:,} tokens, over which its learning rate falls to its end: it cannot become "
+        f"a run of {asked:,}; leave --tokens out to go on with it, or train --tokens {asked} --out ANOTHER_RUN"
+    )
 
 
 def instance_of(config: RunConfig) -> Instance:
@@ -126,10 +146,11 @@ def evaluation(held: Held) -> Evaluate:
     return evaluate
 
 
-def held_out(instance: Instance, documents: int, length: int, config: RunConfig) -> Held:
+def held_out(instance: Instance, config: RunConfig) -> Held:
     """Documents to measure on; shorter ones where the network has no more positions."""
     context = getattr(config.network, "context", None)
-    return hold_out(instance.mixture, documents, min(length, (context or length + 1) - 1), config.seed)
+    length = min(config.length, (context or config.length + 1) - 1)
+    return hold_out(instance.mixture, config.documents, length, config.seed)
 
 
 class TensorBoard:
@@ -140,10 +161,9 @@ class TensorBoard:
     """
 
     def __init__(self, folder: Path):
-        try:
-            from tensorboardX import SummaryWriter
-        except ImportError as error:
-            raise ModelError("tensorboard: needs the package tensorboardX; pip install tensorboardX") from error
+        need("tensorboardX", "tensorboard")
+        from tensorboardX import SummaryWriter
+
         # Opened with the first record: RUN must be empty when a training begins.
         self.open, self.writer = lambda: SummaryWriter(str(folder / "tensorboard")), cast(Any, None)
 

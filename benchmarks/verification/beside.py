@@ -17,7 +17,7 @@ import jax
 from implicit_bayes.benchmarks.common.compilation import keep_compilations
 from implicit_bayes.benchmarks.common.machine import cores
 from implicit_bayes.benchmarks.gap.measure import Start
-from implicit_bayes.benchmarks.predictors.models import find_model
+from implicit_bayes.benchmarks.predictors.models import find_model, find_models
 from implicit_bayes.benchmarks.verification.verify import Answer, Settings, ask_model, fresh_documents
 from implicit_bayes.lm.model import LanguageModel, NetworkModel
 from implicit_bayes.simulators.instances import load_instance
@@ -57,7 +57,7 @@ def asked(name: str, models: Sequence[str], settings: Settings, start: Start) ->
     show = threading.Thread(target=_show, args=(news, start), daemon=True)
     show.start()
     try:
-        futures = [pool.submit(_ask, name, model, settings) for model in models]
+        futures = [pool.submit(_ask, name, list(models), i, settings) for i in range(len(models))]
 
         def answers() -> list[Answer]:
             try:
@@ -86,11 +86,13 @@ def _begin(news: Any) -> None:
     keep_compilations()
 
 
-def _ask(name: str, model: str, settings: Settings) -> Answer:
-    """In a child: one model."""
+def _ask(name: str, models: list[str], which: int, settings: Settings) -> Answer:
+    """In a child: one model. What ``untrained`` is depends on the others; they alone are read for it."""
     with jax.enable_x64(True):
         instance = load_instance(name)
-        return ask_model(instance, settings, find_model(model, instance), fresh_documents(instance, settings), _tell)
+        of_all = models[which] == "untrained"
+        model = find_models(models, instance)[which] if of_all else find_model(models[which], instance)
+        return ask_model(instance, settings, model, fresh_documents(instance, settings), _tell)
 
 
 def _tell(words: str, total: int) -> Callable[[int], None]:

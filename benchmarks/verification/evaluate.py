@@ -86,7 +86,7 @@ def check_statements(
 
 def _case(instance: Instance, row: Condition) -> tuple[Any, PromptLaw]:
     start_law = instance.prompt_starts[row.true_concept, row.prompt_start]
-    return instance.mixture, PromptLaw.of(instance.mixture, row.true_concept, start_law, row.k)
+    return instance.mixture, PromptLaw.of(instance.mixture, start_law, row.true_concept, row.k)
 
 
 def repaired_room(row: Condition) -> float:

@@ -1,84 +1,54 @@
-"""The figures of a verification, drawn from stored results only (results.nc), as PNG and SVG."""
+"""The figures of a verification, drawn from stored results only (results.nc)."""
 
-import textwrap
-from collections.abc import Callable, Mapping
-from importlib import resources
-from pathlib import Path
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 import xarray as xr
-from matplotlib import style
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from implicit_bayes.benchmarks.common.intervals import wilson
-from implicit_bayes.simulators.atomic import written_aside
+from implicit_bayes.benchmarks.report.panels import MARKERS, Drawing, Figures, Panel, number_axis
 
-STYLE = "house.mplstyle"
-
-
-Figures = Mapping[str, Callable[[xr.Dataset], Figure | None]]
-"""File name -> what draws it from stored results; None where the results lack the data."""
-
-
-def draw_all(results: xr.Dataset, directory: Path, figures: Figures | None = None) -> list[Path]:
-    """Every figure that ``results`` has the data for, in DIR.
-
-    Args:
-        results: what ``verify`` or ``gap`` stored.
-        directory: where PNG and SVG files go (each written aside, then renamed).
-        figures: which; those of ``verify`` by default.
-
-    Returns:
-        The files written.
-    """
-    written = []
-    for name, draw in (FIGURES if figures is None else figures).items():
-        with resources.as_file(resources.files("implicit_bayes.benchmarks") / STYLE) as path, style.context(str(path)):
-            figure = draw(results)
-            if figure is not None:
-                written += [save(figure, directory / f"{name}.{kind}") for kind in ("png", "svg")]
-    return written
+FEW = 20
+"""Below this many defined prompts a share is drawn hollow and without its interval, which would rule the axis."""
+INVISIBLE = 0.01
+"""A bar of this share of its axis cannot be seen."""
+EXAMPLES = "examples in the prompt, n"
+TOKENS = "example length k, tokens"
 
 
-def save(figure: Figure, path: Path) -> Path:
-    """Write a figure atomically, without a date in it, so that equal results give equal files."""
-    metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-    with written_aside(path, binary=True) as file:
-        figure.savefig(file, format=path.suffix[1:], metadata=metadata)
-    return path
-
-
-def curves(results: xr.Dataset) -> Figure | None:
+def curves(results: xr.Dataset) -> Drawing | None:
     """In-context accuracy against n, a panel for each k, one line a predictor."""
     if "accuracy" not in results:
         return None
-    figure, axes = _panels(results)
-    for axis, k in zip(axes, results.k.values, strict=True):
-        for i, name in enumerate(results.predictor.values):
-            cell = results.sel(predictor=name, k=k)
-            defined = (cell.prompts - cell.undefined).values
-            low, high = wilson(cell.correct.values, defined)
-            shown = defined > 0
-            x = np.arange(results.n.size)[shown]
-            line = axis.plot(x, 100 * cell.accuracy.values[shown], marker="os^Dvp*"[i % 7], label=_legend(name))[0]
-            axis.fill_between(x, 100 * low[shown], 100 * high[shown], color=line.get_color(), alpha=0.18, lw=0)
-        axis.set(title=f"k = {k}", ylim=(-2, 102), xlabel="examples in the prompt, n")
-        _shot_axis(axis, results)
-    axes[0].set_ylabel("in-context accuracy, % of defined prompts")
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(
-        handles,
-        labels,
-        loc="outside right center" if len(axes) < 3 else "outside upper right",
-        ncols=5 if len(axes) > 2 else 1,
+    panels = tuple(Panel(f"k = {k}", partial(_accuracy, results, k)) for k in results.k.values)
+    few = bool((_defined(results) < FEW).any())
+    return Drawing(
+        panels,
+        f"{results.attrs['instance']}: accuracy against argmax of the true concept's predictive, by the number of "
+        f"examples n, for each example length k; {_prompts(results)}, bands 95% Wilson. “exact” counts only prompts of "
+        f"positive probability{f'; hollow: fewer than {FEW} of them, without a band' if few else ''}.",
     )
-    return caption(
-        figure,
-        f"{results.attrs['instance']}: accuracy against argmax of the true concept's predictive; "
-        f"{_prompts(results)}, bands 95% Wilson. "
-        "“exact” counts only prompts of positive probability.",
-    )
+
+
+def _defined(results: xr.Dataset) -> xr.DataArray:
+    return results.prompts - results.undefined
+
+
+def _accuracy(results: xr.Dataset, k: int, axis: Axes) -> None:
+    for i, name in enumerate(results.predictor.values):
+        cell = results.sel(predictor=name, k=k)
+        defined = (cell.prompts - cell.undefined).values
+        low, high = wilson(cell.correct.values, defined)
+        shown, many = defined > 0, defined >= FEW
+        x, y, colour = np.arange(results.n.size), 100 * cell.accuracy.values, f"C{i % 7}"
+        axis.plot(x[shown], y[shown], marker=MARKERS[i % 7], color=colour, label=legend(name))
+        axis.fill_between(x, 100 * low, 100 * high, where=many, color=colour, alpha=0.18, lw=0)
+        axis.plot(x[shown & ~many], y[shown & ~many], marker=MARKERS[i % 7], ls="", color=colour, mfc="white")
+    axis.set(ylim=(-2, 102), xlabel=EXAMPLES, ylabel="accuracy, % of defined prompts")
+    number_axis(axis, results.n.values)
 
 
 def _prompts(results: xr.Dataset) -> str:
@@ -87,135 +57,196 @@ def _prompts(results: xr.Dataset) -> str:
     return f"{most} prompts a cell" + (f" ({fewest} for language models)" if fewest < most else "")
 
 
-def undefined_share(results: xr.Dataset) -> Figure | None:
+def undefined_share(results: xr.Dataset) -> Drawing | None:
     """Share of prompts with probability zero under every concept, against n, one line for each k."""
     if "undefined_share" not in results:
         return None
-    figure = Figure(figsize=(6.4, 4.0))
-    axis = figure.subplots()
     cell = results.sel(predictor="exact")
-    for i, k in enumerate(results.k.values):
-        low, high = wilson(cell.undefined.sel(k=k).values, cell.prompts.sel(k=k).values)
+    most = int(cell.prompts.max())
+    about = f"{results.attrs['instance']}: share of prompts with probability zero under every concept"
+    if not int(cell.undefined.sum()):
+        return Drawing((), about + ".", f"None of the {most} prompts for each k is impossible: the Bayes answer exists "
+                       "wherever it was asked for.")  # fmt: skip
+
+    def draw(axis: Axes) -> None:
         x = np.arange(results.n.size)
-        line = axis.plot(x, 100 * cell.undefined_share.sel(k=k).values, marker="os^Dvp*"[i % 7], label=f"k = {k}")[0]
-        axis.fill_between(x, 100 * low, 100 * high, color=line.get_color(), alpha=0.18, lw=0)
-    axis.set(xlabel="examples in the prompt, n", ylabel="prompts with no posterior, %", ylim=(-2, 102))
-    axis.set_title("Where the Bayes answer does not exist")
-    _shot_axis(axis, results)
-    axis.legend(loc="best")
-    return caption(
-        figure,
-        f"{results.attrs['instance']}: share of prompts with probability zero under every concept; "
-        f"{int(results.prompts.max())} prompts a cell, bands 95% Wilson.",
+        for i, k in enumerate(results.k.values):
+            low, high = wilson(cell.undefined.sel(k=k).values, cell.prompts.sel(k=k).values)
+            share, colour = 100 * cell.undefined_share.sel(k=k).values, f"C{i % 7}"
+            axis.plot(x, share, marker=MARKERS[i % 7], color=colour, label=f"k = {k}")
+            axis.fill_between(x, 100 * low, 100 * high, color=colour, alpha=0.18, lw=0)
+        axis.set(xlabel=EXAMPLES, ylabel="prompts with no posterior, %", ylim=(-2, 102))
+        number_axis(axis, results.n.values)
+
+    words = f"{about}, by the number of examples n; {most} prompts a cell, bands 95% Wilson."
+    return Drawing((Panel("Where the Bayes answer does not exist", draw),), words)
+
+
+def conditions(results: xr.Dataset) -> Drawing | None:
+    """The signal, the two thresholds and the rate against k; and the error of every predictor at the largest n."""
+    if "condition_k" not in results or not results.sizes["condition"]:
+        return None
+    lines, words = _finite_lines(results)
+    ks = np.unique([*results.condition_k.values, *results.k.values]).astype(int)
+    panels = []
+    if lines:
+        panels.append(Panel("Condition 1: signal above threshold", partial(_condition_lines, lines, ks)))
+    panels.append(Panel(f"Error at n = {int(results.n.max())}", partial(_errors, results, ks if lines else None)))
+    left = "signal ΣKL, the two thresholds and the rate against the example length k; lines are the largest, bands the "
+    left += "range over pairs (θ*, θ), each at its binding start law; sharp: the rate below 0. "
+    against = "by predictor" if results.k.size == 1 else "against k"
+    caption = (
+        f"{results.attrs['instance']}: {left if lines else ''}Error of each predictor at the largest n, {against}, "
+    )
+    return Drawing(
+        tuple(panels), caption + "in % of defined prompts, bars 95% Wilson where there are enough.", " ".join(words)
     )
 
 
-def conditions(results: xr.Dataset) -> Figure | None:
-    """Left: signal and the two thresholds against k, and the rate. Right: the exact predictor's error."""
-    if "condition_k" not in results or not results.sizes["condition"]:
-        return None
-    figure = Figure(figsize=(12.0, 4.2))
-    left, right = figure.subplots(1, 2, width_ratios=(3, 2))
-    ks = np.unique(results.condition_k.values)
+Line = tuple[str, np.ndarray, np.ndarray, np.ndarray, int]
+"""Label, k, low and high over pairs, and the place in the colour cycle."""
+
+
+def _finite_lines(results: xr.Dataset) -> tuple[list[Line], list[str]]:
+    """What can be drawn, and sentences on what cannot because it is infinite or undefined."""
     shown = {
         "signal ΣKL": results.condition_kl_sum,
         "printed threshold": results.condition_printed_threshold,
         "repaired threshold": results.condition_repaired_threshold,
         "rate lim r_n": results.condition_rate,
     }
-    infinite = []
+    at, ks = results.condition_k.values, np.unique(results.condition_k.values).astype(int)
+    lines: list[Line] = []
+    absent: dict[str, list[str]] = {}
     for i, (label, values) in enumerate(shown.items()):
-        rows = [values.values[results.condition_k.values == k] for k in ks]
+        rows = [values.values[at == k] for k in ks]
         low, high = np.array([row.min() for row in rows]), np.array([row.max() for row in rows])
         finite = np.isfinite(low) & np.isfinite(high)
-        if not finite.any():
-            infinite.append(f"{label} {'undefined' if np.isnan(low).any() else 'infinite'} at every k")
-            continue
-        line = left.plot(ks[finite], high[finite], marker="os^D"[i], label=label)[0]
-        left.fill_between(ks[finite], low[finite], high[finite], color=line.get_color(), alpha=0.18, lw=0)
-    if left.lines:
-        left.axhline(0, color="#888888", lw=0.8)
-    else:
-        left.set(xlim=(ks.min() - 0.5, ks.max() + 0.5), yticks=[])
-    left.set_xticks(ks)
-    words = "\n".join(infinite)
-    left.text(0.5, 0.98, words, transform=left.transAxes, ha="center", va="top", fontsize=9, color="#444444")
-    left.set(xlabel="example length k, tokens", ylabel="nats")
-    left.set_title("Condition 1: signal above threshold (sharp: rate < 0)")
-    _error_panel(right, results)
-    if left.get_legend_handles_labels()[1]:
-        figure.legend(*left.get_legend_handles_labels(), loc="outside left upper")
-    figure.legend(*right.get_legend_handles_labels(), loc="outside right upper")
-    return caption(
-        figure,
-        f"{results.attrs['instance']}: lines are the largest, bands the range over pairs (θ*, θ), each at its binding "
-        f"start law. Errors at n = {int(results.n.max())} examples, bars 95% Wilson, undefined prompts left out.",
-    )
+        if finite.any():
+            lines.append((label, ks[finite], low[finite], high[finite], i))
+        if not finite.all():
+            every = "every k" if not finite.any() else f"k = {_list(ks[~finite])}"
+            what = "undefined" if np.isnan(low[~finite]).any() else "infinite"
+            absent.setdefault(f"{what} for a pair at {every}", []).append(label)
+    return lines, [f"Not drawn, since {what}: {', '.join(labels)}." for what, labels in absent.items()]
 
 
-def _error_panel(axis: Axes, results: xr.Dataset) -> None:
-    """1 - accuracy at the largest n, against k."""
-    n = results.n.values.max()
-    for i, name in enumerate(results.predictor.values):
+def _list(ks: Sequence[int] | np.ndarray) -> str:
+    return ", ".join(str(int(k)) for k in ks)
+
+
+def _condition_lines(lines: Sequence[Line], ks: np.ndarray, axis: Axes) -> None:
+    for label, at, low, high, i in lines:
+        axis.plot(at, high, marker=MARKERS[i], color=f"C{i}", label=label)
+        axis.fill_between(at, low, high, color=f"C{i}", alpha=0.18, lw=0)
+    axis.axhline(0, color="#888888", lw=0.8)
+    axis.set(xlabel=TOKENS, ylabel="nats")
+    _k_axis(axis, ks)
+
+
+def _k_axis(axis: Axes, ks: np.ndarray) -> None:
+    axis.set_xlim(ks.min() - 0.4, ks.max() + 0.4)
+    axis.set_xticks(ks)
+
+
+def _errors(results: xr.Dataset, ks: np.ndarray | None, axis: Axes) -> None:
+    """1 - accuracy at the largest n: against k, or one row a predictor where there is one k only."""
+    n, single = results.n.values.max(), results.k.size == 1
+    names = [str(name) for name in results.predictor.values]
+    for i, name in enumerate(names):
         cell = results.sel(predictor=name, n=n)
         defined = (cell.prompts - cell.undefined).values
-        low, high = wilson((defined - cell.correct.values), defined)
-        at = defined > 0
-        if at.any():
-            error = 1 - cell.accuracy.values[at]
-            bars = np.clip(np.stack([error - low[at], high[at] - error]), 0, None)
-            axis.errorbar(
-                results.k.values[at], 100 * error, 100 * bars, marker="os^Dvp*"[i % 7], capsize=2, label=_legend(name)
-            )
-    axis.set(xlabel="example length k, tokens", ylabel="error of f_n, % of defined prompts", ylim=(-2, 102))
-    axis.set_xticks(results.k.values)
-    axis.set_title("and what Bayes does")
+        low, high = wilson(defined - cell.correct.values, defined)
+        at, many = defined > 0, defined >= FEW
+        if not at.any():
+            continue
+        error = 1 - cell.accuracy.values
+        bars = 100 * np.where(many, np.clip(np.stack([error - low, high - error]), 0, None), 0.0)[:, at]
+        look: dict[str, Any] = {"marker": MARKERS[i % 7], "color": f"C{i % 7}", "capsize": 2}
+        if single:
+            face: dict[str, Any] = {} if many.all() else {"mfc": "white"}
+            axis.errorbar(100 * error[at], [-i], xerr=bars, ls="", **look, **face)
+        else:
+            shift = 0.06 * (i - (len(names) - 1) / 2)
+            axis.errorbar(results.k.values[at] + shift, 100 * error[at], bars, label=legend(name), **look)
+    if single:
+        axis.set_yticks([-i for i in range(len(names))], [legend(name) for name in names], fontsize=9)
+        axis.set(xlabel="error, % of defined prompts", xlim=(-2, 102), ylim=(-len(names) + 0.4, 0.6))
+    else:
+        axis.set(xlabel=TOKENS, ylabel="error, % of defined prompts", ylim=(-2, 102))
+        _k_axis(axis, results.k.values if ks is None else ks)
 
 
-def budget(results: xr.Dataset) -> Figure | None:
-    """Signal, start mismatch and delimiter mismatch as bars, for the pair with the least room at each k asked for."""
-    if "budget_k" not in results:
+PARTS = (
+    ("signal", "signal ΣKL", -0.28, None),
+    ("eps_start", "ε_start", 0.0, None),
+    ("eps_delim_printed", "ε_delim printed", 0.0, "eps_start"),
+    ("start_kl", "start KL", 0.28, None),
+    ("eps_delim_repaired", "ε_delim repaired", 0.28, "start_kl"),
+)
+"""Bars of the budget: field, label, place beside k, and the field that they stand on."""
+
+
+def budget(results: xr.Dataset) -> Drawing | None:
+    """Signal, start mismatch and delimiter mismatch as bars at each k asked for; A3 at the largest k."""
+    if "budget_k" not in results or not results.sizes["budget"]:
         return None
-    figure = Figure(figsize=(8.0 + 1.6 * results.sizes["budget"], 4.4))
-    axis, right = figure.subplots(1, 2, width_ratios=(1 + results.sizes["budget"], 2))
-    parts = ("signal", "eps_start", "eps_delim_printed", "start_kl", "eps_delim_repaired")
-    labels = ("signal ΣKL", "ε_start", "ε_delim printed", "start KL", "ε_delim repaired")
-    tops = np.array([results[f"budget_{part}"].values for part in parts])
-    ceiling = 1.15 * max(1.0, tops[np.isfinite(tops)].max(initial=0.0))
-    bottoms = (0, 0, 1, 0, 3)
-    for i, (part, label) in enumerate(zip(parts, labels, strict=True)):
-        value = results[f"budget_{part}"].values
-        below = np.where(np.isfinite(tops[bottoms[i]]), tops[bottoms[i]], 0) if bottoms[i] else np.zeros(len(value))
-        x = np.arange(len(value)) + (-0.28, 0.0, 0.0, 0.28, 0.28)[i]
-        height = np.where(np.isfinite(value), value, ceiling - below)
-        axis.bar(x, height, 0.26, bottom=below, label=label, hatch="//" if i in (2, 4) else None, edgecolor="white")
-        for at, v, top in zip(x, value, below + height, strict=True):
-            if not np.isfinite(v):
-                axis.annotate("∞", (at, top), ha="center", va="bottom")
-    axis.set_xticks(np.arange(results.sizes["budget"]), [f"k = {k}" for k in results.budget_k.values])
-    axis.set(ylabel="nats", ylim=(min(0.0, tops[np.isfinite(tops)].min(initial=0.0)), ceiling * 1.08))
-    axis.set_title("Budget of Condition 1")
-    figure.legend(*axis.get_legend_handles_labels(), loc="outside left center")
-    _start_shift_panel(right, results)
-    return caption(
-        figure,
-        f"{results.attrs['instance']}: the pair (θ*, θ) with the least room in the repaired condition at each k; "
-        "a threshold holds where the first bar is higher. A3 asks that every bar on the right reach above the line: "
-        "the inputs x_test (token indices) with the smallest margin, at the largest k.",
-    )
-
-
-def _start_shift_panel(axis: Axes, results: xr.Dataset) -> None:
-    """A3 at the largest k: Delta(x)/4 of the tightest x_test against the total variation."""
+    values = {part: results[f"budget_{part}"].values for part, *_ in PARTS}
+    panels, words = [], []
+    if any(np.isfinite(each).any() for each in values.values()):
+        panels.append(Panel("Budget of Condition 1", partial(_budget_bars, results, values)))
+    else:
+        words.append("Signal and thresholds of Condition 1 are infinite at every k: there are no bars to draw.")
     last = results.isel(budget=-1)
+    margins, tv = last.budget_margin.values[np.isfinite(last.budget_margin.values)], float(last.budget_tv)
+    if margins.size and margins.max() <= INVISIBLE * tv:
+        words.append(f"A3 at k = {int(last.budget_k)}: of the inputs with the smallest margins none has Δ(x)/4 above "
+                     f"{margins.max():.2g}, against a total variation of {tv:.3g}.")  # fmt: skip
+    elif margins.size:
+        panels.append(Panel(f"A3 at k = {int(last.budget_k)}", partial(_start_shift, last)))
+    caption = (
+        f"{results.attrs['instance']}: the pair (θ*, θ) with the least room in the repaired condition at each example "
+        "length k; a threshold is met where the first bar is higher, ∞ marks what has no height. A3 asks that every "
+        "bar Δ(x)/4 reach above the line: the inputs x_test (token indices) with the smallest margin."
+    )
+    return Drawing(tuple(panels), caption, " ".join(words))
+
+
+def _budget_bars(results: xr.Dataset, values: dict[str, np.ndarray], axis: Axes) -> None:
+    ks = results.budget_k.values
+    marked: dict[tuple[int, float], tuple[str, float]] = {}
+    for i, (part, label, place, foot) in enumerate(PARTS):
+        below = values[foot] if foot else np.zeros(len(ks))
+        drawn = np.isfinite(values[part]) & np.isfinite(below)
+        x = np.arange(len(ks)) + place
+        hatch = "//" if foot else None
+        height = np.where(drawn, values[part], np.nan)
+        axis.bar(x, height, 0.26, bottom=np.where(drawn, below, 0.0), label=label, hatch=hatch, color=f"C{i}",
+                 edgecolor="white")  # fmt: skip
+        for j in np.flatnonzero(~drawn).tolist():  # no height is invented for what has none
+            sign = "−∞" if values[part][j] == -np.inf and np.isfinite(below[j]) else "∞"
+            marked.setdefault((j, place), (sign, max(0.0, below[j]) if np.isfinite(below[j]) else 0.0))
+    for (j, place), (sign, at) in marked.items():
+        axis.annotate(sign, (j + place, at), xytext=(0, 2), textcoords="offset points", ha="center",
+                      va="bottom", fontsize=13)  # fmt: skip
+    axis.set_xticks(np.arange(len(ks)), [f"k = {k}" for k in ks])
+    axis.set(ylabel="nats", xlim=(-0.6, len(ks) - 0.4))
+
+
+def _start_shift(last: xr.Dataset, axis: Axes) -> None:
+    """A3: Delta(x)/4 of the tightest x_test against the total variation."""
     shown = np.isfinite(last.budget_margin.values)
     margins, words = last.budget_margin.values[shown], last.budget_x_test.values[shown]
     axis.bar(np.arange(len(margins)), margins, 0.6, color="#56B4E9", label="Δ(x)/4")
     axis.axhline(float(last.budget_tv), color="#D55E00", label="largest TV")
-    axis.set_xticks(np.arange(len(margins)), list(words), rotation=45, ha="right", fontsize=8)
+    axis.set_xticks(np.arange(len(margins)), [_shortened(str(each)) for each in words], rotation=30, ha="right",
+                    fontsize=9)  # fmt: skip
     axis.set(xlabel="x_test", ylabel="total variation")
-    axis.set_title(f"A3 at k = {int(last.budget_k)}")
-    axis.legend(loc="lower right", frameon=True)
+
+
+def _shortened(words: str, most: int = 14) -> str:
+    """The end of an input, which is what its answer depends on most."""
+    return words if len(words) <= most else "…" + words[-most:]
 
 
 FIGURES: Figures = {
@@ -226,24 +257,8 @@ FIGURES: Figures = {
 }
 
 
-def _panels(results: xr.Dataset) -> tuple[Figure, list[Axes]]:
-    count = results.k.size
-    figure = Figure(figsize=(3.1 * count + (0.8 if count > 2 else 3.4), 4.1))
-    return figure, list(np.atleast_1d(figure.subplots(1, count, sharey=True)))
-
-
-def _shot_axis(axis: Axes, results: xr.Dataset) -> None:
-    axis.set_xticks(np.arange(results.n.size), [str(n) for n in results.n.values])
-
-
-def _legend(name: str) -> str:
+def legend(name: str) -> str:
+    """What a legend calls a predictor."""
     return {"exact": "exact (where defined)", "prompt-aware": "prompt-aware (ceiling)"}.get(
         str(name), str(name).replace("smoothed(", "smoothed, ε = ").rstrip(")")
     )
-
-
-def caption(figure: Figure, text: str) -> Figure:
-    """A caption under the figure, wrapped to its width (about 17 characters an inch at this size)."""
-    wrapped = textwrap.fill(text, int(17 * figure.get_figwidth()))
-    figure.supxlabel(wrapped, fontsize=8, color="#444444", x=0.01, ha="left", multialignment="left")
-    return figure

@@ -1,84 +1,19 @@
 """Tables that a person reads on a terminal."""
 
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+import io
+from collections.abc import Callable
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from implicit_bayes.benchmarks.common.console import WIDTH
 from implicit_bayes.benchmarks.gap.tables import gap_table
-from implicit_bayes.benchmarks.speed.compare import Timing
-from implicit_bayes.benchmarks.speed.scaling import Scaling
 from implicit_bayes.benchmarks.verification.evaluate import least_room
 from implicit_bayes.benchmarks.verification.verify import BayesLoss, Verification
 from implicit_bayes.theory.proofs.certify import Enclosure
 from implicit_bayes.theory.proofs.search import SearchResult
 from implicit_bayes.theory.statements.conditions import Condition
-
-WIDTH = 118
-"""Columns used when the output is not a terminal."""
-
-
-def console() -> Console:
-    """Standard output, wide enough for the tables when it is a pipe."""
-    return Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
-
-
-@contextmanager
-def progress_bars() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
-    """Progress bars on standard error, silent unless it is a terminal."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    screen = Console(stderr=True)
-    with Progress(*columns, console=screen, disable=not screen.is_terminal) as bars:
-
-        def start(words: str, total: int) -> Callable[[int], None]:
-            task = bars.add_task(words, total=total)
-            return lambda done: bars.advance(task, done)
-
-        yield start
-
-
-@contextmanager
-def training_bar(tokens: int) -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """A progress bar over training tokens, with tokens/s, loss, excess over Bayes and the time left."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[left]} left"),
-    )
-    screen, last = Console(stderr=True), {"excess": "–"}
-    with Progress(*columns, console=screen, disable=not screen.is_terminal) as bars:
-        task = bars.add_task("compiling", total=tokens, left="–")
-
-        def show(record: Mapping[str, Any]) -> None:
-            if "excess" in record:
-                last["excess"] = f"{record['excess']:.4f}"
-            words = f"{record['tokens_per_second']:,.0f} tokens/s  loss {record['loss']:.4f}  excess {last['excess']}"
-            minutes, seconds = divmod(int(record["seconds_left"]), 60)
-            bars.update(task, completed=record["tokens"], description=words, left=f"{minutes}:{seconds:02d}")
-
-        yield show
-
-
-def training_lines(summary: Mapping[str, Any]) -> str:
-    """A finished training in words."""
-    return (
-        f"{summary['architecture']} {summary['preset']}, {summary['parameters']:,} parameters, seed {summary['seed']}: "
-        f"{summary['tokens']:,} tokens in {summary['cpu_seconds']:,.0f} CPU seconds; excess over Bayes "
-        f"[bold]{summary['excess']:.4f}[/bold] ± {summary['excess_standard_error']:.4f} nats/token "
-        f"(Bayes itself: {summary['bayes_cross_entropy']:.4f})"
-    )
 
 
 def verdict(holds: bool | str) -> str:
@@ -115,6 +50,13 @@ def show(result: Verification, out: Console) -> None:
         )
     if result.gaps:
         out.print(gap_table(result.gaps, "Models against exact Bayes (± one standard error; more with: gap)"))
+
+
+def as_text(result: Verification) -> str:
+    """The tables as plain text, as wide as they need to be."""
+    screen = Console(file=io.StringIO(), width=WIDTH, highlight=False, color_system=None, force_terminal=False)
+    show(result, screen)
+    return screen.file.getvalue().rstrip()  # type: ignore[attr-defined]
 
 
 def assumption_table(result: Verification) -> Table:
@@ -283,28 +225,6 @@ def curve_table(result: Verification) -> Table:
                 shares = [f"{100 * u:.1f}" for u in cell.undefined_share.values]
                 table.add_row("", "  % undefined", *shares, style="dim")
         table.add_section()
-    return table
-
-
-def timing_table(rows: list[Timing]) -> Table:
-    """Nanoseconds of CPU time per token, and how many times faster ours is."""
-    table = Table("task", "implementation", "ns/token (CPU)", "ours is faster by", "agrees to", "first call, s")
-    for row in rows:
-        nanoseconds, ratio = f"{1e9 * row.cpu_seconds_per_token:,.1f}", f"{row.ratio_to_ours:.3g}x"
-        task = f"{row.task}, {row.instance}"
-        table.add_row(
-            task, row.implementation, nanoseconds, ratio, f"{row.agrees_to:.0e}", f"{row.first_call_seconds:.1f}"
-        )
-    return table
-
-
-def scaling_table(curves: list[Scaling]) -> Table:
-    """Fitted exponents of the cost of the evidence."""
-    table = Table("size", "method", "from", "to", "exponent")
-    for curve in curves:
-        ends = (f"{value}: {time:.2g} s" for value, time in list(zip(curve.values, curve.cpu_seconds, strict=True)))
-        each = list(ends)
-        table.add_row(curve.size, curve.method, each[0], each[-1], f"{curve.exponent:.2f}")
     return table
 
 

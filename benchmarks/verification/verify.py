@@ -1,25 +1,29 @@
 """What the theory says about one instance, and what exact Bayes does on it: the suite's main job."""
 
 import math
+import os
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
 import xarray as xr
 
+from implicit_bayes.benchmarks.common.extras import need
 from implicit_bayes.benchmarks.gap.measure import ModelGap, one_model
-from implicit_bayes.benchmarks.gap.store import compact
 from implicit_bayes.benchmarks.predictors.curves import DEFAULT_KS, in_context_curves
-from implicit_bayes.benchmarks.verification.evaluate import Statements, check_statements, conditions_dataset
+from implicit_bayes.benchmarks.predictors.models import find_models
+from implicit_bayes.benchmarks.verification.evaluate import Statements, check_statements
 from implicit_bayes.lm.model import LanguageModel
 from implicit_bayes.simulators.datasets import Documents
-from implicit_bayes.simulators.instances import Instance
+from implicit_bayes.simulators.instances import Instance, load_instance
 from implicit_bayes.simulators.released import released_documents
 from implicit_bayes.simulators.sampler import sample_documents
-from implicit_bayes.theory import ModelError, PromptLaw, filter_mixture
+from implicit_bayes.theory import MixtureOfHMMs, ModelError, PromptLaw, filter_mixture
 from implicit_bayes.theory.filtering.filter import weigh
 from implicit_bayes.theory.statements.assumptions import Assumption, check_assumptions, worst_case
+from implicit_bayes.theory.statements.conditions import Condition
+from implicit_bayes.theory.statements.theorems import TheoremVerdict
 
 MARTINGALE_DOCUMENTS = 16
 """For the martingale gap, which is the slowest of the models' measures; ``gap`` takes more."""
@@ -68,13 +72,27 @@ class ModelLoss(NamedTuple):
     tokens: int
 
 
+Progress = Callable[[str, int], Callable[[int], None]]
+"""Called with (words, total) when a stage begins; returns what is called with the steps just done."""
+DEFAULT_NS = (0, 1, 2, 4, 8, 16, 32, 64)
+DEFAULT_EPSILONS = (1e-8, 1e-4, 1e-2)
+
 Answer = tuple[xr.Dataset, ModelGap]
 """A model's row of the curves, and what ``gap`` finds on the documents."""
 
 
 class Verification(NamedTuple):
-    """Everything that ``verify`` found. ``validation`` is the published validation split, where there is one; ``gaps``
-    are what ``gap`` finds on documents, without probes and orders."""
+    """Everything that ``verify`` found; prints as the tables of the command line.
+
+    instance, settings: what was asked.
+    assumptions: A1 to A5, each over every true concept, start law and k.
+    statements: conditions, critical k, theorems, budget and certificates; the first and third also as attributes.
+    curves: accuracy over (predictor, k, n), with counts and intervals.
+    bayes: cross-entropy of exact Bayes on fresh documents.
+    validation: the same on the published validation split, where there is one.
+    models, gaps: language models on the fresh documents; gaps are what ``gap`` finds there, without probes and orders.
+    command: the shell command that gives this result, empty where none was used.
+    """
 
     instance: Instance
     settings: Settings
@@ -85,6 +103,27 @@ class Verification(NamedTuple):
     validation: BayesLoss | None
     models: list[ModelLoss]
     gaps: list[ModelGap]
+    command: str = ""
+
+    @property
+    def conditions(self) -> list[Condition]:
+        """Condition 1 in its three versions, for every k, true concept and other concept."""
+        return self.statements.conditions
+
+    @property
+    def theorems(self) -> list[TheoremVerdict]:
+        """Theorems 1 to 3 at the largest k."""
+        return self.statements.theorems
+
+    def __str__(self) -> str:
+        """The tables that ``implicit-bayes verify`` shows."""
+        from implicit_bayes.benchmarks.verification.tables import as_text
+
+        return as_text(self)
+
+    def __repr__(self) -> str:
+        """The same: a console shows tables and not arrays."""
+        return str(self)
 
 
 def check_settings(settings: Settings, instance: Instance) -> Settings:
@@ -104,6 +143,8 @@ def check_settings(settings: Settings, instance: Instance) -> Settings:
     for epsilon in settings.epsilons:
         if not 0.0 < epsilon <= 1.0:
             raise ModelError(f"epsilon: {epsilon} is outside (0, 1]")
+    if settings.certify:
+        need("flint", "certify")
     return settings._replace(
         ks=tuple(sorted(set(ks))),
         ns=tuple(sorted(set(settings.ns))),
@@ -111,26 +152,83 @@ def check_settings(settings: Settings, instance: Instance) -> Settings:
     )
 
 
+def as_instance(instance: Instance | MixtureOfHMMs | str | os.PathLike[str]) -> Instance:
+    """An instance, the one of a name or path, or a mixture whose every concept is true in turn and starts prompts as
+    it starts documents."""
+    if isinstance(instance, Instance):
+        return instance
+    if isinstance(instance, MixtureOfHMMs):
+        concepts = tuple(range(instance.n_concepts))
+        return Instance("mixture", instance, np.asarray(instance.initial)[:, None], concepts)
+    return load_instance(os.fspath(instance))
+
+
 def verify(
-    instance: Instance,
-    settings: Settings,
-    progress: Callable[[str, int], Callable[[int], None]] | None = None,
-    models: Sequence[LanguageModel] = (),
+    instance: Instance | MixtureOfHMMs | str | os.PathLike[str],
+    *,
+    k: Sequence[int] | int = (),
+    n: Sequence[int] = DEFAULT_NS,
+    prompts: int = 1000,
+    epsilon: Sequence[float] = DEFAULT_EPSILONS,
+    documents: int = 100,
+    length: int = 1024,
+    seed: int = 0,
+    model: str | Sequence[str | LanguageModel] = (),
+    model_prompts: int = 300,
+    certify: bool = False,
+    progress: Progress | None = None,
     answers: Callable[[], list[Answer]] | None = None,
+    command: str = "",
 ) -> Verification:
-    """Check assumptions, conditions and theorems, and run the exact curves and the Bayes loss of one instance.
+    """What the theory says of an instance, and what exact Bayes does on it: everything, in one call.
+
+    Assumptions A1 to A5, Condition 1 in its three versions, critical k, Theorems 1 to 3, the exact in-context curves
+    and the Bayes cross-entropy. ``implicit-bayes verify`` is this function and the files it writes.
+
+        result = verify("regular", k=3, prompts=200)
+        print(result)                                    # the tables
+        result.assumptions[2].holds, result.conditions[0].rate, result.curves.accuracy
 
     Args:
-        instance: the mixture, its prompt start laws and true concepts.
-        settings: checked by ``check_settings``.
+        instance: an Instance, a mixture, a name or the path of an .npz.
+        k: example lengths in tokens; the instance's own k, else 3, 5, 8, 10 where none is given.
+        n: numbers of examples in the prompt.
+        prompts: prompts for each k.
+        epsilon: smoothing levels of the smoothed reference.
+        documents: fresh documents for the Bayes cross-entropy.
+        length: tokens in each of them.
+        seed: of prompts, documents and every estimate that samples.
+        model: language models set beside Bayes: objects, or names as on the command line.
+        model_prompts: prompts for each k that models answer, the first of the others.
+        certify: also prove the verdicts in ball arithmetic (needs the extra ``certify``).
         progress: called with (words, total) at each stage; returns a function to call with the steps done.
-        models: language models to set beside Bayes.
-        answers: waits for the answers of other models, which are being asked elsewhere
-            (``benchmarks.verification.beside``).
+        answers: waits for the answers of other models, which are being asked elsewhere.
+        command: the shell command that this call carries out, to be stored with the result.
 
     Returns:
         Verification.
+
+    Raises:
+        ModelError: bad input, on one line that names the field and the remedy.
     """
+    ks = (k,) if isinstance(k, int) else tuple(k)
+    with jax.enable_x64(True):
+        found = as_instance(instance)
+        settings = check_settings(
+            Settings(ks, tuple(n), prompts, tuple(epsilon), documents, length, seed, certify, model_prompts), found
+        )
+        models = find_models([model] if isinstance(model, str) else list(model), found)
+        return _verify(found, settings, progress, models, answers)._replace(command=command)
+
+
+def _verify(
+    instance: Instance,
+    settings: Settings,
+    progress: Progress | None,
+    models: Sequence[LanguageModel],
+    answers: Callable[[], list[Answer]] | None,
+) -> Verification:
+    """``verify`` with everything checked."""
     start = progress or (lambda words, total: lambda done: None)
     laws = prompt_laws(instance, settings.ks)
     advance = start("assumptions", len(laws))
@@ -162,7 +260,10 @@ def verify(
         curves = xr.concat([curves, *(theirs for theirs, _ in found)], "predictor")
     losses = [ModelLoss(gap.model, *gap.loss.excess, gap.loss.tokens) for gap in gaps]
     worst = worst_case(reports, list(laws))
-    return Verification(instance, settings, worst, statements, curves, bayes, validation, losses, gaps)
+    return Verification(
+        instance=instance, settings=settings, assumptions=worst, statements=statements, curves=curves, bayes=bayes,
+        validation=validation, models=losses, gaps=gaps,
+    )  # fmt: skip
 
 
 def ask_model(
@@ -185,7 +286,7 @@ def ask_model(
 def prompt_laws(instance: Instance, ks: Sequence[int]) -> dict[str, PromptLaw]:
     """Every prompt law of the instance, by its name in words."""
     return {
-        f"concept {c}, start law {s}, k = {k}": PromptLaw.of(instance.mixture, c, instance.prompt_starts[c, s], k)
+        f"concept {c}, start law {s}, k = {k}": PromptLaw.of(instance.mixture, instance.prompt_starts[c, s], c, k)
         for k in ks
         for c in instance.true_concepts
         for s in range(instance.prompt_starts.shape[1])
@@ -215,82 +316,3 @@ def bayes_loss(instance: Instance, tokens_BxT: np.ndarray, concepts_B: np.ndarra
     known = documents > 1 and np.isfinite(loss_B).all()
     error = float(loss_B.std(ddof=1) / math.sqrt(documents)) if known else math.inf
     return BayesLoss(float(loss_B.mean()), error, documents, length, recovered)
-
-
-def as_json(result: Verification) -> dict[str, Any]:
-    """The object of ``verify --json``; its keys are stable (shared design, "Commands that stay stable")."""
-    mixture = result.instance.mixture
-    return {
-        "instance": {
-            "name": result.instance.name,
-            "concepts": mixture.n_concepts,
-            "states": mixture.n_states,
-            "vocabulary": mixture.n_tokens,
-            "delimiter": mixture.delimiter,
-            "seed": result.settings.seed,
-        },
-        "settings": result.settings,
-        "assumptions": result.assumptions,
-        "conditions": result.statements.conditions,
-        "tested_k": result.statements.tested_ks,
-        "critical_k": result.statements.critical_k,
-        "theorems": [row._asdict() | {"k": result.statements.theorem_k} for row in result.statements.theorems],
-        "budget": result.statements.budgets,
-        "certificates": result.statements.certificates,
-        "curves": curve_rows(result.curves),
-        "bayes": result.bayes,
-        "models": result.models,
-        "gap": [compact(found) for found in result.gaps],
-        "bayes_published_validation": result.validation,
-    }
-
-
-def curve_rows(curves: xr.Dataset) -> list[dict[str, Any]]:
-    """One row per (predictor, k, n); accuracy and its error are null where no prompt is defined."""
-    rows = []
-    for i, label in enumerate(curves.predictor.values):
-        epsilon = float(curves.epsilon[i])
-        for k in curves.k.values:
-            for n in curves.n.values:
-                cell = curves.isel(predictor=i).sel(k=k, n=n)
-                exists = int(cell.undefined) < int(cell.prompts)
-                rows.append(
-                    {
-                        "predictor": str(label).split("(")[0],
-                        "epsilon": None if math.isnan(epsilon) else epsilon,
-                        "k": int(k),
-                        "n": int(n),
-                        "accuracy": float(cell.accuracy) if exists else None,
-                        "standard_error": float(cell.standard_error) if exists else None,
-                        "undefined_share": float(cell.undefined_share),
-                        "prompts": int(cell.prompts),
-                    }
-                )
-    return rows
-
-
-def as_dataset(result: Verification) -> xr.Dataset:
-    """Everything numeric, for results.nc: the curves with the rest as scalars and attributes."""
-    data = result.curves.merge(conditions_dataset(result.statements))
-    for prefix, loss in (("bayes", result.bayes), ("validation", result.validation)):
-        for field, value in (loss._asdict() if loss is not None else {}).items():
-            units = {"units": "nats per token"} if field in ("cross_entropy", "standard_error") else {}
-            data[f"{prefix}_{field}"] = ((), value, units)
-    if result.models:
-        data = data.assign_coords(model=[row.model for row in result.models])
-        units = {"units": "nats per token"}
-        data["model_excess"] = ("model", [row.excess for row in result.models], units)
-        data["model_standard_error"] = ("model", [row.standard_error for row in result.models], units)
-    names = [row.name for row in result.assumptions]
-    data = data.assign_coords(assumption=names)
-    data["assumption_holds"] = ("assumption", [str(row.holds) for row in result.assumptions])
-    data["assumption_witness"] = ("assumption", [row.witness for row in result.assumptions])
-    constants = {name: value for row in result.assumptions for name, value in row.constants.items()}
-    for name, value in constants.items():
-        data[f"constant_{name}"] = ((), value)
-    settings = {f"setting_{name}": value for name, value in result.settings._asdict().items()}
-    settings["setting_certify"] = int(result.settings.certify)  # netCDF has no booleans
-    for version, k in result.statements.critical_k._asdict().items():
-        data[f"critical_k_{version}"] = ((), np.nan if k is None else k)
-    data.attrs = {"instance": result.instance.name, "seed": result.settings.seed, **settings}
-    return data

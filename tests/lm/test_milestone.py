@@ -15,9 +15,13 @@ MILESTONE = {"lstm": 0.70, "transformer": 0.56}
 @pytest.mark.parametrize("architecture", MILESTONE)
 def test_a_reduced_preset_learns_from_nothing(tmp_path, architecture):
     jax.devices()
-    config = configure(Asked("ginc", architecture, "tiny", tokens=3_000_000, devices=1), tmp_path / "run", False)
+    config = configure(
+        Asked("ginc", architecture, "tiny", tokens=3_000_000, devices=1, documents=64, length=256),
+        tmp_path / "run",
+        False,
+    )
     instance, rows = instance_of(config), []
-    held = held_out(instance, 64, 256, config)
+    held = held_out(instance, config)
     train(config, instance, tmp_path / "run", evaluate=evaluation(held), report=rows.append)
     measured = [row["excess"] for row in rows if "excess" in row]
     assert measured[-1] < MILESTONE[architecture]

@@ -12,6 +12,7 @@ from implicit_bayes.simulators.published import (
     vocabulary_words,
     write_documents,
     write_npz,
+    write_prompts_npz,
     write_published,
     write_tokenizer,
 )
@@ -170,14 +171,21 @@ def test_documents_of_any_source_can_be_published(tmp_path):
 
 def test_npz_round_trip_without_pickles(tmp_path):
     documents = Documents(np.array([[1, 0, 2]]), np.array([[5, 0, 1]]), np.array([1]))
-    prompts = Prompts(np.arange(10).reshape(2, 5), np.array([0, 1]), np.array([0, 0]))
-    path = write_npz(tmp_path / "data.npz", documents, delimiter=0, vocabulary=3, prompts=prompts, k=2)
-    with np.load(path, allow_pickle=False) as data:
+    with np.load(write_npz(tmp_path / "data.npz", documents, delimiter=0, vocabulary=3), allow_pickle=False) as data:
+        assert set(data.files) == {*Documents._fields, "delimiter", "vocabulary"}
         for name in Documents._fields:
             np.testing.assert_array_equal(data[name], getattr(documents, name))
+        assert (int(data["delimiter"]), int(data["vocabulary"])) == (0, 3)
+
+
+def test_prompts_are_written_without_copies_of_documents(tmp_path):
+    prompts = Prompts(np.arange(10).reshape(2, 5), np.array([0, 1]), np.array([0, 0]))
+    path = write_prompts_npz(tmp_path / "prompts.npz", prompts, k=2, delimiter=0, vocabulary=3)
+    with np.load(path, allow_pickle=False) as data:
+        assert set(data.files) == {*(f"prompt_{name}" for name in Prompts._fields), "k", "delimiter", "vocabulary"}
         for name in Prompts._fields:
             np.testing.assert_array_equal(data[f"prompt_{name}"], getattr(prompts, name))
         assert (int(data["delimiter"]), int(data["vocabulary"]), int(data["k"])) == (0, 3, 2)
     with pytest.raises(ModelError, match="k: "):
-        write_npz(tmp_path / "other.npz", documents, 0, 3, prompts)
+        write_prompts_npz(tmp_path / "other.npz", prompts, 1, 0, 3)
     assert not (tmp_path / "other.npz").exists()

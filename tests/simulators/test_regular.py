@@ -61,7 +61,7 @@ def test_constants_of_the_assumptions():
 @pytest.mark.parametrize("k", [2, 3, 10])
 @pytest.mark.parametrize("true", range(5))
 def test_the_theory_room_agrees_that_every_assumption_holds(true, k):
-    prompt = PromptLaw.of(MIXTURE, true, START, k)
+    prompt = PromptLaw.of(MIXTURE, START, true, k)
     found = check_assumptions(MIXTURE, prompt)
     assert [assumption.name for assumption in found] == ["A1", "A2", "A3", "A4", "A5"]
     assert all(assumption.holds for assumption in found)

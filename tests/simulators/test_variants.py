@@ -56,7 +56,7 @@ def test_prompt_shift_is_a3s_distance():
     """With one delimiter state and the far law off its support's mode, TV(p_prompt, p(h|d)) = W (1 - p(far|d))."""
     for share in (0.0, 0.3, 1.0):
         made = load_variant(f"regular:prompt-shift={share}")
-        law = PromptLaw.of(made.mixture, 0, made.prompt_starts[0, 0], 3)
+        law = PromptLaw.of(made.mixture, made.prompt_starts[0, 0], 0, 3)
         row = next(row for row in check_assumptions(made.mixture, law) if row.name == "A3")
         assert row.constants["tv"] == pytest.approx(share * (1 - 0.06), abs=1e-12)
 
@@ -88,7 +88,7 @@ def test_property_shift_ends_at_the_instances_own_start_laws():
 @pytest.mark.parametrize("probability", [1e-6, 0.1, 0.5])
 def test_delimiter_probability_is_c1_and_leaves_c2(probability):
     made = load_variant(f"regular:delimiter={probability}")
-    law = PromptLaw.of(made.mixture, 0, made.prompt_starts[0, 0], 2)
+    law = PromptLaw.of(made.mixture, made.prompt_starts[0, 0], 0, 2)
     row = next(row for row in check_assumptions(made.mixture, law) if row.name == "A2")
     assert row.constants["c1"] == pytest.approx(probability, rel=1e-12)
     assert row.constants["c2"] == pytest.approx(0.1, rel=1e-12)

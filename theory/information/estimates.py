@@ -1,12 +1,13 @@
 """Numbers with intervals, and three-valued verdicts on them."""
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from scipy import stats
 
-from implicit_bayes.theory.statements.assumptions import Verdict
+Verdict = bool | Literal["undetermined"]
+"""True, False, or "undetermined" where an interval straddles the threshold or the work is not affordable."""
 
 COVERAGE = 0.95
 """Nominal two-sided coverage of every interval in theory/."""

@@ -6,6 +6,7 @@ Source: Xie et al. 2022, section 2.1 ("prompt distribution") and section 2 of th
 from typing import Any
 
 import equinox as eqx
+import numpy as np
 
 from implicit_bayes.theory.objects.checks import ModelError, as_float64, check_shape, check_simplex
 from implicit_bayes.theory.objects.models import HMM, MixtureOfHMMs, as_token
@@ -50,9 +51,19 @@ class PromptLaw(eqx.Module):
             raise ModelError(f"delimiter: token {self.delimiter} is outside the vocabulary 0..{hmm.n_tokens - 1}")
 
     @classmethod
-    def of(cls, mixture: MixtureOfHMMs, concept: int, start: Any, length: Any) -> "PromptLaw":
-        """The prompt law whose true concept is ``concept`` of ``mixture``."""
-        return cls(mixture.concept(concept), start, length, mixture.delimiter)
+    def of(cls, mixture: MixtureOfHMMs, start: Any, true_concept: Any, k: Any) -> "PromptLaw":
+        """The prompt law whose true concept is one of the mixture's; arguments in the order of all such functions.
+
+        Args:
+            mixture: the pretraining law.
+            start: (H,) p_prompt(h).
+            true_concept: index of theta* (the two are told apart where they are exchanged: one is a law, the other a
+                number).
+            k: tokens in an example.
+        """
+        if np.ndim(true_concept) and not np.ndim(start):
+            start, true_concept = true_concept, start
+        return cls(mixture.concept(true_concept), start, k, mixture.delimiter)
 
     def example_law(self) -> HMM:
         """The law of one example as an HMM: the concept's kernel and emission, started from p_prompt."""

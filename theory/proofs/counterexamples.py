@@ -55,7 +55,7 @@ def printed_theorem_1() -> Counterexample:
     wrong = [[0.002, 0.2792, 0.4188, 0.3], *[[0.63, 0.035, 0.035, 0.3]] * 2, [0.6, 0.05, 0.05, 0.3]]
     starts = [[0.26, 0.27, 0.27, 0.2], [0.0005, 0.39975, 0.39975, 0.2]]
     mixture = MixtureOfHMMs([0.5, 0.5], starts, [true, wrong], np.eye(4), delimiter=3)
-    prompt = PromptLaw.of(mixture, 0, [0.94, 0.03, 0.03, 0.0], length=2)
+    prompt = PromptLaw.of(mixture, [0.94, 0.03, 0.03, 0.0], 0, k=2)
     statement = "Theorem 1: A1-A5 and Condition 1 imply that the in-context predictor tends to p_prompt's argmax"
     names = ("a", "b", "c", "d")
     return Counterexample("printed-counterexample", statement, mixture, prompt, 0, 1, (0,), names, names)
@@ -84,7 +84,7 @@ def printed_lemma_1() -> Counterexample:
     wrong = [*[[0.24, 0.24, 0.0002, 0.2588, 0.259, 0.002]] * 5, wrong_start]
     emission = np.eye(5)[[0, 0, 1, 2, 3, 4]]
     mixture = MixtureOfHMMs([0.5, 0.5], [restart, wrong_start], [true, wrong], emission, delimiter=4)
-    prompt = PromptLaw.of(mixture, 0, [0.010, 0.005, 0.985, 0.0, 0.0, 0.0], length=2)
+    prompt = PromptLaw.of(mixture, [0.010, 0.005, 0.985, 0.0, 0.0, 0.0], 0, k=2)
     statement = "Lemma 1: A3 makes the argmax under the pretraining filter equal to the argmax under p_prompt"
     states = ("A", "B", "C", "Y1", "Y2", "d")
     return Counterexample(

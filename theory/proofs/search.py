@@ -281,7 +281,7 @@ def instance_of(logits: Logits, length: int) -> tuple[MixtureOfHMMs, PromptLaw]:
     initial, transition, prompt = (_softmax(np.asarray(leaf, dtype=np.float64)) for leaf in logits)
     states = initial.shape[-1]
     mixture = MixtureOfHMMs([0.5, 0.5], initial, transition, np.eye(states), states - 1)
-    return mixture, PromptLaw.of(mixture, 0, np.append(prompt, 0.0), length)
+    return mixture, PromptLaw.of(mixture, np.append(prompt, 0.0), 0, length)
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:

@@ -3,15 +3,14 @@
 Source: Xie et al. 2022, Assumptions 1-5; restated in the project's theory notes, section 2.
 """
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from implicit_bayes.theory.information.beliefs import reachable_beliefs
+from implicit_bayes.theory.information.estimates import Verdict
 from implicit_bayes.theory.objects.models import HMM, MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
-
-Verdict = bool | Literal["undetermined"]
 
 
 class Assumption(NamedTuple):

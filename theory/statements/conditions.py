@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from implicit_bayes.theory.information.estimates import Rate, exceeds
+from implicit_bayes.theory.information.estimates import Rate, Verdict, exceeds
 from implicit_bayes.theory.information.kl import KLSum, kl_table
 from implicit_bayes.theory.information.rates import log_likelihood_rates
 from implicit_bayes.theory.information.scores import ACCURACY
@@ -21,7 +21,6 @@ from implicit_bayes.theory.information.supports import Forbidden, forbidden_mass
 from implicit_bayes.theory.objects.checks import ModelError, check_shape, check_simplex
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
-from implicit_bayes.theory.statements.assumptions import Verdict
 from implicit_bayes.theory.statements.thresholds import Thresholds, add_costs, condition_thresholds
 
 BUDGET = 200_000
@@ -134,8 +133,10 @@ def condition_table(
     check_shape("start_laws", starts[..., 0], starts.shape[:1], "an array (S, H)")
     check_shape("start_laws", starts, (len(starts), mixture.n_states), f"a mixture of {mixture.n_states} states")
     check_simplex("start_laws", starts)
-    if not len(ks) or not len(starts):
-        raise ModelError("ks, start_laws: at least one of each")
+    if not np.ndim(ks) or not len(ks) or not len(starts):
+        raise ModelError("ks, start_laws: a list of at least one of each")
+    if min(ks) < 2:
+        raise ModelError(f"k: {min(ks)} is below 2 (an example is at least one token of x and one of y)")
     true = mixture.concept(true_concept)
     others = [c for c in range(mixture.n_concepts) if c != true_concept]
     thresholds = {c: condition_thresholds(mixture, true_concept, c) for c in others}
@@ -220,9 +221,31 @@ def _condition(
 
 
 def critical_k(
-    mixture: MixtureOfHMMs, start_laws: np.ndarray, true_concepts: Sequence[int], ks: Sequence[int], *, seed: int = 0
+    mixture: MixtureOfHMMs,
+    start_laws: np.ndarray,
+    true_concepts: Sequence[int] | int,
+    ks: Sequence[int],
+    *,
+    seed: int = 0,
 ) -> CriticalK:
-    """Smallest of ``ks`` at which each version holds for every theta* in ``true_concepts`` and every theta."""
+    """Smallest of ``ks`` at which each version holds for every theta* in ``true_concepts`` and every theta.
+
+    Args:
+        mixture: the pretraining law.
+        start_laws: (S, H) candidates for p_prompt(h).
+        true_concepts: indices of the possible theta*, or one.
+        ks: example lengths to try.
+        seed: of the sampling, if any.
+
+    Returns:
+        CriticalK.
+
+    Raises:
+        ModelError: a k below 2, no true concept, or as ``condition_table``.
+    """
+    true_concepts = [true_concepts] if isinstance(true_concepts, (int, np.integer)) else list(true_concepts)
+    if not true_concepts:
+        raise ModelError("true_concepts: none given; name at least one concept")
     found = [c for true in true_concepts for c in condition_table(mixture, start_laws, true, ks, seed=seed)]
     return critical_k_of(found, ks)
 

@@ -267,7 +267,7 @@ def evaluate_theorem_2(
     others = np.asarray(points, dtype=np.float64).reshape(-1, theta.shape[1])
     others = others[(others != theta).any(-1)]
     mixture = family.discretise(np.concatenate([theta, others]))
-    law = PromptLaw.of(mixture, 0, prompt_start, k)
+    law = PromptLaw.of(mixture, prompt_start, 0, k)
     series = expand(family, law, theta[0])
     factor = gamma(series.fisher)
     rows = check_conditions(mixture, np.asarray(prompt_start)[None], 0, k, seed=seed)

@@ -8,11 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from implicit_bayes.theory.information.beliefs import reachable_beliefs
+from implicit_bayes.theory.information.estimates import Verdict
 from implicit_bayes.theory.information.prefixes import build
 from implicit_bayes.theory.information.sampling import draw
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
-from implicit_bayes.theory.statements.assumptions import Verdict, largest_shift, top_margin
+from implicit_bayes.theory.statements.assumptions import largest_shift, top_margin
 
 BUDGET = 200_000
 """(Belief, token) pairs affordable on one level."""

@@ -310,7 +310,7 @@ def _cases(
     rates: dict[int, tuple[float, float]] | None
     for true in true_concepts:
         for start in starts_CxSxH[true]:
-            law = PromptLaw.of(mixture, true, start, k)
+            law = PromptLaw.of(mixture, start, true, k)
             if starts_CxSxH.shape[1] == 1:
                 rates = {r.concept: (r.rate_low, r.rate_high) for r in rows if r.true_concept == true}
             else:

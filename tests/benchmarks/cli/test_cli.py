@@ -148,7 +148,11 @@ BAD = {
     "not a number": (["verify", "ginc", "--k", "three"], "--k"),
     "no instance": (["verify"], "instance: name one"),
     "search": (["search", "--starts", "0"], "starts"),
-    "unknown command": (["verfy", "ginc"], "verfy"),
+    "negative seed": (["verify", "regular", "--seed", "-1"], "seed: -1 is negative"),
+    "negative seed of a training": (["train", "--out", "DIR/run", "--seed", "-1"], "seed: -1 is negative"),
+    "no model by a word": (["verify", "ginc", "--model", "none"], "give --model with no name after it"),
+    "no subcommand": (["--k", "3"], "unknown subcommand '--k'"),
+    "unknown command": (["verfy", "ginc"], "did you mean 'verify'"),
     "unknown flag": (["verify", "ginc", "--shots", "3"], "--shots"),
     "missing file": (["verify", "no/such.npz"], "no/such.npz"),
     "published layout of another instance": (["sample", "regular", "--layout", "published", "--out", "DIR"], "layout"),
@@ -240,7 +244,14 @@ def test_sample_writes_both_layouts(tmp_path):
     common = ["--documents", "2", "--length", "30", "--out"]
     assert cli.run(["sample", "regular", *common, str(tmp_path / "a"), "--prompts", "3", "--k", "4", "--n", "2"]) == 0
     with np.load(tmp_path / "a" / "prompts_4.npz", allow_pickle=False) as stored:
-        assert stored["tokens"].shape == (2, 30)
+        assert set(stored.files) == {
+            "prompt_tokens",
+            "prompt_concepts",
+            "prompt_starts",
+            "k",
+            "delimiter",
+            "vocabulary",
+        }
         assert stored["prompt_tokens"].shape == (3, 14)
     published = ["sample", "ginc", *common, str(tmp_path / "b"), "--layout", "published", "--prompts", "0"]
     assert cli.run([*published, "--split", "validation"]) == 0

@@ -11,7 +11,7 @@ from implicit_bayes.benchmarks.cli import commands as cli
 from implicit_bayes.benchmarks.predictors.models import find_model
 from implicit_bayes.benchmarks.predictors.paired import excess, hold_out
 from implicit_bayes.benchmarks.training import setup as training
-from implicit_bayes.lm.run import read_config
+from implicit_bayes.lm.run import read_config, write_config
 from implicit_bayes.simulators.instances import load_instance
 from implicit_bayes.theory import ModelError
 
@@ -84,11 +84,29 @@ def test_figures_redraws_a_run(run, tmp_path):
 
 def test_resume_takes_the_configuration_from_the_run(run, capsys):
     before = (run / "weights.npz").read_bytes()
-    called = ["train", "--instance", INSTANCE, "--documents", "8", "--length", "24", "--out", str(run), "--resume"]
-    assert cli.run(called) == 0
+    measured = (run / "metrics.jsonl").read_bytes()
+    assert cli.run(["train", "--out", str(run), "--resume"]) == 0
+    assert (run / "metrics.jsonl").read_bytes() == measured
     said = capsys.readouterr().out
     assert "resumed after step" in said
     assert (run / "weights.npz").read_bytes() == before
+
+
+def test_a_finished_run_says_why_it_cannot_become_longer(run, capsys):
+    before = {path: path.read_bytes() for path in run.iterdir() if path.is_file()}
+    assert cli.run(["train", "--out", str(run), "--resume", "--tokens", "24000"]) == 2
+    said = capsys.readouterr().err
+    assert "is finished with 12,000 tokens" in said and "train --tokens 24000 --out ANOTHER_RUN" in said
+    assert said.count("\n") == 1
+    assert {path: path.read_bytes() for path in run.iterdir() if path.is_file()} == before
+    assert cli.run(["train", "--out", str(run), "--resume", "--tokens", "12000"]) == 0
+
+
+def test_a_resumed_run_takes_instance_and_architecture_from_the_run(tmp_path):
+    stored = training.configure(training.Asked("regular", "transformer", "tiny", documents=5), tmp_path, resume=False)
+    write_config(tmp_path, stored)
+    assert training.configure(training.Asked(), tmp_path, resume=True) == stored
+    assert training.configure(training.Asked(), tmp_path / "new", resume=True).instance == "ginc"
 
 
 def test_a_trained_run_is_a_model_with_the_excess_that_was_recorded(run):
@@ -159,7 +177,10 @@ def test_help_has_examples():
 
 def test_tensorboard_without_its_package_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
-    with pytest.raises(ModelError, match="tensorboard: needs the package tensorboardX; pip install"):
+    with pytest.raises(
+        ModelError,
+        match="tensorboard: needs tensorboardX, of the extra",
+    ):
         training.TensorBoard(tmp_path)
 
 

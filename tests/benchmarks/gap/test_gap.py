@@ -71,7 +71,7 @@ def test_a_layer_that_holds_the_beliefs_is_read_perfectly_and_noise_is_not(plant
     noise = rng.normal(size=mixed.shape)
     answers = iter([[mixed, noise], [noise, noise]])  # of the trained network, then of the untrained one
     monkeypatch.setattr(probes, "activations", lambda *_: next(answers))
-    rows = {(row.target, row.layer): row for row in probes.probe(network("lstm", 4, 0).network, planted, 0)}
+    rows = {(row.target, row.layer): row for row in probes.probe(network("lstm", 4, 0), planted, 0)}
     for target in probes.TARGETS:
         good, bad = rows[target, 1], rows[target, 2]
         assert good.r2.value > 0.98
@@ -84,13 +84,13 @@ def test_a_layer_that_holds_the_beliefs_is_read_perfectly_and_noise_is_not(plant
 
 def test_an_untrained_network_has_no_margin_over_untrained_networks(planted):
     """Its control is drawn from the same law with another key: no margin to speak of, either way."""
-    for row in probes.probe(network("transformer", 8, 1).network, planted, 0):
+    for row in probes.probe(network("transformer", 8, 1), planted, 0):
         assert row.margin.value < 0.1
 
 
 def test_activations_are_those_after_each_token(planted):
     tokens, model = planted.tokens_BxT[:3], network("lstm", 4, 0)
-    found = probes.activations(model.network, tokens)
+    found = probes.activations(model, tokens)
     with jax.enable_x64(False):
         direct = model.network.activations(jnp.asarray(tokens))
     np.testing.assert_allclose(found[0], np.asarray(direct[0])[:, 1:], atol=1e-6)

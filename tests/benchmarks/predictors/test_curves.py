@@ -38,7 +38,9 @@ def test_one_pass_equals_filtering_each_prompt_on_its_own():
     instance, k, ns, prompts, seed = small(), 3, (0, 1, 3), 40, 5
     table = in_context_curves(instance, [k], ns, prompts, [0.1], seed)
     key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), k), 0)
-    batch = sample_prompts(instance.mixture, instance.prompt_starts, key, 100, k, max(ns), instance.true_concepts)
+    batch = sample_prompts(
+        instance.mixture, instance.prompt_starts, key, 100, k, max(ns), true_concepts=instance.true_concepts
+    )
     for name, mixture in (("exact", instance.mixture), ("smoothed(0.1)", instance.mixture.smooth(0.1))):
         for n in ns:
             correct = undefined = 0

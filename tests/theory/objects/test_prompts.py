@@ -1,9 +1,13 @@
 """The prompt law: its checks and where its test position lies."""
 
+import inspect
+
 import numpy as np
 import pytest
 
 from implicit_bayes.theory import HMM, MixtureOfHMMs, ModelError, PromptLaw
+from implicit_bayes.theory.statements.conditions import check_conditions, condition_table, critical_k
+from implicit_bayes.theory.statements.theorems import evaluate_theorems
 
 CONCEPT = HMM([0.5, 0.5], [[0.9, 0.1], [0.2, 0.8]], [[0.5, 0.5, 0.0], [0.0, 0.25, 0.75]])
 
@@ -43,11 +47,11 @@ def test_an_example_starts_from_the_prompt_start_under_the_true_kernel():
 def test_of_takes_concept_and_delimiter_of_the_mixture():
     kernels = np.stack([np.eye(2), CONCEPT.transition])
     mixture = MixtureOfHMMs([0.5, 0.5], np.full((2, 2), 0.5), kernels, CONCEPT.emission, 2)
-    law = PromptLaw.of(mixture, 1, [0.0, 1.0], 4)
+    law = PromptLaw.of(mixture, [0.0, 1.0], 1, 4)
     np.testing.assert_array_equal(law.hmm.transition, CONCEPT.transition)
     assert (law.delimiter, law.length) == (2, 4)
     with pytest.raises(ModelError, match="concept"):
-        PromptLaw.of(mixture, 2, [0.0, 1.0], 4)
+        PromptLaw.of(mixture, [0.0, 1.0], 2, 4)
 
 
 @pytest.mark.parametrize("k", [2, 3, 10])
@@ -55,3 +59,17 @@ def test_of_takes_concept_and_delimiter_of_the_mixture():
 def test_the_test_position_counts_examples_and_delimiters(k, n):
     prompt = [*[*["o"] * k, "/"] * n, *["x"] * (k - 1)]
     assert PromptLaw(CONCEPT, [0.5, 0.5], k, 0).test_position(n) == len(prompt)
+
+
+def test_arguments_come_in_one_order_and_exchanged_ones_are_told_apart():
+    """(mixture, start law, true concept, k), as check_conditions, critical_k and evaluate_theorems have them."""
+    mixture = MixtureOfHMMs([0.5, 0.5], np.eye(2), np.full((2, 2, 2), 0.5), np.eye(2), 1)
+    law, exchanged = PromptLaw.of(mixture, [0.0, 1.0], 1, 4), PromptLaw.of(mixture, 1, [0.0, 1.0], 4)
+    for one in (law, exchanged):
+        np.testing.assert_array_equal(one.start, [0.0, 1.0])
+        np.testing.assert_array_equal(one.hmm.initial, mixture.initial[1])
+        assert one.length == 4
+    for function in (check_conditions, condition_table, critical_k, evaluate_theorems):
+        names = list(inspect.signature(function).parameters)
+        assert names[0] == "mixture" and names[1].startswith("start_laws") and names[2].startswith("true_concept")
+        assert names[3] in ("k", "ks")

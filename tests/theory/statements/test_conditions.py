@@ -234,3 +234,13 @@ def test_bad_input():
         check_conditions(mixture, starts, 3, 2)
     with pytest.raises(ModelError, match="at least one"):
         condition_table(mixture, starts, 0, [])
+
+
+def test_critical_k_takes_one_concept_or_several_and_refuses_nonsense():
+    case = printed_theorem_1()
+    starts = np.asarray(case.prompt.start)[None]
+    assert critical_k(case.mixture, starts, 0, [2, 3]) == critical_k(case.mixture, starts, [0], [2, 3])
+    for concepts, ks, words in (([0], [0], "k: 0 is below 2"), ([], [2], "true_concepts"), ([0], [], "at least one"),
+                                ([0], 3, "a list")):  # fmt: skip
+        with pytest.raises(ModelError, match=words):
+            critical_k(case.mixture, starts, concepts, ks)

@@ -1,0 +1,178 @@
+"""The report page of a gap, from its stored gap.json and gap.nc."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from implicit_bayes.benchmarks.common import storage
+from implicit_bayes.benchmarks.common.made_by import with_out
+from implicit_bayes.benchmarks.gap.figures import FIGURES
+from implicit_bayes.benchmarks.report.findings import as_csv, percent
+from implicit_bayes.benchmarks.report.page import Page, PageFigure, PageTable, Section, whole_files
+from implicit_bayes.benchmarks.report.panels import on_page
+from implicit_bayes.theory import ModelError
+
+TITLES = {
+    "gap_loss": "Divergence from exact Bayes",
+    "gap_context": "In context",
+    "gap_implied": "The posterior that a model implies",
+    "gap_bayesianity": "Laws that Bayes obeys",
+    "gap_probes": "Beliefs read from activations",
+    "gap_scaling": "Scaling laws of the log-loss",
+}
+SECTIONS = (
+    ("loss", "On documents", ("gap_loss", "gap_implied", "gap_bayesianity")),
+    ("context", "In context", ("gap_context", "gap_scaling")),
+    ("probes", "Inside the models", ("gap_probes",)),
+)
+
+
+def _mean(found: dict[str, Any], key: str) -> str:
+    """A stored mean ± its standard error."""
+    value = found.get(key)
+    if isinstance(value, dict):
+        return _pair(value.get("value"), value.get("standard_error"))
+    return _pair(value, found.get(f"{key}_standard_error"))
+
+
+def _pair(value: Any, error: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, str):
+        return value
+    form = "{:.4f}" if abs(value) >= 5e-5 or value == 0 else "{:.0e}"
+    return form.format(value) + (f" ± {form.format(error)}" if isinstance(error, float) else "")
+
+
+MEASURES: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
+    ("parameters", lambda found: f"{found['parameters']:,}" if found["parameters"] else "–"),
+    ("excess over Bayes, nats/token", lambda found: _pair(found["excess_nats"], found["standard_error"])),
+    ("KL(Bayes ‖ model), nats/token", lambda found: _mean(found, "kl_nats")),
+    ("total variation of the next token", lambda found: _mean(found, "total_variation")),
+    ("excess 0-1 risk", lambda found: _mean(found, "excess_risk")),
+    ("calibration error", lambda found: _pair(found["calibration_error"], None)),
+    ("largest log M (Ville's threshold)",
+     lambda found: f"{_pair(found['ville_log_max'], None)} ({_pair(found['ville_threshold'], None)})"),
+    ("laws broken", lambda found: ", ".join(row["law"] for row in found["laws"] if not row["holds"]) or "none"),
+    ("implied posterior: TV from the exact one", lambda found: _mean(found, "implied_posterior_tv")),
+    ("implied posterior: residual, nats", lambda found: _mean(found, "implied_posterior_residual")),
+    ("martingale gap", lambda found: _mean(found, "martingale_gap")),
+)  # fmt: skip
+
+
+def gap_table(objects: Sequence[dict[str, Any]]) -> PageTable:
+    """Models side by side: one row a measure, one column a model.
+
+    Args:
+        objects: what ``gap --json`` (or ``verify --json`` under "gap") stores of each model.
+    """
+    rows = [(words, *(cell(found) for found in objects)) for words, cell in MEASURES]
+    for target in dict.fromkeys(target for found in objects for target in found.get("probe_r2") or {}):
+        rows.append((f"probe R², {target} (margin over controls)", *(_probe(found, target) for found in objects)))
+    title = "Models against exact Bayes (± one standard error over documents)"
+    return PageTable(title, ("measure", *(found["model"] for found in objects)), tuple(rows))
+
+
+def _probe(found: dict[str, Any], target: str) -> str:
+    stored = (found.get("probe_r2") or {}).get(target)
+    if not stored or stored["best_layer"] is None:
+        return "–"
+    best = next(row for row in stored["layers"] if row["layer"] == stored["best_layer"])
+    r2, margin = best["r2"], best["margin"]
+    return f"{r2['value']:.3f} ({margin['value']:.2f} [{margin['low']:.2f}, {margin['high']:.2f}])"
+
+
+def gap_page(directory: Path) -> Page:
+    """The page of a ``gap --out DIR``.
+
+    Raises:
+        ModelError: gap.json is missing or not one of gap's.
+    """
+    try:
+        stored = json.loads((directory / "gap.json").read_text(encoding="utf-8"))
+        objects = stored.get("models", [stored])
+        return _page(directory, stored, objects)
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+        raise ModelError(f"report: {directory / 'gap.json'} is not gap's ({error}); run gap again") from error
+
+
+def _page(directory: Path, stored: dict[str, Any], objects: list[dict[str, Any]]) -> Page:
+    first = objects[0]
+    name, settings = first["instance"], first["settings"]
+    command, seed = with_out(first.get("command", ""), directory), str(settings["seed"])
+    figures = _figures(directory, objects, command, seed)
+    sections = [
+        Section(anchor, title, (), "", tuple(figures[each] for each in names if each in figures),
+                (_curves(objects),) if anchor == "context" else ())
+        for anchor, title, names in SECTIONS
+    ]  # fmt: skip
+    facts = [("Command", command)] if command else []
+    facts += [("Seed", seed), ("Documents", f"{settings['documents']} of {settings['length']} tokens"),
+              ("Prompts", f"{settings['prompts']} for each k")]  # fmt: skip
+    return Page(
+        title=f"How Bayesian are they? Language models on {name}",
+        subtitle="Predictions set against the exact Bayes predictor on the same documents and prompts.",
+        summary=tuple(("", line) for line in sentences(objects)),
+        at_a_glance=gap_table(objects),
+        facts=tuple(facts),
+        sections=tuple(section for section in sections if section.figures or section.tables),
+        files=whole_files(directory, ("gap.json",)),
+    )
+
+
+def sentences(objects: Sequence[dict[str, Any]]) -> list[str]:
+    """What is striking: broken laws, then who is nearest to Bayes and how far, then accuracy in context."""
+    lines = []
+    for found in objects:
+        broken = [row["law"] for row in found["laws"] if not row["holds"]]
+        if broken:
+            lines.append(f"{found['model']} breaks a law that every causal model obeys: {', '.join(broken)}.")
+    ranked = sorted(
+        objects, key=lambda found: found["excess_nats"] if isinstance(found["excess_nats"], float) else 1e99
+    )
+    for i, found in enumerate(ranked):
+        excess = _pair(found["excess_nats"], found["standard_error"])
+        near = f"{found['model']} is nearest to exact Bayes: it loses" if not i and len(ranked) > 1 else None
+        lines.append(f"{near or found['model'] + ' loses'} {excess} nats a token more than exact Bayes, which loses "
+                     f"{_pair(found['bayes_cross_entropy'], None)}.")  # fmt: skip
+    for found in objects:
+        rows = [row for row in found["curves"] if row["predictor"] == found["model"] and row["accuracy"] is not None]
+        if rows:
+            last = max(rows, key=lambda row: (row["k"], row["n"]))
+            right = f"{found['model']} is right on {percent(last['accuracy'])} of the prompts"
+            lines.append(f"{right} with {last['n']} examples of {last['k']} tokens.")
+    return lines
+
+
+def _figures(directory: Path, objects: Sequence[dict[str, Any]], command: str, seed: str) -> dict[str, PageFigure]:
+    if not (directory / "gap.nc").is_file():
+        return {}
+    results, found = storage.read_results(directory / "gap.nc"), {}
+    curves = [row for each in objects for row in each["curves"]]
+    table = gap_table(objects)
+    for name, make in FIGURES.items():
+        drawing = make(results)
+        if drawing is None:
+            continue
+        svgs, key = on_page(drawing)
+        of_curves = name in ("gap_context", "gap_scaling")
+        data = as_csv(list(curves[0]), [list(row.values()) for row in curves]) if of_curves and curves else as_csv(
+            table.header, table.rows)  # fmt: skip
+        found[name] = PageFigure(
+            name=name, title=TITLES[name], svgs=svgs, alt=f"{TITLES[name]}. {drawing.caption}", caption=drawing.caption,
+            command=command, seed=seed, data=data, file=f"{name}.csv", key=key, note=drawing.note,
+        )  # fmt: skip
+    return found
+
+
+def _curves(objects: Sequence[dict[str, Any]]) -> PageTable:
+    rows = {(row["predictor"], row["epsilon"], row["k"], row["n"]): row for found in objects for row in found["curves"]}
+    cells = tuple(
+        (name if epsilon is None else f"{name} (ε = {epsilon:g})", k, n,
+         *("–" if row[f] is None else f"{100 * row[f]:.1f}" for f in ("accuracy", "standard_error", "undefined_share")),
+         "–" if row["log_loss"] is None else _pair(row["log_loss"], row["log_loss_error"]))
+        for (name, epsilon, k, n), row in rows.items()
+    )  # fmt: skip
+    header = ("predictor", "k", "n", "accuracy, %", "± one standard error", "undefined, %", "log-loss, nats")
+    return PageTable("Every point of the curves", header, cells, folded=True)

@@ -1,0 +1,146 @@
+"""Figures as panels: side by side in a file for slides, one below the other on a page as narrow as a telephone.
+
+A figure is a list of panels that can each be read alone. What cannot be drawn is said in a sentence.
+"""
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from implicit_bayes.benchmarks.report.house import caption, house_style, save
+
+COLUMNS = 4
+PANEL = (3.3, 3.0)
+"""Inches of one panel in a file."""
+PAGE_PANEL = (3.8, 2.9)
+"""Inches of one panel on a page: at 390 pixels its smallest text, 8 points, is 10 pixels high."""
+MARKERS = "os^Dvp*"
+GLYPHS = {"o": "●", "s": "■", "^": "▲", "D": "◆", "v": "▼", "p": "⬟", "*": "★", "P": "✚", "X": "✖", "d": "⬧", "<": "◀"}
+
+
+class Panel(NamedTuple):
+    """One pair of axes. title: above it.   draw: draws on it, labels included."""
+
+    title: str
+    draw: Callable[[Axes], None]
+
+
+class Drawing(NamedTuple):
+    """A figure. panels: none where there is nothing to draw.   caption: names what is drawn against what.
+    note: what could not be drawn, in sentences.   columns: panels side by side."""
+
+    panels: tuple[Panel, ...]
+    caption: str
+    note: str = ""
+    columns: int = COLUMNS
+
+
+class Key(NamedTuple):
+    """An entry of a legend: its words, a sign and the colour of the sign."""
+
+    words: str
+    glyph: str
+    colour: str
+
+
+Figures = Mapping[str, Callable[[xr.Dataset], Drawing | None]]
+"""File name -> what draws it from stored results; None where the results lack the data."""
+
+
+def draw_all(results: xr.Dataset, directory: Path, figures: Figures) -> list[Path]:
+    """Every figure that ``results`` has something to draw for, in DIR; one drawn there earlier that no longer has
+    anything to show is removed.
+
+    Args:
+        results: what ``verify`` or ``gap`` stored.
+        directory: where PNG and SVG files go (each written aside, then renamed).
+        figures: which.
+
+    Returns:
+        The files written.
+    """
+    written = []
+    for name, make in figures.items():
+        drawing = make(results)
+        for kind in ("png", "svg"):
+            path = directory / f"{name}.{kind}"
+            if drawing is None or not drawing.panels:
+                path.unlink(missing_ok=True)
+                continue
+            with house_style():
+                written.append(save(compose(drawing), path))
+    return written
+
+
+def compose(drawing: Drawing) -> Figure:
+    """All panels in one figure, the legend above them, caption and note below."""
+    wide = min(drawing.columns, len(drawing.panels))
+    rows = -(-len(drawing.panels) // wide)
+    wider = 1.6 if len(drawing.panels) == 1 else 1.25 if wide == 2 else 1.0
+    figure = Figure(figsize=(PANEL[0] * wide * wider, PANEL[1] * rows + 1.0))
+    grid = figure.subplots(rows, wide, squeeze=False)
+    for i, axis in enumerate(grid.flat):
+        if i < len(drawing.panels):
+            _draw(axis, drawing.panels[i])
+        else:
+            axis.set_axis_off()
+    handles = _handles(figure)
+    if handles:
+        columns = max(1, min(len(handles), round(figure.get_figwidth() / 2.2)))
+        figure.legend(list(handles.values()), list(handles), loc="outside upper left", ncols=columns)
+    return caption(figure, " ".join([drawing.caption, drawing.note]).strip())
+
+
+def on_page(drawing: Drawing) -> tuple[tuple[str, ...], tuple[Key, ...]]:
+    """The panels as SVG files of their own, without legends, and the legend's entries."""
+    drawn, keys = [], dict[str, Key]()
+    for panel in drawing.panels:
+        with house_style():
+            figure = Figure(figsize=PAGE_PANEL)
+            axis = figure.subplots()
+            _draw(axis, panel)
+            keys |= {words: _key(words, handle) for words, handle in _handles(figure).items()}
+            drawn.append(as_svg(figure))
+    return tuple(drawn), tuple(keys.values())
+
+
+def _draw(axis: Axes, panel: Panel) -> None:
+    panel.draw(axis)
+    axis.set_title(panel.title)
+
+
+def _handles(figure: Figure) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for axis in figure.axes:
+        for handle, words in zip(*axis.get_legend_handles_labels(), strict=True):
+            found.setdefault(words, handle)
+    return found
+
+
+def _key(words: str, handle: Any) -> Key:
+    """A legend's entry from what matplotlib would draw: a line, an errorbar's line, a bar, an area."""
+    line = handle[0] if isinstance(handle, tuple) else handle  # errorbars and bars are tuples of their parts
+    if hasattr(line, "get_marker"):
+        dashed = line.get_linestyle() not in ("-", "None", "none")
+        glyph = GLYPHS.get(line.get_marker(), "┄" if dashed else "━")
+        return Key(words, glyph, to_hex(line.get_color()))
+    colour = line.get_facecolor()
+    return Key(words, "▨" if getattr(line, "get_hatch", lambda: None)() else "■", to_hex(colour))
+
+
+def as_svg(figure: Figure) -> str:
+    """The figure as SVG, without a date, so that equal results give equal files."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue().decode()
+
+
+def number_axis(axis: Axes, values: Sequence[Any]) -> None:
+    """Ticks 0, 1, … with these labels: numbers of examples, or of tokens, at equal distances."""
+    axis.set_xticks(range(len(values)), [str(value) for value in values])

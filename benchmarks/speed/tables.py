@@ -1,0 +1,28 @@
+"""Timings as tables on a terminal."""
+
+from rich.table import Table
+
+from implicit_bayes.benchmarks.speed.compare import Timing
+from implicit_bayes.benchmarks.speed.scaling import Scaling
+
+
+def timing_table(rows: list[Timing]) -> Table:
+    """Nanoseconds of CPU time per token, and how many times faster ours is."""
+    table = Table("task", "implementation", "ns/token (CPU)", "ours is faster by", "agrees to", "first call, s")
+    for row in rows:
+        nanoseconds, ratio = f"{1e9 * row.cpu_seconds_per_token:,.1f}", f"{row.ratio_to_ours:.3g}x"
+        task = f"{row.task}, {row.instance}"
+        table.add_row(
+            task, row.implementation, nanoseconds, ratio, f"{row.agrees_to:.0e}", f"{row.first_call_seconds:.1f}"
+        )
+    return table
+
+
+def scaling_table(curves: list[Scaling]) -> Table:
+    """Fitted exponents of the cost of the evidence."""
+    table = Table("size", "method", "from", "to", "exponent")
+    for curve in curves:
+        ends = (f"{value}: {time:.2g} s" for value, time in list(zip(curve.values, curve.cpu_seconds, strict=True)))
+        each = list(ends)
+        table.add_row(curve.size, curve.method, each[0], each[-1], f"{curve.exponent:.2f}")
+    return table

@@ -1,0 +1,58 @@
+"""A training on the screen: its bar while it runs, a line when it is done."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from implicit_bayes.benchmarks.common.console import EVERY, PlainProgress
+
+
+@contextmanager
+def training_bar(tokens: int) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Progress over training tokens, with tokens/s, loss, excess over Bayes and the time left: a bar on a terminal,
+    elsewhere a plain line every ten seconds."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[left]} left"),
+    )
+    screen, last = Console(stderr=True), {"excess": "–", "line": "compiling"}
+
+    def words(record: Mapping[str, Any]) -> tuple[str, str]:
+        if "excess" in record:
+            last["excess"] = f"{record['excess']:.4f}"
+        minutes, seconds = divmod(int(record["seconds_left"]), 60)
+        speed = f"{record['tokens_per_second']:,.0f} tokens/s  loss {record['loss']:.4f}  excess {last['excess']}"
+        return speed, f"{minutes}:{seconds:02d}"
+
+    def keep(record: Mapping[str, Any]) -> None:
+        speed, left = words(record)
+        last["line"] = f"{record['tokens']:,} of {tokens:,} tokens  {speed}  {left} left"
+
+    if not screen.is_terminal or screen.is_dumb_terminal:
+        with PlainProgress(EVERY) as plain:
+            plain.show = lambda: last["line"]
+            yield keep
+        return
+    with Progress(*columns, console=screen) as bars:
+        task = bars.add_task("compiling", total=tokens, left="–")
+
+        def show(record: Mapping[str, Any]) -> None:
+            speed, left = words(record)
+            bars.update(task, completed=record["tokens"], description=speed, left=left)
+
+        yield show
+
+
+def training_lines(summary: Mapping[str, Any]) -> str:
+    """A finished training in words."""
+    return (
+        f"{summary['architecture']} {summary['preset']}, {summary['parameters']:,} parameters, seed {summary['seed']}: "
+        f"{summary['tokens']:,} tokens in {summary['cpu_seconds']:,.0f} CPU seconds; excess over Bayes "
+        f"[bold]{summary['excess']:.4f}[/bold] ± {summary['excess_standard_error']:.4f} nats/token "
+        f"(Bayes itself: {summary['bayes_cross_entropy']:.4f})"
+    )

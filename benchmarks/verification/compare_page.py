@@ -1,0 +1,173 @@
+"""The report page of ``verify --compare``: instances side by side, from the results that each has stored."""
+
+import json
+import math
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from implicit_bayes.benchmarks.common import storage
+from implicit_bayes.benchmarks.common.made_by import with_out
+from implicit_bayes.benchmarks.report.findings import as_csv
+from implicit_bayes.benchmarks.report.page import Page, PageFigure, PageTable, Section, whole_files
+from implicit_bayes.benchmarks.report.panels import MARKERS, Drawing, Panel, number_axis, on_page
+from implicit_bayes.benchmarks.verification.page import accuracy, read
+from implicit_bayes.benchmarks.verification.sentences import VERSIONS, join, number, summary, verdict
+from implicit_bayes.theory import ModelError
+
+FILE = "compare.json"
+Stored = dict[str, Any]
+
+
+def write_index(directory: Path, folders: Sequence[Path], command: str) -> Path:
+    """DIR/compare.json: which folders in DIR are compared, and the command that made them all."""
+    names = [folder.relative_to(directory).as_posix() for folder in folders]
+    storage.write_json(directory / FILE, {"command": command, "folders": names})
+    return directory / FILE
+
+
+def compare_page(directory: Path) -> Page:
+    """The page of a ``verify --compare … --out DIR``.
+
+    Raises:
+        ModelError: compare.json, or the results of an instance, are missing or not verify's.
+    """
+    try:
+        index = json.loads((directory / FILE).read_text(encoding="utf-8"))
+        names = [str(name) for name in index["folders"]]
+        command = with_out(str(index["command"]), directory)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ModelError(f"report: {directory / FILE} is not verify's ({error}); run verify --compare again") from error
+    outside = [name for name in names if name in ("", ".", "..") or Path(name).name != name]
+    if outside or not names:
+        raise ModelError(f"report: {directory / FILE} names {outside[:1] or 'nothing'}; run verify --compare again")
+    every = {name: read(directory / name) for name in names}
+    try:
+        return _page(directory, every, command)
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        raise ModelError(f"report: results in {directory} are not verify's ({error}); run verify again") from error
+
+
+def _page(directory: Path, every: dict[str, Stored], command: str) -> Page:
+    drawing = picture(every)
+    svgs, key = on_page(drawing)
+    rows = [(name, *row.values()) for name, stored in every.items() for row in stored["curves"]]
+    header = ("instance", *next(iter(every.values()))["curves"][0])
+    seed = str(next(iter(every.values()))["instance"]["seed"])
+    figure = PageFigure(
+        name="compare", title="Exact Bayes on each instance", svgs=svgs, alt=drawing.caption, caption=drawing.caption,
+        command=command, seed=seed, data=as_csv(header, rows), file="compare.csv", key=key, note=drawing.note,
+    )  # fmt: skip
+    sections = [Section("curves", "In context, and the rate", (), "", (figure,), ())]
+    for i, (name, stored) in enumerate(every.items()):
+        lead = tuple(("" if j else "In short", line) for j, line in enumerate(summary(stored)))
+        sections.append(Section(f"instance-{i}", name, lead, "", (), ()))
+    return Page(
+        title=f"Side by side: {join(list(every))}",
+        subtitle="The same assumptions, conditions and theorems of Xie et al. 2022, evaluated on each instance.",
+        summary=tuple(("", line) for line in differences(every)),
+        at_a_glance=side_by_side(every),
+        facts=(*((("Command", command),) if command else ()), ("Seed", seed)),
+        sections=tuple(sections),
+        files=whole_files(directory, (FILE,)),
+    )
+
+
+def differences(every: dict[str, Stored]) -> list[str]:
+    """Where the instances differ, a sentence a statement; what they have in common, in one."""
+    rows = [row for row in side_by_side(every).rows if row[0].startswith(("A", "Theorem 1", "critical k"))]
+    lines, same = [], []
+    for words, *cells in rows:
+        if len(set(cells)) == 1:
+            same.append(f"{words}: {cells[0]}")
+            continue
+        groups: dict[str, list[str]] = {}
+        for name, cell in zip(every, cells, strict=True):
+            groups.setdefault(cell, []).append(name)
+        lines.append(f"{words}: " + "; ".join(f"{cell} for {join(names)}" for cell, names in groups.items()) + ".")
+    return lines + ([f"The same for all: {'; '.join(same)}."] if same else [])
+
+
+def side_by_side(every: dict[str, Stored]) -> PageTable:
+    """One column an instance: assumptions, critical k, Theorem 1, and what Bayes does."""
+    rows: list[tuple[str, ...]] = []
+    for name in ("A1", "A2", "A3", "A4", "A5"):
+        rows.append((name, *(verdict(_named(stored["assumptions"], name=name)["holds"]) for stored in every.values())))
+    for version in VERSIONS:
+        found = [stored["critical_k"][version] for stored in every.values()]
+        rows.append((f"critical k, {version}", *("none" if k is None else str(k) for k in found)))
+    for version in VERSIONS:
+        found = [_named(stored["theorems"], name="1", version=version) for stored in every.values()]
+        cells = [
+            f"{'applies' if row['applies'] else 'does not apply'}; conclusion {row['conclusion']}" for row in found
+        ]
+        rows.append((f"Theorem 1, {version}", *cells))
+    for predictor, words in (("exact", "exact Bayes"), ("prompt-aware", "prompt-aware (ceiling)")):
+        last = [_last(stored, predictor) for stored in every.values()]
+        rows.append((f"{words}, largest k and n", *(accuracy(row) for row in last)))
+    losses = [stored["bayes"] for stored in every.values()]
+    cells = [f"{number(loss['cross_entropy'])} ± {number(loss['standard_error'])}" for loss in losses]
+    rows.append(("Bayes cross-entropy, nats/token", *cells))
+    return PageTable("Side by side", ("", *every), tuple(rows))
+
+
+def _named(rows: Sequence[Stored], **names: str) -> Stored:
+    return next(row for row in rows if all(row[key] == value for key, value in names.items()))
+
+
+def _last(stored: Stored, predictor: str) -> Stored | None:
+    rows = [row for row in stored["curves"] if row["predictor"] == predictor]
+    return max(rows, key=lambda row: (row["k"], row["n"]), default=None)
+
+
+def picture(every: dict[str, Stored]) -> Drawing:
+    """Accuracy of exact and of prompt-aware Bayes by n at each instance's largest k; the largest rate by k."""
+    panels = [
+        Panel("Exact Bayes", partial(_curves, every, "exact")),
+        Panel("Bayes that knows how prompts are made", partial(_curves, every, "prompt-aware")),
+    ]
+    rates = {name: _rates(stored) for name, stored in every.items()}
+    absent = [name for name, points in rates.items() if not points]
+    if any(rates.values()):
+        panels.append(Panel("Sharp condition: rate below 0", partial(_rate_lines, rates)))
+    return Drawing(
+        tuple(panels),
+        "Accuracy by the number of examples n at each instance's largest k, in % of defined prompts; and the largest "
+        "log-likelihood rate over pairs (θ*, θ) by the example length k.",
+        f"No rate is finite for every pair on {join(absent)}." if absent else "",
+        columns=len(panels),
+    )
+
+
+def _curves(every: dict[str, Stored], predictor: str, axis: Axes) -> None:
+    ns = sorted({row["n"] for stored in every.values() for row in stored["curves"]})
+    for i, (name, stored) in enumerate(every.items()):
+        k = max(row["k"] for row in stored["curves"])
+        rows = [row for row in stored["curves"] if (row["predictor"], row["k"]) == (predictor, k)]
+        rows = sorted((row for row in rows if row["accuracy"] is not None), key=lambda row: row["n"])
+        x, y = [ns.index(row["n"]) for row in rows], [100 * row["accuracy"] for row in rows]
+        axis.plot(x, y, marker=MARKERS[i % 7], color=f"C{i % 7}", label=name)
+    axis.set(ylim=(-2, 102), xlabel="examples in the prompt, n", ylabel="accuracy, %")
+    number_axis(axis, ns)
+
+
+def _rates(stored: Stored) -> list[tuple[int, float]]:
+    """(k, largest rate over pairs) where every pair has a finite one."""
+    rows: dict[int, list[Any]] = {}
+    for row in stored["conditions"]:
+        rows.setdefault(row["k"], []).append(row["rate"])
+    return [
+        (k, max(values)) for k, values in sorted(rows.items())
+        if all(isinstance(value, float) and math.isfinite(value) for value in values)
+    ]  # fmt: skip
+
+
+def _rate_lines(rates: dict[str, list[tuple[int, float]]], axis: Axes) -> None:
+    for i, (name, points) in enumerate(rates.items()):
+        if points:
+            axis.plot(*zip(*points, strict=True), marker=MARKERS[i % 7], color=f"C{i % 7}", label=name)
+    axis.axhline(0, color="#888888", lw=0.8)
+    axis.set(xlabel="example length k, tokens", ylabel="nats an example")

@@ -1,0 +1,206 @@
+"""The report page of a verification, from its stored results.json and results.nc."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from implicit_bayes.benchmarks.common import storage
+from implicit_bayes.benchmarks.common.made_by import with_out
+from implicit_bayes.benchmarks.gap.page import gap_table
+from implicit_bayes.benchmarks.report.findings import as_csv, percent
+from implicit_bayes.benchmarks.report.page import Page, PageFigure, PageTable, Section, whole_files
+from implicit_bayes.benchmarks.report.panels import on_page
+from implicit_bayes.benchmarks.verification.figures import FIGURES
+from implicit_bayes.benchmarks.verification.sentences import number, summary, verdict
+from implicit_bayes.theory import ModelError
+
+TITLES = {
+    "curves": "In-context accuracy",
+    "undefined": "Where the Bayes answer does not exist",
+    "conditions": "Condition 1 and the error of every predictor",
+    "budget": "What the conditions are made of",
+}
+IN_WORDS = {
+    "A1": "Delimiter states emit the delimiter and nothing else, and no other state can emit it.",
+    "A2": "Under θ* every state moves to every delimiter state with probability above c1 > 0, under the other concepts "
+    "with probability below c2; a document starts in a delimiter state with probability in [c3, c4].",
+    "A3": "The law of an example's first state differs, in total variation, from the law of the state after a "
+    "delimiter under θ* by less than a quarter of the margin between the two likeliest answers, for every x_test.",
+    "A4": "The true concept θ* is one of the concepts of the pretraining law.",
+    "A5": "Under θ* every state can follow every state (above c5), every token is emitted by some state (above c6) and "
+    "every state can start a document (at least c8).",
+}
+"""What each assumption says."""
+
+
+def read(directory: Path) -> dict[str, Any]:
+    """A stored results.json.
+
+    Raises:
+        ModelError: missing, or not an object of verify's.
+    """
+    path = directory / "results.json"
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        if not {"instance", "assumptions", "critical_k", "theorems", "curves", "bayes"} <= set(stored):
+            raise ValueError("it has not verify's keys")
+        return stored
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise ModelError(f"report: {path} is not verify's ({error}); run verify again") from error
+
+
+def verify_page(directory: Path) -> Page:
+    """The page of a ``verify --out DIR``.
+
+    Raises:
+        ModelError: results.json is missing or not one of verify's.
+    """
+    stored = read(directory)
+    try:
+        return _page(directory, stored)
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        raise ModelError(f"report: {directory / 'results.json'} is not verify's ({error}); run verify again") from error
+
+
+def _page(directory: Path, stored: dict[str, Any]) -> Page:
+    instance = stored["instance"]
+    name, seed = instance["name"], str(instance["seed"])
+    command = with_out(stored.get("command", ""), directory)
+    figures = _figures(directory, stored, command, seed)
+
+    def of(*names: str) -> tuple[PageFigure, ...]:
+        return tuple(figures[each] for each in names if each in figures)
+
+    sections = [
+        Section("assumptions", "Assumptions", (), "", (), (_assumptions(stored),)),
+        Section("conditions", "Conditions and theorems", (), "", of("conditions", "budget"),
+                (_theorems(stored), *_certificates(stored), _conditions(stored))),
+        Section("curves", "In-context curves", (), "", of("curves", "undefined"), (_curves(stored),)),
+    ]  # fmt: skip
+    if stored.get("gap"):
+        sections.append(
+            Section("models", "Language models beside exact Bayes", (), "", (), (gap_table(stored["gap"]),))
+        )
+    size = f"{instance['concepts']} concepts, {instance['states']} states, {instance['vocabulary']} tokens"
+    facts = [("Command", command)] if command else []
+    facts += [("Seed", seed), ("Instance", "; ".join(filter(None, (stored.get("description", ""), size))))]
+    glance = PageTable(
+        "At a glance",
+        ("Assumption", "In words", "Holds", "Why"),
+        tuple((row["name"], IN_WORDS.get(row["name"], ""), verdict(row["holds"]), row["witness"])
+              for row in stored["assumptions"]),
+    )  # fmt: skip
+    return Page(
+        title=f"What the theory says of {name}",
+        subtitle="Assumptions, conditions and theorems of Xie et al. 2022 evaluated, and exact Bayes measured.",
+        summary=tuple(("", line) for line in summary(stored)),
+        at_a_glance=glance,
+        facts=tuple(facts),
+        sections=tuple(sections),
+        files=whole_files(directory, ("results.csv", "results.json")),
+    )
+
+
+def _figures(directory: Path, stored: dict[str, Any], command: str, seed: str) -> dict[str, PageFigure]:
+    """Drawn from results.nc; none where that is missing."""
+    if not (directory / "results.nc").is_file():
+        return {}
+    results, found = storage.read_results(directory / "results.nc"), {}
+    for each, make in FIGURES.items():
+        drawing = make(results)
+        if drawing is None:
+            continue
+        svgs, key = on_page(drawing)
+        rows = stored["curves" if each in ("curves", "undefined") else "conditions"]
+        found[each] = PageFigure(
+            name=each, title=TITLES[each], svgs=svgs, alt=f"{TITLES[each]}. {drawing.caption}", caption=drawing.caption,
+            command=command, seed=seed, data=_csv(rows), file=f"{each}.csv", key=key, note=drawing.note,
+        )  # fmt: skip
+    return found
+
+
+def _csv(rows: Sequence[dict[str, Any]]) -> str:
+    names = list(rows[0]) if rows else []
+    return as_csv(names, [[row[name] for name in names] for row in rows])
+
+
+def _assumptions(stored: dict[str, Any]) -> PageTable:
+    rows = tuple(
+        (
+            row["name"],
+            verdict(row["holds"]),
+            ", ".join(f"{k} = {_short(v)}" for k, v in row["constants"].items()) or "–",
+        )
+        for row in stored["assumptions"]
+    )
+    return PageTable("Constants", ("assumption", "holds", "constants"), rows)
+
+
+def _short(value: Any) -> str:
+    return value if isinstance(value, str) else f"{value:.4g}"
+
+
+def _theorems(stored: dict[str, Any]) -> PageTable:
+    rows = tuple(
+        (f"{row['name']}, {row['version']}", verdict(row["applies"]), number(row["bound"]), verdict(row["vacuous"]),
+         row["conclusion"], row.get("reason", "")) for row in stored["theorems"]
+    )  # fmt: skip
+    header = ("theorem", "applies", "bound", "vacuous", "conclusion", "reason")
+    return PageTable(f"Theorems at k = {stored['theorems'][0]['k']}", header, rows)
+
+
+def _certificates(stored: dict[str, Any]) -> tuple[PageTable, ...]:
+    """What was proved in ball arithmetic; nothing where that was not asked for."""
+    rows = []
+    for row in stored.get("certificates") or ():
+        held = " ".join(name for name, holds in row["assumptions"].items() if holds) or "none"
+        balls = [_ball(row.get(name)) for name in ("printed_margin", "repaired_margin", "rate")]
+        verdicts = ", ".join(f"{each} {verdict(row.get(f'{each}_holds'))}" for each in ("printed", "repaired", "sharp"))
+        rows.append((f"{row['k']}, {row['true_concept']}, {row['concept']}", held, *balls, verdicts))
+    header = ("k, θ*, θ", "assumptions that hold", "printed margin", "repaired margin", "rate", "holds")
+    title = "Certificate: proved in ball arithmetic, nats (entries read as the decimals they print as)"
+    return (PageTable(title, header, tuple(rows)),) if rows else ()
+
+
+def _ball(ball: Any) -> str:
+    """The leading digits and the radius; all digits stand in results.json."""
+    if not isinstance(ball, dict):
+        return "–" if ball is None else str(ball)
+    digits = str(ball["midpoint"])
+    cut = digits if len(digits) <= 18 else digits[:18] + "…"
+    return f"{cut} ± {ball['radius']:.1e}" if isinstance(ball["radius"], float) else f"{cut} ± {ball['radius']}"
+
+
+def _conditions(stored: dict[str, Any]) -> PageTable:
+    fields = ("k", "true_concept", "concept", "kl_sum", "eps_start", "eps_delim_printed", "start_kl",
+              "eps_delim_repaired", "printed_holds", "repaired_holds", "rate", "sharp_holds")  # fmt: skip
+    header = ("k", "θ*", "θ", "ΣKL", "ε_start", "ε_delim printed", "start KL", "ε_delim repaired", "printed",
+              "repaired", "lim r_n", "sharp")  # fmt: skip
+    rows = tuple(
+        tuple(
+            verdict(row[f]) if f.endswith("_holds") else row[f] if f in fields[:3] else number(row[f], 3)
+            for f in fields
+        )
+        for row in stored["conditions"]
+    )
+    return PageTable("Condition 1 for every pair, nats", header, rows, folded=True)
+
+
+def _curves(stored: dict[str, Any]) -> PageTable:
+    rows = tuple(
+        (label(row), row["k"], row["n"], *(f"{100 * row[f]:.1f}" if row[f] is not None else "–"
+         for f in ("accuracy", "standard_error", "undefined_share")), row["prompts"]) for row in stored["curves"]
+    )  # fmt: skip
+    header = ("predictor", "k", "n", "accuracy, %", "± one standard error", "undefined, %", "prompts")
+    return PageTable("Every point of the curves", header, rows, folded=True)
+
+
+def label(row: dict[str, Any]) -> str:
+    """A predictor's name, with its smoothing."""
+    return row["predictor"] if row["epsilon"] is None else f"{row['predictor']} (ε = {row['epsilon']:g})"
+
+
+def accuracy(row: dict[str, Any] | None) -> str:
+    """A cell of the curves in percent; a dash where no prompt is defined."""
+    return "–" if row is None or row["accuracy"] is None else percent(row["accuracy"])

@@ -1,0 +1,92 @@
+"""A verification as JSON (stable keys) and as one dataset with named dimensions, from which figures are drawn."""
+
+import math
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from implicit_bayes.benchmarks.gap.store import compact
+from implicit_bayes.benchmarks.verification.evaluate import conditions_dataset
+from implicit_bayes.benchmarks.verification.verify import Verification
+
+
+def as_json(result: Verification) -> dict[str, Any]:
+    """The object of ``verify --json``; its keys are stable."""
+    mixture = result.instance.mixture
+    return {
+        "command": result.command,
+        "description": result.instance.description,
+        "instance": {
+            "name": result.instance.name,
+            "concepts": mixture.n_concepts,
+            "states": mixture.n_states,
+            "vocabulary": mixture.n_tokens,
+            "delimiter": mixture.delimiter,
+            "seed": result.settings.seed,
+        },
+        "settings": result.settings,
+        "assumptions": result.assumptions,
+        "conditions": result.statements.conditions,
+        "tested_k": result.statements.tested_ks,
+        "critical_k": result.statements.critical_k,
+        "theorems": [row._asdict() | {"k": result.statements.theorem_k} for row in result.statements.theorems],
+        "budget": result.statements.budgets,
+        "certificates": result.statements.certificates,
+        "curves": curve_rows(result.curves),
+        "bayes": result.bayes,
+        "models": result.models,
+        "gap": [compact(found) for found in result.gaps],
+        "bayes_published_validation": result.validation,
+    }
+
+
+def curve_rows(curves: xr.Dataset) -> list[dict[str, Any]]:
+    """One row per (predictor, k, n); accuracy and its error are null where no prompt is defined."""
+    rows = []
+    for i, label in enumerate(curves.predictor.values):
+        epsilon = float(curves.epsilon[i])
+        for k in curves.k.values:
+            for n in curves.n.values:
+                cell = curves.isel(predictor=i).sel(k=k, n=n)
+                exists = int(cell.undefined) < int(cell.prompts)
+                rows.append(
+                    {
+                        "predictor": str(label).split("(")[0],
+                        "epsilon": None if math.isnan(epsilon) else epsilon,
+                        "k": int(k),
+                        "n": int(n),
+                        "accuracy": float(cell.accuracy) if exists else None,
+                        "standard_error": float(cell.standard_error) if exists else None,
+                        "undefined_share": float(cell.undefined_share),
+                        "prompts": int(cell.prompts),
+                    }
+                )
+    return rows
+
+
+def as_dataset(result: Verification) -> xr.Dataset:
+    """Everything numeric, for results.nc: the curves with the rest as scalars and attributes."""
+    data = result.curves.merge(conditions_dataset(result.statements))
+    for prefix, loss in (("bayes", result.bayes), ("validation", result.validation)):
+        for field, value in (loss._asdict() if loss is not None else {}).items():
+            units = {"units": "nats per token"} if field in ("cross_entropy", "standard_error") else {}
+            data[f"{prefix}_{field}"] = ((), value, units)
+    if result.models:
+        data = data.assign_coords(model=[row.model for row in result.models])
+        units = {"units": "nats per token"}
+        data["model_excess"] = ("model", [row.excess for row in result.models], units)
+        data["model_standard_error"] = ("model", [row.standard_error for row in result.models], units)
+    names = [row.name for row in result.assumptions]
+    data = data.assign_coords(assumption=names)
+    data["assumption_holds"] = ("assumption", [str(row.holds) for row in result.assumptions])
+    data["assumption_witness"] = ("assumption", [row.witness for row in result.assumptions])
+    constants = {name: value for row in result.assumptions for name, value in row.constants.items()}
+    for name, value in constants.items():
+        data[f"constant_{name}"] = ((), value)
+    settings = {f"setting_{name}": value for name, value in result.settings._asdict().items()}
+    settings["setting_certify"] = int(result.settings.certify)  # netCDF has no booleans
+    for version, k in result.statements.critical_k._asdict().items():
+        data[f"critical_k_{version}"] = ((), np.nan if k is None else k)
+    data.attrs = {"instance": result.instance.name, "seed": result.settings.seed, "command": result.command, **settings}
+    return data

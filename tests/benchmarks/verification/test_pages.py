@@ -1,0 +1,215 @@
+"""The pages of verify, compare and gap: complete, legible on a telephone, and silent where there is nothing to draw."""
+
+import html
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from implicit_bayes.benchmarks.cli import commands as cli
+from implicit_bayes.benchmarks.report.panels import compose, draw_all, on_page
+from implicit_bayes.benchmarks.verification import figures
+from implicit_bayes.benchmarks.verification.page import IN_WORDS
+from implicit_bayes.benchmarks.verification.sentences import summary
+
+SMALL = ["--prompts", "30", "--n", "0", "2", "--documents", "4", "--length", "20"]
+MINE = "tests/cases/two_start_laws.npz"
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    """printed-counterexample and an own .npz, side by side, with a model."""
+    out = tmp_path_factory.mktemp("pages") / "both"
+    flags = ["--epsilon", "0.01", "--model", "bayes", "--model-prompts", "5", "--out", str(out)]
+    assert cli.run(["verify", "printed-counterexample", "--compare", MINE, *SMALL, *flags]) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def gapped(tmp_path_factory):
+    out = tmp_path_factory.mktemp("pages") / "gap"
+    assert cli.run(["gap", "bayes", "untrained", "--instance", "regular", "--k", "3", *SMALL, "--out", str(out)]) == 0
+    return out
+
+
+def test_the_page_of_an_instance_says_everything_that_the_screen_does(compared):
+    page = html.unescape((compared / "printed-counterexample" / "report.html").read_text())
+    stored = json.loads((compared / "printed-counterexample" / "results.json").read_text())
+    assert "Theorem 1, as printed, is contradicted" in page
+    assert all(words in page for words in IN_WORDS.values())
+    assert all(row["reason"] in page for row in stored["theorems"])
+    assert "Certificate" not in page
+    assert "implied posterior: TV from the exact one" in page  # the models' gap table
+    assert "None of the 30 prompts for each k is impossible" in page
+    assert not (compared / "printed-counterexample" / "undefined.png").exists()
+    assert "implicit-bayes verify printed-counterexample --n 0 2 --prompts 30" in page
+
+
+def test_captions_name_the_axis_that_is_drawn(compared):
+    page = (compared / "printed-counterexample" / "report.html").read_text()
+    assert "by the number of examples n, for each example length k" in page
+    assert "against the example length k" in page
+    assert "Error of each predictor at the largest n, by predictor" in page
+
+
+def test_what_an_npz_leaves_out_is_stated(compared, tmp_path, capsys):
+    with np.load(MINE, allow_pickle=False) as stored:
+        arrays = {name: stored[name] for name in stored.files if name not in ("prompt_starts", "true_concept", "k")}
+    np.savez(tmp_path / "bare.npz", **arrays)
+    assert cli.run(["verify", str(tmp_path / "bare.npz"), *SMALL, "--k", "2", "--out", str(tmp_path / "o")]) == 0
+    said, page = " ".join(capsys.readouterr().out.split()), (tmp_path / "o" / "report.html").read_text()
+    for words in (
+        "no prompt_start: examples start as",
+        "no true_concept: every concept",
+        "no k: example lengths 3, 5, 8",
+    ):
+        assert words in said and words in page
+    assert "no k:" not in (compared / "two_start_laws" / "report.html").read_text()
+
+
+def test_compare_writes_a_page_that_compares(compared, capsys):
+    page = (compared / "report.html").read_text()
+    assert "Side by side: printed-counterexample and two_start_laws" in page
+    assert "A3: yes for printed-counterexample; no for two_start_laws" in page
+    assert "implicit-bayes verify printed-counterexample --n 0 2" in page and f"--compare {MINE}" in page
+    (compared / "report.html").unlink()
+    assert cli.run(["report", str(compared)]) == 0
+    assert (compared / "report.html").read_text() == page
+
+
+@pytest.mark.parametrize("name", ["..", "../../etc", "/etc", "a/b", ""])
+def test_a_stored_folder_is_a_name_and_no_path(name, tmp_path, capsys):
+    (tmp_path / "compare.json").write_text(json.dumps({"command": "", "folders": [name]}))
+    assert cli.run(["report", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_gap_writes_a_page(gapped):
+    page = (gapped / "report.html").read_text()
+    assert "How Bayesian are they? Language models on regular" in page
+    assert "bayes is nearest to exact Bayes" in page and "untrained loses" in page
+    assert "implicit-bayes gap bayes untrained --instance regular --k 3" in page
+    assert "No divergence at all: bayes." in page
+    assert cli.run(["report", str(gapped)]) == 0
+    assert (gapped / "report.html").read_text() == page
+
+
+@pytest.mark.parametrize("which", ["printed-counterexample", "two_start_laws", "", "gap"])
+def test_pages_are_legible_on_a_telephone_without_scroll_boxes(which, compared, gapped, browser):
+    page = (gapped if which == "gap" else compared / which) / "report.html"
+    size = {"width": 390, "height": 900, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get(page.as_uri())
+    boxes, smallest, count = browser.execute_script(
+        "const wide = [...document.querySelectorAll('.scroll,.canvas')].filter(e => e.scrollWidth > e.clientWidth+1);"
+        "const texts = [...document.querySelectorAll('figure svg text, figcaption, td, li')]"
+        "  .filter(t => t.getBoundingClientRect().height > 0);"
+        "const high = t => parseFloat(getComputedStyle(t).fontSize) * (t.getScreenCTM ? t.getScreenCTM().a : 1);"
+        "return [wide.length, Math.min(...texts.map(high)), texts.length]"
+    )
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert count > 20
+    assert boxes == 0
+    assert smallest >= 10
+
+
+def results(**changes) -> xr.Dataset:
+    """A stored verification of one k, four n and the exact predictor, with whatever an example needs changed."""
+    counts = {"correct": [90, 80, 20, 1], "undefined": [0, 10, 70, 98], "prompts": [100] * 4} | changes
+    data = xr.Dataset({name: (("predictor", "k", "n"), [[row]]) for name, row in counts.items()},
+                      {"predictor": ["exact"], "k": [3], "n": [0, 1, 4, 8]}, {"instance": "mine"})  # fmt: skip
+    defined = data.prompts - data.undefined
+    data["accuracy"], data["undefined_share"] = data.correct / defined, data.undefined / data.prompts
+    return data
+
+
+def bars(**parts) -> xr.Dataset:
+    """A stored budget at k = 3 and 5."""
+    names = ("signal", "eps_start", "eps_delim_printed", "start_kl", "eps_delim_repaired")
+    data = xr.Dataset({f"budget_{name}": ("budget", parts.get(name, [1.0, 2.0])) for name in names})
+    data["budget_k"], data["budget_tv"] = ("budget", [3, 5]), ("budget", parts.get("tv", [0.1, 0.1]))
+    data["budget_margin"] = (("budget", "x_test"), parts.get("margin", [[0.2, 0.3]] * 2))
+    data["budget_x_test"] = (("budget", "x_test"), [["0", "1"]] * 2)
+    return data.assign_attrs(instance="mine")
+
+
+def test_no_interval_of_a_few_prompts_rules_the_axis():
+    """At n = 8 two prompts are defined: a hollow mark, no band, and words that say so."""
+    drawing = figures.curves(results())
+    (axis, *_) = compose(drawing).axes
+    band = axis.collections[0].get_paths()[0].vertices
+    assert band[:, 0].max() == 2 and np.ptp(band[:, 1]) < 60
+    hollow = [line for line in axis.lines if line.get_markerfacecolor() == "white"]
+    assert [line.get_xdata().tolist() for line in hollow] == [[3]]
+    assert "hollow: fewer than 20" in drawing.caption
+    assert "hollow" not in figures.curves(results(undefined=[0] * 4)).caption
+
+
+def test_where_nothing_is_undefined_there_is_a_sentence_and_no_line(tmp_path):
+    drawing = figures.undefined_share(results(undefined=[0] * 4))
+    assert not drawing.panels and "None of the 100 prompts" in drawing.note
+    (tmp_path / "undefined.png").write_text("drawn by an earlier run")
+    assert draw_all(results(undefined=[0] * 4), tmp_path, {"undefined": figures.undefined_share}) == []
+    assert not (tmp_path / "undefined.png").exists()
+    assert len(figures.undefined_share(results()).panels) == 1
+
+
+def test_infinity_has_no_height():
+    """Bars are as high as their numbers; what is infinite, or stands on what is, gets a sign and no bar."""
+    inf = float("inf")
+    drawing = figures.budget(bars(signal=[inf, 2.0], eps_start=[1.0, inf], eps_delim_printed=[inf, 3.0]))
+    axis = compose(drawing).axes[0]
+    heights = {c.get_label(): [p.get_height() for p in c.patches] for c in axis.containers}
+    assert heights["signal ΣKL"] == pytest.approx([np.nan, 2.0], nan_ok=True)
+    assert heights["ε_start"] == pytest.approx([1.0, np.nan], nan_ok=True)
+    assert np.isnan(heights["ε_delim printed"]).all()
+    signs = [(text.get_text(), *text.xy) for text in axis.texts]
+    assert sorted(signs) == [("∞", pytest.approx(-0.28), 0.0), ("∞", 0.0, 1.0), ("∞", 1.0, 0.0)]
+
+
+def test_a_budget_without_a_number_is_a_sentence():
+    nothing = dict.fromkeys(
+        ("signal", "eps_start", "eps_delim_printed", "start_kl", "eps_delim_repaired"), [np.inf] * 2
+    )
+    drawing = figures.budget(bars(**nothing, tv=[1.0, 1.0], margin=[[1e-6, 1e-5]] * 2))
+    assert drawing.panels == ()
+    assert "infinite at every k" in drawing.note and "A3 at k = 5" in drawing.note
+    assert on_page(drawing) == ((), ())
+
+
+def test_panels_of_one_figure_have_the_same_k_axis():
+    data = results().isel(n=[0]).reindex(k=[3, 5], fill_value=1).assign_attrs(instance="mine")
+    numbers = {name: ("condition", [1.0, 2.0, 3.0]) for name in ("kl_sum", "printed_threshold", "rate")}
+    numbers["repaired_threshold"] = ("condition", [np.inf] * 3)
+    numbers["k"] = ("condition", [2, 3, 9])
+    data = data.assign({f"condition_{name}": row for name, row in numbers.items()})
+    drawing = figures.conditions(data)
+    left, right = compose(drawing).axes
+    assert left.get_xlim() == right.get_xlim() and list(left.get_xticks()) == [2, 3, 5, 9]
+    assert "infinite for a pair at every k: repaired threshold" in drawing.note
+
+
+STORED = {
+    "assumptions": [{"name": f"A{i}", "holds": True} for i in range(1, 6)],
+    "critical_k": {"printed": 3, "repaired": 3, "sharp": 3},
+    "conditions": [{"k": 3}],
+    "theorems": [{"name": "1", "version": "printed", "applies": True, "conclusion": "holds", "k": 3}],
+    "curves": [{"predictor": "exact", "epsilon": None, "k": 3, "n": n, "accuracy": 0.5, "undefined_share": 0.0}
+               for n in (0, 4)],
+    "bayes": {"cross_entropy": 1.0, "standard_error": "inf"},
+}  # fmt: skip
+
+
+def test_the_summary_is_led_by_what_is_striking():
+    assert summary(STORED)[0].startswith("Everything that the theory asks for holds here")
+    fails = [{**STORED["theorems"][0], "conclusion": "fails"}]
+    assert summary(STORED | {"theorems": fails})[0].startswith("Theorem 1, as printed, is contradicted: at k = 3")
+    lost = [row | {"undefined_share": 0.25 * row["n"]} for row in STORED["curves"]]
+    assert summary(STORED | {"curves": lost})[0].startswith(
+        "The Bayes answer does not exist for any of the prompts at k = 3, n = 4"
+    )
+    some = [row | {"holds": row["name"] != "A3"} for row in STORED["assumptions"]]
+    assert summary(STORED | {"assumptions": some})[0] == "Of the assumptions A1, A2, A4 and A5 hold; A3 fails."
+    for lines in (summary(STORED), summary(STORED | {"critical_k": dict.fromkeys(("printed", "repaired", "sharp"))})):
+        assert all(line[0].isupper() and line.endswith(".") for line in lines)
