@@ -126,9 +126,17 @@ def _generator(source: Any) -> np.random.Generator:
 def _laws(
     generator: np.random.Generator, shape: tuple[int, ...], size: int, zeros: float, concentration: float
 ) -> np.ndarray:
-    """(*shape, size) Dirichlet rows with exact zeros; one random entry of each row is spared."""
-    weights = np.maximum(generator.gamma(concentration, size=(*shape, size)), np.finfo(np.float64).tiny)
+    """(*shape, size) Dirichlet rows with exact zeros; one random entry of each row is spared.
+
+    A small ``concentration`` draws entries below float64's range: they are lifted to its edge, so that only ``zeros``
+    makes zeros. Where all of a row would be, the spared entry takes it whole: a row of them is nearly a point mass.
+    """
+    weights, tiny = generator.gamma(concentration, size=(*shape, size)), np.finfo(np.float64).tiny
     cut = generator.random(weights.shape) < zeros
-    np.put_along_axis(cut, generator.integers(size, size=(*shape, 1)), False, axis=-1)
+    spared = generator.integers(size, size=(*shape, 1))
+    np.put_along_axis(cut, spared, False, axis=-1)
     weights[cut] = 0.0
-    return weights / weights.sum(-1, keepdims=True)
+    lost = weights.max(-1, keepdims=True) < tiny
+    np.put_along_axis(weights, spared, np.where(lost, 1.0, np.take_along_axis(weights, spared, -1)), axis=-1)
+    laws = weights / weights.sum(-1, keepdims=True)
+    return np.where(cut, 0.0, np.maximum(laws, tiny))

@@ -11,6 +11,7 @@ import numpy as np
 
 from implicit_bayes.simulators.instance import Instance
 from implicit_bayes.theory import MixtureOfHMMs, ModelError
+from implicit_bayes.theory.objects.checks import without_subnormals
 
 
 def with_resets(instance: Instance, share: float) -> Instance:
@@ -32,7 +33,7 @@ def with_resets(instance: Instance, share: float) -> Instance:
         return instance
     mixture = instance.mixture
     initial = np.asarray(mixture.initial)
-    transition = (1.0 - share) * np.asarray(mixture.transition) + share * initial[:, None, :]
+    transition = without_subnormals((1.0 - share) * np.asarray(mixture.transition) + share * initial[:, None, :])
     changed = MixtureOfHMMs(mixture.prior, initial, transition, mixture.emission, mixture.delimiter)
     return Instance(
         f"{instance.name}+resets({share:g})",

@@ -28,7 +28,7 @@ from implicit_bayes.simulators import ginc
 from implicit_bayes.simulators.instance import Instance
 from implicit_bayes.simulators.instances import load_instance
 from implicit_bayes.simulators.random_mixtures import random_mixture
-from implicit_bayes.theory.objects.checks import ModelError
+from implicit_bayes.theory.objects.checks import ModelError, without_subnormals
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 
 
@@ -135,7 +135,7 @@ def interpolated(instance: Instance, share: float) -> Instance:
     drawn = {}
     for name in ("initial", "transition"):
         own = np.asarray(getattr(instance.mixture, name))
-        drawn[name] = (1.0 - share) * own.mean(0) + share * own
+        drawn[name] = without_subnormals((1.0 - share) * own.mean(0) + share * own)
     mixture = eqx.tree_at(lambda m: (m.initial, m.transition), instance.mixture, tuple(drawn.values()))
     return _changed(instance, f"kernels {share:g} of the way from their mean", mixture=mixture)
 
@@ -173,7 +173,7 @@ def _split(laws: np.ndarray, state: int) -> np.ndarray:
     """(..., H + 1) laws whose mass on a state is shared with a new last one."""
     wider = np.concatenate([laws, TWIN_SHARE * laws[..., state : state + 1]], -1)
     wider[..., state] *= 1.0 - TWIN_SHARE
-    return wider
+    return without_subnormals(wider)
 
 
 def after_delimiter(mixture: MixtureOfHMMs) -> np.ndarray:
@@ -186,14 +186,14 @@ def prompt_shift(instance: Instance, share: float) -> Instance:
     after_CxH = after_delimiter(instance.mixture)
     rare = np.where(np.isin(np.arange(after_CxH.shape[1]), instance.mixture.delimiter_states()), np.inf, after_CxH)
     far_CxH = np.eye(after_CxH.shape[1])[rare.argmin(-1)]
-    starts = ((1.0 - share) * after_CxH + share * far_CxH)[:, None]
+    starts = without_subnormals((1.0 - share) * after_CxH + share * far_CxH)[:, None]
     return _changed(instance, f"prompts start {share:g} away from p(h|d)", prompt_starts=starts)
 
 
 def property_shift(instance: Instance, share: float) -> Instance:
     """Prompt start laws (1 - share) p(h | d, theta) + share of the instance's own."""
     after = after_delimiter(instance.mixture)[:, None]
-    starts = (1.0 - share) * after + share * np.asarray(instance.prompt_starts)
+    starts = without_subnormals((1.0 - share) * after + share * np.asarray(instance.prompt_starts))
     return _changed(instance, f"prompt start laws {share:g} of the way from p(h|d)", prompt_starts=starts)
 
 
@@ -216,7 +216,7 @@ def delimiter_probability(instance: Instance, probability: float) -> Instance:
         raise ModelError("instance: delimiter= needs rows that put some of their mass, not all, on delimiters")
     scaled = rows * (1.0 - probability) / (1.0 - now)
     scaled[:, states] = rows[:, states] * probability / now
-    transition[0] = scaled / scaled.sum(-1, keepdims=True)
+    transition[0] = without_subnormals(scaled / scaled.sum(-1, keepdims=True))
     mixture = eqx.tree_at(lambda m: m.transition, instance.mixture, transition)
     words = f"theta* = concept 0, which writes a delimiter with probability {probability:g}"
     return _changed(instance, words, mixture=mixture, true_concepts=(0,))

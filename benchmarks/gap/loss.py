@@ -21,7 +21,7 @@ import numpy as np
 from implicit_bayes.lm.model import LanguageModel
 from implicit_bayes.theory import MixtureOfHMMs, ModelError, filter_mixture
 from implicit_bayes.theory.filtering.filter import prepare
-from implicit_bayes.theory.statements.bounds import excess_risk
+from implicit_bayes.theory.statements.bounds import computed_excess_risk
 
 CHUNK = 16
 """Documents worked on together."""
@@ -136,7 +136,7 @@ def _terms(tokens_BxT: np.ndarray, p_BxTxV: np.ndarray, log_q_BxTxV: np.ndarray)
     excess = -surprise - np.take_along_axis(log_q_BxTxV, came, -1)[..., 0]
     guess = log_q_BxTxV.argmax(-1)[..., None]
     confidence, right = (np.take_along_axis(x, guess, -1)[..., 0] for x in (q_BxTxV, p_BxTxV))
-    risk, tv = excess_risk(p_BxTxV, q_BxTxV), 0.5 * np.abs(p_BxTxV - q_BxTxV).sum(-1)
+    risk, tv = computed_excess_risk(p_BxTxV, q_BxTxV), 0.5 * np.abs(p_BxTxV - q_BxTxV).sum(-1)
     return _Terms(kl_BxT, excess, tv, surprise, confidence, right, risk)
 
 

@@ -11,7 +11,7 @@ from implicit_bayes.benchmarks.common.console import WIDTH
 from implicit_bayes.benchmarks.gap.tables import gap_table
 from implicit_bayes.benchmarks.verification.evaluate import least_room
 from implicit_bayes.benchmarks.verification.verify import BayesLoss, Verification
-from implicit_bayes.theory.proofs.certify import Enclosure
+from implicit_bayes.theory.proofs.enclosures import Enclosure
 from implicit_bayes.theory.proofs.search import SearchResult
 from implicit_bayes.theory.statements.conditions import Condition
 
@@ -149,6 +149,8 @@ def certificate_table(result: Verification) -> Table:
         balls = [
             "–" if ball is None else enclosure(ball) for ball in (row.printed_margin, row.repaired_margin, row.rate)
         ]
+        if row.rate_reason != "closed form":
+            balls[-1] = f"{balls[-1]} ({row.rate_reason})"
         table.add_row(f"{row.k}, {row.true_concept}, {row.concept}", assumptions, *balls, verdicts)
     return table
 

@@ -143,6 +143,7 @@ def check_settings(settings: Settings, instance: Instance) -> Settings:
     for epsilon in settings.epsilons:
         if not 0.0 < epsilon <= 1.0:
             raise ModelError(f"epsilon: {epsilon} is outside (0, 1]")
+        instance.mixture.smooth(epsilon)  # refuses one that arithmetic would drop
     if settings.certify:
         need("flint", "certify")
     return settings._replace(

@@ -14,7 +14,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 ZEROS = st.sampled_from([0.0, 0.3, 0.9])
 
 
-@given(SEEDS, SIZES, SIZES, SIZES, ZEROS, st.booleans(), st.sampled_from([0.01, 1.0]))
+@given(SEEDS, SIZES, SIZES, SIZES, ZEROS, st.booleans(), st.sampled_from([1e-4, 0.005, 1.0]))
 def test_any_shape_is_a_mixture(seed, concepts, states, tokens, zeros, shared, concentration):
     """MixtureOfHMMs itself checks that every row is a law."""
     mixture = random_mixture(seed, concepts, states, tokens, zeros, shared_emission=shared, concentration=concentration)
@@ -26,6 +26,13 @@ def test_any_shape_is_a_mixture(seed, concepts, states, tokens, zeros, shared, c
         assert mixture.delimiter == 0
     assert (mixture.emission[..., mixture.delimiter] > 0).any()
     assert (mixture.emission[..., : mixture.delimiter] == 0).all()
+
+
+def test_a_tiny_concentration_gives_point_masses_up_to_the_edge_of_float64():
+    """Dirichlet(1e-4): nearly all mass on one entry, never equal shares of nothing (which underflow would give)."""
+    law = random_mixture(5, 2, 40, 3, concentration=1e-4).transition
+    assert (law >= np.finfo(float).tiny).all()
+    assert (law.max(-1) > 0.9).mean() > 0.95
 
 
 def test_the_share_of_exact_zeros():

@@ -7,7 +7,7 @@ import functools
 import math
 import operator
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ from implicit_bayes.theory.filtering import compiled
 from implicit_bayes.theory.filtering import log_domain as log_kernels
 from implicit_bayes.theory.filtering import scaled as kernels
 from implicit_bayes.theory.filtering.dispatch import Method, Prepared, choose, compiles
-from implicit_bayes.theory.filtering.scaled import Record, SupportTables, log_sum_exp, safe_log
+from implicit_bayes.theory.filtering.scaled import Record, SupportTables, safe_log
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.precision import in_float64, is_traced
@@ -25,6 +25,10 @@ from implicit_bayes.theory.objects.types import Array, Bool, Float, Int
 
 CHUNK_BYTES = 128 * 2**20
 """Working memory (recorded beliefs and predictives) of one chunk of documents."""
+
+
+Kind = Literal["mixture", "concepts", "probability"]
+"""What a filter is asked for: MixtureFilter, ConceptFilter, or log p(o_1..o_t) alone."""
 
 
 class MixtureFilter(NamedTuple):
@@ -92,7 +96,7 @@ def filter_mixture(
     Raises:
         ModelError: tokens that are not integers of the vocabulary, positions outside 0..T, an unknown method.
     """
-    return _filter(mixture, tokens, positions, method, tables, per_concept=False)
+    return _filter(mixture, tokens, positions, method, tables, "mixture")
 
 
 def filter_concepts(
@@ -110,7 +114,7 @@ def filter_concepts(
     Returns:
         ConceptFilter over the leading axes of ``tokens``, then P positions.
     """
-    return _filter(mixture, tokens, positions, method, tables, per_concept=True)
+    return _filter(mixture, tokens, positions, method, tables, "concepts")
 
 
 def _filter(
@@ -119,14 +123,14 @@ def _filter(
     positions: Sequence[int] | None,
     method: Method,
     tables: Prepared | None,
-    per_concept: bool,
+    kind: Kind,
 ) -> Any:
     tokens = check_tokens(tokens, mixture.n_tokens)
     batch, length = tuple(tokens.shape[:-1]), tokens.shape[-1]
     wanted = np.arange(length + 1) if positions is None else check_positions(positions, length)
     if not is_traced((mixture, tokens)) and compiles(mixture, method, tokens.size):
         tables = Prepared(mixture) if tables is None else tables
-        out = _compiled(mixture, tables, tokens.reshape(math.prod(batch), length), wanted, per_concept)
+        out = _compiled(mixture, tables, tokens.reshape(math.prod(batch), length), wanted, kind)
         return jax.tree.map(lambda x: x.reshape((*batch, *x.shape[1:])), out)
     slots = np.full(length + 1, len(wanted), dtype=np.int32)
     slots[wanted] = np.arange(len(wanted))
@@ -138,11 +142,11 @@ def _filter(
         raise ModelError("method: compiled needs concrete tokens; use auto under a trace")
     padded = None if method != "sparse" else (tables or Prepared(mixture)).padded()
     flat = tokens.reshape(math.prod(batch), length)
-    mixture = jax.tree.unflatten(_structure(), jax.tree.leaves(mixture))
-    if is_traced((mixture, tokens)):
-        out = _run(mixture, padded, flat.T, slots, len(wanted), record, method, per_concept)
+    mixture, moves = jax.tree.unflatten(_structure(), jax.tree.leaves(mixture)), is_traced(mixture)
+    if moves or is_traced(tokens):
+        out = _run(mixture, padded, flat.T, slots, len(wanted), record, method, kind, moves)
     else:
-        out = _in_chunks(mixture, method, padded, flat, slots, len(wanted), record, per_concept)
+        out = _in_chunks(mixture, method, padded, flat, slots, len(wanted), record, kind)
     return jax.tree.map(lambda x: x.reshape((*batch, *x.shape[1:])), out)
 
 
@@ -160,7 +164,16 @@ def log_evidence(mixture: MixtureOfHMMs, tokens: Any, *, method: Method = "auto"
 
 
 def log_probability(mixture: MixtureOfHMMs, tokens: Any, *, method: Method = "auto") -> Array:
-    """(...,) log p(o_1..o_T) = log sum_c prior_c p(o_1..o_T | theta_c), nats; -inf where impossible."""
+    """(...,) log p(o_1..o_T) = log sum_c prior_c p(o_1..o_T | theta_c), nats; -inf where impossible.
+
+    Its derivative in an entry that is zero is the one-sided one, for every method and array, prior included: each is a
+    coefficient in a polynomial. Where p itself is zero there is none, and 0 is returned; beyond 1e300 derivatives are
+    cut (theory.filtering.bounded). A traced mixture whose kernel is not irreducible is therefore left to ``log``, which
+    keeps a scale for each state, where documents are long; a concept that a document kills keeps one for the concept.
+    """
+    if is_traced((mixture, tokens)):
+        length = np.shape(tokens)[-1]
+        return _filter(mixture, tokens, [length], method, None, "probability")[..., 0]
     return weigh(mixture.prior, log_evidence(mixture, tokens, method=method)).log_probability
 
 
@@ -185,9 +198,18 @@ def weigh(prior: Array, log_evidence: Array) -> Weighed:
 
 def _weigh(prior: Array, log_evidence: Array) -> Weighed:
     joint = safe_log(prior) + log_evidence
-    total = log_sum_exp(joint, -1)
+    total = _log_mean(jnp.asarray(prior), log_evidence, jax.lax.stop_gradient(joint.max(-1, keepdims=True)))
     defined = total > -jnp.inf
     return Weighed(total, joint - jnp.where(defined, total, 0.0)[..., None], defined)
+
+
+def _log_mean(prior: Array, log_evidence: Array, top: Array) -> jax.Array:
+    """log sum_c prior_c exp(evidence_c) with ``top`` the largest term; linear in the prior, also where it is zero."""
+    finite = top > -jnp.inf
+    shift = jnp.where(finite, top, 0.0)
+    most = 0.99 * math.log(float(jnp.finfo(jnp.result_type(log_evidence)).max))
+    likelihood = jnp.exp(jnp.minimum(jnp.where(finite, log_evidence - shift, -jnp.inf), most))
+    return safe_log((prior * likelihood).sum(-1)) + shift[..., 0]
 
 
 def check_tokens(tokens: Any, n_tokens: int) -> Array:
@@ -225,10 +247,9 @@ def prepare(mixture: MixtureOfHMMs, method: Method = "auto") -> Prepared | None:
     return Prepared(mixture) if compiles(mixture, method) or choose(mixture, method) == "sparse" else None
 
 
-def _compiled(
-    mixture: MixtureOfHMMs, tables: Prepared, tokens_BxT: Array, wanted: np.ndarray, per_concept: bool
-) -> Any:
+def _compiled(mixture: MixtureOfHMMs, tables: Prepared, tokens_BxT: Array, wanted: np.ndarray, kind: Kind) -> Any:
     """Concrete documents by compiled code; those that come near underflow are redone in the log domain."""
+    per_concept = kind == "concepts"
     order = np.argsort(wanted)
     in_order = bool((order == np.arange(len(wanted))).all())
     found = compiled.trace(mixture, tables.buckets(), np.asarray(tokens_BxT), wanted[order], per_concept)
@@ -242,7 +263,7 @@ def _compiled(
         out = ConceptFilter(evidence, predictive)
     doubtful = np.flatnonzero(found.doubtful_B)
     if doubtful.size:
-        again = _filter(mixture, tokens_BxT[doubtful], wanted.tolist(), "log", None, per_concept)
+        again = _filter(mixture, tokens_BxT[doubtful], wanted.tolist(), "log", None, kind)
         for fresh, part in zip(again, out, strict=True):
             part[doubtful] = np.asarray(fresh)
     if jax.dtypes.canonicalize_dtype(np.float64) == np.float64:
@@ -258,7 +279,7 @@ def _in_chunks(
     slots: np.ndarray,
     n_slots: int,
     record: Record,
-    per_concept: bool,
+    kind: Kind,
 ) -> Any:
     """Documents in equal chunks, so that recorded beliefs fit in CHUNK_BYTES (the last chunk is padded)."""
     widest = max(mixture.n_states, mixture.n_tokens)
@@ -268,7 +289,7 @@ def _in_chunks(
     for begin in range(0, max(1, len(tokens_BxT)), size):
         piece = tokens_BxT[begin : begin + size]
         full = np.concatenate([piece, np.repeat(piece[-1:], size - len(piece), 0)]) if len(piece) else piece
-        out = in_float64(_run)(mixture, tables, full.T, slots, n_slots, record, method, per_concept)
+        out = in_float64(_run)(mixture, tables, full.T, slots, n_slots, record, method, kind, False)
         keep = slice(0, len(piece))
         pieces.append(jax.tree.map(operator.itemgetter(keep), out))
     if len(pieces) == 1:
@@ -285,41 +306,50 @@ def _run_unjitted(
     n_slots: int,
     record: Record,
     method: Method,
-    per_concept: bool,
+    kind: Kind,
+    differentiable: bool,
 ) -> Any:
-    def exact() -> tuple[jax.Array, ...]:
-        evidence, predictive, possible = log_kernels.log_trace(mixture, tokens_TxB, slots, n_slots)
-        if not per_concept:
-            posterior = _weigh(mixture.prior, evidence).log_posterior
-            predictive = (jnp.exp(posterior)[..., None] * predictive).sum(-2)
-        return evidence, predictive, possible
+    mixed = kind != "concepts"
 
-    def redo(evidence, predictive, possible, doubtful):
-        again = exact()
+    def wanted(trace: kernels.Trace) -> tuple[jax.Array, ...]:
+        """What was asked for (and the axis of documents in it, below); the rest is never computed."""
+        if kind == "probability":
+            return (trace.log_probability_PxB,)
+        predictive = trace.predictive_PxKxBxV
+        predictive = predictive[:, 0] if mixed else predictive.swapaxes(1, 2)
+        return trace.log_evidence_PxBxC, predictive, trace.possible_B
+
+    axes = (1,) if kind == "probability" else (1, 1, 0)
+
+    def exact() -> tuple[jax.Array, ...]:
+        return wanted(log_kernels.log_trace(mixture, tokens_TxB, slots, n_slots, mixed))
+
+    def redo(doubtful, *found):
         return tuple(
             jnp.where(doubtful.reshape(-1, *[1] * (x.ndim - 1 - axis)), x, y)
-            for axis, x, y in zip((1, 1, 0), again, (evidence, predictive, possible), strict=True)
+            for axis, x, y in zip(axes, exact(), found, strict=True)
         )
 
     if method == "log":
-        evidence, predictive, possible = exact()
+        found = exact()
     else:
         if method == "sparse":
             assert tables is not None
-            fast = kernels.sparse_trace(mixture, tables, tokens_TxB, slots, n_slots, record, not per_concept)
+            fast = kernels.sparse_trace(mixture, tables, tokens_TxB, slots, n_slots, record, mixed)
         else:
-            fast = kernels.dense_trace(mixture, tokens_TxB, slots, n_slots, record, not per_concept)
-        evidence, predictive = fast.log_evidence_PxBxC, fast.predictive_PxKxBxV
-        predictive = predictive.swapaxes(1, 2) if per_concept else predictive[:, 0]
-        found = (evidence, predictive, fast.possible_B)
-        evidence, predictive, possible = jax.lax.cond(
-            fast.doubtful_B.any(), redo, lambda *found: found[:-1], *found, fast.doubtful_B
-        )
-    if per_concept:
+            fast = kernels.dense_trace(mixture, tokens_TxB, slots, n_slots, record, mixed)
+        doubtful = fast.doubtful_B
+        if differentiable:
+            doubtful |= kernels.derivatives_may_drift(mixture, len(tokens_TxB))
+        found = jax.lax.cond(doubtful.any(), redo, lambda _, *found: found, doubtful, *wanted(fast))
+    if kind == "probability":
+        return found[0].swapaxes(0, 1)
+    evidence, predictive, possible = found
+    if kind == "concepts":
         return ConceptFilter(evidence.swapaxes(0, 1), predictive.swapaxes(0, 1))
     _, posterior, defined = _weigh(mixture.prior, evidence)
     first, second, third, fourth = (jnp.swapaxes(x, 0, 1) for x in (evidence, posterior, defined, predictive))
     return MixtureFilter(first, second, third, fourth, possible)
 
 
-_run = jax.jit(_run_unjitted, static_argnames=("n_slots", "record", "method", "per_concept"))
+_run = jax.jit(_run_unjitted, static_argnames=("n_slots", "record", "method", "kind", "differentiable"))

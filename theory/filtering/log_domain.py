@@ -4,27 +4,114 @@
 ``theory.filtering.streaming``.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from implicit_bayes.theory.filtering.scaled import log_sum_exp, safe_log
+from implicit_bayes.theory.filtering.bounded import bounded
+from implicit_bayes.theory.filtering.scaled import LOG_2, Trace, log_sum_exp, log_total, safe_log, shares
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.types import Array
 
 
-class LogTrace(NamedTuple):
-    """What the recursion over (B, T) tokens leaves behind, at P chosen prefix lengths.
+class _Floating(NamedTuple):
+    """Numbers mantissa 2^exponent, entry by entry, with mantissas in [1/2, 1) or exactly 0.
 
-    log_evidence_PxBxC: log p(o_1..o_t | c), nats, -inf where impossible.
-    predictive_PxBxCxV: p(o_{t+1} | o_1..o_t, c); zero rows where the prefix is impossible under c.
-    possible_B: number of leading tokens after which some concept of positive prior is still possible.
+    virtual: the mantissa, or where it is 0 a number in [1/2, 1) that stands for what would be there: the derivative of
+        a zero is measured on the scale virtual 2^exponent, so that it neither overflows nor vanishes on the way.
     """
 
-    log_evidence_PxBxC: jax.Array
-    predictive_PxBxCxV: jax.Array
-    possible_B: jax.Array
+    mantissa: jax.Array
+    exponent: jax.Array
+    virtual: jax.Array
+
+
+def _float(x: Array) -> _Floating:
+    """Split an array; a zero is measured on the scale of one. Linear in x."""
+    x = jnp.asarray(x)
+    return _settle(x, jnp.zeros(x.shape, int), jnp.where(x > 0, x, 1.0))
+
+
+def _settle(mantissa: jax.Array, exponent: jax.Array, virtual: jax.Array) -> _Floating:
+    """Virtual mantissas back into [1/2, 1), the true ones by the same power of two."""
+    virtual = jax.lax.stop_gradient(virtual)
+    virtual, shift = jnp.frexp(virtual)
+    return _Floating(bounded(mantissa) * _power(-shift, mantissa.dtype), exponent + shift, virtual)
+
+
+def _power(exponent: jax.Array, dtype: Any) -> jax.Array:
+    """2^exponent, cut where only the scale of a zero can be."""
+    return jnp.ldexp(jnp.ones(exponent.shape, dtype), jnp.minimum(exponent, jnp.finfo(dtype).maxexp - 24))
+
+
+def _sum(mantissa: jax.Array, exponent: jax.Array, virtual: jax.Array, likely: Any, axis: int) -> _Floating:
+    """Sum along an axis, on the scale of its largest positive entry; where there is none, of its largest virtual one,
+    among those that are ``likely`` if there are any."""
+    lowest = jnp.iinfo(exponent.dtype).min // 2
+    live = mantissa > 0
+    some = live.any(axis, keepdims=True)
+    counts = jnp.where(some, live, likely)
+    counts = jnp.where(counts.any(axis, keepdims=True), counts, True)
+    top = jnp.where(counts, exponent, lowest).max(axis, keepdims=True)
+    power = _power(exponent - top, mantissa.dtype)
+    standing = jnp.where(counts, virtual * power, 0.0).sum(axis)
+    return _settle((bounded(mantissa) * power).sum(axis), jnp.squeeze(top, axis), standing)
+
+
+def log_trace(mixture: MixtureOfHMMs, tokens_TxB: Array, slots: Array, n_slots: int, mixed: bool) -> Trace:
+    """The forward recursion with an exponent for every state: immune to underflow inside a concept, and far slower.
+
+    The belief stays linear in every array of the mixture, so that differentiation gives the one-sided derivatives at
+    zeros; a state that cannot be reached is carried along virtually, which sets the scale of its derivative.
+
+    Args: as ``theory.filtering.scaled.dense_trace``, which records the same.
+    """
+    kernel, emission, initial = (_float(x) for x in (mixture.transition, mixture.emissions, mixture.initial))
+    whole, prior = jnp.asarray(mixture.emissions), jnp.asarray(mixture.prior)
+    allowed = jnp.asarray(mixture.transition) > 0
+
+    def hear(ahead: _Floating, token: Any) -> _Floating:
+        here = _Floating(*(part[:, :, token] for part in emission))
+        exponent = ahead.exponent + here.exponent
+        return _settle(ahead.mantissa * here.mantissa, exponent, ahead.virtual * here.virtual)
+
+    def go_on(joint: _Floating) -> _Floating:
+        from_here = _Floating(*(part[..., None] for part in joint))
+        exponent = from_here.exponent + kernel.exponent
+        virtual = from_here.virtual * kernel.virtual
+        return _sum(from_here.mantissa * kernel.mantissa, exponent, virtual, allowed, -2)
+
+    def one_document(tokens_T: Array) -> tuple[jax.Array, ...]:
+        def note(mass_C: _Floating, ahead_CxH: _Floating) -> tuple[jax.Array, ...]:
+            scale = ahead_CxH.exponent - mass_C.exponent[:, None]
+            linear = bounded(ahead_CxH.mantissa) * _power(scale, ahead_CxH.mantissa.dtype)
+            return linear, mass_C.mantissa, mass_C.exponent
+
+        def body(carry: Any, scanned: Any) -> Any:
+            ahead, possible, buffers = carry
+            token, slot = scanned
+            joint = hear(ahead, token)
+            mass, ahead = _sum(*joint, True, -1), go_on(joint)
+            possible += ((prior > 0) & (mass.mantissa > 0)).any()
+            return (ahead, possible, _record(buffers, slot, note(mass, ahead))), None
+
+        first = note(_float(jnp.ones(prior.shape, prior.dtype)), initial)
+        buffers = tuple(jnp.zeros((n_slots + 1, *x.shape), x.dtype) for x in first)
+        carry = (initial, jnp.zeros((), jnp.int32), _record(buffers, slots[0], first))
+        (_, possible, buffers), _ = jax.lax.scan(body, carry, (tokens_T, slots[1:]))
+        return *(buffer[:n_slots] for buffer in buffers), possible
+
+    ahead, mass, exponent, possible = jax.lax.map(one_document, tokens_TxB.T)
+    mass, exponent = (x.transpose(1, 2, 0) for x in (mass, exponent))  # (P, C, B)
+    joint = jnp.einsum("bpch,chv->pcbv", ahead, whole)
+    if mixed:
+        predictive = (shares(prior, mass, exponent)[..., None] * joint).sum(1, keepdims=True)
+    else:
+        predictive = joint / jnp.where(mass > 0, mass, 1.0)[..., None]
+    evidence = (safe_log(mass) + exponent * LOG_2).swapaxes(1, 2)
+    doubtful = jnp.zeros(possible.shape, bool)
+    return Trace(evidence, log_total(prior, mass, exponent), predictive, doubtful, possible)
 
 
 def _record(buffers, slot, entries):
@@ -36,52 +123,6 @@ def _record(buffers, slot, entries):
 
 def _alive(prior, log_evidence_BxC):
     return ((prior > 0) & (log_evidence_BxC > -jnp.inf)).any(-1)
-
-
-def _scan(step, state, evidence, prior, tokens_TxB, slots, n_slots):
-    """``step`` maps (state, token_B) to the next state and the evidence; both are recorded."""
-    possible = jnp.zeros(evidence.shape[:1], dtype=jnp.int32)
-    keep = (evidence, state)
-    buffers = tuple(jnp.zeros((n_slots + 1, *entry.shape), entry.dtype) for entry in keep)
-    buffers = _record(buffers, slots[0], keep)
-
-    def body(carry, scanned):
-        state, evidence, possible, buffers = carry
-        token_B, slot = scanned
-        state, evidence = step(state, token_B)
-        possible = possible + _alive(prior, evidence).astype(jnp.int32)
-        buffers = _record(buffers, slot, (evidence, state))
-        return (state, evidence, possible, buffers), None
-
-    carry = (state, evidence, possible, buffers)
-    carry, _ = jax.lax.scan(body, carry, (tokens_TxB, slots[1:]))
-    _, _, possible, buffers = carry
-    return tuple(buffer[:n_slots] for buffer in buffers), possible
-
-
-def log_trace(mixture: MixtureOfHMMs, tokens_TxB: Array, slots: Array, n_slots: int) -> LogTrace:
-    """The forward recursion in logarithms: immune to underflow inside a concept, and far slower."""
-    log_transition, log_emission = safe_log(mixture.transition), safe_log(jnp.asarray(mixture.emissions))
-    concepts, dtype = mixture.n_concepts, jnp.result_type(mixture.transition)
-
-    def one_document(tokens_T):
-        def step(predicted, token_1):
-            joint = predicted + log_emission[:, :, token_1[0]][None]
-            evidence = log_sum_exp(joint, -1)
-            predicted = log_sum_exp(joint[..., :, None] + log_transition, -2)
-            return predicted, evidence
-
-        zeros = jnp.zeros((1, concepts), dtype)
-        (evidence, predicted), possible = _scan(
-            step, safe_log(mixture.initial)[None], zeros, mixture.prior, tokens_T[:, None], slots, n_slots
-        )
-        normaliser = log_sum_exp(predicted, -1)[..., None]
-        belief = predicted - jnp.where(normaliser > -jnp.inf, normaliser, 0.0)
-        predictive = jnp.exp(log_sum_exp(belief[..., None] + log_emission, -2))
-        return evidence[:, 0], predictive[:, 0], possible[0]
-
-    evidence, predictive, possible = jax.lax.map(one_document, tokens_TxB.T)
-    return LogTrace(evidence.swapaxes(0, 1), predictive.swapaxes(0, 1), possible)
 
 
 @jax.jit

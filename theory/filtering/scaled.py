@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from implicit_bayes.theory.filtering.bounded import bounded
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.types import Array
 
@@ -39,6 +40,7 @@ class Trace(NamedTuple):
     """What a scaled recursion over (B, T) tokens leaves behind, at P chosen prefix lengths.
 
     log_evidence_PxBxC: log p(o_1..o_t | c), nats, -inf where impossible.
+    log_probability_PxB: log sum_c prior_c p(o_1..o_t | c), nats, differentiable where a prior or an evidence is 0.
     predictive_PxKxBxV: p(o_{t+1} | o_1..o_t, c), zero rows where the prefix is impossible under c (K = C); or mixed,
         p(o_{t+1} | o_1..o_t), zero rows where it is impossible under every concept of positive prior (K = 1).
     doubtful_B: whether some entry came so near underflow that the rest means nothing.
@@ -46,6 +48,7 @@ class Trace(NamedTuple):
     """
 
     log_evidence_PxBxC: jax.Array
+    log_probability_PxB: jax.Array
     predictive_PxKxBxV: jax.Array
     doubtful_B: jax.Array
     possible_B: jax.Array
@@ -164,6 +167,7 @@ def _run(mixture, step, heads, tokens_TxB, slots, n_slots, record, mixed, spread
     Mixed, they are weighed there too: C times less is written.
     """
     length, batch = tokens_TxB.shape
+    heads = [bounded(head) for head in heads]
     begin, belief, dtype = len(heads) - 1, heads[-1], heads[-1].dtype
     emissions, least_C = jnp.asarray(mixture.emissions), smallest_entries(mixture)
     following = jnp.einsum("chg,cgv->chv", mixture.transition, emissions)
@@ -179,7 +183,7 @@ def _run(mixture, step, heads, tokens_TxB, slots, n_slots, record, mixed, spread
 
     def predict(joint_CxBxV, mass_CxB, exponent_CxB):
         if mixed:
-            share_CxB = _shares(jnp.asarray(mixture.prior), mass_CxB, exponent_CxB)
+            share_CxB = shares(jnp.asarray(mixture.prior), mass_CxB, exponent_CxB)
             return (share_CxB[..., None] * joint_CxBxV).sum(0, keepdims=True)
         return joint_CxBxV / jnp.where(mass_CxB > 0, mass_CxB, 1.0)[..., None]
 
@@ -192,7 +196,7 @@ def _run(mixture, step, heads, tokens_TxB, slots, n_slots, record, mixed, spread
     def body(carry, inputs):
         belief, exponent, smallest, buffers = carry
         previous_B, token_B, slot, now = inputs
-        belief = step(belief, previous_B, token_B)
+        belief = bounded(step(belief, previous_B, token_B))
         state = jax.lax.cond(now, _rescale, lambda *unchanged: unchanged, belief, exponent, smallest)
         if buffers:
             pairs = zip(buffers, state[:2], strict=True)
@@ -229,23 +233,37 @@ def _run(mixture, step, heads, tokens_TxB, slots, n_slots, record, mixed, spread
         return living.sum(0, dtype=jnp.int32) + before
 
     possible = jax.lax.cond(alive.all(), lambda: jnp.full(batch, length, jnp.int32), count)
-    return Trace(evidence, predictive, doubtful, possible)
+    total = log_total(jnp.asarray(mixture.prior), mass, exponent)
+    return Trace(evidence, total, predictive, doubtful, possible)
 
 
-def _shares(prior_C, mass_CxB, exponent_CxB):
+def shares(prior_C: jax.Array, mass_CxB: jax.Array, exponent_CxB: jax.Array) -> jax.Array:
     """What p(o_1..o_t, o_{t+1} | c) counts in p(o_{t+1} | o_1..o_t), both on the concept's own scale.
 
-    prior_c 2^exponent_c / sum_c' prior_c' mass_c' 2^exponent_c', on the exponent of the leading concept; 0 where no
-    concept of positive prior is left.
+    prior_c 2^exponent_c / sum_c' prior_c' mass_c' 2^exponent_c', on the exponent of the leading concept. Linear in the
+    prior, so that a concept of prior 0 has its one-sided derivative; 0 where no concept of positive prior is left.
     """
+    weight_CxB, total_B, _ = _weighed(prior_C, mass_CxB, exponent_CxB)
+    return weight_CxB / jnp.where(total_B > 0, total_B, 1.0)[..., None, :]
+
+
+def log_total(prior_C: jax.Array, mass_CxB: jax.Array, exponent_CxB: jax.Array) -> jax.Array:
+    """(..., B) log sum_c prior_c mass_c 2^exponent_c, nats; linear inside, so that zeros have one-sided derivatives."""
+    _, total_B, top_B = _weighed(prior_C, mass_CxB, exponent_CxB)
+    return safe_log(total_B) + jnp.where(total_B > 0, top_B, 0).astype(total_B.dtype) * LOG_2
+
+
+def _weighed(prior_C, mass_CxB, exponent_CxB):
+    """prior_c 2^(exponent_c - top), its sum against the masses, and top, the exponent of the leading concept."""
     live_CxB = (prior_C[:, None] > 0) & (mass_CxB > 0)
     _, size_CxB = jnp.frexp(jax.lax.stop_gradient(jnp.where(live_CxB, mass_CxB, 0.5)))
     scale_CxB = exponent_CxB.astype(int)
-    top_B = jnp.where(live_CxB, scale_CxB + size_CxB, jnp.iinfo(scale_CxB.dtype).min).max(0)
-    shift_CxB = jnp.where(live_CxB, scale_CxB - top_B, 0)
-    weight_CxB = jnp.where(live_CxB, prior_C[:, None] * jnp.ldexp(jnp.ones_like(mass_CxB), shift_CxB), 0.0)
-    total_B = (weight_CxB * mass_CxB).sum(0)
-    return weight_CxB / jnp.where(total_B > 0, total_B, 1.0)
+    top_B = jnp.where(live_CxB, scale_CxB + size_CxB, jnp.iinfo(scale_CxB.dtype).min).max(-2)
+    some_B = live_CxB.any(-2)[..., None, :]
+    most = jnp.finfo(mass_CxB.dtype).maxexp - 24  # of concepts that do not count: their derivatives stay finite
+    shift_CxB = jnp.minimum(jnp.where(some_B, scale_CxB - top_B[..., None, :], 0), most)
+    weight_CxB = jnp.where(some_B, prior_C[:, None] * jnp.ldexp(jnp.ones_like(mass_CxB), shift_CxB), 0.0)
+    return weight_CxB, (weight_CxB * mass_CxB).sum(-2), top_B
 
 
 def _before(tokens_TxB, virtual):
@@ -261,9 +279,14 @@ def _tokens_between(least: jax.Array) -> jax.Array:
 
 
 def _rescale(belief, exponent, smallest):
-    """Bring each sum into [1/2, 1) by a power of two, which is split off; exact at zero. Watches the entries."""
+    """Bring each sum into [1/2, 1) by a power of two, which is split off; exact at zero. Watches the entries.
+
+    A concept that is dead keeps pace with the others, so that its derivatives do too.
+    """
     mass = jax.lax.stop_gradient(belief.sum(-1))
     _, shift = jnp.frexp(jnp.where(mass > 0, mass, 0.5))
+    pace = jnp.where(mass > 0, shift, jnp.iinfo(shift.dtype).min).max(0)
+    shift = jnp.where(mass > 0, shift, jnp.where((mass > 0).any(0), pace, 0))
     belief = belief * jnp.ldexp(jnp.ones_like(mass), -shift)[..., None]
     positive = jnp.where(belief > 0, jax.lax.stop_gradient(belief), 1.0)
     return belief, exponent + shift.astype(exponent.dtype), jnp.minimum(smallest, positive.min(-1))
@@ -274,7 +297,7 @@ def _alive(prior, belief_CxBxK):
 
 
 def safe_log(x: Array) -> jax.Array:
-    """log x with log 0 = -inf and gradient 0 there (not nan)."""
+    """log x with log 0 = -inf and, since none exists, gradient 0 there (not nan)."""
     x = jnp.asarray(x)
     positive = x > 0
     return jnp.where(positive, jnp.log(jnp.where(positive, x, 1.0)), -jnp.inf)
@@ -287,6 +310,19 @@ def log_sum_exp(x: Array, axis: int) -> jax.Array:
     shift = jnp.where(finite, top, 0.0)
     total = jnp.exp(x - shift).sum(axis)
     return safe_log(total) + jnp.squeeze(shift, axis)
+
+
+def derivatives_may_drift(mixture: MixtureOfHMMs, length: int) -> jax.Array:
+    """Whether derivatives at zeros may leave float64's range along a document, so that one scale a concept will not do.
+
+    Only what is cut off can drift: where a kernel leads from every state to every other, a state without belief has it
+    back before long. And a document must be long enough for its smallest products to make up nine tenths of the range.
+    """
+    step = (jnp.asarray(mixture.transition) > 0).astype(jnp.float32)
+    for _ in range(max(1, (step.shape[-1] - 1).bit_length())):
+        step = jnp.minimum(step + step @ step, 1.0)
+    least = smallest_entries(mixture)
+    return ~(step > 0).all() & (-length * jnp.log2(least.min()) > 0.9 * jnp.finfo(least.dtype).maxexp)
 
 
 def smallest_entries(mixture: MixtureOfHMMs) -> jax.Array:

@@ -1,4 +1,8 @@
-"""Checks of the mathematics at construction: errors name the field, the row and the number."""
+"""Checks of the mathematics at construction: errors name the field, the row and the number.
+
+They guard what users bring. What we computed ourselves (predictives, smoothed or random kernels, priors on a grid) is
+normalised up to rounding by construction; ``without_subnormals`` takes its faint entries.
+"""
 
 from typing import Any
 
@@ -64,6 +68,18 @@ def check_simplex(name: str, array: Any) -> None:
             f"{_at(name, where)}: row sums to {float(sums[where]):.12g}, not to one within "
             f"{SIMPLEX_TOLERANCE:g}; normalise it in float64"
         )
+
+
+def without_subnormals(law: Any) -> Any:
+    """A law that we computed, its entries below float64's normal range (2.2e-308) put to exactly zero.
+
+    Arithmetic flushes such entries one by one, here and there; a law is what it is everywhere. What users bring is
+    refused instead (``check_simplex``): they are told, and choose. Tracers pass through.
+    """
+    if isinstance(law, jax.core.Tracer):
+        return law
+    law = np.asarray(law)
+    return np.where(np.abs(law) < np.finfo(np.float64).tiny, 0.0, law)
 
 
 def _at(name: str, where: tuple[int, ...]) -> str:

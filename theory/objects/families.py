@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from implicit_bayes.theory.objects.checks import ModelError, as_float64, check_shape, check_simplex
+from implicit_bayes.theory.objects.checks import ModelError, as_float64, check_shape, check_simplex, without_subnormals
 from implicit_bayes.theory.objects.models import HMM, MixtureOfHMMs, as_token
 from implicit_bayes.theory.objects.precision import in_float64
 from implicit_bayes.theory.objects.types import Array, Emission_HxV, Float
@@ -129,16 +129,18 @@ class ConceptFamily(eqx.Module):
 
     def hmm(self, theta: Any) -> HMM:
         """The concept theta (m,)."""
-        initial, transition = self.laws(self._one(theta))
+        initial, transition = self._computed(self._one(theta))
         return HMM(initial, transition, self.emission)
 
     def mixture(self, theta: Any) -> MixtureOfHMMs:
         """The pretraining law that knows theta (m,): one concept of prior one, as the filter takes it."""
-        initial, transition = self.laws(self._one(theta))
+        initial, transition = self._computed(self._one(theta))
         return MixtureOfHMMs(np.ones(1), initial[None], transition[None], self.emission, self.delimiter)
 
     def discretise(self, points: Any) -> MixtureOfHMMs:
         """The finite family at (N, m) points, each weighted by the prior's density there (normalised).
+
+        A weight below float64's range (a point 37 standard deviations from the best) is zero.
 
         On an even grid this is the quadrature of the continuous pretraining law, and its exact filter is the
         continuous family's up to the grid's error.
@@ -147,8 +149,14 @@ class ConceptFamily(eqx.Module):
         check_shape("points", points, (points.shape[0], self.n_parameters), f"{self.n_parameters} parameters")
         log_weight = -0.5 * (((points - self.mean) / self.scale) ** 2).sum(-1)
         weight = np.exp(log_weight - log_weight.max())
-        initial, transition = self.laws(points)
-        return MixtureOfHMMs(weight / weight.sum(), initial, transition, self.emission, self.delimiter)
+        initial, transition = self._computed(points)
+        prior = without_subnormals(weight / weight.sum())
+        return MixtureOfHMMs(prior, initial, transition, self.emission, self.delimiter)
+
+    def _computed(self, theta: Any) -> tuple[Any, Any]:
+        """``laws``, entries below float64's range put to zero."""
+        initial, transition = self.laws(theta)
+        return without_subnormals(initial), without_subnormals(transition)
 
     def _one(self, theta: Any) -> Any:
         theta = as_float64("theta", theta)

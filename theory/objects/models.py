@@ -4,12 +4,14 @@ Source: Xie, Raghunathan, Liang, Ma, "An Explanation of In-context Learning as I
 Inference", ICLR 2022 (arXiv 2111.02080), section 2.
 """
 
+from fractions import Fraction
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy.sparse.csgraph import connected_components
 
 from implicit_bayes.theory.objects.checks import ModelError, as_float64, check_shape, check_simplex
 from implicit_bayes.theory.objects.types import (
@@ -173,10 +175,16 @@ class MixtureOfHMMs(eqx.Module):
         Start laws and emissions are unchanged, so A1 survives. ``epsilon = 0`` is the mixture itself.
 
         Raises:
-            ModelError: epsilon outside [0, 1].
+            ModelError: epsilon outside [0, 1], or so small that arithmetic would take epsilon / H for zero.
         """
         if not 0.0 <= epsilon <= 1.0:
             raise ModelError(f"epsilon: {epsilon} is outside [0, 1]")
+        least = float(np.finfo(np.float64).tiny * self.n_states)
+        if 0.0 < epsilon < least:
+            raise ModelError(
+                f"epsilon: {epsilon} shared between {self.n_states} states is below 2.2e-308, which arithmetic takes "
+                f"for zero; use 0, or at least {1.01 * least:.2e}"
+            )
         transition = (1.0 - epsilon) * self.transition + epsilon / self.n_states
         return eqx.tree_at(lambda m: m.transition, self, transition)
 
@@ -201,14 +209,17 @@ def as_token(name: str, value: Any) -> int:
     return int(array)
 
 
-def stationary_law(transition: Array, tolerance: float = 1e-12) -> np.ndarray:
-    """A stationary law pi = pi P of a kernel, by the least-squares solution of (P^T - I) pi = 0, sum pi = 1.
+def stationary_law(transition: Array) -> np.ndarray:
+    """The stationary law pi = pi P of a kernel with one closed class, by the elimination of states without subtraction.
 
-    For a reducible chain the stationary law is not unique; this refuses to choose.
+    Which states are recurrent is read off the zeros: a probability of 1e-13 is not zero. On the closed class the states
+    are eliminated one by one, the chain watched on those that remain; only sums, products and quotients of nonnegative
+    numbers occur, so every entry is accurate to a few roundings however slowly the chain mixes.
+
+    Source: Grassmann, Taksar and Heyman 1985, Operations Research 33(5).
 
     Args:
         transition: (H, H) or (C, H, H) row-stochastic kernels.
-        tolerance: singular values of P^T - I below this count as zero.
 
     Returns:
         (H,) or (C, H) stationary laws, nonnegative, summing to one.
@@ -218,12 +229,37 @@ def stationary_law(transition: Array, tolerance: float = 1e-12) -> np.ndarray:
     """
     kernels = np.asarray(transition, dtype=np.float64)
     if kernels.ndim == 3:
-        return np.stack([stationary_law(kernel, tolerance) for kernel in kernels])
-    states = kernels.shape[-1]
-    _, singular, right = np.linalg.svd(kernels.T - np.eye(states))
-    null = int((singular < max(tolerance, states * np.finfo(float).eps)).sum())
-    if null > 1:
-        raise ModelError(f"transition: {null} closed classes, so the stationary law is not unique")
-    law = np.abs(right[-1])
-    law[law < np.finfo(float).eps * states] = 0.0
-    return law / law.sum()
+        return np.stack([stationary_law(kernel) for kernel in kernels])
+    recurrent = _closed_class(kernels)
+    law = np.zeros(len(kernels))
+    law[recurrent] = _eliminate(kernels[np.ix_(recurrent, recurrent)])
+    return law
+
+
+def _closed_class(kernel: np.ndarray) -> np.ndarray:
+    """Indices of the states of the only closed class."""
+    count, label = connected_components(kernel > 0, connection="strong")
+    leaves = np.zeros(count, bool)
+    source, target = np.nonzero(kernel > 0)
+    np.logical_or.at(leaves, label[source], label[source] != label[target])
+    closed = np.flatnonzero(~leaves)
+    if len(closed) > 1:
+        raise ModelError(f"transition: {len(closed)} closed classes, so the stationary law is not unique")
+    return np.flatnonzero(label == closed[0])
+
+
+def _eliminate(kernel: np.ndarray) -> np.ndarray:
+    """The stationary law of an irreducible kernel; in exact fractions where the way round is below float64's range."""
+    chain, entry = kernel.copy(), []
+    for last in range(len(kernel) - 1, 0, -1):
+        leaves = chain[last, :last].sum()
+        if kernel.dtype != object and leaves < np.finfo(np.float64).tiny:
+            exact = np.vectorize(Fraction, otypes=[object])(kernel)
+            return np.array([float(p) for p in _eliminate(exact)])
+        chain[:last, :last] += np.outer(chain[:last, last], chain[last, :last] / leaves)
+        entry.append(chain[:last, last] / leaves)
+    law = np.ones(1, kernel.dtype)
+    for into in reversed(entry):
+        law = np.append(law, law @ into)
+        law = law / law.sum()
+    return law

@@ -30,13 +30,17 @@ from implicit_bayes.theory.objects.precision import in_float64
 from implicit_bayes.theory.objects.types import Array, Bool, Float, Int
 
 
+class DivergenceWarning(UserWarning):
+    """Trajectories of NUTS diverged: what is said of the posterior may be wrong."""
+
+
 class Draws(NamedTuple):
     """Draws of NUTS. Axes: chains N, draws S, parameters m.
 
     theta: (N, S, m).
     log_density: (N, S) log prior + log likelihood, nats.
     acceptance: (N, S) mean acceptance probability of each trajectory.
-    diverging: (N, S) trajectories that left the level set; any at all is a warning.
+    diverging: (N, S) trajectories that left the level set; any at all is a warning (``DivergenceWarning``).
     """
 
     theta: Float[np.ndarray, "N S m"]
@@ -102,7 +106,19 @@ def sample_posterior(
         run = jax.jit(
             lambda keys: jax.lax.map(lambda key: _nuts(key, family, jnp.asarray(tokens), warmup, draws), keys)
         )
-        return Draws(*(np.asarray(x) for x in run(keys)))
+        found = Draws(*(np.asarray(x) for x in run(keys)))
+    _warn_of_divergences(float(found.diverging.mean()))
+    return found
+
+
+def _warn_of_divergences(share: float) -> None:
+    if share > 0:
+        warnings.warn(
+            f"NUTS: {share:.1%} of the trajectories after warm-up diverged, so the draws may miss part of the "
+            "posterior; raise warmup, or rescale theta",
+            DivergenceWarning,
+            stacklevel=3,
+        )
 
 
 def _nuts(key: jax.Array, family: ConceptFamily, tokens: Any, warmup: int, draws: int, thin: int = 1) -> Draws:
@@ -199,7 +215,9 @@ def calibrate(
     with jax.enable_x64(True):
         keys = jax.random.split(jax.random.key(seed), replications)
         ranks, diverging = jax.jit(lambda k: jax.lax.map(replicate, k))(keys)
-        return Calibration(np.asarray(ranks), draws, float(diverging.mean()))
+        share = float(diverging.mean())
+    _warn_of_divergences(share)
+    return Calibration(np.asarray(ranks), draws, share)
 
 
 def simulate_documents(family: ConceptFamily, theta: Any, key: jax.Array, documents: int, length: int) -> Array:

@@ -23,7 +23,7 @@ import numpy as np
 import optax
 
 from implicit_bayes.theory.filtering.filter import log_evidence
-from implicit_bayes.theory.objects.checks import ModelError
+from implicit_bayes.theory.objects.checks import ModelError, without_subnormals
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.precision import in_float64
 from implicit_bayes.theory.objects.prompts import PromptLaw
@@ -286,7 +286,7 @@ def instance_of(logits: Logits, length: int) -> tuple[MixtureOfHMMs, PromptLaw]:
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
     raw = np.exp(logits - logits.max(-1, keepdims=True))
-    return raw / raw.sum(-1, keepdims=True)
+    return without_subnormals(raw / raw.sum(-1, keepdims=True))
 
 
 def _confirm(logits: Logits, statement: str, length: int) -> Found | None:

@@ -113,8 +113,13 @@ def excess_risk(bayes: Any, predictor: Any) -> np.ndarray:
     p, q = np.asarray(bayes, dtype=np.float64), np.asarray(predictor, dtype=np.float64)
     check_shape("predictor", q, p.shape, "the Bayes law's shape")
     check_simplex("bayes", p)
+    return computed_excess_risk(p, q)
+
+
+def computed_excess_risk(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """``excess_risk`` of predictives that we computed: no checks (a filter's law may hold 1e-310; it is no fault)."""
     chosen = np.take_along_axis(p, q.argmax(-1)[..., None], -1)[..., 0]
-    return np.asarray(p.max(-1) - np.where((q > 0).any(-1), chosen, 0.0))
+    return np.asarray(np.minimum(p.max(-1) - np.where((q > 0).any(-1), chosen, 0.0), 1.0))  # p may be 1 + 2e-16
 
 
 def binomial_interval(successes: int, trials: int, level: float = 0.99) -> Interval:

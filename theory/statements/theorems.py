@@ -22,7 +22,7 @@ from implicit_bayes.theory.statements.bounds import (
     Interval,
     binomial_interval,
     bounded_mean_interval,
-    excess_risk,
+    computed_excess_risk,
     risk_bound,
 )
 from implicit_bayes.theory.statements.repaired import lemma_1
@@ -143,7 +143,7 @@ def measure_risk(
     positions = (begin_N[:, None] + np.arange(1, k)).reshape(-1)
     out = filter_mixture(mixture, tokens, positions=positions.tolist())
     predictive = np.asarray(out.predictive, dtype=np.float64).reshape(bayes.shape)
-    excess = np.clip(excess_risk(bayes, predictive), 0.0, 1.0)
+    excess = np.clip(computed_excess_risk(bayes, predictive), 0.0, 1.0)
     undefined = ~np.asarray(out.defined).reshape(excess.shape)[:, :, -1]
     last = excess[:, :, -1]
     return MeasuredRisk(
@@ -201,7 +201,7 @@ def limit_risk(mixture: MixtureOfHMMs, law: PromptLaw, concept: int, length: int
     chosen_BxD = predictive_BxDxV.argmax(-1)
     ordered = np.sort(predictive_BxDxV, -1)
     certain = (chosen_BxD == chosen_BxD[:, :1]).all(-1) & (ordered[..., -1] - ordered[..., -2] > TIE).all(-1)
-    excess = excess_risk(truth, predictive_BxDxV[:, 0])
+    excess = computed_excess_risk(truth, predictive_BxDxV[:, 0])
     most = np.where(certain, excess, truth.max(-1) - truth.min(-1))
     least = np.where(certain, excess, 0.0)
     ends = [(float(mass @ (values > TIE)), float(mass @ values)) for values in (least, most)]

@@ -70,6 +70,16 @@ def test_exact_bayes_has_no_gap(instance, seed):
     assert gap.calibration_error <= 1e-9
 
 
+def test_a_predictive_below_float64s_range_is_no_fault():
+    """Token 1 after zeros has probability 1e-310: Bayes computes it, and nobody brought it, so nobody is refused."""
+    kernel, emission = [[1.0, 1e-160], [0.5, 0.5]], [[1.0, 0.0], [1.0, 1e-150]]
+    mixture = MixtureOfHMMs([0.5, 0.5], [[1.0, 0.0]] * 2, [kernel] * 2, emission, 0)
+    tokens = np.zeros((16, 600), np.int32)
+    assert 0 <= np.asarray(filter_mixture(mixture, tokens).predictive)[..., 1].max() < np.finfo(float).tiny
+    gap = loss_gap(MixtureModel("bayes", mixture), mixture, tokens)
+    assert gap.kl.value == gap.risk.value == 0.0
+
+
 @settings(max_examples=10)
 @given(INSTANCES, NETWORKS, st.permutations(range(3)))
 def test_the_names_of_the_concepts_do_not_matter(instance, drawing, order):

@@ -60,6 +60,23 @@ def test_discretise_weighs_points_by_the_prior_density():
     np.testing.assert_allclose(mixture.transition[2], family().hmm(points[2]).transition, rtol=1e-14)
 
 
+def test_a_delimiter_share_is_split_between_the_delimiter_states():
+    """Two delimiter states: each takes s / 2 of every row, the words the rest."""
+    emission = [[0.8, 0.2, 0.0], [0.3, 0.7, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 1.0]]
+    two = ConceptFamily(np.zeros(4), np.zeros((4, 4)), np.zeros((1, 4, 4)), emission, 2, delimiter_share=0.3)
+    np.testing.assert_allclose(two.hmm([0.0]).transition, [[0.35, 0.35, 0.15, 0.15]] * 4, rtol=1e-14)
+
+
+def test_weights_and_kernels_below_float64s_range_are_zero_not_refused():
+    """exp(-1410 / 2) of a normal prior is 7e-307 and exp(-1430 / 2) would be 3e-311: the one stays, the other is 0."""
+    far = np.sqrt([0.0, 1410.0, 1430.0])[:, None] * np.array([[1.0, 0.0]])
+    mixture = family().discretise(far)
+    assert mixture.prior[1] > 0 and mixture.prior[2] == 0
+    steep = ConceptFamily(np.zeros(2), np.zeros((2, 2)), [[[0.0, 1.0], [0.0, 0.0]]], np.eye(2), 1)
+    assert steep.hmm([-715.0]).transition.tolist() == [[1.0, 0.0], [0.5, 0.5]]
+    assert steep.mixture([-700.0]).transition[0, 0, 1] > 0
+
+
 def test_the_mixture_of_one_is_differentiable_at_a_structural_zero():
     with jax.enable_x64(True):
         slope = jax.jacfwd(lambda t: family().mixture(t).transition[0])(np.zeros(2))

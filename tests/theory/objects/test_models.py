@@ -130,6 +130,14 @@ def test_smooth_mixes_the_kernel_alone():
             mixture.smooth(epsilon)
 
 
+def test_smoothing_that_arithmetic_would_drop_is_refused_naming_the_least():
+    """2 * 2.2250738585072014e-308 is the least epsilon of two states: each entry gets a normal number."""
+    for epsilon in (1e-310, 5e-324, 4.4e-308):
+        with pytest.raises(ModelError, match=r"at least 4\.49e-308"):
+            build().smooth(epsilon)
+    assert (build().smooth(4.49e-308).transition >= np.finfo(float).tiny).all()
+
+
 @given(mixtures(), st.sampled_from([0.0, 1e-8, 0.3, 1.0]))
 def test_smoothed_kernels_are_kernels(mixture, epsilon):
     smooth = mixture.smooth(epsilon)
@@ -166,9 +174,9 @@ def test_stationary_law_is_stationary_or_refused(kernel):
 
 
 def closed_classes(kernel: np.ndarray) -> int:
-    """The number of closed communicating classes, by reachability (entries of 1e-300 are numerically no edges)."""
+    """The number of closed communicating classes, by reachability: however small, a positive entry is an edge."""
     states = len(kernel)
-    reach = np.linalg.matrix_power((kernel > 1e-200) + np.eye(states), states) > 0
+    reach = np.linalg.matrix_power((kernel > 0) + np.eye(states), states) > 0
     mutual = reach & reach.T
     return len({tuple(row) for row, out in zip(mutual, reach, strict=True) if (out <= row).all()})
 
@@ -180,6 +188,10 @@ def closed_classes(kernel: np.ndarray) -> int:
         ([[0.0, 1.0], [1.0, 0.0]], [0.5, 0.5]),
         ([[0.5, 0.5, 0.0], [0.0, 0.0, 1.0], [0.0, 1.0, 0.0]], [0.0, 0.5, 0.5]),
         ([[1.0]], [1.0]),
+        ([[1 - 1e-13, 1e-13], [0.0, 1.0]], [0.0, 1.0]),
+        ([[1 - 1e-13, 1e-13], [1e-300, 1.0]], [1e-287, 1.0]),
+        ([[1.0, 1e-300], [1e-300, 1.0]], [0.5, 0.5]),
+        ([[1.0, 1e-200, 0.0], [0.0, 1e-200, 1.0], [1e-200, 1.0, 0.0]], [1 / 3, 1 / 3, 1 / 3]),
         ([[[0.9, 0.1], [0.3, 0.7]], [[0.0, 1.0], [1.0, 0.0]]], [[0.75, 0.25], [0.5, 0.5]]),
     ],
 )

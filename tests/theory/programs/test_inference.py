@@ -11,6 +11,7 @@ from implicit_bayes.theory.filtering.filter import log_evidence
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.families import ConceptFamily
 from implicit_bayes.theory.objects.prompts import PromptLaw
+from implicit_bayes.theory.programs import inference
 from implicit_bayes.theory.programs.inference import (
     Calibration,
     calibrate,
@@ -145,6 +146,31 @@ def test_prompts_contract_at_the_curvature_of_the_rate_around_its_peak(start):
     error = means.std(ddof=1) / np.sqrt(len(means))
     assert abs(means.mean() - peak.theta[0]) < 4.5 * error + 1 / shots[-1]
     assert (abs(peak.theta[0] - THETA[0]) > 0.4) == (start is not None)
+
+
+def test_a_run_that_diverges_says_so(monkeypatch):
+    """Half of the trajectories marked as divergent, in draws and in calibration; none marked, nothing said."""
+
+    def marked(key, family, tokens, warmup, draws, thin=1):
+        found = nuts(key, family, tokens, warmup, draws, thin)
+        return found._replace(diverging=found.diverging.at[: draws // 2].set(True))
+
+    nuts = inference._nuts
+    sample_posterior(family(), short_documents(), draws=4, warmup=4)
+    monkeypatch.setattr(inference, "_nuts", marked)
+    with pytest.warns(inference.DivergenceWarning, match=r"50\.0% of the trajectories"):
+        assert sample_posterior(family(), short_documents(), draws=4, warmup=4).diverging.mean() == 0.5
+    with pytest.warns(inference.DivergenceWarning, match=r"50\.0%"):
+        assert calibrate(family(), documents=2, length=3, replications=2, draws=4, warmup=4).diverging == 0.5
+
+
+def test_long_documents_of_a_family_with_two_blocks_do_not_diverge():
+    """T = 1000, the second block without start mass: every gradient was nan, and every trajectory divergent."""
+    no, words = -np.inf, np.random.default_rng(0).choice(3, 1000, p=[0.1, 0.75, 0.15])
+    base = [[0.0, 0.3, no, no], [0.2, 0.0, no, no], [no, no, 0.0, 0.4], [no, no, 0.1, 0.0]]
+    emission = [[0.8, 0.2, 0.0], [0.3, 0.6, 0.1], [0.1, 0.8, 0.1], [0.3, 0.3, 0.4]]
+    blocks = ConceptFamily([0.0, 0.0, no, no], base, [[[1.0, -1.0, 0.0, 0.0]] + [[0.0] * 4] * 3], emission, 2)
+    assert not sample_posterior(blocks, words, draws=10, warmup=20).diverging.any()
 
 
 def test_impossible_tokens_have_no_posterior():

@@ -9,9 +9,13 @@ import pytest
 
 from implicit_bayes.simulators.regular import regular
 from implicit_bayes.theory import MixtureOfHMMs, ModelError, PromptLaw
-from implicit_bayes.theory.proofs import certify as certificates
-from implicit_bayes.theory.proofs.certify import certify, printed_fractions
+from implicit_bayes.theory.information.kl import kl_sum
+from implicit_bayes.theory.information.rates import log_likelihood_rate
+from implicit_bayes.theory.proofs import exact_sums
+from implicit_bayes.theory.proofs.certify import certify
 from implicit_bayes.theory.proofs.counterexamples import Counterexample, printed_lemma_1, printed_theorem_1
+from implicit_bayes.theory.proofs.enclosures import enclose, expectation
+from implicit_bayes.theory.proofs.exact_instance import exact_instance, printed_fractions
 from implicit_bayes.theory.proofs.search import verify
 from implicit_bayes.theory.statements.repaired import repaired_constants
 
@@ -89,12 +93,13 @@ def test_enclosures_hold_what_the_filter_computes(identity):
 def test_merging_agrees_with_enumeration(k, zeros):
     """Two roads in exact arithmetic: the same total weight on the same mass, the same set of test laws, equal balls."""
     case = random_case(7, k=k, zeros=zeros)
-    exact = certificates._exact(case.mixture, case.prompt, 0)
-    merged, listed = certificates._merged(exact, 0, 1), certificates._enumerated(exact, 0, 1)
-    assert merged.forbidden == listed.forbidden
-    assert set(merged.xs) == set(listed.xs)
-    for one, other in zip(merged[:3], listed[:3], strict=True):
-        a, b = (certificates._enclosure(certificates._expectation(terms)) for terms in (one, other))
+    exact = exact_instance(case.mixture, case.prompt, 0, 1)
+    one_road, other_road = exact_sums.merged(exact), exact_sums.enumerated(exact)
+    for name in ("forbidden", "by_true", "by_other"):
+        assert getattr(one_road, name) == getattr(other_road, name)
+    assert set(one_road.tests) == set(other_road.tests)
+    for one, other in zip(one_road[:3], other_road[:3], strict=True):
+        a, b = (enclose(expectation(terms)) for terms in (one, other))
         assert a.sign == b.sign and (float(a) == float(b) or abs(float(a) - float(b)) < 1e-12)
 
 
@@ -165,7 +170,7 @@ def test_what_is_not_a_short_decimal_is_refused():
 
 
 def test_bad_requests_are_named(monkeypatch):
-    monkeypatch.setattr(certificates, "MAX_PREFIXES", 100)
+    monkeypatch.setattr(exact_sums, "MAX_PREFIXES", 100)
     case = random_case(0, identity=False, k=5)
     with pytest.raises(ModelError, match="k: general emissions at k = 5"):
         of(case)
@@ -192,6 +197,143 @@ def test_every_example_counts_once():
     """The weights of the exact sums add up to one start and k - 1 transitions (identity), one example (general)."""
     for identity, k in itertools.product((True, False), (2, 3)):
         case = random_case(3, identity, k)
-        sums = certificates._sums(certificates._exact(case.mixture, case.prompt, 0), 0, 1)
+        sums = exact_sums.exact_sums(exact_instance(case.mixture, case.prompt, 0, 1))
         assert sum(sums.kl.values()) == (k if identity else 1)
         assert sum(sums.rate.values()) == (k + 1 if identity else 1)
+
+
+def with_start(case, concept, start):
+    """The instance with another document start law of one concept."""
+    initial = np.array(case.mixture.initial)
+    initial[concept] = start
+    mixture = MixtureOfHMMs(
+        case.mixture.prior, initial, case.mixture.transition, case.mixture.emission, case.mixture.delimiter
+    )
+    return mixture, PromptLaw.of(mixture, 0, case.prompt.start, case.prompt.length)
+
+
+def test_the_first_example_counts():
+    """theta started at d forbids every first example, whose states are a, b, c: the rate is -inf, not +2.004."""
+    mixture, prompt = with_start(printed_theorem_1(), 1, [0.0, 0.0, 0.0, 1.0])
+    out = certify(mixture, prompt, 0, 1)
+    assert str(out.rate) == "-inf +/- 0" and out.sharp_holds is True
+    assert out.rate_reason == "theta forbids first examples of probability 1"
+    assert log_likelihood_rate(prompt, mixture.concept(1)).value == -np.inf
+
+
+def test_there_is_no_rate_where_theta_star_forbids_prompts():
+    """theta* started from (0, .3, .3, .4) forbids the first examples that begin with a, .94 of them."""
+    mixture, prompt = with_start(printed_theorem_1(), 0, [0.0, 0.3, 0.3, 0.4])
+    out = certify(mixture, prompt, 0, 1)
+    assert out.rate is None and out.sharp_holds == "undetermined"
+    assert out.rate_reason == "no rate exists: theta* forbids first examples of probability 47/50"
+    assert log_likelihood_rate(prompt, mixture.concept(1)).value is None
+
+
+def test_some_first_examples_forbidden_leave_the_rate_of_the_rest():
+    mixture, prompt = with_start(printed_theorem_1(), 1, [0.5, 0.3, 0.0, 0.2])
+    out = certify(mixture, prompt, 0, 1)
+    assert "theta forbids first examples of mass 3/100" in out.rate_reason
+    assert float(out.rate) == pytest.approx(2.0041, abs=5e-5) and out.sharp_holds is False
+
+
+def test_rho_star_of_zero_makes_the_repaired_condition_say_nothing():
+    """Row d of theta* never goes to b, where a document may start: rho* = 0, the cost is infinite, nothing passes."""
+    kernel = np.array([[[0.5, 0.25, 0.25]] * 3, [[0.1, 0.8, 0.1]] * 3])
+    kernel[0, 2] = [0.75, 0.0, 0.25]
+    mixture = MixtureOfHMMs([0.5, 0.5], [[0.5, 0.25, 0.25]] * 2, kernel, np.eye(3), 2)
+    prompt = PromptLaw.of(mixture, 0, [1.0, 0.0, 0.0], 5)
+    out = certify(mixture, prompt, 0, 1)
+    assert out.constants["rho_star"] == 0 and float(out.eps_delim_repaired) == np.inf
+    assert out.repaired_holds is False and out.sharp_holds is True
+    assert repaired_constants(mixture, 0, 1).eps_delim == np.inf
+
+
+def test_c6_is_of_theta_star():
+    """Emissions differ: under concept 1 no state says b more than .1 of the time, under concept 0 one always does."""
+    emission = [
+        [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
+        [[0.9, 0.1, 0.0], [0.9, 0.1, 0.0], [0.0, 0.0, 1.0]],
+    ]
+    mixture = MixtureOfHMMs([0.5, 0.5], [[0.5, 0.25, 0.25]] * 2, [[[0.5, 0.25, 0.25]] * 3] * 2, emission, 2)
+    for true, c6 in ((0, Fraction(1)), (1, Fraction(1, 10))):
+        out = certify(mixture, PromptLaw.of(mixture, true, [0.5, 0.5, 0.0], 2), true, 1 - true)
+        assert out.constants["c6"] == c6
+
+
+def test_concepts_of_prior_zero_take_no_part():
+    """An idle third concept with extreme constants, and an emission that would spoil A1, changes nothing at all."""
+    case = random_case(5)
+    plain = of(case)
+    idle = np.array([[0.0, 0.0, 1.0, 0.0]])
+    mixture = MixtureOfHMMs(
+        [0.5, 0.5, 0.0],
+        np.concatenate([case.mixture.initial, idle]),
+        np.concatenate([case.mixture.transition, np.full((1, 4, 4), 0.25)]),
+        np.stack([*case.mixture.emissions, np.full((4, 4), 0.25)]),
+        3,
+    )
+    assert certify(mixture, case.prompt, 0, 1) == plain
+    with pytest.raises(ModelError, match="concept: 2 has prior 0"):
+        certify(mixture, case.prompt, 0, 2)
+    silent = PromptLaw.of(mixture, 2, [0.5, 0.5, 0.0, 0.0], 2)
+    out = certify(mixture, silent, 2, 1)
+    assert out.assumptions["A4"] is False and out.assumptions["A1"] is False
+    assert of(case).assumptions["A4"] is True
+
+
+def rational_case(seed):
+    """Any zeros, any emission, one or two delimiter states or an impure one, priors of zero; eighths throughout."""
+    rng = np.random.default_rng(seed)
+    h, c = int(rng.integers(2, 4)), 2 + int(rng.random() < 0.3)
+    free = int(rng.integers(1, h)) if rng.random() < 0.3 else h - 1  # the others emit the delimiter
+
+    def laws(*shape, zeros=0.3):
+        keep = rng.random(shape) >= zeros
+        keep[..., 0] |= ~keep.any(-1)
+        share = keep / keep.sum(-1, keepdims=True)
+        return rng.multinomial(8, share.reshape(-1, shape[-1])).reshape(shape) / 8
+
+    identity = rng.random() < 0.5
+    emission = np.zeros((h, free + 1))
+    emission[:free, :free] = np.eye(free) if identity else laws(free, free)
+    emission[free:, free] = 1.0
+    if rng.random() < 0.1:
+        emission[free] = 1 / 2 * emission[free] + 1 / 2 * np.eye(free + 1)[0]
+    prior = np.array([0.5, 0.5] if c == 2 else [0.5, 0.5, 0.0])
+    zeros = rng.choice([0.0, 0.2, 0.5])
+    mixture = MixtureOfHMMs(prior, laws(c, h, zeros=zeros), laws(c, h, h, zeros=zeros), emission, free)
+    start = np.append(laws(free, zeros=zeros), np.zeros(h - free))
+    return mixture, PromptLaw.of(mixture, 0, start, int(rng.integers(2, 4)))
+
+
+def agree(seed):
+    """certify against the float path: KL and its infinite mass, the rate, and whether there is one."""
+    mixture, prompt = rational_case(seed)
+    out, theta = certify(mixture, prompt, 0, 1), mixture.concept(1)
+    signal = kl_sum(prompt, theta)
+    assert float(out.kl_sum) == pytest.approx(signal.value, rel=1e-9, abs=1e-12)
+    assert float(out.kl_infinite_mass) == pytest.approx(signal.infinite_mass, abs=1e-12)
+    if "several delimiter states" in out.rate_reason:
+        assert out.rate is None and len(mixture.delimiter_states()) > 1
+        return out
+    rate = log_likelihood_rate(prompt, theta)
+    assert (out.rate is None) == (rate.value is None) == out.rate_reason.startswith("no rate exists")
+    if out.rate is not None and rate.value is not None:
+        assert float(out.rate) == pytest.approx(rate.value, rel=1e-9, abs=1e-12)
+    return out
+
+
+def test_certificates_agree_with_the_float_path_on_random_rational_instances():
+    """300 instances, and each kind of rate among them."""
+    seen = [agree(seed).rate_reason.split(":")[0].split(" of ")[0] for seed in range(300)]
+    assert set(seen) == {
+        "closed form", "no rate exists", "theta forbids first examples", "theta forbids later examples",
+        "of the prompts that survive", "several delimiter states", "theta forbids almost every long prompt",
+    }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_certificates_agree_with_the_float_path_ten_thousand_times():
+    for seed in range(10_000):
+        agree(seed)

@@ -14,6 +14,7 @@ from implicit_bayes.theory.statements.bounds import (
     LOG_2,
     binomial_interval,
     bounded_mean_interval,
+    computed_excess_risk,
     excess_risk,
     g,
     g_inverse,
@@ -126,6 +127,36 @@ def test_the_inequality_is_attained_by_a_tie_of_two_tokens(delta):
 
 def test_a_predictor_that_does_not_exist_is_always_wrong():
     np.testing.assert_allclose(excess_risk([[0.3, 0.7]], [[0.0, 0.0]]), [0.7])
+
+
+def test_only_what_users_bring_is_checked():
+    """A filter's law may hold 1e-310, or sum to one within more than the constructor's 1e-9; a user's may not."""
+    faint, loose, q = np.array([1e-310, 1.0]), np.array([0.5, 0.5 + 3e-9]), np.array([1.0, 0.0])
+    for law, risk in ((faint, 1.0), (loose, 3e-9)):
+        with pytest.raises(ModelError, match="bayes"):
+            excess_risk(law, q)
+        assert computed_excess_risk(law, q) == pytest.approx(risk, abs=1e-15)
+    assert computed_excess_risk(np.array([0.0, 1.0 + 2**-52]), np.zeros(2)) == 1.0
+
+
+@given(st.floats(0.1, 0.9), st.integers(60, 300), st.sampled_from([0.5, 0.9, 0.99]))
+def test_bounded_mean_interval_ends_where_both_tails_together_have_the_level(mean, count, level):
+    """By hand: N kl(mean || end) = log(2 / (1 - level)): the union of two one-sided bounds, not one of them."""
+    found = bounded_mean_interval(np.full(count, mean), level)
+    for end in (found.low, found.high):
+        kl = mean * math.log(mean / end) + (1 - mean) * math.log((1 - mean) / (1 - end))
+        assert count * kl == pytest.approx(math.log(2 / (1 - level)), rel=1e-6)
+
+
+@given(st.integers(0, 30), st.sampled_from([0.5, 0.9, 0.99]))
+def test_binomial_interval_leaves_half_the_rest_on_each_side(successes, level):
+    """Clopper and Pearson: at the low end P(at least as many) = (1 - level) / 2, at the high end P(at most as many)."""
+    found, trials = binomial_interval(successes, 30, level), 30
+    law = lambda p: [math.comb(trials, s) * p**s * (1 - p) ** (trials - s) for s in range(trials + 1)]  # noqa: E731
+    if successes > 0:
+        assert sum(law(found.low)[successes:]) == pytest.approx((1 - level) / 2, rel=1e-6)
+    if successes < trials:
+        assert sum(law(found.high)[: successes + 1]) == pytest.approx((1 - level) / 2, rel=1e-6)
 
 
 def test_binomial_interval_covers_exactly_as_promised():

@@ -1,0 +1,103 @@
+"""Arb balls around sums of logarithms of fractions, and what their signs say.
+
+Below, a number is an Arb ball, or the float +-inf or nan where it is exactly that.
+Source: F. Johansson, "Arb: efficient arbitrary-precision midpoint-radius interval arithmetic" (2017), by python-flint.
+"""
+
+import math
+from fractions import Fraction
+from typing import Any, Literal, NamedTuple
+
+from implicit_bayes.theory.proofs.exact_sums import Terms
+
+Verdict = bool | Literal["undetermined"]
+
+
+class Enclosure(NamedTuple):
+    """A real number known to lie within ``radius`` of ``midpoint`` (nats); or an exact +-inf, of radius 0.
+
+    midpoint: decimal string, as many digits as are certain.
+    radius: float64, rounded up; it covers the rounding of ``midpoint`` too.
+    sign: True where the number is certainly positive, False where certainly not, else "undetermined".
+    """
+
+    midpoint: str
+    radius: float
+    sign: Verdict
+
+    def __float__(self) -> float:
+        return float(self.midpoint)
+
+    def __str__(self) -> str:
+        return f"{self.midpoint} +/- {self.radius:.3g}"
+
+
+def load_flint() -> Any:
+    """The flint module.
+
+    Raises:
+        ImportError: it is not installed; names the extra.
+    """
+    try:
+        import flint
+    except ImportError as error:
+        raise ImportError(
+            "certificates need python-flint; install the extra: pip install 'implicit-bayes[certify]'"
+        ) from error
+    return flint
+
+
+def is_value(x: Any, value: float) -> bool:
+    """Whether a number is exactly this float (nan included)."""
+    return isinstance(x, float) and (x == value or (x != x and value != value))
+
+
+def log_ratio(p: Any, q: Any) -> Any:
+    """log(p/q) of exact fractions; +inf where q = 0 (also 0/0: a cost that says nothing), -inf where only p is 0."""
+    if q == 0:
+        return math.inf
+    if p == 0:
+        return -math.inf
+    flint, fraction = load_flint(), Fraction(p) / q
+    return flint.arb(flint.fmpq(fraction.numerator, fraction.denominator)).log()
+
+
+def expectation(terms: Terms) -> Any:
+    """sum of weight log(p/q), weights positive; nan where +inf and -inf meet, or p = q = 0."""
+    flint = load_flint()
+    total, infinite = flint.arb(0), set()
+    for (p, q), weight in terms.items():
+        term = log_ratio(p, q)
+        if isinstance(term, float):
+            infinite.add(math.nan if p == q == 0 else term)
+        else:
+            total += flint.fmpq(weight.numerator, weight.denominator) * term
+    if not infinite:
+        return total
+    return infinite.pop() if len(infinite) == 1 else math.nan
+
+
+def add(*costs: Any) -> Any:
+    """Sum of costs: +inf wins."""
+    if any(is_value(x, math.inf) for x in costs):
+        return math.inf
+    return -math.inf if any(is_value(x, -math.inf) for x in costs) else sum(costs[1:], costs[0])
+
+
+def margin(signal: Any, cost: Any) -> Any:
+    """signal - cost; -inf where the cost is +inf (the condition says nothing), whatever the signal."""
+    return -math.inf if is_value(cost, math.inf) else add(signal, -cost)
+
+
+def enclose(x: Any) -> Enclosure:
+    """A number as decimals, radius and sign."""
+    if isinstance(x, float):
+        return Enclosure(repr(x), 0.0, "undetermined" if math.isnan(x) else x > 0)
+    flint = load_flint()
+    digits = max(15, int(flint.ctx.prec * math.log10(2)) - 3)
+    midpoint = x.str(digits, radius=False)
+    exact = Fraction(midpoint)
+    error = abs(x - flint.fmpq(exact.numerator, exact.denominator)).upper()
+    radius = math.nextafter(float(error), math.inf)
+    sign: Verdict = True if x > 0 else (False if x <= 0 else "undetermined")
+    return Enclosure(midpoint, radius, sign)
