@@ -167,4 +167,4 @@ def _finish(
     lost_N = np.concatenate([group.belief[1].sum(-1) == 0 for group in nodes])
     lost = [bool((mass[1] == 0).any()) for _, mass in parts]
     final = [_level(parent, parent, mass) for parent, mass in parts]
-    return ExampleGraph(levels, final[0], final[1], np.concatenate(laws, 1), lost_N, *lost, sampled)
+    return ExampleGraph(levels, final[0], final[1], np.concatenate(laws, 1), lost_N, lost[0], lost[1], sampled)
