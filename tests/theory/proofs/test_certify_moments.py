@@ -111,16 +111,16 @@ def two_delimiters(same=False):
     return mixture, PromptLaw.of(mixture, 0, [0.7, 0.3, 0.0, 0.0], 2)
 
 
-def test_a_rate_is_proved_negative_with_two_delimiter_states():
+def test_the_sign_of_a_rate_is_proved_with_two_delimiter_states():
     mixture, law = two_delimiters()
     found = [certify_bracket(mixture, law, 0, 1, m) for m in range(3)]
     ends = np.array([[float(x.low), float(x.high)] for x in found])
     assert (np.diff(ends[:, 0]) > 0).all() and (np.diff(ends[:, 1]) < 0).all()  # they narrow
-    assert found[2].sharp_holds is True and found[2].high.radius < 1e-60
+    assert found[2].sharp_holds is False and found[2].high.radius < 1e-60
     rate = log_likelihood_rate(law, mixture.concept(1))
     assert ends[2, 0] - 0.05 <= rate.low and rate.high <= ends[2, 1] + 0.05
     turned = certify_bracket(mixture, PromptLaw.of(mixture, 1, [0.7, 0.3, 0.0, 0.0], 2), 1, 0, 2)
-    assert turned.sharp_holds is False and turned.low.sign is True
+    assert turned.sharp_holds is True and turned.high.sign is False
 
 
 def test_the_bracket_has_no_width_where_delimiters_restart_alike():
