@@ -1,4 +1,4 @@
-# make verify | test | bench | figures | clean | help
+# make verify | test | proofs | bench | mutants | figures | clean | help
 #
 # PYTHON  interpreter that makes .venv, 3.11 or newer        (python3)
 # OUT     where verify writes and figures reads              (out/ginc)
@@ -12,17 +12,20 @@ JOBS := 2
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+PROOFS := theory/proofs/coq
 # Only pip's errors are shown; the package is editable, so the next run sees a changed source.
 INSTALL := $(PIP) install -qq -c constraints.txt -e
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: verify test bench figures clean help
+.PHONY: verify test proofs bench mutants figures clean help
 
 help:
 	@echo "make verify   what the theory says of the released GINC, into $(OUT)"
 	@echo "make test     lint, types, layering and the tests that are not slow"
+	@echo "make proofs   check the proofs of theory/proofs/coq by Coq, and what they rest on"
 	@echo "make bench    speed against the peers"
+	@echo "make mutants  errors planted by machine in a sample of places: how many do the tests find?"
 	@echo "make figures  redraw the figures of $(OUT)"
 	@echo "make clean    remove .venv, caches and build files (results in out/ stay)"
 	@echo "variables     PYTHON=$(PYTHON) OUT=$(OUT) JOBS=$(JOBS) ARGS=\"...\""
@@ -37,8 +40,21 @@ test: .venv/.test
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m pytest -n $(JOBS) -m "not slow" $(ARGS)
 
+# From clean, in a copy: every proof is checked again, and what each listed theorem rests on is printed and compared.
+proofs:
+	@command -v coqc > /dev/null || { echo "coqc is missing; as root: apt-get install coq libcoq-interval libcoq-coquelicot" >&2; exit 1; }
+	rm -rf build/proofs && mkdir -p build/proofs && cp $(PROOFS)/*.v $(PROOFS)/_CoqProject build/proofs
+	cd build/proofs && coq_makefile -f _CoqProject -o Makefile.coq && $(MAKE) -f Makefile.coq -j$(JOBS) --no-print-directory
+	cd build/proofs && coqc -q -Q . IB -w -ambiguous-paths Audit.v > assumptions.txt
+	cat build/proofs/assumptions.txt
+	diff $(PROOFS)/assumptions.txt build/proofs/assumptions.txt
+	! grep -nE "\b(Admitted|admit|Axiom|Parameter|Conjecture|Abort)\b" $(filter-out $(PROOFS)/Audit.v,$(wildcard $(PROOFS)/*.v))
+
 bench: .venv/.test
 	$(BIN)/implicit-bayes bench $(ARGS)
+
+mutants: .venv/.test
+	cd tests && ../$(BIN)/python -m mutants $(ARGS)
 
 figures: .venv/.core
 	$(BIN)/implicit-bayes figures "$(OUT)" $(ARGS)

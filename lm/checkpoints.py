@@ -10,18 +10,23 @@ run's seed it gives the data's and the dropout's keys (lm.data, lm.step).
 import contextlib
 import hashlib
 import json
+import re
 import shutil
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import equinox as eqx
 import jax
+import msgspec
 import numpy as np
 
 from implicit_bayes.simulators.atomic import written_aside
+from implicit_bayes.simulators.stored import read_json
 from implicit_bayes.theory.objects.checks import ModelError
 
 DIGEST = "digest.json"
+Digests = dict[str, Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]]
+STEP = re.compile(r"[0-9]{1,18}")
 KEPT = 2
 Tree = TypeVar("Tree")
 
@@ -63,7 +68,9 @@ def steps_of(folder: Path) -> list[int]:
     """Steps of the finished checkpoints in RUN/checkpoints, oldest first."""
     if not folder.is_dir():
         return []
-    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit() and (path / DIGEST).is_file())
+    return sorted(
+        int(path.name) for path in folder.iterdir() if STEP.fullmatch(path.name) and (path / DIGEST).is_file()
+    )
 
 
 def save(folder: Path, step: int, tree: Any) -> None:
@@ -123,10 +130,10 @@ def load(folder: Path, step: int, like: Tree) -> Tree:
 
     target = folder.absolute() / str(step)
     try:
-        expected = json.loads((target / DIGEST).read_text())
+        expected = read_json(target / DIGEST, Digests, "it was not finished")
         found = _digests(target)
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{target}: no readable {DIGEST} ({error}); it was not finished") from error
+    except (OSError, ModelError) as error:
+        raise CheckpointError(f"{target}: no readable {DIGEST} ({error})") from error
     for name in sorted(expected.keys() | found.keys()):
         if expected.get(name) != found.get(name):
             state = "missing" if name not in found else "truncated or changed"

@@ -2,15 +2,27 @@
 
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import jax
+import msgspec
 
 from implicit_bayes.lm.lstm import LSTM, LSTMConfig
 from implicit_bayes.lm.optimiser import OptimiserConfig
 from implicit_bayes.lm.schedule import Phase, Schedule
 from implicit_bayes.lm.transformer import Transformer, TransformerConfig
 from implicit_bayes.simulators.atomic import written_aside
+from implicit_bayes.simulators.stored import (
+    Count,
+    Positive,
+    Share,
+    Text,
+    at_most,
+    convert,
+    fields_of,
+    read_json,
+    record,
+)
 from implicit_bayes.theory.objects.checks import ModelError
 
 ARCHITECTURES = {"lstm": LSTMConfig, "transformer": TransformerConfig}
@@ -65,24 +77,67 @@ def to_json(config: RunConfig) -> dict[str, Any]:
     return config._asdict() | parts
 
 
-def from_json(stored: dict[str, Any], source: str) -> RunConfig:
+Size: Any = at_most(1 << 20)
+Width: Any = at_most(1 << 14)
+Rate = Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)]
+Amount = Annotated[float, msgspec.Meta(ge=0.0, le=1e6)]
+LARGEST = 1 << 31
+"""Parameters of a network that is read; the largest preset has 115 million."""
+NETWORKS: dict[str, type[msgspec.Struct]] = {
+    "lstm": record(
+        LSTMConfig, vocabulary=Size, width=Width, layers=at_most(256), embedding=Width | None, dropout=Rate,
+        readout=at_most(1 << 17, 0),
+    ),
+    "transformer": record(
+        TransformerConfig, vocabulary=Size, width=Width, layers=at_most(256), heads=at_most(1 << 10),
+        window=Size | None, context=Size | None, dropout=Rate, taps=at_most(1 << 10),
+    ),
+}  # fmt: skip
+OPTIMISER = record(OptimiserConfig, b1=Rate, b2=Rate, weight_decay=Amount, clip=Amount, plateau=Positive | None)
+PHASES: Any = Annotated[list[tuple[Rate, Size, Size]], msgspec.Meta(min_length=1, max_length=1 << 10)]
+SCHEDULE = record(Schedule, tokens=Positive, phases=PHASES, peak=Amount, warm_up=Count, floor=Share)
+RUN = record(
+    RunConfig, instance=Text, architecture=Literal["lstm", "transformer"], preset=Text, network=dict[str, Any],
+    optimiser=OPTIMISER, schedule=SCHEDULE, seed=Count, data=Literal["fresh", "released"], resets=Share,
+    devices=at_most(1 << 16, 0),
+)  # fmt: skip
+REMEDY = "name a directory, or weights, that train wrote"
+
+
+def from_json(stored: Any, source: str) -> RunConfig:
     """The configuration of ``to_json``.
 
     Raises:
-        ModelError: not one.
+        ModelError: not one, or one of a network that nobody could have trained.
     """
-    try:
-        network = ARCHITECTURES[stored["architecture"]]
-        schedule = dict(stored["schedule"])
-        schedule["phases"] = tuple(Phase(*phase) for phase in schedule["phases"])
-        parts = {
-            "network": network(**stored["network"]),
-            "optimiser": OptimiserConfig(**stored["optimiser"]),
-            "schedule": Schedule(**schedule),
-        }
-        return RunConfig(**(stored | parts))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ModelError(f"{source}: not the configuration of a run ({type(error).__name__}: {error})") from error
+    source = f"{source}: not the configuration of a run"
+    read: Any = convert(stored, RUN, source, REMEDY)
+    network = ARCHITECTURES[read.architecture](
+        **fields_of(convert(read.network, NETWORKS[read.architecture], source, REMEDY))
+    )
+    schedule = fields_of(read.schedule) | {"phases": tuple(Phase(*phase) for phase in read.schedule.phases)}
+    parts = {
+        "network": network,
+        "optimiser": OptimiserConfig(**fields_of(read.optimiser)),
+        "schedule": Schedule(**schedule),
+    }
+    if isinstance(network, TransformerConfig):
+        whole = network.heads * (2 if network.context is None else 1)
+        if network.width % whole:
+            raise ModelError(f"{source}: width {network.width} is no multiple of {whole}; {REMEDY}")
+    if (size := _parameters(network)) > LARGEST:
+        raise ModelError(f"{source}: a network of {size:,} parameters, more than {LARGEST:,}; {REMEDY}")
+    return RunConfig(**(fields_of(read) | parts))
+
+
+def _parameters(network: NetworkConfig) -> int:
+    """Numbers in a network, near enough to refuse what no memory holds, without making it."""
+    rows, width = network.vocabulary + 1, network.width
+    if isinstance(network, LSTMConfig):
+        inner = (network.embedding or 4 * width) * rows + 8 * width * width * network.layers
+        return inner + rows * width * (1 + network.multiplicative) + network.readout * (width + rows)
+    layer = 12 * width * width + 3 * width * network.taps
+    return 2 * rows * width + network.layers * layer + (network.context or 0) * width
 
 
 def write_config(folder: Path, config: RunConfig) -> None:
@@ -99,8 +154,4 @@ def read_config(folder: Path) -> RunConfig:
         ModelError: missing or not one.
     """
     path = folder / "config.json"
-    try:
-        stored = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: cannot be read ({error}); name a directory that train wrote") from error
-    return from_json(stored, str(path))
+    return from_json(read_json(path, dict[str, Any], REMEDY), str(path))

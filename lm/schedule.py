@@ -8,6 +8,9 @@ import numpy as np
 
 from implicit_bayes.theory.objects.checks import ModelError
 
+MOST = 20_000_000
+"""Steps of a training: a schedule is worked out step by step, in memory."""
+
 
 class Phase(NamedTuple):
     """A stretch of training on batches of one shape.
@@ -73,6 +76,8 @@ def plan(schedule: Schedule) -> Plan:
         for phase, end in zip(phases, ends, strict=True)
     ]
     steps = sum(counts)
+    if steps > MOST:
+        raise ModelError(f"tokens: {schedule.tokens} are {steps:,} steps, more than {MOST:,}; ask for fewer")
     if steps < 1:
         least = phases[0].batch * phases[0].length
         raise ModelError(f"tokens: {schedule.tokens} is not one batch; give at least {least}")

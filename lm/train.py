@@ -23,6 +23,7 @@ from implicit_bayes.lm.checkpoints import CheckpointError, load_latest, save, st
 from implicit_bayes.lm.data import Batches, fresh_batches, released_batches
 from implicit_bayes.lm.lock import locked
 from implicit_bayes.lm.lstm import LSTM
+from implicit_bayes.lm.metrics import read_metrics
 from implicit_bayes.lm.run import RunConfig, draw_network, read_config, write_config
 from implicit_bayes.lm.schedule import Plan, plan
 from implicit_bayes.lm.step import State, make_mesh, make_step, replicate, shard, start
@@ -128,15 +129,16 @@ def _torn(folder: Path) -> list[Path]:
 def _prepare(config: RunConfig, folder: Path, resume: bool) -> None:
     """Write RUN's configuration, or make sure that it is this one; the lock is held."""
     _check_place(folder, resume)
+    if (folder / "config.json").exists():
+        stored = read_config(folder)
+        for field in RunConfig._fields:
+            before, now = getattr(stored, field), getattr(config, field)
+            if before != now:
+                raise ModelError(f"{field}: {folder} was begun with {before}, not {now}")
     for path in _torn(folder):
         path.unlink()
     if not (folder / "config.json").exists():
         write_config(folder, config)
-        return
-    stored = read_config(folder)
-    for field in RunConfig._fields:
-        if getattr(stored, field) != getattr(config, field):
-            raise ModelError(f"{field}: {folder} was begun with {getattr(stored, field)}, not {getattr(config, field)}")
 
 
 class _Loop:
@@ -257,19 +259,15 @@ def _batches(config: RunConfig, instance: Instance, chart: Plan) -> Batches:
 
 
 def _keep_records(path: Path, done: int) -> float:
-    """Drop the records of steps after ``done`` (and a half-written last line); the CPU seconds of the last one kept."""
+    """Drop the records of steps after ``done`` (and a half-written last line); the CPU seconds of the last one kept.
+
+    Raises:
+        ModelError: a line that is no record; the file is left as it was.
+    """
     if not path.is_file():
         return 0.0
-    kept, spent = [], 0.0
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            record = json.loads(line)
-        except ValueError:
-            break
-        if record["step"] > done:
-            break
-        kept.append(line)
-        spent = record["cpu_seconds"]
+    lines, records = read_metrics(path)
+    kept = [(line, record) for line, record in zip(lines, records, strict=True) if record["step"] <= done]
     with written_aside(path) as file:
-        file.writelines(line + "\n" for line in kept)
-    return spent
+        file.writelines(line + "\n" for line, _ in kept)
+    return kept[-1][1]["cpu_seconds"] if kept else 0.0

@@ -2,8 +2,8 @@
 
 import io
 import json
-import zipfile
 from pathlib import Path
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -11,9 +11,11 @@ import numpy as np
 
 from implicit_bayes.lm.checkpoints import CheckpointError, flatten, unflatten
 from implicit_bayes.lm.lstm import LSTM
-from implicit_bayes.lm.run import RunConfig, draw_network, from_json, to_json
+from implicit_bayes.lm.run import REMEDY, RunConfig, draw_network, from_json, to_json
 from implicit_bayes.lm.transformer import Transformer
 from implicit_bayes.simulators.atomic import written_aside
+from implicit_bayes.simulators.npz import Npz
+from implicit_bayes.simulators.stored import parse
 from implicit_bayes.theory.objects.checks import ModelError
 
 CONFIG = "config"
@@ -40,16 +42,39 @@ def read_weights(path: Path) -> tuple[RunConfig, LSTM | Transformer]:
         ModelError: missing, damaged, or not a file of ``write_weights``.
     """
     try:
-        content = io.BytesIO(path.read_bytes())  # NumPy leaves a file open that it cannot read
-        with np.load(content, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-        config = from_json(json.loads(str(arrays.pop(CONFIG))), str(path))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
-        raise ModelError(f"{path}: not a file of trained weights ({error})") from error
-    with jax.enable_x64(False):  # networks live in float32 whatever the caller computes in
-        like = eqx.filter_eval_shape(draw_network, config)
-    like = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype) if isinstance(x, jax.ShapeDtypeStruct) else x, like)
-    try:
-        return config, unflatten(like, arrays, str(path))
+        with Npz(path) as stored:
+            if stored.header(CONFIG).nbytes > 1 << 22:
+                raise ModelError(f"{CONFIG}: larger than any")
+            config = from_json(parse(_text(stored.read(CONFIG)), dict[str, Any], str(path), REMEDY), str(path))
+            like = empty_network(config)
+            for name, leaf in flatten(like).items():
+                if name in stored.names and stored.header(name).shape != leaf.shape:
+                    shape = list(stored.header(name).shape)
+                    raise ModelError(f"{name} is {shape} where this run has {list(leaf.shape)}")
+            arrays = {name: stored.read(name) for name in stored.names if name != CONFIG}
+        network = unflatten(like, arrays, str(path))
     except CheckpointError as error:
         raise ModelError(str(error)) from error
+    except ModelError as error:
+        words = str(error)
+        raise ModelError(
+            words if words.startswith(str(path)) else f"{path}: not a file of trained weights ({words})"
+        ) from error
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise ModelError(f"{path}: {name} holds numbers that are not finite; {REMEDY}")
+    return config, network
+
+
+def empty_network(config: RunConfig) -> LSTM | Transformer:
+    """A network of the right shapes that takes no memory: every array is one zero, seen many times."""
+    with jax.enable_x64(False):  # networks live in float32 whatever the caller computes in
+        like = eqx.filter_eval_shape(draw_network, config)
+    zeros = lambda x: np.broadcast_to(np.zeros((), x.dtype), x.shape)  # noqa: E731
+    return jax.tree.map(lambda x: zeros(x) if isinstance(x, jax.ShapeDtypeStruct) else x, like)
+
+
+def _text(array: np.ndarray) -> str:
+    if array.dtype.kind != "U" or array.shape != ():
+        raise ModelError(f"{CONFIG}: {array.dtype} of shape {array.shape} where a text is needed")
+    return str(array)

@@ -54,6 +54,13 @@ class Instance(eqx.Module):
         self.k = None if k is None else as_token("k", k)
         self._check()
 
+    def called(self, name: str) -> "Instance":
+        """The same instance by another name."""
+        return Instance(
+            name, self.mixture, self.prompt_starts, self.true_concepts, self.k, self.seed, self.description,
+            self.released_vocabulary,
+        )  # fmt: skip
+
     def _check(self) -> None:
         concepts, states = self.mixture.n_concepts, self.mixture.n_states
         if self.prompt_starts.ndim != 3 or not self.prompt_starts.shape[1]:

@@ -8,7 +8,6 @@ a true concept, every concept is the true one in turn.
 
 import difflib
 import os
-import zipfile
 from collections.abc import Container
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,8 @@ import numpy as np
 
 from implicit_bayes.simulators.atomic import written_aside
 from implicit_bayes.simulators.instance import Instance
+from implicit_bayes.simulators.npz import Npz
+from implicit_bayes.simulators.stored import printable
 from implicit_bayes.theory.objects.checks import ModelError, as_float64, check_shape, check_simplex
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 
@@ -84,15 +85,8 @@ def _read_arrays(path: Path) -> Arrays:
         raise ModelError("file: does not exist; check the path")
     if path.is_dir():
         raise ModelError("file: is a directory; name an .npz file")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-    except Exception as error:  # whatever a damaged container makes the zip reader raise, the file is at fault
-        raise ModelError(f"file: not a readable npz (zip) file ({_words(error)}); save it with numpy.savez") from error
-    if damaged is not None:
-        raise ModelError(f"{damaged.removesuffix('.npy')}: damaged in the file (checksum); save the file again")
-    with np.load(path, allow_pickle=False) as archive:
-        held = set(archive.files)
+    with Npz(path) as archive:
+        held = set(archive.names)
         missing = [name for name in REQUIRED if name not in held]
         for name in sorted(held.difference(REQUIRED, OPTIONAL)):
             near = difflib.get_close_matches(name, set(REQUIRED + OPTIONAL) - held, n=1, cutoff=0.8)
@@ -100,20 +94,15 @@ def _read_arrays(path: Path) -> Arrays:
                 raise ModelError(f"{name}: unknown array; rename it {near[0]!r} if that is what it is, or leave it out")
         if missing:
             raise ModelError(f"{missing[0]}: missing; the file needs the arrays {', '.join(REQUIRED)}")
-        return {name: _read_array(archive, name) for name in (*REQUIRED, *OPTIONAL) if name in held}
+        return {name: _real(name, archive.read(name)) for name in (*REQUIRED, *OPTIONAL) if name in held}
 
 
-def _read_array(archive: Any, name: str) -> np.ndarray:
-    """One array of real numbers, not empty.
+def _real(name: str, array: np.ndarray) -> np.ndarray:
+    """An array, if it is one of real numbers and not empty.
 
     Raises:
-        ModelError: unreadable, objects, text, complex numbers, or empty.
+        ModelError: text, complex numbers, or empty.
     """
-    try:
-        array = np.asarray(archive[name])
-    except Exception as error:  # as above: numpy's reader meets arbitrary bytes here
-        reason = "holds objects" if "allow_pickle" in str(error) else f"unreadable, {_words(error)}"
-        raise ModelError(f"{name}: {reason}; save it as a plain array of numbers") from error
     if array.dtype.kind not in "iuf":
         raise ModelError(f"{name}: dtype {array.dtype} where real numbers are needed; convert it to float64 or int64")
     if not array.size:
@@ -127,6 +116,7 @@ def _instance(path: Path, arrays: Arrays) -> Instance:
     Raises:
         ModelError: naming the field and the remedy.
     """
+    name = printable(path.stem)
     delimiter = _integer("delimiter", arrays["delimiter"])
     try:
         prior, initial, transition, emission = (arrays[name] for name in REQUIRED[:-1])
@@ -134,8 +124,8 @@ def _instance(path: Path, arrays: Arrays) -> Instance:
         starts = _prompt_starts(mixture, arrays)
         trues = _true_concepts(mixture, arrays)
         k, seed = (_integer(name, arrays[name]) if name in arrays else None for name in ("k", "seed"))
-        words = "; ".join([f"read from {path}", *defaults_in_words(arrays)])
-        return Instance(path.stem, mixture, starts, trues, k, seed, words)
+        words = "; ".join([f"read from {printable(str(path))}", *defaults_in_words(arrays)])
+        return Instance(" ".join(name.split()) or "instance", mixture, starts, trues, k, seed, words)
     except ModelError as error:
         text = str(error)
         raise ModelError(text if ";" in text else f"{text}; correct that array and save the file again") from error
@@ -199,8 +189,3 @@ def _integer(name: str, array: Any) -> int:
     if not abs(array) < 2.0**63 or array != np.floor(array):  # nan and inf fail the first comparison
         raise ModelError(f"{name}: {array.item()} is not a whole number of 64 bits; save it as an integer")
     return int(array)
-
-
-def _words(error: Exception) -> str:
-    """An exception as one short line."""
-    return " ".join(str(error).split())[:120] or type(error).__name__

@@ -55,6 +55,80 @@ MUTATIONS = (
         "tests/theory/information/test_kl.py::test_printed_counterexample",
     ),
     Mutation(
+        "count uncertain inputs as right",
+        "theory/statements/limits.py",
+        "perhaps=(possible_BxV & ~right_BxV).any(-1)",
+        "perhaps=~(possible_BxV & ~wrong_BxV).any(-1)",
+        "tests/theory/statements/test_limits.py::"
+        "test_what_is_undecided_is_wrong_in_the_upper_end_and_right_in_the_lower",
+    ),
+    Mutation(
+        "swap the ends of rates that are compared",
+        "theory/statements/limits.py",
+        "low, high = rates[better][0], rates[worse][1]",
+        "low, high = rates[better][1], rates[worse][0]",
+        "tests/theory/statements/test_limits.py::"
+        "test_the_concept_that_wins_is_the_one_whose_lower_end_lies_above_all_upper_ends",
+    ),
+    Mutation(
+        "leave near-ties to rounding",
+        "theory/statements/limits.py",
+        "[:EXACT_TESTS]",
+        "[:0]",
+        "tests/theory/statements/test_limits.py::test_ties_within_rounding_are_decided_in_exact_integers",
+    ),
+    Mutation(
+        "B of the sharp Theorem 3 without the undetermined",
+        "theory/statements/pairs.py",
+        "self.rates.get(concept, (0.0, 0.0))[1] < -RATE_ROUNDING",
+        "self.rates.get(concept, (0.0, 0.0))[0] < -RATE_ROUNDING",
+        "tests/theory/statements/test_theorem_verdicts.py::test_b_holds_what_is_not_shown_to_be_beaten",
+    ),
+    Mutation(
+        "B of the printed Theorem 3 without the undetermined",
+        "theory/statements/theorems.py",
+        "if row.printed_holds is not True]",
+        "if row.printed_holds is False]",
+        "tests/theory/statements/test_theorems.py::"
+        "test_b_of_the_printed_theorem_3_holds_what_is_not_shown_to_be_outside",
+    ),
+    Mutation(
+        "hold only the first pair's excess against the bound",
+        "theory/statements/conclusions.py",
+        "low, high = max(limit[0] for limit in known), max(limit[1] for limit in known)",
+        "low, high = known[0]",
+        "tests/theory/statements/test_theorem_verdicts.py::test_the_excess_of_every_pair_is_held_against_the_bound",
+    ),
+    Mutation(
+        "let concepts of prior zero take part in the limit",
+        "theory/statements/pairs.py",
+        "possible = [int(c) for c in mixture.possible_concepts()]",
+        "possible = list(range(mixture.n_concepts))",
+        "tests/theory/statements/test_limits.py::test_a_wrong_concept_of_prior_zero_takes_no_part",
+    ),
+    Mutation(
+        "forget that theta* may forbid prompts",
+        "theory/statements/pairs.py",
+        "if all(self.member in outcome.alive for outcome in self.outcomes):",
+        "if self.outcomes:",
+        "tests/theory/statements/test_theorem_verdicts.py::test_no_verdict_is_false",
+    ),
+    Mutation(
+        "forget which first examples a concept survives",
+        "theory/information/survival.py",
+        "safe | {c for c, lives in zip(at_risk, alive, strict=True) if lives}",
+        "safe | set(at_risk)",
+        "tests/theory/information/test_survival.py::test_the_case_where_a_first_example_decides",
+    ),
+    Mutation(
+        "pool the pairs of a measured risk",
+        "theory/statements/risk.py",
+        "_worst([binomial_interval(int(w), each, level) for w in column])",
+        "binomial_interval(int(column.sum()), each * len(laws), level)",
+        "tests/theory/statements/test_theorem_verdicts.py::"
+        "test_one_pair_that_is_wrong_on_a_tenth_is_not_lost_among_nine_that_are_right",
+    ),
+    Mutation(
         "forward kernel for the reversed one",
         "theory/statements/repaired.py",
         "after, start = np.asarray(transition)[states].sum(0), np.asarray(initial)",

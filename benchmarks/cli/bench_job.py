@@ -53,21 +53,21 @@ def bench(name: str, task: str, settings: Settings, out: Path | None, json: Path
             rows = inference(name, instance, task, settings, progress)
         advance = progress("scaling", 0) if settings.scaling else None
         curves = speed_scaling.scaling(settings.seed, advance) if advance else []
-    console, written = terminal.console(), list[Path]()
+    written: list[Path] = []
     tables: dict[str, Callable[[Any], Any]] = {"train": speed_training.table, "memory": speed_memory.table}
+    if out is not None:
+        written += speed_figures.bars(rows, out) if task not in tables else []
+        written += speed_figures.scaling(curves, out) if curves else []
+    if json is not None:
+        storage.write_json(json, [*rows, *curves])
+        written.append(json)
+    console = terminal.console()
     console.print(tables.get(task, speed_tables.timing_table)(rows))
     if task not in tables:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         console.print(f"peak memory of the whole run, all libraries: {peak:.1f} GiB")
-        if out is not None:
-            written += speed_figures.bars(rows, out)
     if curves:
         console.print(speed_tables.scaling_table(curves))
-        if out is not None:
-            written += speed_figures.scaling(curves, out)
-    if json is not None:
-        storage.write_json(json, [*rows, *curves])
-        written.append(json)
     if written:
         console.print("wrote " + "  ".join(str(path) for path in written), soft_wrap=True)
 

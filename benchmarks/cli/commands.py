@@ -7,7 +7,6 @@ import contextlib
 import difflib
 import io
 import re
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,6 +15,7 @@ import tyro
 from tyro.conf import Positional, arg
 
 from implicit_bayes.benchmarks.cli import help_text
+from implicit_bayes.benchmarks.cli.process import complain, guarded
 from implicit_bayes.benchmarks.common.made_by import command_line
 
 Out = Annotated[Path, arg(metavar="DIR")]
@@ -422,18 +422,17 @@ COMMANDS: dict[str, Callable[..., Any]] = {
 }
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one subcommand and exit with its status: 0 done, 1 a failed check, 2 bad input, 130 interrupted."""
-    sys.exit(run(sys.argv[1:] if arguments is None else list(arguments), keep=True))
-
-
 def run(arguments: Sequence[str], keep: bool = False) -> int:
-    """Run one subcommand; returns the exit status.
+    """Run one subcommand; returns the exit status, whatever ends it (``benchmarks.cli.process``).
 
     Args:
         arguments: of the command line.
         keep: whether JAX's compilations are kept on disk (``benchmarks.common.compilation``): a setting of the process.
     """
+    return guarded(lambda: _run(arguments, keep))
+
+
+def _run(arguments: Sequence[str], keep: bool) -> int:
     from implicit_bayes.benchmarks.common.storage import CheckFailed
     from implicit_bayes.lm.train import TrainingStopped
     from implicit_bayes.theory.objects.checks import ModelError
@@ -465,11 +464,6 @@ def run(arguments: Sequence[str], keep: bool = False) -> int:
             raise
         complain(extras.missing(module))
         return 2
-    except KeyboardInterrupt:
-        complain("interrupted; files from before this run are as they were, and a training goes on with --resume")
-        return 130
-    except BrokenPipeError:
-        return 1
     return 0
 
 
@@ -531,11 +525,6 @@ def one_line(box: str) -> str:
     """The words of an argument parser's box, on one line."""
     words = re.sub(r"[─│╭╮╰╯━┃]+", " ", box)
     return re.sub(r"\s+", " ", words).strip()
-
-
-def complain(message: str) -> None:
-    """One line on standard error."""
-    print("implicit-bayes: error: " + " ".join(message.split()), file=sys.stderr)
 
 
 DESCRIPTION = """Verify the theory that in-context learning is implicit Bayesian inference (Xie et al. 2022).

@@ -37,7 +37,6 @@ def run(
     with terminal.progress_bars() as progress:
         found = measuring.measure(instance, models, settings, progress)
     console, written = terminal.console(), []
-    gap_screen.show(found, console)
     if out is not None:
         storage.write_json(out / "gap.json", gap_store.as_json(found, command))
         results = gap_store.as_dataset(found)
@@ -47,5 +46,6 @@ def run(
     if json is not None:
         storage.write_json(json, gap_store.as_json(found, command))
         written.append(json)
+    gap_screen.show(found, console)
     if written:
         console.print("wrote " + "  ".join(str(path) for path in written), soft_wrap=True)

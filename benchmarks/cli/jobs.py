@@ -31,6 +31,7 @@ from implicit_bayes.simulators import published
 from implicit_bayes.simulators.atomic import written_aside
 from implicit_bayes.simulators.instances import Instance, load_instance, save_instance
 from implicit_bayes.simulators.sampler import sample_documents, sample_prompts
+from implicit_bayes.simulators.stored import printable
 from implicit_bayes.theory import ModelError
 from implicit_bayes.theory.proofs.search import search as find
 
@@ -47,10 +48,13 @@ def verify(
     if not names:
         raise ModelError("instance: name one, as in: implicit-bayes verify ginc")
     instances = [load_instance(name) for name in names]
+    instances = _told_apart(instances, names)
     chosen = [verification.check_settings(verification.Settings(**settings), instance) for instance in instances]
     asked = [find_models(models, instance) for instance in instances]
+    for instance, setting, found in zip(instances, chosen, asked, strict=True):
+        verification.check_models(found, instance, setting)
     storage.check_file(json, "json")
-    folders = [None if out is None else (out if len(names) == 1 else out / instance.name) for instance in instances]
+    folders = storage.folders(out, [instance.name for instance in instances])
     for folder in folders:
         if folder is not None:
             storage.check_directory(folder)
@@ -63,19 +67,33 @@ def verify(
             else:
                 result = _verified(instance, setting, found, progress, made_by(name))
             results.append(result)
-        screen.show(results[-1], console)
         if folder is not None:
             written += _store(results[-1], folder)
-    if len(results) > 1:
-        console.print(screen.comparison_table(results))
-        if out is not None:
-            written.append(compare_page.write_index(out, [folder for folder in folders if folder], made_by(None)))
-            written.append(reports.write_report(out))
+    if len(results) > 1 and out is not None:
+        written.append(compare_page.write_index(out, [folder for folder in folders if folder], made_by(None)))
+        written.append(reports.write_report(out))
     if json is not None:
         objects = [store.as_json(result) for result in results]
         storage.write_json(json, objects[0] if len(objects) == 1 else {"compare": objects})
         written.append(json)
+    for result in results:  # shown when everything is stored: whoever reads may have left
+        screen.show(result, console)
+    if len(results) > 1:
+        console.print(screen.comparison_table(results))
     _list(console, written)
+
+
+def _told_apart(instances: Sequence[Instance], names: Sequence[str]) -> list[Instance]:
+    """Instances whose names differ: files of one name are called by as much of their path as it takes."""
+    found = list(instances)
+    for i, instance in enumerate(instances):
+        others = [Path(name).with_suffix("").parts for j, name in enumerate(names)
+                  if j != i and instances[j].name == instance.name]  # fmt: skip
+        parts = Path(names[i]).with_suffix("").parts
+        count = next((n for n in range(1, len(parts)) if all(parts[-n:] != each[-n:] for each in others)), len(parts))
+        if others and count > 1:
+            found[i] = instance.called(printable("/".join(parts[-count:])))
+    return found
 
 
 def _verified(
@@ -136,14 +154,14 @@ def train(
     if jax.process_index():
         return
     console, records = terminal.console(), learning.read_records(out)
-    for note in done.notes:
-        console.print(note, soft_wrap=True)
     summary = learning.summary(config, done, records)
-    console.print(training_progress.training_lines(summary), soft_wrap=True)
     written = [out / "weights.npz", *learning.draw(out, config, records)]
     if json is not None:
         storage.write_json(json, summary)
         written.append(json)
+    for note in done.notes:
+        console.print(note, soft_wrap=True)
+    console.print(training_progress.training_lines(summary), soft_wrap=True)
     _list(console, written)
 
 
@@ -161,7 +179,6 @@ def search(statement: Any, starts: int, seed: int, out: Path | None, json: Path 
 
         found = find(statement, starts, jax.random.key(seed), progress=report)
     console, written = terminal.console(), []
-    console.print(screen.search_lines(found))
     for i, each in enumerate(found.instances):
         if out is None:
             break
@@ -176,6 +193,7 @@ def search(statement: Any, starts: int, seed: int, out: Path | None, json: Path 
         summary = found._asdict() | {"instances": [each.margins for each in found.instances]}
         storage.write_json(json, summary | {"files": [str(path) for path in written]})
         written.append(json)
+    console.print(screen.search_lines(found))
     _list(console, written)
 
 
@@ -185,13 +203,17 @@ def figures(directory: Path, json: Path | None) -> None:
     if (directory / "findings.json").is_file():
         written = reporting.redraw(directory)
     elif (directory / "metrics.jsonl").is_file():
-        written = learning.draw(directory, read_config(directory), learning.read_records(directory))
+        with storage.reading(directory / "metrics.jsonl"):
+            written = learning.draw(directory, read_config(directory), learning.read_records(directory))
     else:
         stored = {"results.nc": drawing.FIGURES, "gap.nc": gap_figures.FIGURES}
         names = [name for name in stored if (directory / name).is_file()] or ["results.nc"]
         read = {name: storage.read_results(directory / name) for name in names}
         storage.check_directory(directory)
-        written = [path for name, results in read.items() for path in panels.draw_all(results, directory, stored[name])]
+        written = []
+        for name, results in read.items():
+            with storage.reading(directory / name):
+                written += panels.draw_all(results, directory, stored[name])
     if json is not None:
         storage.write_json(json, {"files": [str(path) for path in written]})
     _list(terminal.console(), written)

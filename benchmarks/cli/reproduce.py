@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import xarray as xr
+from rich.text import Text
 
 from implicit_bayes.benchmarks.common import storage
 from implicit_bayes.benchmarks.common.console import console, progress_bars
@@ -65,16 +66,16 @@ def reproduce(names: tuple[str, ...], preset: str, seed: int, out: Path, where: 
     written += found.store(out, complete, about)
     write_failures(out, failures)
     written.append(write_report(out, tuple(EXPERIMENTS)))
-    for each_found in complete:
-        screen.print(f"[bold]{each_found.title}[/bold]\n{each_found.verdict}\n", soft_wrap=True)
     if json is not None:
         storage.write_json(json, {"about": about, "findings": [f._asdict() for f in complete],
                                   "failures": [f.message for f in failures]})  # fmt: skip
         written.append(json)
+    for each_found in complete:
+        screen.print(Text(each_found.title, "bold"), f"{each_found.verdict}\n", soft_wrap=True)
     screen.print(f"wrote {len(written)} files; open {out / 'report.html'}", soft_wrap=True)
     if failures:
         for each_failed in failures:
-            screen.print(f"failed: {each_failed.cell.words}: {each_failed.message}\n{each_failed.trace}", markup=False)
+            screen.print(f"failed: {each_failed.cell.words}: {each_failed.message}\n{each_failed.trace}")
         total = len(in_order([cell for each in cells.values() for cell in each.values()]))
         raise storage.CheckFailed(f"{len(failures)} of {total} cells failed; see {out / 'failures.json'}")
 

@@ -1,22 +1,108 @@
-"""The terminal: where tables are printed, and progress bars."""
+"""The terminal: where tables are printed, and progress bars. Words from outside are words there.
+
+Names and paths are printed as they are: no markup, no emoji codes, control characters as escapes, and what the
+terminal's encoding lacks in letters that it has. Tables are made to fit (``common.tables``).
+"""
 
 import contextlib
+import io
+import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import IO, Any
 
-from rich.console import Console
+from rich.console import Console as RichConsole
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from implicit_bayes.benchmarks.common.tables import fitted, read
+from implicit_bayes.simulators.stored import printable
 
 WIDTH = 118
-"""Columns used when the output is not a terminal."""
+"""Columns used when the output is not a terminal and COLUMNS says nothing."""
+NARROWEST = 20
+LETTERS = {
+    "θ": "theta", "Σ": "sum ", "ε": "eps", "Δ": "Delta", "Ω": "Omega", "∞": "inf", "±": "+/-", "–": "-", "−": "-",
+    "—": "-", "…": "...", "‖": "||", "≥": ">=", "≤": "<=", "²": "^2", "×": "x", "→": "->", "’": "'", "“": '"', "”": '"',
+}  # fmt: skip
+
+
+class Console(RichConsole):
+    """Rich's console for words from outside; see the module.
+
+    Args:
+        file: where to print; standard output by default.
+        width: in columns; by default the terminal's, or COLUMNS, or WIDTH in a pipe.
+    """
+
+    def __init__(self, file: IO[str] | None = None, width: int | None = None):
+        super().__init__(file=file, width=_width(file) if width is None else width, highlight=False, markup=False,
+                         emoji=False)  # fmt: skip
+
+    def print(self, *objects: Any, **settings: Any) -> None:
+        """Print words, styled Text and tables."""
+        for each in objects:
+            if isinstance(each, Table):
+                for part in fitted(read(each, self.clean), max(self.width, NARROWEST)):
+                    super().print(part)
+            else:
+                super().print(self._words(each), **settings)
+
+    def clean(self, words: str) -> str:
+        """Words without control characters, in letters that the output has."""
+        return in_letters(printable(words), self.encoding)
+
+    def _words(self, each: Any) -> Text:
+        if not isinstance(each, Text):
+            return Text(self.clean(str(each)))
+        clean = self.clean(each.plain)
+        return each if clean == each.plain else Text(clean)
+
+    def on_broken_pipe(self) -> None:
+        """Leave what to do to whoever runs the program."""
+        raise BrokenPipeError
+
+
+def _width(file: IO[str] | None) -> int | None:
+    stream = sys.stdout if file is None else file
+    terminal = stream is not None and not isinstance(stream, io.StringIO) and stream.isatty()
+    asked = os.environ.get("COLUMNS", "")
+    if asked.isdecimal() and int(asked) > 0:
+        return max(NARROWEST, int(asked))
+    return None if terminal else WIDTH
+
+
+def in_letters(words: str, encoding: str) -> str:
+    """Words in characters of an encoding: θ is theta where there is no θ, and ? stands for what has no such name."""
+    try:
+        words.encode(encoding)
+        return words
+    except (UnicodeEncodeError, LookupError):
+        named = "".join(c if _has(encoding, c) else LETTERS.get(c, c) for c in words)
+        return named.encode("ascii" if not _known(encoding) else encoding, "replace").decode(encoding, "replace")
+
+
+def _known(encoding: str) -> bool:
+    try:
+        return bool("".encode(encoding) == b"")
+    except LookupError:
+        return False
+
+
+def _has(encoding: str, character: str) -> bool:
+    try:
+        return bool(character.encode(encoding))
+    except (UnicodeEncodeError, LookupError):
+        return False
 
 
 def console() -> Console:
-    """Standard output, wide enough for the tables when it is a pipe."""
-    return Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
+    """Standard output."""
+    return Console()
 
 
 EVERY = 10.0
@@ -71,13 +157,13 @@ class PlainProgress:
 @contextmanager
 def progress_bars() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
     """Progress on standard error: bars on a terminal, elsewhere a plain line every ten seconds."""
-    screen = Console(stderr=True)
+    screen = Console(sys.stderr)
     if not screen.is_terminal or screen.is_dumb_terminal:
         with PlainProgress(EVERY) as plain:
             yield plain.start
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -86,7 +172,7 @@ def progress_bars() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
     with Progress(*columns, console=screen) as bars:
 
         def start(words: str, total: int) -> Callable[[int], None]:
-            task = bars.add_task(words, total=total)
+            task = bars.add_task(screen.clean(words), total=total)
             return lambda done: bars.advance(task, done)
 
         yield start

@@ -2,15 +2,20 @@
 
 import json
 import math
+import re
 import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import xarray as xr
 
-from implicit_bayes.simulators.atomic import written_aside
+from implicit_bayes.simulators.atomic import clear_left_behind, written_aside
+from implicit_bayes.simulators.stored import LARGEST, short
 from implicit_bayes.theory import ModelError
 
 
@@ -26,6 +31,7 @@ def check_directory(directory: Path) -> Path:
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
+        clear_left_behind(directory)
         with tempfile.NamedTemporaryFile(dir=directory, prefix=".writable."):
             return directory
     except OSError as error:
@@ -80,10 +86,78 @@ def read_results(path: Path) -> xr.Dataset:
     """A stored results.nc, in memory.
 
     Raises:
-        ModelError: missing or not a results file.
+        ModelError: missing, not a results file, larger than any, or one that reads other files.
     """
     try:
+        with h5py.File(path, "r") as file:
+            _check_contents(file)
         with xr.open_dataset(path, engine="h5netcdf") as stored:
-            return stored.load()
-    except (OSError, ValueError) as error:
-        raise ModelError(f"results: cannot read {path}; run verify with --out first") from error
+            results = stored.load()
+    except Exception as error:  # whatever a damaged container makes HDF5's readers raise, the file is at fault
+        words = f"results: cannot read {path} ({short(error)}); run verify with --out first"
+        raise ModelError(words) from error
+    for name, values in results.variables.items():
+        if values.dtype.kind == "O" and not all(isinstance(value, str) for value in values.values.flat):
+            raise ModelError(f"results: {name} in {path} holds neither numbers nor words; run the command again")
+    return results
+
+
+def _check_contents(file: h5py.File) -> None:
+    """Sizes are as they are declared, whatever is stored: a hostile file declares terabytes in a few bytes."""
+    total = 0
+    for name in file:
+        if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+            raise ValueError(f"{name} is a link")
+        item = file[name]
+        if isinstance(item, h5py.Dataset):
+            if item.is_virtual or item.external:
+                raise ValueError(f"{name} lies in another file")
+            total += item.size * max(1, item.dtype.itemsize)
+    if total > LARGEST:
+        raise ValueError(f"{total:,} bytes when unpacked, more than {LARGEST:,}")
+
+
+@contextmanager
+def reading(source: Path, remedy: str = "run the command that made it again") -> Iterator[None]:
+    """What goes wrong in this block is the fault of a stored file that somebody changed, in a way no schema sees.
+
+    Raises:
+        ModelError: for whatever the block raises but errors of the system.
+    """
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError) as error:
+        words = f"{source}: holds what cannot be shown ({type(error).__name__}: {short(error)}); {remedy}"
+        raise ModelError(words) from error
+
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+"""Names of figures; they become names of files."""
+
+
+def inside(directory: Path, name: str, ending: str) -> Path:
+    """DIR/NAME.ENDING for a name that came out of a file.
+
+    Raises:
+        ModelError: a name that could lead out of DIR.
+    """
+    if not NAME.fullmatch(name):
+        raise ModelError(f"results: {name[:60]!r} is no name of a figure; run the command that stored it again")
+    return directory / f"{name}.{ending}"
+
+
+def folders(out: Path | None, names: Sequence[str]) -> list[Path | None]:
+    """Where each of several instances writes: DIR for one alone, else a folder each, never the same one twice."""
+    if out is None or len(names) == 1:
+        return [out] * len(names)
+    chosen: list[Path | None] = []
+    taken: set[str] = set()
+    for name in names:
+        stem = re.sub(r"[^\w.,+=@()\[\] -]", "_", name).strip(". ")[:80] or "instance"
+        folder, i = stem, 1
+        while folder.casefold() in taken:
+            i += 1
+            folder = f"{stem}-{i}"
+        taken.add(folder.casefold())
+        chosen.append(out / folder)
+    return chosen

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 import xarray as xr
 
+from implicit_bayes.benchmarks.common.differences import clear
 from implicit_bayes.benchmarks.experiments.base import (
     Experiment,
     Scale,
     accuracy,
-    clear,
     context,
     curve,
     excesses,
@@ -16,7 +16,6 @@ from implicit_bayes.benchmarks.experiments.base import (
     listed,
     model_names,
     shown,
-    signed,
     trained,
 )
 from implicit_bayes.benchmarks.predictors.published_accuracy import ABLATIONS, published
@@ -70,13 +69,13 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
             for name in (str(p) for p in data.predictor.values if str(p) != "exact"):
                 before, after = accuracy(data, name, k, first), accuracy(data, name, k, last)
                 over = f"{taught[name]:.3f}" if name in taught else "–"
-                gained = signed(*gain(data, name, k, first, last))
-                rows.append((k, words, shown(name), before.words, after.words, gained, over))
+                gained = gain(data, name, k, first, last)
+                rows.append((k, words, shown(name), before.words, after.words, gained.words, over))
         pictures.append(_picture(scale, k, tuple(points)))
     left, summary = _left(scale, results, max(scale.ks))
-    header = ("k", "documents", "predictor", f"n = {first}, %", f"n = {last}, %", "difference, same prompts",
-              "excess over Bayes, nats")  # fmt: skip
-    table = Table(f"Accuracy at n = {first} and n = {last}, ± one standard error", header, tuple(rows))
+    header = ("k", "documents", "predictor", f"n = {first}, % of prompts", f"n = {last}, % of prompts",
+              "difference, same prompts", "excess over Bayes, nats")  # fmt: skip
+    table = Table(f"Accuracy at n = {first} and n = {last} [95% interval]", header, tuple(rows))
     paper = (
         "No in-context learning after a single concept, after random tokens, or of unseen concepts; worse without "
         "persistence."

@@ -7,14 +7,12 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from implicit_bayes.benchmarks.common.differences import LEAST, Difference, paired, unpaired
 from implicit_bayes.benchmarks.common.intervals import wilson
 from implicit_bayes.benchmarks.experiments.learners import Learner, Measure, Named, reference_models, training
 from implicit_bayes.benchmarks.report.findings import Findings, Point
 from implicit_bayes.benchmarks.sweep.cells import Cell
 from implicit_bayes.benchmarks.sweep.tasks import cell
-
-LEAST = 20
-"""Accuracies over fewer prompts than this are left out of figures."""
 
 PREDICTORS = {"lstm-small": "LSTM (ours)", "transformer-small": "Transformer (ours)", "LSTM": "LSTM (ours)",
               "Transformer": "Transformer (ours)", "exact": "exact Bayes, where defined"}  # fmt: skip
@@ -108,14 +106,19 @@ class Accuracy(NamedTuple):
     prompts: int
 
     @property
-    def error(self) -> float:
-        """Binomial standard error."""
-        return math.sqrt(self.share * (1 - self.share) / self.prompts) if self.prompts else math.inf
+    def right(self) -> int:
+        """How many prompts were answered rightly."""
+        return round(self.share * self.prompts) if self.prompts else 0
 
     @property
     def words(self) -> str:
-        """63.2 ± 1.5 percent, one standard error."""
-        return f"{100 * self.share:.1f} ± {100 * self.error:.1f}" if self.prompts else "–"
+        """63.2 [60.1, 66.2] of 1000: percent, interval, prompts."""
+        return f"{self.percent} of {self.prompts}" if self.prompts else "–"
+
+    @property
+    def percent(self) -> str:
+        """63.2 [60.1, 66.2]."""
+        return f"{100 * self.share:.1f} [{100 * self.low:.1f}, {100 * self.high:.1f}]" if self.prompts else "–"
 
 
 def accuracy(data: xr.Dataset, predictor: str, k: int, n: int, split: str = "all") -> Accuracy:
@@ -163,41 +166,14 @@ def excesses(results: Mapping[str, xr.Dataset], prefix: str) -> dict[str, float]
     }  # fmt: skip
 
 
-def gain(data: xr.Dataset, predictor: str, k: int, before: int, after: int) -> tuple[float, float]:
-    """Accuracy with ``after`` examples less that with ``before``, and its standard error, in percentage points.
-
-    Over the prompts that the predictor answers at both n: the same prompts, paired.
-    """
+def gain(data: xr.Dataset, predictor: str, k: int, before: int, after: int) -> Difference:
+    """Accuracy with ``after`` examples less that with ``before``, over the prompts that are answered at both n."""
     return paired(*(data.prompt_right.sel(predictor=predictor, k=k, n=n).values for n in (before, after)))
 
 
-def paired(first_P: np.ndarray, second_P: np.ndarray) -> tuple[float, float]:
-    """Mean of second - first and its standard error, in percentage points, over prompts that both have (not -1)."""
-    both = (first_P >= 0) & (second_P >= 0)
-    if both.sum() < LEAST:
-        return math.nan, math.inf
-    differences = 100.0 * (second_P.astype(int) - first_P)[both]
-    return float(differences.mean()), float(differences.std(ddof=1) / math.sqrt(both.sum()))
-
-
-def change(before: Accuracy, after: Accuracy) -> tuple[float, float]:
-    """after - before and its standard error, in percentage points (taken as independent: wider than paired)."""
-    return 100 * (after.share - before.share), 100 * math.hypot(before.error, after.error)
-
-
-def signed(value: float, error: float) -> str:
-    """+3.2 ± 1.0."""
-    return f"{value:+.1f} ± {error:.1f}" if math.isfinite(error) else "–"
-
-
-def sure(value: float, error: float) -> bool:
-    """Whether a difference is more than three standard errors from 0 (false alarms: 0.3%)."""
-    return abs(value) > 3 * error
-
-
-def clear(gains: Sequence[tuple[float, float]]) -> tuple[int, int]:
-    """How many differences are clearly above and how many clearly below 0."""
-    return sum(sure(*g) and g[0] > 0 for g in gains), sum(sure(*g) and g[0] < 0 for g in gains)
+def change(before: Accuracy, after: Accuracy) -> Difference:
+    """after - before, over other prompts."""
+    return unpaired((before.right, before.prompts), (after.right, after.prompts))
 
 
 def listed(words: Sequence[str]) -> str:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
+from implicit_bayes.benchmarks.common.differences import NONE, clear, of_seeds
 from implicit_bayes.benchmarks.common.intervals import wilson
 from implicit_bayes.benchmarks.experiments.base import (
     Experiment,
     Scale,
     accuracy,
-    clear,
     context,
     curve,
     excesses,
@@ -19,10 +19,9 @@ from implicit_bayes.benchmarks.experiments.base import (
     model_names,
     models,
     shown,
-    signed,
     undefined,
 )
-from implicit_bayes.benchmarks.predictors.published_accuracy import published
+from implicit_bayes.benchmarks.predictors.published_accuracy import SEEDS, published
 from implicit_bayes.benchmarks.report.findings import Axes, Findings, Picture, Point, Table, percent
 from implicit_bayes.benchmarks.sweep.cells import Cell
 
@@ -72,8 +71,8 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
             points += curve(data, f"k = {k}", k)
             for name in (str(p) for p in data.predictor.values):
                 before, after = accuracy(data, name, k, first), accuracy(data, name, k, last)
-                gained = signed(*gain(data, name, k, first, last))
-                rows.append((vocabulary, k, shown(name), before.words, after.words, gained, after.prompts))
+                gained = gain(data, name, k, first, last)
+                rows.append((vocabulary, k, shown(name), before.words, after.words, gained.words, gained.prompts))
         if vocabulary == 50:
             points += published_points(scale.ks, scale.ns)
         pictures.append(_picture(scale, vocabulary, tuple(points), _taught(results, vocabulary)))
@@ -82,9 +81,10 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
     verdict = f"{ours} {_exact(scale, results)} {_published_rise(scale, results)}".rstrip()
     paper = "Accuracy rises with the number and the length of examples, for Transformers and LSTMs, V = 50, 100, 150."
     asked = "The same prompts asked of exact, smoothed and prompt-aware Bayes, and of an LSTM and a Transformer."
-    header = ("V", "k", "predictor", f"n = {first}, %", f"n = {last}, %", "difference, same prompts",
-              f"prompts at n = {last}")  # fmt: skip
-    table = Table(f"Accuracy at n = {first} and n = {last}, ± one standard error", header, tuple(rows))
+    header = ("V", "k", "predictor", f"n = {first}, % of prompts", f"n = {last}, % of prompts",
+              "difference, same prompts", "how many those are")  # fmt: skip
+    title = f"Accuracy at n = {first} and n = {last} [95% interval] of the prompts that have an answer"
+    table = Table(title, header, tuple(rows))
     return Findings("curves", TITLE, paper, asked, verdict, summary, tuple(pictures), (table,))
 
 
@@ -104,8 +104,8 @@ def _rises(scale: Scale, results: Mapping[str, xr.Dataset]) -> tuple[str, str]:
             bayes[vocabulary, k] = gain(data, smooth, k, first, last)
     rises, falls = clear(gains)
     bayes_rises, bayes_falls = clear(list(bayes.values()))
-    where = max(bayes, key=lambda at: bayes[at][0])
-    ends = [accuracy(results[f"{where[0]}-{where[1]}"], smooth, where[1], n).words for n in (first, last)]
+    where = max(bayes, key=lambda at: np.nan_to_num(bayes[at].points, nan=-math.inf))
+    ends = [accuracy(results[f"{where[0]}-{where[1]}"], smooth, where[1], n).percent for n in (first, last)]
     verdict = (
         f"From {first} to {last} examples our models' accuracy clearly rises in {rises} and clearly falls in {falls} "
         f"of {len(gains)} cases (a model, k and V each); that of smoothed Bayes rises in {bayes_rises} and falls in "
@@ -122,9 +122,9 @@ def _exact(scale: Scale, results: Mapping[str, xr.Dataset]) -> str:
         f"Exact Bayes under the pretraining law has no answer to {percent(undefined(data, k, last))} of prompts with "
         f"{last} examples (V = {vocabulary}, k = {k})"
     )
-    fall = gain(data, "exact", k, first, 1) if 1 in scale.ns else (math.nan, math.inf)
-    if math.isfinite(fall[1]):
-        words += f"; where it can answer after one example, that example changes its accuracy by {signed(*fall)} points"
+    fall = gain(data, "exact", k, first, 1) if 1 in scale.ns else NONE
+    if math.isfinite(fall.points):
+        words += f"; where it can answer after one example, that example changes its accuracy by {fall.words} points"
     return f"{words}."
 
 
@@ -137,8 +137,8 @@ def _published_rise(scale: Scale, results: Mapping[str, xr.Dataset]) -> str:
         data = published(name)
         for k in (k for k in scale.ks if k in data.ks):
             i, ends = data.ks.index(k), [data.ns.index(n) for n in (first, last)]
-            y, half = data.accuracy_KxN[i, ends], data.half_width_KxN[i, ends]
-            gains.append((float(y[1] - y[0]), float(np.hypot(*half) / 1.96)))
+            y, error = data.accuracy_KxN[i, ends], data.standard_error_KxN[i, ends]
+            gains.append(of_seeds((y[0], error[0]), (y[1], error[1]), SEEDS))
             ours = [n for n in model_names(results[f"50-{k}"]) if n.lower().startswith(name.split("_")[0])]
             for each in ours:
                 at = [100 * accuracy(results[f"50-{k}"], each, k, n).share for n in (first, last)]

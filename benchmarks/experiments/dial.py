@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from implicit_bayes.benchmarks.common.differences import LEAST
 from implicit_bayes.benchmarks.common.intervals import wilson
 from implicit_bayes.benchmarks.experiments.base import (
-    LEAST,
     Experiment,
     Scale,
     accuracy,

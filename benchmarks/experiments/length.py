@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import xarray as xr
 
+from implicit_bayes.benchmarks.common.differences import LEAST
 from implicit_bayes.benchmarks.experiments.base import (
-    LEAST,
     Experiment,
     Scale,
     accuracy,
@@ -15,7 +15,6 @@ from implicit_bayes.benchmarks.experiments.base import (
     models,
     point,
     shown,
-    sure,
     trained,
 )
 from implicit_bayes.benchmarks.report.findings import Axes, Findings, Mark, Picture, Table
@@ -137,7 +136,7 @@ def _rise(scale: Scale, results: Mapping[str, xr.Dataset]) -> str:
     for name in (str(p) for p in results[f"ginc-{low}"].predictor.values if str(p) not in ("exact", "prompt-aware")):
         ends = [accuracy(results[f"ginc-{k}"], name, k, shots(scale, k)) for k in (low, high)]
         difference = change(*ends)
-        better.append(sure(*difference) and difference[0] > 0)
+        better.append(difference.clear and difference.points > 0)
         parts.append(f"{shown(name).removesuffix(' (ours)')} {100 * ends[0].share:.0f} to {100 * ends[1].share:.0f}%")
     words = "longer examples are clearly better" if all(better) else "longer examples are not clearly better for all"
     return (

@@ -47,7 +47,8 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
             spreads[k, name] = float(np.mean(width)) if width else float("nan")
             none = float((defined == 0).mean())
             rows.append((k, shown(name), f"{np.nanmean(share_SxO):.1f}" if known.any() else "–",
-                         f"{spreads[k, name]:.1f}", f"{100 * none:.0f}", int(known.sum())))  # fmt: skip
+                         f"{spreads[k, name]:.1f}", f"{100 * none:.0f}", int(known.sum()),
+                         _tests(defined)))  # fmt: skip
     verdict, summary = _words(spreads, rows, scale.ks[0])
     caption = (
         f"Released GINC, V = 50: {scale.sets} sets of {SHOTS} examples; marks are means over 24 orders and bars run "
@@ -57,11 +58,18 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
     )
     axes = Axes("set of examples", "in-context accuracy, %", "category", (0, 103), "bars")
     picture = Picture("order", "All orders of four examples", caption, axes, tuple(points))
-    header = ("k", "predictor", "mean, %", "best less worst order, points", "orders with no answer, %", "sets")
+    header = ("k", "predictor", "mean, %", "best less worst order, points", "orders with no answer, %", "sets",
+              "test inputs answered in an order that has any")  # fmt: skip
     table = Table(f"Means over sets of {SHOTS} examples", header, tuple(rows))
     paper = "Accuracy varies by 10 to 40% between orders of the same four examples."
     ours = "Every order asked of Bayes and of our models; the spread that Bayes itself has is no flaw of training."
     return Findings("order", TITLE, paper, ours, verdict, summary, (picture,), (table,))
+
+
+def _tests(defined_SxO: np.ndarray) -> str:
+    """How many test inputs stand behind a share: least to most over the orders in which there is one."""
+    some = defined_SxO[defined_SxO > 0]
+    return f"{some.min()} to {some.max()}" if some.size else "–"
 
 
 def _words(spreads: dict[tuple[int, str], float], rows: list[tuple], k: int) -> tuple[str, str]:

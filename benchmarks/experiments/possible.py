@@ -5,15 +5,14 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
+from implicit_bayes.benchmarks.common.differences import LEAST, clear
 from implicit_bayes.benchmarks.experiments import curves as experiment_curves
 from implicit_bayes.benchmarks.experiments.base import (
-    LEAST,
     NO_MODELS,
     Experiment,
     Scale,
     accuracy,
     change,
-    clear,
     conditions,
     context,
     listed,
@@ -86,7 +85,7 @@ def _split(scale: Scale, results: Mapping[str, xr.Dataset]) -> tuple[Picture, Ta
         for name in names:
             for n in scale.ns:
                 two = [accuracy(data, name, k, n, part) for part in ("possible", "impossible")]
-                rows.append((k, n, shown(name), *(x.words for x in two), *(x.prompts for x in two)))
+                rows.append((k, n, shown(name), *(x.percent for x in two), *(x.prompts for x in two)))
                 for part, found in zip(("possible", "impossible"), two, strict=True):
                     if found.prompts >= LEAST and (name in model_names(data)):
                         points.append(point(f"k = {k}", f"{shown(name)}, {part}", n, found))
@@ -103,7 +102,11 @@ def _split(scale: Scale, results: Mapping[str, xr.Dataset]) -> tuple[Picture, Ta
     )
     axes = Axes("examples in the prompt, n", "in-context accuracy, %", "category", (0, 103))
     header = ("k", "n", "predictor", "possible, %", "impossible, %", "possible prompts", "impossible prompts")
-    table = Table("Possible against impossible prompts, ± one standard error", header, tuple(rows))
+    table = Table(
+        "Possible against impossible prompts, accuracy [95% interval]; the two are not the same prompts",
+        header,
+        tuple(rows),
+    )
     return Picture("possible", "Possible and impossible prompts", caption, axes, tuple(points)), table, words
 
 

@@ -13,21 +13,12 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from implicit_bayes.benchmarks.common.intervals import wilson
+from implicit_bayes.benchmarks.common.differences import CLEAR, Difference, of_seeds, paired, share_between, unpaired
+from implicit_bayes.benchmarks.common.intervals import errors, wilson
 from implicit_bayes.benchmarks.experiments import curves as experiment_curves
-from implicit_bayes.benchmarks.experiments.base import (
-    Experiment,
-    Scale,
-    accuracy,
-    model_names,
-    models,
-    paired,
-    point,
-    shown,
-    signed,
-    sure,
-)
+from implicit_bayes.benchmarks.experiments.base import Experiment, Scale, accuracy, model_names, models, point, shown
 from implicit_bayes.benchmarks.experiments.learners import training
+from implicit_bayes.benchmarks.predictors.published_accuracy import PRINTED, SEEDS
 from implicit_bayes.benchmarks.report.findings import Axes, Findings, Picture, Point, Table
 from implicit_bayes.benchmarks.sweep.cells import Cell
 from implicit_bayes.benchmarks.sweep.tasks import cell
@@ -49,23 +40,30 @@ def cells(scale: Scale) -> dict[str, Cell]:
 
 
 def published_losses(bayes: float) -> list[tuple[str, float, float, float, float]]:
-    """(label, parameters, excess, accuracy, half width) of the paper's models; excess from its rounded losses."""
+    """(label, parameters, excess, accuracy, half width of its 95% interval); excess from the paper's rounded losses."""
     stored = json.loads((resources.files("implicit_bayes.benchmarks") / "published.json").read_text(encoding="utf-8"))
     names = {"transformer_4_layers": "Transformer, 4 layers", "transformer_12_layers": "Transformer, 12 layers",
              "transformer_16_layers": "Transformer, 16 layers", "lstm_6_layers": "LSTM"}  # fmt: skip
     rows = []
     for model, size, _, validation, share, half in stored["losses_k10_n64"]["rows"]:
+        half = errors(SEEDS) * half / PRINTED
         rows.append((f"published {names[model]}", 1e6 * float(size[:-1]), validation - bayes, share, half))
     return rows
 
 
 class Equal(NamedTuple):
-    """Two trainings at the least excess that both reach: accuracies' difference, its standard error, the excess."""
+    """Two trainings at the least excess that both reach.
+
+    points: of accuracy between them, with its 95% interval low, high.   clear: whether told from 0 at level CLEAR.
+    excess: where, nats a token.   Interval and verdict hold however the two depend on each other.
+    """
 
     better: str
     worse: str
     points: float
-    error: float
+    low: float
+    high: float
+    clear: bool
     excess: float
 
 
@@ -73,27 +71,45 @@ def at_equal_loss(runs: Mapping[str, xr.Dataset], first: str, second: str) -> Eq
     """Compare two trainings where both have the same excess: the least one that both reach.
 
     One place for each pair, chosen before any accuracy is looked at. Accuracies are interpolated in log excess between
-    measurements; None where the ranges do not meet. The error is that of two independent shares.
+    measurements; None where the ranges do not meet.
     """
-    curves = []
+    curves = {}
     for name in (first, second):
         excess = np.minimum.accumulate(runs[name].excess.values)
-        curves.append((np.log(np.maximum(excess[::-1], 1e-6)), runs[name].accuracy.values[::-1]))
-    at = max(x[0] for x, _ in curves)
-    if at > min(x[-1] for x, _ in curves):
+        curves[name] = np.log(np.maximum(excess[::-1], 1e-6)), runs[name].accuracy.values[::-1]
+    at = max(x[0] for x, _ in curves.values())
+    if at > min(x[-1] for x, _ in curves.values()):
         return None
-    a, b = (float(np.interp(at, *curve)) for curve in curves)
-    error = 100 * math.sqrt(sum(p * (1 - p) / runs[n].attrs["prompts"] for p, n in ((a, first), (b, second))))
-    better, worse = (first, second) if a >= b else (second, first)
-    return Equal(better, worse, 100 * abs(a - b), error, math.exp(at))
+    here = {name: float(np.interp(at, *curve)) for name, curve in curves.items()}
+    better, worse = (first, second) if here[first] >= here[second] else (second, first)
+    low, high = _apart(runs, curves, at, (better, worse), 0.95)
+    clear = _apart(runs, curves, at, (better, worse), 1 - CLEAR)[0] > 0
+    return Equal(better, worse, 100 * (here[better] - here[worse]), low, high, clear, math.exp(at))
+
+
+def _apart(
+    runs: Mapping[str, xr.Dataset], curves: Mapping[str, tuple[np.ndarray, np.ndarray]], at: float,
+    names: tuple[str, str], level: float,
+) -> tuple[float, float]:  # fmt: skip
+    """Interval of the first's accuracy less the second's at ``at``, points: each has half of what may go wrong."""
+    ends, half = [], (1 + level) / 2
+    for name in names:
+        x, shares = curves[name]
+        weights = [float(np.interp(at, x, row)) for row in np.eye(len(x))]
+        used = [i for i, weight in enumerate(weights) if weight > 0]
+        near = share_between(shares[used].tolist(), [weights[i] for i in used], int(runs[name].attrs["prompts"]), half)
+        ends.append(near)
+    (a_low, a_high), (b_low, b_high) = ends
+    return 100 * (a_low - b_high), 100 * (a_high - b_low)
 
 
 class Slope(NamedTuple):
-    """Accuracy gained between two stages of one network: points for every hundredth of a nat, and where."""
+    """Accuracy gained between two stages of one network: points for every hundredth of a nat [low, high], and where."""
 
     label: str
     points: float
-    error: float
+    low: float
+    high: float
     begin: float
     end: float
 
@@ -110,9 +126,10 @@ def last_hundredths(runs: Mapping[str, xr.Dataset], results: Mapping[str, xr.Dat
             if int(data.attrs["parameters"]) != int(loss.parameters[i]) or begin - end < 0.01:
                 continue
             share, after = float(data.accuracy.values[-1]), accuracy(results["shipped"], name, k, n)
-            error = math.hypot(math.sqrt(share * (1 - share) / data.attrs["prompts"]), after.error)
-            hundredths = 100 * (begin - end)
-            found.append(Slope(label, 100 * (after.share - share) / hundredths, 100 * error / hundredths, begin, end))
+            prompts, hundredths = int(data.attrs["prompts"]), 100 * (begin - end)
+            gained = unpaired((round(share * prompts), prompts), (after.right, after.prompts))
+            points, low, high = (value / hundredths for value in (gained.points, gained.low, gained.high))
+            found.append(Slope(label, points, low, high, begin, end))
     return found
 
 
@@ -131,19 +148,19 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
         parameters = float(data.attrs["parameters"])
         by_size.append(line[-1]._replace(x=parameters))
         end, tokens = data.isel(point=-1), int(data.attrs["tokens"])
-        rows.append((label, f"{parameters:,.0f}", f"{tokens:,}", f"{float(end.excess):.4f}", f"{line[-1].y:.1f}"))
+        rows.append((label, f"{parameters:,.0f}", f"{tokens:,}", f"{float(end.excess):.4f}", *_of(line[-1])))
     loss, shipped = results["loss"], results["shipped"]
     for i, name in enumerate(str(m) for m in loss.model.values):
         found, excess = accuracy(shipped, name, k, n), float(loss.excess[i])
         label = shown(name).replace(" (ours)", ", shipped" if name.endswith("-small") else " (ours)")
         by_loss.append(point(panel, label, max(excess, 1e-4), found))
         by_size.append(point(panel, label, float(loss.parameters[i]), found))
-        rows.append((label, f"{int(loss.parameters[i]):,}", "to its end", f"{excess:.4f}", f"{100 * found.share:.1f}"))
+        rows.append((label, f"{int(loss.parameters[i]):,}", "to its end", f"{excess:.4f}", *_of(by_size[-1])))
     for label, size, excess, share, half in published_losses(bayes):
-        where = Point(panel, label, max(excess, 1e-4), share, share - half, share + half, 5)
+        where = Point(panel, label, max(excess, 1e-4), share, share - half, share + half, SEEDS)
         by_loss.append(where)
         by_size.append(where._replace(x=size))
-        rows.append((label, f"{size:,.0f}", "51–102 million", f"{excess:.3f} ± {ROUNDING}", f"{share:.1f}"))
+        rows.append((label, f"{size:,.0f}", "51–102 million", f"{excess:.3f} ± {ROUNDING}", *_of(where)))
     verdict, summary = _words(runs, rows, results, k, n)
     caption = (
         f"Released GINC, V = 50, accuracy at k = {k}, n = {n} on {scale.measure.prompts} prompts, as networks train "
@@ -157,7 +174,8 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
         Picture("scaling-loss", "Accuracy against excess loss", caption, loss_axes, tuple(by_loss)),
         Picture("scaling-size", "Accuracy against parameters", caption, size_axes, tuple(by_size)),
     )
-    header = ("model", "parameters", "tokens trained on", "excess, nats", f"accuracy k = {k}, n = {n}, %")
+    header = ("model", "parameters", "tokens trained on", "excess, nats", f"accuracy k = {k}, n = {n}, %", "95%",
+              "prompts, or trainings of published")  # fmt: skip
     table = Table("Sizes and ends", header, tuple(rows))
     paper = (
         "Larger Transformers learn better in context, even at equal pretraining loss (12 and 16 layers, both 1.33); "
@@ -168,18 +186,25 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
     return Findings("scaling", TITLE, paper, ours, verdict, summary, pictures, (table,))
 
 
+def _of(found: Point) -> tuple[str, str, int]:
+    """Accuracy, its interval, and over how many."""
+    return f"{found.y:.1f}", f"[{found.low:.1f}, {found.high:.1f}]", found.prompts
+
+
 def _words(
     runs: Mapping[str, xr.Dataset], rows: list[tuple], results: Mapping[str, xr.Dataset], k: int, n: int
 ) -> tuple[str, str]:
     labels = list(runs)
     pairs = [at_equal_loss(runs, a, b) for i, a in enumerate(labels) for b in labels[i + 1 :]]
     met = [each for each in pairs if each is not None]
-    different = [each for each in met if sure(each.points, each.error)]
+    different = [each for each in met if each.clear]
     equal = "No two of our networks reach the same excess loss"
     if met:
         equal = f"At equal excess loss {len(different)} of {len(met)} pairs of our networks clearly differ in accuracy"
         most = max(met, key=lambda each: each.points)
-        equal += f" (most: {most.better} over {most.worse}, {signed(most.points, most.error)} points at "
+        equal += (
+            f" (most: {most.better} over {most.worse}, {most.points:+.1f} [{most.low:.1f}, {most.high:.1f}] points at "
+        )
         equal += f"{most.excess:.2f} nats)"
     ends = [row for row in rows if not row[0].startswith("published")]
     best, worst = (f(ends, key=lambda row: float(row[3])) for f in (min, max))
@@ -189,8 +214,8 @@ def _words(
     )
     slopes = last_hundredths(runs, results, k, n)
     last = "; ".join(
-        f"{each.label} from {each.begin:.3f} nats to the shipped weights' {each.end:.3f} gains {each.points:.1f} ± "
-        f"{each.error:.1f} points for every hundredth of a nat" for each in slopes
+        f"{each.label} from {each.begin:.3f} nats to the shipped weights' {each.end:.3f} gains {each.points:.1f} "
+        f"[{each.low:.1f}, {each.high:.1f}] points for every hundredth of a nat" for each in slopes
     )  # fmt: skip
     last = f" {last[0].upper()}{last[1:]}." if last else ""
     summary = f"clear differences at equal loss: {len(different)} of {len(met)} pairs"
@@ -200,29 +225,32 @@ def _words(
 
 def _published_words(results: Mapping[str, xr.Dataset], k: int, n: int, slopes: list[Slope]) -> str:
     """Whether the published differences are clear over their five trainings, beside ours."""
-    rows = {label.removeprefix("published "): (share, half / 1.96) for label, _, _, share, half in published_losses(0)}
+    rows = {
+        label.removeprefix("published "): (share, half / errors(SEEDS))
+        for label, _, _, share, half in published_losses(0)
+    }
 
-    def less(first: str, second: str) -> tuple[float, float]:
-        return rows[first][0] - rows[second][0], math.hypot(rows[first][1], rows[second][1])
+    def less(first: str, second: str) -> Difference:
+        return of_seeds(rows[second], rows[first], SEEDS)
 
     deep, cell = less("Transformer, 16 layers", "Transformer, 12 layers"), less("LSTM", "Transformer, 16 layers")
     words = (
         f"Of the paper's models (five trainings each) 16 layers and 12, whose losses are equal as printed, differ by "
-        f"{signed(*deep)} points, which is {'clear' if sure(*deep) else 'within chance'}"
+        f"{deep.words} points, which is {'clear' if deep.clear else 'within chance'}"
     )
     if slopes:
         most = max(slopes, key=lambda each: each.points)
         words += f", and as printed 0.01 nats may hide between them, worth {most.points:.1f} points by {most.label}"
     words += (
-        f"; the LSTM, at a higher loss, differs from the 16 layers by {signed(*cell)} points, which is "
-        f"{'clear' if sure(*cell) else 'within chance'}"
+        f"; the LSTM, at a higher loss, differs from the 16 layers by {cell.words} points, which is "
+        f"{'clear' if cell.clear else 'within chance'}"
     )
     data = results["shipped"]
     ours = {name.split("-")[0].lower(): name for name in model_names(data)}
     if {"lstm", "transformer"} <= set(ours):
         right = data.prompt_right.sel(k=k, n=n)
         found = paired(*(right.sel(predictor=ours[kind]).values for kind in ("transformer", "lstm")))
-        words += f". Our LSTM differs from our Transformer by {signed(*found)} points on the same prompts"
+        words += f". Our LSTM differs from our Transformer by {found.words} points on the same prompts"
     return f"{words}."
 
 

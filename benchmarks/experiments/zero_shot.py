@@ -2,20 +2,20 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import xarray as xr
 
+from implicit_bayes.benchmarks.common.differences import Difference, clear
 from implicit_bayes.benchmarks.experiments.base import (
     Experiment,
     Scale,
     accuracy,
-    clear,
     context,
     curve,
     excesses,
     gain,
     model_names,
     shown,
-    signed,
     trained,
     undefined,
 )
@@ -38,7 +38,7 @@ def cells(scale: Scale) -> dict[str, Cell]:
 def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
     """A panel for each k; whether one example is worse than none, for whom, and by how much."""
     points, rows = [], []
-    gains: dict[str, list[tuple[float, float]]] = {}
+    gains: dict[str, list[Difference]] = {}
     one, last = _one_and_last(results[f"low-{scale.ks[0]}"])
     for k in scale.ks:
         data = results[f"low-{k}"]
@@ -46,7 +46,7 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
         for name in (str(p) for p in data.predictor.values):
             ends = (accuracy(data, name, k, n).words for n in (0, one, last))
             after = gain(data, name, k, 0, one)
-            rows.append((k, shown(name), *ends, signed(*after)))
+            rows.append((k, shown(name), *ends, after.words, after.prompts))
             gains.setdefault("models" if name in model_names(data) else name, []).append(after)
     verdict, summary = _words(scale, results, gains)
     taught = ", ".join(f"{label} {excess:.2f}" for label, excess in excesses(results, "train").items())
@@ -56,8 +56,10 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
     )
     axes = Axes("examples in the prompt, n", "in-context accuracy, %", "category", (0, 103))
     picture = Picture("zero-shot", "Kernels of low entropy", caption, axes, tuple(points))
-    header = ("k", "predictor", "n = 0, %", f"n = {one}, %", f"n = {last}, %", f"n = {one} less n = 0, same prompts")
-    table = Table("Accuracy with no, one and many examples, ± one standard error", header, tuple(rows))
+    header = ("k", "predictor", "n = 0, % of prompts", f"n = {one}, % of prompts", f"n = {last}, % of prompts",
+              f"n = {one} less n = 0, same prompts", "how many those are")  # fmt: skip
+    title = "Accuracy with no, one and many examples [95% interval] of the prompts that have an answer"
+    table = Table(title, header, tuple(rows))
     paper = "With low-entropy kernels zero-shot accuracy exceeds few-shot accuracy: examples look like impossible text."
     ours = "The same setting with exact Bayes beside the models."
     return Findings("zero-shot", TITLE, paper, ours, verdict, summary, (picture,), (table,))
@@ -68,10 +70,8 @@ def _one_and_last(data: xr.Dataset) -> tuple[int, int]:
     return (1 if 1 in data.n else last), last
 
 
-def _words(
-    scale: Scale, results: Mapping[str, xr.Dataset], gains: Mapping[str, list[tuple[float, float]]]
-) -> tuple[str, str]:
-    worst = min(range(len(scale.ks)), key=lambda i: gains["exact"][i][0])
+def _words(scale: Scale, results: Mapping[str, xr.Dataset], gains: Mapping[str, list[Difference]]) -> tuple[str, str]:
+    worst = min(range(len(scale.ks)), key=lambda i: np.nan_to_num(gains["exact"][i].points, nan=np.inf))
     k, data = scale.ks[worst], results[f"low-{scale.ks[worst]}"]
     one, last = _one_and_last(data)
     exact = [accuracy(data, "exact", k, n) for n in (0, one, last)]
@@ -81,8 +81,8 @@ def _words(
         "Exact Bayes is not worse with one example than with none beyond chance")  # fmt: skip
     verdict = (
         f"{start}, at {falls['exact']} of {count} k clearly so; where it differs most, at k = {k}, it is right on "
-        f"{exact[0].words}% of prompts with none and on {exact[1].words}% with one ({signed(*gains['exact'][worst])} "
-        f"points on the same prompts), and on {exact[2].words}% with {last}. "
+        f"{exact[0].percent}% of prompts with none and on {exact[1].percent}% with one ({gains['exact'][worst].words} "
+        f"points on the same prompts), and on {exact[2].percent}% with {last}. "
     )
     cases = len(gains.get("models", ()))
     verdict += f"Models are clearly worse with one example in {falls.get('models', 0)} of {cases} cases. "

@@ -17,6 +17,7 @@ import jax
 import numpy as np
 import xarray as xr
 
+from implicit_bayes.benchmarks.common.intervals import mean_interval, wilson
 from implicit_bayes.benchmarks.gap.loss import calibration_error
 from implicit_bayes.benchmarks.predictors.curves import CHUNK, Answers, References, ask, references
 from implicit_bayes.lm.model import LanguageModel
@@ -24,6 +25,8 @@ from implicit_bayes.simulators.instances import Instance
 from implicit_bayes.simulators.sampler import sample_prompts
 
 SPLITS = ("all", "possible", "impossible")
+MEASURES = ("accuracy", "accuracy_low", "accuracy_high", "standard_error", "log_loss", "log_loss_low", "log_loss_high",
+            "log_loss_error", "calibration")  # fmt: skip
 
 
 def context_gap(
@@ -48,17 +51,17 @@ def context_gap(
         advance: called with the prompts just done.
 
     Returns:
-        Dataset over (predictor, split, k, n): ``accuracy``, ``standard_error``, ``log_loss`` (inf where the law
-        needed has a zero), ``log_loss_error``, ``calibration``, ``prompts`` (how many the cell has: of the split, and
-        with an answer); over (k, n): ``entropy`` of p_prompt(y | x_test), the least log-loss there is, and
-        ``impossible_share``; over (predictor, k, n, prompt): ``prompt_loss``, each prompt's log-loss, and
-        ``prompt_right`` (1 right, 0 wrong, -1 no answer). Empty cells, and losses of prompts without an answer, are
-        nan.
+        Dataset over (predictor, split, k, n): ``accuracy``, its 95% Wilson interval ``accuracy_low``,
+        ``accuracy_high``, ``standard_error`` (binomial: 0 at shares of 0 and 1), ``log_loss`` (inf where the law
+        needed has a zero), ``log_loss_error`` and its 95% interval ``log_loss_low``, ``log_loss_high`` (Student's t),
+        ``calibration``, ``prompts`` (how many the cell has: of the split, and with an answer); over (k, n):
+        ``entropy`` of p_prompt(y | x_test), the least log-loss there is, and ``impossible_share``; over (predictor, k,
+        n, prompt): ``prompt_loss``, each prompt's log-loss, and ``prompt_right`` (1 right, 0 wrong, -1 no answer).
+        Empty cells, and losses of prompts without an answer, are nan.
     """
     names = [predictor.label for predictor in references(epsilons)] + [model.name for model in models]
     shape = (len(names), len(SPLITS), len(ks), len(ns))
-    measures = ("accuracy", "standard_error", "log_loss", "log_loss_error", "calibration")
-    out = {name: np.full(shape, np.nan) for name in measures} | {"prompts": np.zeros(shape, int)}
+    out = {name: np.full(shape, np.nan) for name in MEASURES} | {"prompts": np.zeros(shape, int)}
     entropy, impossible = np.zeros(shape[2:]), np.zeros(shape[2:])
     every_loss = np.zeros((len(names), *shape[2:], prompts))
     every_right = np.zeros(every_loss.shape, np.int8)
@@ -124,8 +127,7 @@ def _cells(truth_PxNxV: np.ndarray, answer: Answers, of_split_PxN: np.ndarray) -
     right_PxN = guess_PxN == truth_PxNxV.argmax(-1)
     loss_PxN = _cross(truth_PxNxV, law_PxNxV)
     confidence, chance = (np.take_along_axis(x, guess_PxN[..., None], -1)[..., 0] for x in (law_PxNxV, truth_PxNxV))
-    cells = {name: np.full(guess_PxN.shape[1], np.nan) for name in ("accuracy", "standard_error", "log_loss")}
-    cells |= {name: cells["accuracy"].copy() for name in ("log_loss_error", "calibration")}
+    cells = {name: np.full(guess_PxN.shape[1], np.nan) for name in MEASURES}
     cells["prompts"] = counted_PxN.sum(0)
     for n, count in enumerate(cells["prompts"]):
         if not count:
@@ -134,8 +136,10 @@ def _cells(truth_PxNxV: np.ndarray, answer: Answers, of_split_PxN: np.ndarray) -
         accuracy, losses = right_PxN[chosen, n].mean(), loss_PxN[chosen, n]
         cells["accuracy"][n] = accuracy
         cells["standard_error"][n] = np.sqrt(accuracy * (1 - accuracy) / count)
-        cells["log_loss"][n] = losses.mean()
+        cells["accuracy_low"][n], cells["accuracy_high"][n] = wilson(right_PxN[chosen, n].sum(), count)
+        mean = cells["log_loss"][n] = losses.mean()
         spread = losses.std(ddof=1) / np.sqrt(count) if count > 1 and np.isfinite(losses).all() else np.inf
         cells["log_loss_error"][n] = spread
+        cells["log_loss_low"][n], cells["log_loss_high"][n] = mean_interval(mean, spread, count)
         cells["calibration"][n] = calibration_error(confidence[chosen, n], chance[chosen, n])
     return cells

@@ -20,7 +20,7 @@ def loss(results: xr.Dataset) -> Drawing:
     return Drawing(
         tuple(Panel(f"By {kind}", partial(_slices, results, kind, words, shown)) for kind, words in kinds if shown),
         f"{_what(results)}: divergence of the model's next-token law from the exact predictive, by the token's "
-        "position and by its surprise; bars 1.96 standard errors over documents.",
+        "position and by its surprise; bars 95% over documents.",
         f"No divergence at all: {', '.join(none)}." if none else "",
     )
 
@@ -30,11 +30,12 @@ def _slices(results: xr.Dataset, kind: str, words: str, shown: list[str], axis: 
     x = np.arange(len(chosen))
     for i, name in enumerate(results.model.values):
         cell = results.sel(model=name).isel(slice=chosen)
-        value, bar = cell.slice_kl.values, 1.96 * cell.slice_kl_error.values
+        value = cell.slice_kl.values
         at = np.isfinite(value) & (value > FLOOR)
         if str(name) in shown and at.any():
-            bar = np.minimum(np.where(np.isfinite(bar), bar, 0.0), 0.99 * value)
-            axis.errorbar(x[at], value[at], bar[at], marker=MARKERS[i % 7], color=f"C{i % 7}", capsize=2,
+            bars = _bars(value, cell.slice_kl_low.values, cell.slice_kl_high.values)
+            bars[0] = np.minimum(bars[0], 0.99 * value)  # the axis is logarithmic
+            axis.errorbar(x[at], value[at], bars[:, at], marker=MARKERS[i % 7], color=f"C{i % 7}", capsize=2,
                           label=str(name))  # fmt: skip
     axis.set_xticks(x, results.slice_words.values[chosen], rotation=40, ha="right", fontsize=8)
     axis.set(xlabel=words, yscale="log", ylabel="KL(Bayes ‖ model), nats/token")
@@ -48,8 +49,9 @@ def context(results: xr.Dataset) -> Drawing:
     return Drawing(
         tuple(panels),
         f"{results.attrs['instance']}: accuracy and log-loss by the number of examples n, for each example length k; "
-        f"{results.attrs['setting_prompts']} prompts for each k, the same for all; bars 1.96 standard errors. “exact” "
-        "counts only prompts of positive probability; an infinite log-loss is left out.",
+        f"{results.attrs['setting_prompts']} prompts for each k, the same for all; bars 95%, Wilson (accuracy) or "
+        f"Student (log-loss). “exact” counts only prompts of positive probability ({_counts(results)} of them); an "
+        "infinite log-loss is left out.",
         columns=len(ks),
     )
 
@@ -57,7 +59,8 @@ def context(results: xr.Dataset) -> Drawing:
 def _accuracy(results: xr.Dataset, k: int, axis: Axes) -> None:
     for i, name in enumerate(results.predictor.values):
         cell = results.sel(split="all", predictor=name, k=k)
-        axis.errorbar(np.arange(results.n.size), 100 * cell.accuracy.values, 196 * cell.standard_error.values,
+        bars = _bars(cell.accuracy.values, cell.accuracy_low.values, cell.accuracy_high.values)
+        axis.errorbar(np.arange(results.n.size), 100 * cell.accuracy.values, 100 * bars,
                       marker=MARKERS[i % 7], color=f"C{i % 7}", capsize=2, label=str(name))  # fmt: skip
     axis.set(ylim=(-2, 102), xlabel="examples in the prompt, n", ylabel="accuracy, %")
     number_axis(axis, results.n.values)
@@ -68,8 +71,8 @@ def _log_loss(results: xr.Dataset, k: int, axis: Axes) -> None:
     for i, name in enumerate(results.predictor.values):
         cell = results.sel(split="all", predictor=name, k=k)
         value = np.where(np.isfinite(cell.log_loss.values), cell.log_loss.values, np.nan)
-        bar = np.where(np.isfinite(cell.log_loss_error.values), 1.96 * cell.log_loss_error.values, 0.0)
-        axis.errorbar(x, value, bar, marker=MARKERS[i % 7], color=f"C{i % 7}", capsize=2, label=str(name))
+        bars = _bars(value, cell.log_loss_low.values, cell.log_loss_high.values)
+        axis.errorbar(x, value, bars, marker=MARKERS[i % 7], color=f"C{i % 7}", capsize=2, label=str(name))
     entropy = results.sel(split="all", k=k).entropy.values
     axis.plot(x, entropy, color="#444444", ls="--", lw=1.0, label="entropy of the answer")
     axis.set(xlabel="examples in the prompt, n", ylabel="log-loss, nats")
@@ -134,7 +137,8 @@ def _names(results: xr.Dataset, axis: Axes) -> np.ndarray:
 
 def _martingale(results: xr.Dataset, axis: Axes) -> None:
     x = _names(results, axis)
-    axis.bar(x, results.martingale.values, 0.6, yerr=_bars(results.martingale_error.values), capsize=2, color="C0")
+    bars = _bars(results.martingale.values, results.martingale_low.values, results.martingale_high.values)
+    axis.bar(x, results.martingale.values, 0.6, yerr=bars, capsize=2, color="C0")
     axis.set(ylabel="total variation")
 
 
@@ -197,7 +201,8 @@ def scaling(results: xr.Dataset) -> Drawing | None:
 def _fits(results: xr.Dataset, name: str, k: int, axis: Axes) -> None:
     x, held = np.arange(results.n.size), int(results.fit_held_out)
     cell = results.sel(predictor=name, k=k, split="all")
-    axis.errorbar(x, cell.log_loss.values, 1.96 * cell.log_loss_error.values, color="#444444", ls="", marker="o",
+    bars = _bars(cell.log_loss.values, cell.log_loss_low.values, cell.log_loss_high.values)
+    axis.errorbar(x, cell.log_loss.values, bars, color="#444444", ls="", marker="o",
                   label="measured")  # fmt: skip
     axis.axvspan(x[-held] - 0.5, x[-1] + 0.5, color="#999999", alpha=0.15, lw=0, zorder=0)
     same = (results.fit_predictor.values == name) & (results.fit_k.values == k)
@@ -224,5 +229,14 @@ def _what(results: xr.Dataset) -> str:
     return f"{settings['instance']}, {settings['setting_documents']} documents of {settings['setting_length']} tokens"
 
 
-def _bars(errors: np.ndarray) -> np.ndarray:
-    return np.where(np.isfinite(errors), 1.96 * errors, 0.0)
+def _bars(value: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """(2, …) lengths of the bars below and above; 0 where an end is infinite or there is no value."""
+    with np.errstate(invalid="ignore"):
+        lengths = np.stack([value - low, high - value])
+    return np.where(np.isfinite(lengths), np.maximum(lengths, 0.0), 0.0)
+
+
+def _counts(results: xr.Dataset) -> str:
+    """How many prompts exact Bayes answers: fewest to most over k and n."""
+    counts = results.prompts.sel(predictor="exact", split="all").values
+    return f"{counts.min()} to {counts.max()}"

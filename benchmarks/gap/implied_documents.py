@@ -12,6 +12,7 @@ import numpy as np
 
 from implicit_bayes.benchmarks.gap.implied import after_prefixes, time_to_identify
 from implicit_bayes.benchmarks.gap.loss import Mean, ratio
+from implicit_bayes.benchmarks.predictors.promises import answer
 from implicit_bayes.lm.model import LanguageModel
 from implicit_bayes.theory import MixtureOfHMMs, filter_concepts
 from implicit_bayes.theory.filtering.filter import prepare
@@ -73,7 +74,7 @@ def implied_gap(
     for begin in range(0, documents, CHUNK):
         tokens = tokens_BxT[begin : begin + CHUNK]
         padded = np.concatenate([tokens, np.repeat(tokens[-1:], CHUNK - len(tokens), 0)])  # one compilation
-        q_BxPxV = np.exp(model.log_probabilities(padded).astype(np.float64))
+        q_BxPxV = np.exp(answer(model, padded).astype(np.float64))
         found = after_prefixes(mixture, filter_concepts(mixture, padded, tables=tables), q_BxPxV)
         parts.append([x.reshape(CHUNK, positions, *x.shape[1:])[: len(tokens)] for x in found])
         advance(len(tokens))

@@ -6,9 +6,16 @@ After each prefix p = p( . | prefix) is the exact predictive and q the model's:
 
 KL is the excess with the draw of the next token averaged out, so its error is smaller; both are reported. Their
 difference has mean 0 for every model whose q is fixed before the token is drawn; a model that sees the token has an
-excess below its KL. This "foresight" catches leaks that are too small to bring the excess below 0.
+excess below its KL. This "foresight" catches leaks that are too small to bring the excess below 0. It is judged without
+a normal limit: for every lambda in (0, 1] the geometric mixture of q and p is a law, known before the token is, and
 
-Source: the chain rule of KL; Xie et al. 2022, section 2, for the law p.
+    E_t = prod_{s <= t} (q(o_s) / p(o_s))^lambda / sum_v p_v^(1 - lambda) q_v^lambda
+
+a nonnegative martingale of mean 1 under p (its logarithm is about lambda sum (KL - excess) for small lambda); so is
+the mean over several lambda, and by Markov it exceeds 1 / alpha with probability at most alpha.
+
+Source: the chain rule of KL; Xie et al. 2022, section 2, for the law p; Ville 1939; Ramdas et al. 2023, Statistical
+Science 38 (e-processes, and mixtures of them).
 """
 
 import itertools
@@ -18,6 +25,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from implicit_bayes.benchmarks.common.intervals import mean_interval
+from implicit_bayes.benchmarks.predictors.promises import answer
 from implicit_bayes.lm.model import LanguageModel
 from implicit_bayes.theory import MixtureOfHMMs, ModelError, filter_mixture
 from implicit_bayes.theory.filtering.filter import prepare
@@ -31,11 +40,21 @@ START = 32
 """Tokens that count as the start of a document; what lies beyond them counts as its middle."""
 
 
+TILTS = tuple(0.5**i for i in range(11))
+"""The lambdas of the foresight test."""
+
+
 class Mean(NamedTuple):
-    """A mean over documents.   value: of the mean.   standard_error: over documents; inf where there is one."""
+    """A mean over documents.
+
+    value: of the mean.   standard_error: over documents; inf where there is one.   low, high: its 95% interval by
+    Student's t, with a degree of freedom fewer than the documents that bear on it: (-inf, inf) for one.
+    """
 
     value: float
     standard_error: float
+    low: float
+    high: float
 
 
 class Slice(NamedTuple):
@@ -58,7 +77,9 @@ class LossGap(NamedTuple):
     positions, places, surprises: the same by position (bins 0, 1, 2, 4, ...), by start and middle, by surprise.
     risk: excess 0-1 risk of the model's guess against the Bayes predictive, max_y p(y) - p(argmax_y q(y)).
     foresight: mean of KL - excess, nats per token: 0 within its error for every causal model, positive for one that
-        sees the token it is asked for. Tokens whose KL is infinite are left out.
+        sees the token it is asked for. Tokens whose KL is infinite are left out (they are known before the token is).
+    foresight_log_e: log of the e-value against foresight, over all documents: above log(1 / alpha) with probability at
+        most alpha for every causal model.
     tokens: scored.   bayes_cross_entropy: nats per token, on these documents.
     log_ratio_max: max over documents and t of log M_t = sum_{s <= t} log q(o_s) / p(o_s), nats. M is an e-process:
         it reaches 1 / alpha in a document with probability at most alpha, whatever q is (Ville 1939).
@@ -71,6 +92,7 @@ class LossGap(NamedTuple):
     tv: Mean
     risk: Mean
     foresight: Mean
+    foresight_log_e: float
     positions: list[Slice]
     places: list[Slice]
     surprises: list[Slice]
@@ -82,7 +104,7 @@ class LossGap(NamedTuple):
 
 class _Terms(NamedTuple):
     """(B, T) per token: KL(p || q), excess of the token that came, TV, surprise -log p(o_t), max q, p(argmax q),
-    max p - p(argmax q)."""
+    max p - p(argmax q); (B, T, len(TILTS)) log of each factor of E."""
 
     kl: np.ndarray
     excess: np.ndarray
@@ -91,6 +113,7 @@ class _Terms(NamedTuple):
     confidence: np.ndarray
     right: np.ndarray
     risk: np.ndarray
+    tilted: np.ndarray
 
 
 def loss_gap(
@@ -118,7 +141,7 @@ def loss_gap(
         tokens = tokens_BxT[begin : begin + CHUNK]
         padded = np.concatenate([tokens, np.repeat(tokens[-1:], CHUNK - len(tokens), 0)])  # one compilation
         predictive = np.asarray(filter_mixture(mixture, padded, tables=tables).predictive)[:, :-1]
-        parts.append(_terms(padded, predictive, model.log_probabilities(padded)[:, :-1].astype(np.float64)))
+        parts.append(_terms(padded, predictive, answer(model, padded)[:, :-1].astype(np.float64)))
         advance(len(tokens))
     terms = _Terms(*(np.concatenate(column)[: len(tokens_BxT)] for column in zip(*parts, strict=True)))
     if not np.isfinite(terms.surprise).all():
@@ -137,7 +160,20 @@ def _terms(tokens_BxT: np.ndarray, p_BxTxV: np.ndarray, log_q_BxTxV: np.ndarray)
     guess = log_q_BxTxV.argmax(-1)[..., None]
     confidence, right = (np.take_along_axis(x, guess, -1)[..., 0] for x in (q_BxTxV, p_BxTxV))
     risk, tv = computed_excess_risk(p_BxTxV, q_BxTxV), 0.5 * np.abs(p_BxTxV - q_BxTxV).sum(-1)
-    return _Terms(kl_BxT, excess, tv, surprise, confidence, right, risk)
+    tilted = _tilted(log_p, log_q_BxTxV, excess, np.isfinite(kl_BxT))
+    return _Terms(kl_BxT, excess, tv, surprise, confidence, right, risk, tilted)
+
+
+def _tilted(log_p: np.ndarray, log_q: np.ndarray, excess_BxT: np.ndarray, finite_BxT: np.ndarray) -> np.ndarray:
+    """(B, T, len(TILTS)) log of the factors of E; 0 where KL is infinite."""
+    known = np.isfinite(log_p) & finite_BxT[..., None]
+    log_p, log_q = np.where(known, log_p, 0.0), np.where(known, log_q, 0.0)
+    excess_BxT = np.where(finite_BxT, excess_BxT, 0.0)
+    factors = []
+    for tilt in TILTS:
+        mass = np.exp((1 - tilt) * log_p + tilt * log_q, where=known, out=np.zeros_like(log_p)).sum(-1)
+        factors.append(-tilt * excess_BxT - np.log(np.where(finite_BxT, mass, 1.0)))
+    return np.stack(factors, -1)
 
 
 def _reduce(terms: _Terms) -> LossGap:
@@ -161,8 +197,9 @@ def _reduce(terms: _Terms) -> LossGap:
     every, risk = _slice(terms, everywhere, "all"), ratio(terms.risk, everywhere)
     finite = np.isfinite(terms.kl)
     foresight = ratio(np.where(finite, terms.kl, 0.0) - np.where(finite, terms.excess, 0.0), finite)
+    log_e = float(np.logaddexp.reduce(terms.tilted.sum((0, 1))) - math.log(len(TILTS)))
     return LossGap(
-        every.excess, every.kl, every.tv, risk, foresight, positions, [row for row in places if row.share],
+        every.excess, every.kl, every.tv, risk, foresight, log_e, positions, [row for row in places if row.share],
         [row for row in surprises if row.share], documents * length, float(terms.surprise.mean()),
         float((-np.cumsum(terms.excess, axis=1)).max()), calibration_error(terms.confidence, terms.right),
     )  # fmt: skip
@@ -176,17 +213,17 @@ def _slice(terms: _Terms, chosen_BxT: np.ndarray, words: str) -> Slice:
 def ratio(value_BxT: np.ndarray, chosen_BxT: np.ndarray) -> Mean:
     """Mean over the chosen tokens; its error is that of a ratio of sums over independent documents (delta method).
 
-    0 with error inf where nothing is chosen.
+    Documents without a chosen token do not count. 0 with error inf where nothing is chosen.
     """
-    documents, total = len(value_BxT), int(chosen_BxT.sum())
+    documents, total = int(chosen_BxT.any(1).sum()), int(chosen_BxT.sum())
     if not total:
-        return Mean(0.0, math.inf)
+        return Mean(0.0, math.inf, -math.inf, math.inf)
     sum_B = np.where(chosen_BxT, value_BxT, 0.0).sum(1)
-    mean = float(sum_B.sum() / total)
-    if documents < 2 or not math.isfinite(mean):
-        return Mean(mean, math.inf)
-    deviation_B = sum_B - mean * chosen_BxT.sum(1)
-    return Mean(mean, float(math.sqrt(documents / (documents - 1) * (deviation_B**2).sum()) / total))
+    mean, error = float(sum_B.sum() / total), math.inf
+    if documents > 1 and math.isfinite(mean):
+        deviation_B = sum_B - mean * chosen_BxT.sum(1)
+        error = float(math.sqrt(documents / (documents - 1) * (deviation_B**2).sum()) / total)
+    return Mean(mean, error, *mean_interval(mean, error, documents))
 
 
 def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:

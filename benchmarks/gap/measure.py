@@ -22,6 +22,7 @@ from implicit_bayes.benchmarks.gap.probes import Beliefs, Probe, exact_beliefs, 
 from implicit_bayes.benchmarks.gap.scaling_laws import Fit, fit_laws
 from implicit_bayes.benchmarks.predictors.curves import DEFAULT_KS
 from implicit_bayes.benchmarks.predictors.models import find_models
+from implicit_bayes.benchmarks.predictors.promises import check_promises
 from implicit_bayes.lm.model import LanguageModel, ShowsActivations
 from implicit_bayes.simulators.datasets import Documents
 from implicit_bayes.simulators.instances import Instance, load_instance
@@ -105,11 +106,7 @@ def check_settings(settings: Settings, instance: Instance, models: Sequence[Lang
         if getattr(settings, name) < least:
             raise ModelError(f"{name}: {getattr(settings, name)} is below {least}")
     longest = {"length": settings.length, "n": (max(ks) + 1) * (max(settings.ns) + 1)}
-    for model in models:
-        context = getattr(getattr(getattr(model, "network", None), "config", None), "context", None)
-        for field, tokens in longest.items():
-            if context is not None and tokens >= context:
-                raise ModelError(f"{field}: asks {model.name} about {tokens} tokens, but it has {context} positions")
+    check_promises(models, instance.mixture.n_tokens, longest)
     return settings._replace(ks=tuple(sorted(set(ks))), ns=tuple(sorted(set(settings.ns))))
 
 

@@ -1,9 +1,10 @@
 """The report page of a gap, from its stored gap.json and gap.nc."""
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from implicit_bayes.benchmarks.common import storage
 from implicit_bayes.benchmarks.common.made_by import with_out
@@ -11,7 +12,7 @@ from implicit_bayes.benchmarks.gap.figures import FIGURES
 from implicit_bayes.benchmarks.report.findings import as_csv, percent
 from implicit_bayes.benchmarks.report.page import Page, PageFigure, PageTable, Section, whole_files
 from implicit_bayes.benchmarks.report.panels import on_page
-from implicit_bayes.theory import ModelError
+from implicit_bayes.simulators.stored import Count, Text, convert, read_json
 
 TITLES = {
     "gap_loss": "Divergence from exact Bayes",
@@ -29,31 +30,36 @@ SECTIONS = (
 
 
 def _mean(found: dict[str, Any], key: str) -> str:
-    """A stored mean ± its standard error."""
+    """A stored mean and its interval."""
     value = found.get(key)
     if isinstance(value, dict):
-        return _pair(value.get("value"), value.get("standard_error"))
-    return _pair(value, found.get(f"{key}_standard_error"))
+        return _between(value.get("value"), value.get("low"), value.get("high"))
+    return _between(value, found.get(f"{key}_low"), found.get(f"{key}_high"))
 
 
-def _pair(value: Any, error: Any) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, str):
-        return value
+def _between(value: Any, low: Any = None, high: Any = None) -> str:
+    """A number with its interval, both as stored (an infinity is a string); a dash for None."""
+    if value is None or isinstance(value, str):
+        return value or "–"
     form = "{:.4f}" if abs(value) >= 5e-5 or value == 0 else "{:.0e}"
-    return form.format(value) + (f" ± {form.format(error)}" if isinstance(error, float) else "")
+    if low is None or high is None:
+        return form.format(value)
+    return form.format(value) + " [{}, {}]".format(*(x if isinstance(x, str) else form.format(x) for x in (low, high)))
+
+
+def _excess(found: dict[str, Any]) -> str:
+    return _between(found["excess_nats"], found["excess_low"], found["excess_high"])
 
 
 MEASURES: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
     ("parameters", lambda found: f"{found['parameters']:,}" if found["parameters"] else "–"),
-    ("excess over Bayes, nats/token", lambda found: _pair(found["excess_nats"], found["standard_error"])),
+    ("excess over Bayes, nats/token", _excess),
     ("KL(Bayes ‖ model), nats/token", lambda found: _mean(found, "kl_nats")),
     ("total variation of the next token", lambda found: _mean(found, "total_variation")),
     ("excess 0-1 risk", lambda found: _mean(found, "excess_risk")),
-    ("calibration error", lambda found: _pair(found["calibration_error"], None)),
+    ("calibration error", lambda found: _between(found["calibration_error"])),
     ("largest log M (Ville's threshold)",
-     lambda found: f"{_pair(found['ville_log_max'], None)} ({_pair(found['ville_threshold'], None)})"),
+     lambda found: f"{_between(found['ville_log_max'])} ({_between(found['ville_threshold'])})"),
     ("laws broken", lambda found: ", ".join(row["law"] for row in found["laws"] if not row["holds"]) or "none"),
     ("implied posterior: TV from the exact one", lambda found: _mean(found, "implied_posterior_tv")),
     ("implied posterior: residual, nats", lambda found: _mean(found, "implied_posterior_residual")),
@@ -70,7 +76,7 @@ def gap_table(objects: Sequence[dict[str, Any]]) -> PageTable:
     rows = [(words, *(cell(found) for found in objects)) for words, cell in MEASURES]
     for target in dict.fromkeys(target for found in objects for target in found.get("probe_r2") or {}):
         rows.append((f"probe R², {target} (margin over controls)", *(_probe(found, target) for found in objects)))
-    title = "Models against exact Bayes (± one standard error over documents)"
+    title = "Models against exact Bayes [95% over documents]"
     return PageTable(title, ("measure", *(found["model"] for found in objects)), tuple(rows))
 
 
@@ -83,18 +89,45 @@ def _probe(found: dict[str, Any], target: str) -> str:
     return f"{r2['value']:.3f} ({margin['value']:.2f} [{margin['low']:.2f}, {margin['high']:.2f}])"
 
 
+REMEDY = "run gap again"
+
+
+class StoredSettings(msgspec.Struct):
+    """gap.json, ``settings``."""
+
+    seed: Count
+
+
+class StoredGap(msgspec.Struct):
+    """What the page needs of a model's object in gap.json, which holds more."""
+
+    model: Text
+    parameters: Count | None
+    instance: Text
+    settings: StoredSettings
+    excess_nats: float | str
+    standard_error: float | str
+    calibration_error: float | str
+    ville_log_max: float | str
+    ville_threshold: float | str
+    laws: list[dict[str, Any]]
+    curves: list[dict[str, Any]]
+    probe_r2: dict[str, dict[str, Any]]
+
+
 def gap_page(directory: Path) -> Page:
     """The page of a ``gap --out DIR``.
 
     Raises:
         ModelError: gap.json is missing or not one of gap's.
     """
-    try:
-        stored = json.loads((directory / "gap.json").read_text(encoding="utf-8"))
-        objects = stored.get("models", [stored])
+    path = directory / "gap.json"
+    stored: dict[str, Any] = read_json(path, dict[str, Any], REMEDY)
+    objects = convert(stored.get("models", [stored]), list[dict[str, Any]], str(path), REMEDY)
+    for found in objects:
+        convert(found, StoredGap, f"report: {path} is not gap's", REMEDY)
+    with storage.reading(path):
         return _page(directory, stored, objects)
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
-        raise ModelError(f"report: {directory / 'gap.json'} is not gap's ({error}); run gap again") from error
 
 
 def _page(directory: Path, stored: dict[str, Any], objects: list[dict[str, Any]]) -> Page:
@@ -132,15 +165,15 @@ def sentences(objects: Sequence[dict[str, Any]]) -> list[str]:
         objects, key=lambda found: found["excess_nats"] if isinstance(found["excess_nats"], float) else 1e99
     )
     for i, found in enumerate(ranked):
-        excess = _pair(found["excess_nats"], found["standard_error"])
+        excess = _excess(found)
         near = f"{found['model']} is nearest to exact Bayes: it loses" if not i and len(ranked) > 1 else None
         lines.append(f"{near or found['model'] + ' loses'} {excess} nats a token more than exact Bayes, which loses "
-                     f"{_pair(found['bayes_cross_entropy'], None)}.")  # fmt: skip
+                     f"{_between(found['bayes_cross_entropy'])}.")  # fmt: skip
     for found in objects:
         rows = [row for row in found["curves"] if row["predictor"] == found["model"] and row["accuracy"] is not None]
         if rows:
             last = max(rows, key=lambda row: (row["k"], row["n"]))
-            right = f"{found['model']} is right on {percent(last['accuracy'])} of the prompts"
+            right = f"{found['model']} is right on {percent(last['accuracy'])} of {last['defined']} prompts"
             lines.append(f"{right} with {last['n']} examples of {last['k']} tokens.")
     return lines
 
@@ -170,9 +203,10 @@ def _curves(objects: Sequence[dict[str, Any]]) -> PageTable:
     rows = {(row["predictor"], row["epsilon"], row["k"], row["n"]): row for found in objects for row in found["curves"]}
     cells = tuple(
         (name if epsilon is None else f"{name} (ε = {epsilon:g})", k, n,
-         *("–" if row[f] is None else f"{100 * row[f]:.1f}" for f in ("accuracy", "standard_error", "undefined_share")),
-         "–" if row["log_loss"] is None else _pair(row["log_loss"], row["log_loss_error"]))
+         *("–" if row[f] is None else f"{100 * row[f]:.1f}" for f in ("accuracy", "accuracy_low", "accuracy_high")),
+         row["defined"], row["prompts"], _between(row["log_loss"], row["log_loss_low"], row["log_loss_high"]))
         for (name, epsilon, k, n), row in rows.items()
     )  # fmt: skip
-    header = ("predictor", "k", "n", "accuracy, %", "± one standard error", "undefined, %", "log-loss, nats")
+    header = ("predictor", "k", "n", "accuracy, %", "95% from", "to", "prompts with an answer", "of",
+              "log-loss, nats")  # fmt: skip
     return PageTable("Every point of the curves", header, cells, folded=True)

@@ -114,7 +114,7 @@ def probe(
         of_fresh = [None] * len(targets) if control is None else _errors(control, targets, beliefs.train_B)
         of_shuffled = _errors(features, tuple(target[moved] for target in targets), beliefs.train_B)
         for name, *errors in zip(TARGETS, found, of_fresh, of_token, of_shuffled, strict=True):
-            rows[name].append(_summarise(name, layer, errors, generator))
+            rows[name].append(summarise(name, layer, errors, generator))
         advance(1)
     return [row for name in TARGETS for row in rows[name]]
 
@@ -148,14 +148,14 @@ def _shuffle(train_B: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     return moved
 
 
-class _Errors(NamedTuple):
+class Errors(NamedTuple):
     """(B,) of each held-out document: squared error of the probe, and of the training mean."""
 
     probe_B: np.ndarray
     mean_B: np.ndarray
 
 
-def _errors(features_BxTxD: np.ndarray, targets: Sequence[np.ndarray], train_B: np.ndarray) -> list[_Errors]:
+def _errors(features_BxTxD: np.ndarray, targets: Sequence[np.ndarray], train_B: np.ndarray) -> list[Errors]:
     """Fit on the training documents, each target with its own penalty."""
     features_BxTxD = features_BxTxD.astype(np.float64)
     train = np.flatnonzero(train_B)
@@ -170,7 +170,7 @@ def _errors(features_BxTxD: np.ndarray, targets: Sequence[np.ndarray], train_B: 
         held = np.flatnonzero(~train_B)
         wrong = _predict(features_BxTxD, target, train, held, best) - target[held]
         off = target[held] - target[train].mean((0, 1))
-        out.append(_Errors((wrong**2).sum((1, 2)), (off**2).sum((1, 2))))
+        out.append(Errors((wrong**2).sum((1, 2)), (off**2).sum((1, 2))))
     return out
 
 
@@ -188,7 +188,7 @@ def _predict(
     return fitted.predict(rows(features_BxTxD[asked])).reshape(target_BxTxK[asked].shape)
 
 
-def _summarise(name: str, layer: int, errors: Sequence[_Errors | None], generator: np.random.Generator) -> Probe:
+def summarise(name: str, layer: int, errors: Sequence[Errors | None], generator: np.random.Generator) -> Probe:
     """R2 of the model and its controls, and the margin, with intervals from the same resamples of documents."""
     assert errors[0] is not None
     documents = len(errors[0].probe_B)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from implicit_bayes.benchmarks.gap.context import MEASURES
 from implicit_bayes.benchmarks.gap.laws import ville_threshold
 from implicit_bayes.benchmarks.gap.loss import Mean
 from implicit_bayes.benchmarks.gap.measure import EPSILONS, Gap, ModelGap, best_probe, mean_or_none
@@ -42,12 +43,16 @@ def compact(found: ModelGap) -> dict[str, Any]:
         "parameters": found.parameters,
         "excess_nats": loss.excess.value,
         "standard_error": loss.excess.standard_error,
+        "excess_low": loss.excess.low,
+        "excess_high": loss.excess.high,
+        "documents": found.documents,
         "tokens": loss.tokens,
         "bayes_cross_entropy": loss.bayes_cross_entropy,
         "kl_nats": loss.kl,
         "total_variation": loss.tv,
         "excess_risk": loss.risk,
         "foresight_nats": loss.foresight,
+        "foresight_log_e": loss.foresight_log_e,
         "ville_log_max": loss.log_ratio_max,
         "ville_threshold": ville_threshold(found.documents),
         "laws": found.laws,
@@ -57,6 +62,8 @@ def compact(found: ModelGap) -> dict[str, Any]:
         "by_surprise": loss.surprises,
         "implied_posterior_tv": mean_or_none(implied.total_variation),
         "implied_posterior_tv_standard_error": implied.total_variation.standard_error,
+        "implied_posterior_tv_low": implied.total_variation.low,
+        "implied_posterior_tv_high": implied.total_variation.high,
         "implied_posterior_residual": implied.residual,
         "implied_posterior_forbidden_mass": implied.forbidden,
         "implied_posterior_open_share": implied.open_share,
@@ -67,6 +74,8 @@ def compact(found: ModelGap) -> dict[str, Any]:
         "probe_r2": {target: _probe_rows(found, target) for target in TARGETS} if found.probes else {},
         "martingale_gap": mean_or_none(found.martingale.gap),
         "martingale_gap_standard_error": found.martingale.gap.standard_error,
+        "martingale_gap_low": found.martingale.gap.low,
+        "martingale_gap_high": found.martingale.gap.high,
         "martingale_prefixes": found.martingale.prefixes,
         "order_variance": order,
     }  # fmt: skip
@@ -87,12 +96,11 @@ def curve_rows(gap: Gap, model: str, split: str) -> list[dict[str, Any]]:
             for n in gap.settings.ns:
                 cell = gap.context.sel(predictor=label, split=split, k=k, n=n)
                 counted = int(cell.prompts)
-                measures = ("accuracy", "standard_error", "log_loss", "log_loss_error", "calibration")
                 row = {"predictor": name, "epsilon": epsilon, "k": k, "n": n, "split": split}
-                row |= {key: float(cell[key]) if counted else None for key in measures}
+                row |= {key: float(cell[key]) if counted else None for key in MEASURES}
                 of_split = _size(gap, split, k, n)
                 row["undefined_share"] = 1.0 - counted / of_split if of_split else None
-                rows.append(row | {"prompts": of_split, "entropy": float(cell.entropy)})
+                rows.append(row | {"prompts": of_split, "defined": counted, "entropy": float(cell.entropy)})
     return rows
 
 
@@ -137,6 +145,8 @@ def as_dataset(gap: Gap) -> xr.Dataset:
         rows = [[getattr(row, name) for _, row in each] for each in slices]
         data[f"slice_{name}"] = (("model", "slice"), [[mean.value for mean in row] for row in rows])
         data[f"slice_{name}_error"] = (("model", "slice"), [[mean.standard_error for mean in row] for row in rows])
+        data[f"slice_{name}_low"] = (("model", "slice"), [[mean.low for mean in row] for row in rows])
+        data[f"slice_{name}_high"] = (("model", "slice"), [[mean.high for mean in row] for row in rows])
     data = data.assign_coords(prefix=np.arange(len(first.implied.tv_P)))
     for name in ("tv_P", "residual_P", "weight_P"):
         data[f"implied_{name[:-2]}"] = (("model", "prefix"), [getattr(found.implied, name) for found in models])
@@ -157,6 +167,7 @@ def _slices(found: ModelGap) -> list[tuple[str, Any]]:
 
 def _add_means(data: xr.Dataset, name: str, means: list[Mean]) -> xr.Dataset:
     values = {name: ("model", [mean.value for mean in means])}
+    values |= {f"{name}_{end}": ("model", [getattr(mean, end) for mean in means]) for end in ("low", "high")}
     return data.assign(values | {f"{name}_error": ("model", [mean.standard_error for mean in means])})
 
 

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from implicit_bayes.benchmarks.common.console import WIDTH
+from implicit_bayes.benchmarks.common.console import WIDTH, Console
 from implicit_bayes.benchmarks.gap.laws import ville_threshold
 from implicit_bayes.benchmarks.gap.loss import Mean
 from implicit_bayes.benchmarks.gap.measure import Gap, ModelGap, best_probe
@@ -33,13 +33,11 @@ KEYS = (
 
 
 def mean(value: Mean) -> str:
-    """A mean ± its standard error; a dash where nothing was counted."""
+    """A mean with its 95% interval; a dash where nothing was counted."""
     if value.value == 0.0 and np.isinf(value.standard_error):
         return "–"
-    digits = 4 if abs(value.value) >= 5e-5 or value.value == 0 else None
-    if digits is None:
-        return f"{value.value:.0e} ± {value.standard_error:.0e}"
-    return f"{value.value:.4f} ± {value.standard_error:.4f}"
+    form = ".4f" if abs(value.value) >= 5e-5 or value.value == 0 else ".0e"
+    return f"{value.value:{form}} [{value.low:{form}}, {value.high:{form}}]"
 
 
 def ville(found: ModelGap) -> str:
@@ -71,7 +69,7 @@ def order(found: ModelGap) -> str:
     """Variance over orders of the examples where Bayes is defined, and Bayes's own."""
     if found.order is None or not found.order.possible_prompts:
         return "–"
-    return f"{found.order.possible.value:.1e} ({found.order.bayes.value:.1e})"
+    return f"{found.order.possible.value:.1e} ({found.order.bayes.value:.1e}), {found.order.possible_prompts} prompts"
 
 
 def probe_cell(found: ModelGap, target: str) -> str:
@@ -89,29 +87,30 @@ def margin_cell(found: ModelGap, target: str) -> str:
 def as_text(gap: Gap) -> str:
     """The tables as plain text."""
     text = io.StringIO()
-    show(gap, Console(file=text, width=WIDTH, highlight=False, color_system=None, force_terminal=False))
+    show(gap, Console(text, WIDTH))
     return text.getvalue().rstrip()
 
 
 def show(gap: Gap, out: Console) -> None:
     """The gap as tables: one with every measure, the curves, and the scaling laws."""
     mixture, settings = gap.instance.mixture, gap.settings
+    out.print(Text(gap.instance.name, "bold"))
     out.print(
-        f"[bold]{gap.instance.name}[/bold]: {mixture.n_concepts} concepts, {mixture.n_states} states, vocabulary "
+        f"{mixture.n_concepts} concepts, {mixture.n_states} states, vocabulary "
         f"{mixture.n_tokens}; {settings.documents} documents of {settings.length} tokens, seed {settings.seed}; "
         f"Bayes itself loses {gap.models[0].loss.bayes_cross_entropy:.4f} nats/token",
         soft_wrap=True,
     )
-    out.print(gap_table(gap.models, "Models against exact Bayes (± one standard error over documents)"))
+    out.print(gap_table(gap.models, "Models against exact Bayes [95% over documents]"))
     out.print(context_table(gap))
     if any(gap.fits.values()):
         out.print(scaling_table(gap))
 
 
 def context_table(gap: Gap) -> Table:
-    """Accuracy and log-loss on x_test by (k, predictor) and n, over all prompts that have an answer."""
+    """Accuracy with its 95% Wilson interval, log-loss and number of prompts, by (k, predictor) and n."""
     context = gap.context.sel(split="all")
-    title = f"In context: accuracy, %/log-loss, nats ({gap.settings.prompts} prompts for each k)"
+    title = f"In context: accuracy, %/log-loss, nats [accuracy's 95%] ({gap.settings.prompts} prompts for each k)"
     table = Table("k", "predictor", *(f"n={n}" for n in context.n.values), title=title, title_justify="left")
     for k in context.k.values:
         for name in context.predictor.values:
@@ -121,6 +120,10 @@ def context_table(gap: Gap) -> Table:
                 for a, loss in zip(cell.accuracy.values, cell.log_loss.values, strict=True)
             ]
             table.add_row(str(k), str(name).replace("smoothed(", "ε=").rstrip(")"), *shown)
+            ends = zip(cell.accuracy_low.values, cell.accuracy_high.values, strict=True)
+            table.add_row("", "  95%", *("" if np.isnan(a) else f"{100 * a:.0f}–{100 * b:.0f}" for a, b in ends))
+            if (cell.prompts.values < gap.settings.prompts).any():
+                table.add_row("", "  of prompts", *(str(count) for count in cell.prompts.values), style="dim")
         row = context.sel(k=k)
         table.add_row("", "  % impossible", *(f"{100 * x:.0f}" for x in row.impossible_share.values), style="dim")
         table.add_section()

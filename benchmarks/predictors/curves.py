@@ -11,6 +11,8 @@ import jax
 import numpy as np
 import xarray as xr
 
+from implicit_bayes.benchmarks.common.intervals import wilson
+from implicit_bayes.benchmarks.predictors.promises import answer
 from implicit_bayes.benchmarks.predictors.prompt_aware import prompt_aware, started_mixture
 from implicit_bayes.lm.model import LanguageModel
 from implicit_bayes.simulators.datasets import Prompts
@@ -80,7 +82,8 @@ def in_context_curves(
 
     Returns:
         Dataset over (predictor, k, n): ``correct`` and ``undefined`` (counts), ``prompts`` (count per cell),
-        ``accuracy`` (share of correct among *defined* prompts, nan where none is), ``standard_error`` (binomial),
+        ``accuracy`` (share of correct among *defined* prompts, nan where none is), its 95% Wilson interval
+        ``accuracy_low``, ``accuracy_high``, ``standard_error`` (binomial: 0 at shares of 0 and 1),
         ``undefined_share``; coordinate ``epsilon`` (nan where it does not apply).
     """
     predictors = [*references(epsilons), *(Predictor(model.name, None) for model in models)]
@@ -147,7 +150,7 @@ class References:
 def ask(model: LanguageModel, tokens_PxT: np.ndarray, k: int, ns: Sequence[int]) -> Answers:
     """A language model's answers to the same prompts; a row of -inf only is no law."""
     at = [prefix_length(k, n) for n in ns]
-    log_q_PxNxV = model.log_probabilities(tokens_PxT[:, : max(at)])[:, at]
+    log_q_PxNxV = answer(model, tokens_PxT[:, : max(at)])[:, at]
     return Answers(np.exp(log_q_PxNxV, dtype=np.float64), np.isfinite(log_q_PxNxV).any(-1))
 
 
@@ -165,12 +168,15 @@ def _dataset(predictors, ks, ns, prompts, correct, undefined) -> xr.Dataset:
     error = np.sqrt(
         np.divide(accuracy * (1 - accuracy), defined, out=np.full(correct.shape, np.nan), where=defined > 0)
     )
+    low, high = wilson(correct, defined)
     return xr.Dataset(
         {
             "correct": (dims, correct),
             "undefined": (dims, undefined),
             "accuracy": (dims, accuracy, {"units": "share of defined prompts"}),
             "standard_error": (dims, error, {"units": "share of defined prompts"}),
+            "accuracy_low": (dims, np.where(defined > 0, low, np.nan), {"units": "share of defined prompts"}),
+            "accuracy_high": (dims, np.where(defined > 0, high, np.nan), {"units": "share of defined prompts"}),
             "undefined_share": (dims, undefined / prompts, {"units": "share of prompts"}),
             "prompts": (dims, np.full(correct.shape, prompts)),
         },

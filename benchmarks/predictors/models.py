@@ -33,6 +33,9 @@ class MixtureModel:
     """A mixture of HMMs as a LanguageModel: exact Bayes, in float64. A row after an impossible prefix is all -inf, no
     law."""
 
+    exact = True
+    """Computed here, so that its answers need no checks."""
+
     def __init__(self, name: str, mixture: MixtureOfHMMs):
         self._name, self.mixture, self.tables = name, mixture, prepare(mixture)
 
@@ -130,7 +133,19 @@ def each_name(names: Sequence[Any], instance: Instance) -> list[Any]:
 
 
 def find_model(name: str, instance: Instance) -> LanguageModel:
-    """One model; see ``find_models``."""
+    """A language model by name, ready to be asked about one instance.
+
+    Args:
+        name: ``lstm-small`` and the other shipped models; ``bayes`` (exact Bayes of the instance as a model) or
+            ``bayes(EPS)`` (smoothed); ``untrained``; the path of a RUN or of its weights.npz; ``module.py:factory``.
+        instance: what it is to be asked about: its vocabulary must be the model's.
+
+    Returns:
+        LanguageModel.
+
+    Raises:
+        ModelError: no such model, or one of another vocabulary.
+    """
     mixture = instance.mixture
     if name == "bayes":
         return MixtureModel(name, mixture)

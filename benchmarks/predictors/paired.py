@@ -15,6 +15,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from implicit_bayes.benchmarks.predictors.promises import answer
 from implicit_bayes.lm.model import LanguageModel
 from implicit_bayes.simulators.sampler import sample_documents
 from implicit_bayes.theory import MixtureOfHMMs, filter_mixture
@@ -38,12 +39,14 @@ class Excess(NamedTuple):
     """Mean excess over Bayes.
 
     nats: per token, over all positions.   standard_error: of it, over documents (inf for one).   tokens: scored.
+    documents: how many; an interval of few needs Student's quantile (benchmarks.common.intervals.errors).
     position_P: the first position of each bin (0, 1, 2, 4, 8, ...).   nats_P, standard_error_P: mean in each bin.
     """
 
     nats: float
     standard_error: float
     tokens: int
+    documents: int
     position_P: np.ndarray
     nats_P: np.ndarray
     standard_error_P: np.ndarray
@@ -72,7 +75,7 @@ def log_bayes(mixture: MixtureOfHMMs, tokens_BxT: np.ndarray) -> np.ndarray:
 
 def log_scores(model: LanguageModel, tokens_BxT: np.ndarray) -> np.ndarray:
     """(B, T) log q(o_t | o_<t), in float64."""
-    log_q = model.log_probabilities(tokens_BxT)[:, :-1]
+    log_q = answer(model, tokens_BxT)[:, :-1]
     return np.take_along_axis(log_q, tokens_BxT[..., None], axis=-1)[..., 0].astype(np.float64)
 
 
@@ -92,7 +95,11 @@ def excess(model: LanguageModel, held: Held) -> Excess:
     edges = sorted({edge for edge in edges if edge <= length})
     bins = [_mean(gap_BxT[:, a:b].mean(-1)) for a, b in itertools.pairwise(edges)]
     means, errors = zip(*bins, strict=True)
-    return Excess(*_mean(gap_BxT.mean(-1)), documents * length, np.array(edges[:-1]), np.array(means), np.array(errors))
+    nats, error = _mean(gap_BxT.mean(-1))
+    return Excess(
+        nats=nats, standard_error=error, tokens=documents * length, documents=documents,
+        position_P=np.array(edges[:-1]), nats_P=np.array(means), standard_error_P=np.array(errors),
+    )  # fmt: skip
 
 
 def _mean(value_B: np.ndarray) -> tuple[float, float]:

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from implicit_bayes.benchmarks.common.intervals import errors
+
 NAMES = {
     "transformer_4_layers": "published Transformer, 4 layers (29M)",
     "transformer_12_layers": "published Transformer, 12 layers (85M)",
@@ -21,19 +23,25 @@ ABLATIONS = {
 }
 RIVAL = {"lstm": "lstm_6_layers", "transformer": "transformer_12_layers"}
 """The published model that each of our architectures is set beside."""
+SEEDS = 5
+"""Trainings of every published model."""
+PRINTED = 1.96
+"""Standard errors that a published half width is long: too few for 95%, the mean being that of five."""
 
 
 class Published(NamedTuple):
     """One published model.
 
     label: for tables.   ks, ns: K example lengths, N numbers of examples.
-    accuracy_KxN, half_width_KxN: percent; mean over five training seeds, and 1.96 standard errors of it.
+    accuracy_KxN, standard_error_KxN: percent; mean over five training seeds, and its standard error.
+    half_width_KxN: of its 95% interval (Student's, 4 degrees of freedom).
     """
 
     label: str
     ks: tuple[int, ...]
     ns: tuple[int, ...]
     accuracy_KxN: np.ndarray
+    standard_error_KxN: np.ndarray
     half_width_KxN: np.ndarray
 
 
@@ -50,4 +58,5 @@ def published(name: str) -> Published:
     rows = stored["accuracy"][name]
     ks = tuple(int(key.removeprefix("k=")) for key in rows)
     mean, half = (np.array([row[field] for row in rows.values()]) for field in ("mean", "half_width"))
-    return Published((NAMES | ABLATIONS)[name], ks, tuple(stored["n"]), mean, half)
+    error = half / PRINTED
+    return Published((NAMES | ABLATIONS)[name], ks, tuple(stored["n"]), mean, error, errors(SEEDS) * error)

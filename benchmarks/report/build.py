@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from implicit_bayes.benchmarks.common import storage
 from implicit_bayes.benchmarks.report import findings as found
 from implicit_bayes.benchmarks.report import overview
 from implicit_bayes.benchmarks.report.findings import Findings, Picture
@@ -32,13 +33,16 @@ def write_report(directory: Path, order: Sequence[str] = ()) -> Path:
     Raises:
         ModelError: DIR holds no findings.
     """
-    return write_page(reproduce_page(directory, order), directory / "report.html")
+    with storage.reading(directory / "findings.json"):
+        page = reproduce_page(directory, order)
+    return write_page(page, directory / "report.html")
 
 
 def redraw(directory: Path) -> list[Path]:
     """Every figure of a reproduce directory, PNG and SVG, from its stored results."""
     every, _ = found.load(directory)
-    return [path for each in every for path in draw(each, directory)]
+    with storage.reading(directory / "findings.json"):
+        return [path for each in every for path in draw(each, directory)]
 
 
 def draw(each: Findings, directory: Path) -> list[Path]:

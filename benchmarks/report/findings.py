@@ -6,18 +6,21 @@ from which figures and report are drawn again without computing anything.
 
 import csv
 import io
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
+import msgspec
 import numpy as np
 import xarray as xr
 
-from implicit_bayes.benchmarks.common.storage import plain, read_results, write_json, write_results
+from implicit_bayes.benchmarks.common.storage import NAME, plain, read_results, write_json, write_results
 from implicit_bayes.simulators.atomic import written_aside
+from implicit_bayes.simulators.stored import Count, Text, convert, fields_of, read_json, record
 from implicit_bayes.theory import ModelError
+
+REMEDY = "run reproduce first, or again"
 
 
 class Point(NamedTuple):
@@ -117,17 +120,32 @@ def load(directory: Path) -> tuple[list[Findings], dict[str, Any]]:
     Raises:
         ModelError: DIR holds no findings, or damaged ones.
     """
-    try:
-        stored = json.loads((directory / "findings.json").read_text(encoding="utf-8"))
-        points: dict[tuple[str, str], list[Point]] = {}
-        if (directory / "results.nc").is_file():
-            data = read_results(directory / "results.nc")
-            columns = [data[name].values.tolist() for name in ("experiment", "picture", *Point._fields)]
-            for experiment, picture, *rest in zip(*columns, strict=True):
-                points.setdefault((experiment, picture), []).append(Point(*rest))
-        return [_from_json(each, points) for each in stored["findings"]], stored["about"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"results: no readable findings.json in {directory} ({error}); run reproduce first") from error
+    source = f"results: no readable findings.json in {directory}"
+    stored: Any = read_json(directory / "findings.json", Any, REMEDY)
+    read: StoredRun = convert(stored, StoredRun, source, REMEDY)
+    points: dict[tuple[str, str], list[Point]] = {}
+    if (directory / "results.nc").is_file():
+        for row in _points(read_results(directory / "results.nc"), directory / "results.nc"):
+            points.setdefault(row[:2], []).append(row[2])
+    return [_from_stored(each, points, directory) for each in read.findings], stored["about"]
+
+
+def _points(data: xr.Dataset, source: Path) -> list[tuple[str, str, Point]]:
+    """The rows of results.nc: experiment, picture, point.
+
+    Raises:
+        ModelError: a column is missing or of another kind, or an x that is no number.
+    """
+    columns = []
+    for name in ("experiment", "picture", *Point._fields):
+        words = name in ("experiment", "picture", "panel", "series")
+        if name not in data.variables or data[name].dims != ("row",) or (data[name].dtype.kind in "OUS") != words:
+            raise ModelError(f"results: {name} in {source} is missing or no column of {Point.__name__}; {REMEDY}")
+        columns.append(data[name].values.tolist())
+    rows = [(row[0], row[1], Point(*row[2:])) for row in zip(*columns, strict=True)]
+    if not all(math.isfinite(point.x) for _, _, point in rows):
+        raise ModelError(f"results: x in {source} is not finite everywhere; {REMEDY}")
+    return rows
 
 
 def _to_json(findings: Findings) -> dict[str, Any]:
@@ -139,19 +157,58 @@ def _to_json(findings: Findings) -> dict[str, Any]:
     return findings._asdict() | {"pictures": pictures, "tables": [table._asdict() for table in findings.tables]}
 
 
-def _from_json(stored: dict[str, Any], points: dict[tuple[str, str], list[Point]]) -> Findings:
+def _from_stored(read: Any, points: dict[tuple[str, str], list[Point]], directory: Path) -> Findings:
     pictures = []
-    for row in stored["pictures"]:
-        limits = row["axes"]["limits"]
-        axes = Axes(**(row["axes"] | {"limits": None if limits is None else tuple(limits)}))
-        marks = tuple(Mark(**mark) for mark in row["marks"])
-        here = tuple(points.get((stored["name"], row["name"]), ()))
-        pictures.append(Picture(**(row | {"axes": axes, "marks": marks, "points": here})))
-    tables = tuple(
-        Table(row["title"], tuple(row["header"]), tuple(tuple(cells) for cells in row["rows"]))
-        for row in stored["tables"]
-    )
-    return Findings(**(stored | {"pictures": tuple(pictures), "tables": tables}))
+    for each in read.pictures:
+        here = tuple(points.get((read.name, each.name), ()))
+        if not here:
+            raise ModelError(f"results: no points of {each.name} in {directory / 'results.nc'}; {REMEDY}")
+        parts = {"axes": Axes(**fields_of(each.axes)), "marks": tuple(Mark(**fields_of(mark)) for mark in each.marks)}
+        pictures.append(Picture(**(fields_of(each) | parts | {"points": here})))
+    tables = []
+    for table in read.tables:
+        if any(len(row) != len(table.header) for row in table.rows):
+            raise ModelError(f"results: a row of {table.title!r} in {directory} has other columns; {REMEDY}")
+        tables.append(Table(table.title, tuple(table.header), tuple(map(tuple, table.rows))))
+    return Findings(**(fields_of(read) | {"pictures": tuple(pictures), "tables": tuple(tables)}))
+
+
+def _stored_findings() -> Any:
+    """The schema of findings.json: the records above, their points in results.nc instead."""
+    axes = record(
+        Axes, x=Text, y=Text, scale=Literal["linear", "log", "category"], limits=tuple[float, float] | None,
+        kind=Literal["line", "bars"],
+    )  # fmt: skip
+    name: Any = Annotated[str, msgspec.Meta(pattern=f"^{NAME.pattern}$")]
+    picture = record(
+        Picture, name=name, title=Text, caption=Text, axes=axes, points=list[Any],
+        marks=list[record(Mark, panel=Text, label=Text)],  # type: ignore[misc]
+    )  # fmt: skip
+    cell: Any = str | int | float | bool | None
+    table = record(Table, title=Text, header=list[str], rows=list[list[cell]])
+    words = {field: Text for field in Findings._fields if field not in ("pictures", "tables")}
+    return record(Findings, **(words | {"name": name, "pictures": list[picture], "tables": list[table]}))  # type: ignore[valid-type]
+
+
+class About(msgspec.Struct):
+    """What a reproduction says of itself."""
+
+    command: Text
+    seed: int
+    preset: Text
+    failed: Count = 0
+    cells: Count = 0
+    cpu_seconds: float = 0.0
+
+
+StoredFindings: Any = _stored_findings()
+
+
+class StoredRun(msgspec.Struct):
+    """findings.json."""
+
+    about: About
+    findings: list[StoredFindings]
 
 
 def as_csv(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
@@ -159,8 +216,19 @@ def as_csv(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows([[f"{x:.6g}" if isinstance(x, float) else plain(x) for x in row] for row in rows])
+    writer.writerows([[f"{x:.6g}" if isinstance(x, float) else _cell(plain(x)) for x in row] for row in rows])
     return out.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """A cell that no spreadsheet takes for a formula: words that look like one begin with an apostrophe."""
+    if not isinstance(value, str) or not value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
 
 
 def percent(share: float, digits: int = 1) -> str:

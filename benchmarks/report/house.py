@@ -1,13 +1,17 @@
 """How figures look and how they are written: the house's style, captions, PNG and SVG without a date in them."""
 
+import io
 import textwrap
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from matplotlib import style
 from matplotlib.figure import Figure
+from matplotlib.ticker import Formatter, LogFormatter
 
 from implicit_bayes.simulators.atomic import written_aside
 
@@ -21,11 +25,48 @@ def house_style() -> Iterator[None]:
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write a figure atomically, without a date in it, so that equal results give equal files."""
-    metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
+    """Write a figure atomically."""
+    content = as_bytes(figure, path.suffix[1:])
     with written_aside(path, binary=True) as file:
-        figure.savefig(file, format=path.suffix[1:], metadata=metadata)
+        file.write(content)
     return path
+
+
+def as_bytes(figure: Figure, kind: str) -> bytes:
+    """A figure as png or svg, without a date in it, so that equal results give equal files."""
+    buffer = io.BytesIO()
+    literal(figure)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)  # names in other scripts
+        figure.savefig(buffer, format=kind, metadata={"Date": None} if kind == "svg" else {"Software": None})
+    return buffer.getvalue()
+
+
+def literal(figure: Figure) -> Figure:
+    """Make every word of a figure a word: names may hold dollars, which are mathematics to matplotlib otherwise.
+
+    The house style switches mathematics off, so that logarithmic axes need numbers without it: 0.001 for 10⁻³.
+    """
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            for ticker in (axis.major, axis.minor):
+                if isinstance(ticker.formatter, LogFormatter):
+                    ticker.formatter = PlainNumbers(ticker.formatter)
+    return figure
+
+
+class PlainNumbers(Formatter):
+    """Numbers without powers, where another formatter would write any."""
+
+    def __init__(self, inner: LogFormatter):
+        self.inner = inner
+        self.set_axis(inner.axis)
+
+    def set_locs(self, locs: Any) -> None:
+        self.inner.set_locs(locs)
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return f"{x:g}" if self.inner(x, pos) else ""
 
 
 def caption(figure: Figure, text: str) -> Figure:

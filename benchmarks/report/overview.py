@@ -4,7 +4,6 @@ Drawn from the stored points of experiment ``curves``: accuracy above, below it 
 pretraining concept can produce.
 """
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from implicit_bayes.benchmarks.report.findings import Findings, Point
-from implicit_bayes.benchmarks.report.house import save
+from implicit_bayes.benchmarks.report.house import as_bytes, save
 from implicit_bayes.benchmarks.report.pictures import Look, house_style, look_up
 
 TOP, BOTTOM = "in-context", "no-posterior"
@@ -36,10 +35,8 @@ def svg(findings: Findings) -> str | None:
     points = _points(findings)
     if points is None:
         return None
-    buffer = io.BytesIO()
     with house_style():
-        draw(*points).savefig(buffer, format="svg", metadata={"Date": None})
-    return buffer.getvalue().decode()
+        return as_bytes(draw(*points), "svg").decode()
 
 
 def _points(findings: Findings) -> tuple[tuple[Point, ...], tuple[Point, ...]] | None:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from implicit_bayes.benchmarks.report.findings import as_csv
 from implicit_bayes.benchmarks.report.panels import Key
 from implicit_bayes.simulators.atomic import written_aside
+from implicit_bayes.simulators.stored import read_text
 
 
 class PageFigure(NamedTuple):
@@ -136,7 +137,7 @@ def render(page: Page) -> str:
 def write_page(page: Page, path: Path) -> Path:
     """Write the page, whole or not at all."""
     with written_aside(path) as file:
-        file.write(render(page))
+        file.write(render(page).encode("utf-8", "backslashreplace").decode("utf-8"))
     return path
 
 
@@ -144,6 +145,6 @@ def whole_files(directory: Path, names: Sequence[str]) -> tuple[tuple[str, str],
     """Text files of DIR as downloads, where they exist."""
     kinds = {".csv": "text/csv", ".json": "application/json"}
     return tuple(
-        (name, data_uri((directory / name).read_text(encoding="utf-8"), kinds[Path(name).suffix]))
+        (name, data_uri(read_text(directory / name, "run the command that made it again"), kinds[Path(name).suffix]))
         for name in names if (directory / name).is_file()
     )  # fmt: skip

@@ -3,7 +3,6 @@
 A figure is a list of panels that can each be read alone. What cannot be drawn is said in a sentence.
 """
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from implicit_bayes.benchmarks.report.house import caption, house_style, save
+from implicit_bayes.benchmarks.report.house import as_bytes, caption, house_style
+from implicit_bayes.simulators.atomic import written_aside
 
 COLUMNS = 4
 PANEL = (3.3, 3.0)
@@ -65,17 +65,20 @@ def draw_all(results: xr.Dataset, directory: Path, figures: Figures) -> list[Pat
     Returns:
         The files written.
     """
-    written = []
+    contents: dict[Path, bytes | None] = {}  # all are drawn before the first is written
     for name, make in figures.items():
         drawing = make(results)
-        for kind in ("png", "svg"):
-            path = directory / f"{name}.{kind}"
-            if drawing is None or not drawing.panels:
-                path.unlink(missing_ok=True)
-                continue
-            with house_style():
-                written.append(save(compose(drawing), path))
-    return written
+        with house_style():
+            figure = compose(drawing) if drawing is not None and drawing.panels else None
+            for kind in ("png", "svg"):
+                contents[directory / f"{name}.{kind}"] = None if figure is None else as_bytes(figure, kind)
+    for path, content in contents.items():
+        if content is None:
+            path.unlink(missing_ok=True)
+        else:
+            with written_aside(path, binary=True) as file:
+                file.write(content)
+    return [path for path, content in contents.items() if content is not None]
 
 
 def compose(drawing: Drawing) -> Figure:
@@ -136,9 +139,7 @@ def _key(words: str, handle: Any) -> Key:
 
 def as_svg(figure: Figure) -> str:
     """The figure as SVG, without a date, so that equal results give equal files."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return buffer.getvalue().decode()
+    return as_bytes(figure, "svg").decode()
 
 
 def number_axis(axis: Axes, values: Sequence[Any]) -> None:

@@ -13,8 +13,9 @@ import numpy as np
 from matplotlib.axes import Axes as Canvas
 from matplotlib.figure import Figure
 
+from implicit_bayes.benchmarks.common.storage import inside
 from implicit_bayes.benchmarks.report.findings import Picture, Point
-from implicit_bayes.benchmarks.report.house import house_style, save
+from implicit_bayes.benchmarks.report.house import house_style, literal, save
 from implicit_bayes.benchmarks.report.panels import GLYPHS, PAGE_PANEL, Key, as_svg
 
 
@@ -97,6 +98,7 @@ def draw(picture: Picture, columns: int = COLUMNS) -> Figure:
 
 def _settled(figure: Figure) -> Any:
     """Fix the layout as it is now; the box around all that is drawn, in inches."""
+    literal(figure)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     return figure.get_tightbbox()
@@ -168,10 +170,10 @@ def _series(axis: Canvas, kind: str, x: list[float], points: list[Point], name: 
 def write(picture: Picture, directory: Path, columns: int = COLUMNS) -> list[Path]:
     """PNG (with title and caption) and SVG (without: the page has them) in DIR."""
     with house_style():
-        bare = save(draw(picture, columns), directory / f"{picture.name}.svg")
+        bare = save(draw(picture, columns), inside(directory, picture.name, "svg"))
         figure = draw(picture, columns)
         _head_and_foot(figure, picture)
-        return [save(figure, directory / f"{picture.name}.png"), bare]
+        return [save(figure, inside(directory, picture.name, "png")), bare]
 
 
 def _head_and_foot(figure: Figure, picture: Picture) -> None:

@@ -8,7 +8,6 @@ machine code take; what a stream takes over it is the price of its length, and m
 
 import json
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,6 +18,7 @@ import jax
 import numpy as np
 from rich.table import Table
 
+from implicit_bayes.benchmarks.common import children
 from implicit_bayes.benchmarks.speed.compare import Advance
 from implicit_bayes.simulators.instances import Instance, load_instance, save_instance
 from implicit_bayes.simulators.sampler import sample_documents
@@ -102,7 +102,7 @@ def _child(instance: Path, tokens: Path, chunk: int, length: int) -> dict[str, f
         str(chunk),
         str(length),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = children.run(command)
     if done.returncode:
         raise ModelError(f"bench: a stream failed: {done.stderr.strip().splitlines()[-1:]}")
     return json.loads(done.stdout)
@@ -136,4 +136,5 @@ def table(rows: list[MemoryUse]) -> Table:
 
 
 if __name__ == "__main__":
+    children.watch_parent()
     print(json.dumps(stream(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))))

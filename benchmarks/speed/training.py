@@ -8,6 +8,7 @@ PyTorch's Transformer has the faster of two ways to compute the window. Times ar
 weighted over the preset's curriculum by its shares of tokens.
 """
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from rich.table import Table
 
+from implicit_bayes.benchmarks.common import children
 from implicit_bayes.benchmarks.common.machine import cores
 from implicit_bayes.benchmarks.speed.training_worker import Job
 from implicit_bayes.lm.presets import preset
@@ -60,7 +62,7 @@ class Worker:
     def __init__(self, **settings: Any):
         command = [sys.executable, "-m", "implicit_bayes.benchmarks.speed.training_worker", json.dumps(settings)]
         self.side = settings["side"]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = children.start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def ask(self, word: str, job: Job, place: Path | None = None) -> dict[str, Any]:
         assert self.process.stdin and self.process.stdout
@@ -71,9 +73,12 @@ class Worker:
             raise ModelError(f"bench: the process of {self.side} ended at {'/'.join(map(str, job))}; see above")
         return json.loads(answer)
 
-    def close(self) -> None:
+    def close(self, at_once: bool = False) -> None:
         assert self.process.stdin and self.process.stdout
-        self.process.stdin.close()
+        if at_once:
+            self.process.kill()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
         self.process.wait()
         self.process.stdout.close()
 
@@ -127,9 +132,12 @@ def training(
             for side, job in jobs:
                 turns[side, job].append(workers[side].ask("time", job))
             advance(1)
-    finally:
+    except BaseException:
         for worker in workers.values():
-            worker.close()
+            worker.close(at_once=True)
+        raise
+    for worker in workers.values():
+        worker.close()
     rows: list[TrainingTiming] = []
     for architecture in architectures:
         begins = [phase.begin for phase in preset(architecture, preset_name, 2).schedule.phases]

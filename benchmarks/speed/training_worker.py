@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from implicit_bayes.benchmarks.common.children import watch_parent
 from implicit_bayes.lm.lstm import LSTMConfig
 from implicit_bayes.lm.optimiser import OptimiserConfig
 from implicit_bayes.lm.presets import preset
@@ -151,5 +152,6 @@ def serve(side: str, instance: str, preset_name: str, seed: int, threads: int, t
 
 
 if __name__ == "__main__":
+    watch_parent()
     with jax.enable_x64(False):
         serve(**json.loads(sys.argv[1]))

@@ -8,13 +8,14 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 
+from implicit_bayes.benchmarks.common.children import Children
 from implicit_bayes.benchmarks.common.extras import need
 from implicit_bayes.benchmarks.sweep.cells import Cell, Store, from_json, in_order, to_json
 from implicit_bayes.theory import ModelError
@@ -96,40 +97,30 @@ def run_processes(
 
     Args, Returns: as ``run_serial``.
     """
-    import multiprocessing
-
     todo = in_order(cells)
     failures: dict[str, Failure] = {}
     running: dict[Future, Cell] = {}
     done: set[str] = set()
-    spawn = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, spawn)
-    try:
-        with _one_thread_each():
-            while todo or running:
-                ready = [c for c in todo if all(n.key in done or n.key in failures for n in c.needs)]
-                for cell in ready:
-                    todo.remove(cell)
-                    missing = _missing(cell, failures)
-                    if missing or store.has(cell):
-                        _settle(cell, (missing, "") if missing else None, failures, report)
-                        done.add(cell.key)
-                    else:
-                        running[pool.submit(compute, to_json(cell), str(store.directory))] = cell
-                if not running:
-                    continue
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    cell = running.pop(future)
-                    if isinstance(future.exception(), BrokenProcessPool) and not running:
-                        pool = ProcessPoolExecutor(workers, spawn)  # a dead process takes the whole pool with it
-                    _settle(cell, _outcome(future), failures, report)
+    # An interrupted sweep does not wait for the cells it is at: they are stored whole or not.
+    with _one_thread_each(), Children(workers) as pool:
+        while todo or running:
+            ready = [c for c in todo if all(n.key in done or n.key in failures for n in c.needs)]
+            for cell in ready:
+                todo.remove(cell)
+                missing = _missing(cell, failures)
+                if missing or store.has(cell):
+                    _settle(cell, (missing, "") if missing else None, failures, report)
                     done.add(cell.key)
-    except BaseException:  # an interrupted sweep does not wait for the cells it is at: they are stored whole or not
-        for child in multiprocessing.active_children():
-            child.terminate()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
+                else:
+                    running[pool.submit(compute, to_json(cell), str(store.directory))] = cell
+            if not running:
+                continue
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                cell = running.pop(future)
+                if isinstance(future.exception(), BrokenProcessPool) and not running:
+                    pool.renew()
+                _settle(cell, _outcome(future), failures, report)
+                done.add(cell.key)
     return list(failures.values())
 
 

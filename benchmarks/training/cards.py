@@ -19,6 +19,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from tyro.conf import Positional
 
+from implicit_bayes.benchmarks.common.intervals import wilson
 from implicit_bayes.benchmarks.common.storage import write_json
 from implicit_bayes.benchmarks.predictors.curves import in_context_curves
 from implicit_bayes.benchmarks.predictors.models import OTHER_LAW, SHIPPED, MixtureModel, shipped_path
@@ -99,6 +100,8 @@ def _seed(model: NetworkModel, config: RunConfig, run: Path, held: Any, curves: 
         "excess_by_position": found.nats_P,
         "accuracy": 100 * cells.accuracy.values,
         "standard_error": 100 * cells.standard_error.values,
+        "accuracy_low": 100 * cells.accuracy_low.values,
+        "accuracy_high": 100 * cells.accuracy_high.values,
     }
 
 
@@ -149,11 +152,12 @@ def page(name: str, card: dict[str, Any]) -> str:
         "|---|---|" + "---|" * len(card["n"]),
     ]
     table = np.array([row["accuracy"] for row in seeds])
-    error = np.array(first["standard_error"])
+    low, high = interval(first, card["prompts"])
     for i, k in enumerate(card["k"]):
         cells = [f"{c.mean():.1f} ({c.min():.1f}–{c.max():.1f})" for c in table[:, i].T]
         lines.append(f"| {k} | {name} | " + " | ".join(cells) + " |")
-        lines.append("| | standard error, one seed | " + " | ".join(f"{e:.1f}" for e in error[i]) + " |")
+        ends = [f"{a:.1f}–{b:.1f}" for a, b in zip(low[i], high[i], strict=True)]
+        lines.append(f"| | 95% over prompts, seed {first['seed']} | " + " | ".join(ends) + " |")
         for other in (card["published"], card["bayes"]) if "bayes" in card else (card["published"],):
             row = np.array(other["accuracy"])[i]
             lines.append(f"| | {other['model']} | " + " | ".join(f"{a:.1f}" for a in row) + " |")
@@ -168,6 +172,13 @@ def page(name: str, card: dict[str, Any]) -> str:
         f"Made by `python -m implicit_bayes.benchmarks.training.cards {name} RUN …`.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def interval(row: dict[str, Any], prompts: int) -> tuple[np.ndarray, np.ndarray]:
+    """95% Wilson interval of a seed's accuracies, percent."""
+    right = np.array(row["accuracy"]) / 100 * prompts
+    low, high = wilson(right.round(), np.full(right.shape, prompts))
+    return 100 * low, 100 * high
 
 
 def _another_law(card: dict[str, Any]) -> list[str]:
@@ -191,8 +202,9 @@ def accuracy_figure(name: str, card: dict[str, Any]) -> Figure:
     x, rival = np.arange(len(card["n"])), card["published"]
     for i, (axis, k) in enumerate(zip(axes, card["k"], strict=True)):
         for row in card["seeds"]:
-            error = 1.96 * np.array(row["standard_error"])[i]
-            axis.errorbar(x, np.array(row["accuracy"])[i], error, marker="o", capsize=2, label=f"seed {row['seed']}")
+            y, (low, high) = np.array(row["accuracy"])[i], (end[i] for end in interval(row, card["prompts"]))
+            bars = np.clip([y - low, high - y], 0, None)
+            axis.errorbar(x, y, bars, marker="o", capsize=2, label=f"seed {row['seed']}")
         mean, half = np.array(rival["accuracy"])[i], np.array(rival["half_width"])[i]
         axis.errorbar(x, mean, half, color="#888888", marker="s", ls="--", capsize=2, label=rival["model"])
         axis.set(title=f"k = {k}", xlabel="examples in the prompt, n", ylim=(-2, 102))
@@ -202,7 +214,7 @@ def accuracy_figure(name: str, card: dict[str, Any]) -> Figure:
     return caption(
         figure,
         f"{name} on {card['instance']}: accuracy against argmax of the true concept's predictive, {card['prompts']} "
-        "prompts a cell; bars 1.96 standard errors over prompts (ours) or over five training seeds (published).",
+        "prompts a cell; bars 95%, Wilson over prompts (ours) or Student over five training seeds (published).",
     )
 
 

@@ -1,13 +1,13 @@
 """A training on the screen: its bar while it runs, a line when it is done."""
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from implicit_bayes.benchmarks.common.console import EVERY, PlainProgress
+from implicit_bayes.benchmarks.common.console import EVERY, Console, PlainProgress
 
 
 @contextmanager
@@ -15,12 +15,12 @@ def training_bar(tokens: int) -> Iterator[Callable[[Mapping[str, Any]], None]]:
     """Progress over training tokens, with tokens/s, loss, excess over Bayes and the time left: a bar on a terminal,
     elsewhere a plain line every ten seconds."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TimeElapsedColumn(),
         TextColumn("{task.fields[left]} left"),
     )
-    screen, last = Console(stderr=True), {"excess": "–", "line": "compiling"}
+    screen, last = Console(sys.stderr), {"excess": "–", "line": "compiling"}
 
     def words(record: Mapping[str, Any]) -> tuple[str, str]:
         if "excess" in record:
@@ -53,6 +53,6 @@ def training_lines(summary: Mapping[str, Any]) -> str:
     return (
         f"{summary['architecture']} {summary['preset']}, {summary['parameters']:,} parameters, seed {summary['seed']}: "
         f"{summary['tokens']:,} tokens in {summary['cpu_seconds']:,.0f} CPU seconds; excess over Bayes "
-        f"[bold]{summary['excess']:.4f}[/bold] ± {summary['excess_standard_error']:.4f} nats/token "
+        f"{summary['excess']:.4f} ± {summary['excess_standard_error']:.4f} nats/token "
         f"(Bayes itself: {summary['bayes_cross_entropy']:.4f})"
     )

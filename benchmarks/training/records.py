@@ -1,18 +1,21 @@
 """What a training wrote, read back: its records, a summary, and its figure. Everything is drawn from metrics.jsonl."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from implicit_bayes.benchmarks.common.intervals import errors
 from implicit_bayes.benchmarks.report.house import caption, house_style, save
+from implicit_bayes.lm.metrics import check_measured, read_metrics
 from implicit_bayes.lm.run import RunConfig
 from implicit_bayes.lm.train import Trained
-from implicit_bayes.theory import ModelError
 
 Records = list[dict[str, Any]]
+
+MANY = 10**6
+"""Documents of records that do not say how many: Student's quantile is then the normal one."""
 
 
 def read_records(folder: Path) -> Records:
@@ -21,11 +24,7 @@ def read_records(folder: Path) -> Records:
     Raises:
         ModelError: missing, or not such a file.
     """
-    path = folder / "metrics.jsonl"
-    try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: cannot be read ({error}); name a directory that train wrote") from error
+    return read_metrics(folder / "metrics.jsonl")[1]
 
 
 def summary(config: RunConfig, done: Trained, records: Records) -> dict[str, Any]:
@@ -55,6 +54,7 @@ def _leaves(network: Any) -> list[Any]:
 
 def draw(folder: Path, config: RunConfig, records: Records) -> list[Path]:
     """The learning figure, as PNG and SVG in RUN."""
+    check_measured(folder / "metrics.jsonl", records)
     with house_style():
         figure = learning_figure(config, records)
         return [save(figure, folder / f"learning.{kind}") for kind in ("png", "svg")]
@@ -69,18 +69,20 @@ def learning_figure(config: RunConfig, records: Records) -> Figure:
     tokens = np.array([row["tokens"] for row in rows]) / 1e6
     found = np.array([row["excess"] for row in rows])
     error = np.array([row["excess_standard_error"] for row in rows])
+    wide = errors(rows[-1].get("excess_documents", MANY)) if rows else np.nan
     floor = rows[-1]["bayes_cross_entropy"] if rows else np.nan
     left.plot(tokens, floor + found, marker="o", label=f"{config.architecture} {config.preset}")
     left.axhline(floor, color="#444444", lw=1.0, ls="--", label="exact Bayes")
     left.set(xlabel="training tokens, millions", ylabel="held-out cross-entropy, nats/token", title="Cross-entropy")
     left.legend(loc="upper right")
-    middle.errorbar(tokens, found, 1.96 * error, marker="o", capsize=2)
+    middle.errorbar(tokens, found, np.where(np.isfinite(error), wide * error, 0.0), marker="o", capsize=2)
     middle.set(xlabel="training tokens, millions", ylabel="excess over Bayes, nats/token", yscale="log", xscale="log")
     middle.set_title("Excess over exact Bayes")
     if rows:
         position = np.array(rows[-1]["excess_positions"])
         by_position = np.array(rows[-1]["excess_by_position"])
-        spread = 1.96 * np.array(rows[-1]["excess_by_position_standard_error"])
+        spread = np.array(rows[-1]["excess_by_position_standard_error"])
+        spread = np.where(np.isfinite(spread), wide * spread, 0.0)
         right.errorbar(np.arange(len(position)), by_position, spread, marker="o", capsize=2)
         right.set_xticks(np.arange(len(position)), [str(p) for p in position], rotation=45)
     right.axhline(0, color="#888888", lw=0.8)
@@ -88,5 +90,5 @@ def learning_figure(config: RunConfig, records: Records) -> Figure:
     return caption(
         figure,
         f"{config.architecture} {config.preset} on {config.instance}, seed {config.seed}: mean excess over exact Bayes "
-        f"on held-out documents, paired token by token; bars 1.96 standard errors over documents.",
+        f"on held-out documents, paired token by token; bars 95% over documents.",
     )

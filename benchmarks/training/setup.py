@@ -137,6 +137,7 @@ def evaluation(held: Held) -> Evaluate:
         return {
             "excess": found.nats,
             "excess_standard_error": found.standard_error,
+            "excess_documents": found.documents,
             "bayes_cross_entropy": floor,
             "excess_positions": found.position_P.tolist(),
             "excess_by_position": found.nats_P.tolist(),

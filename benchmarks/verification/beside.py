@@ -6,14 +6,16 @@ accelerator (whose memory is not shared out), or a model that is not a network o
 """
 
 import contextlib
+import multiprocessing
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import Connection
 from typing import Any
 
 import jax
 
+from implicit_bayes.benchmarks.common.children import Children
 from implicit_bayes.benchmarks.common.compilation import keep_compilations
 from implicit_bayes.benchmarks.common.machine import cores
 from implicit_bayes.benchmarks.gap.measure import Start
@@ -49,40 +51,35 @@ def asked(name: str, models: Sequence[str], settings: Settings, start: Start) ->
         A context whose value waits for the answers, in the order of the models; leaving it early stops the processes.
         It raises ModelError where a process died, and what a process raised.
     """
-    import multiprocessing
-
     spawn = multiprocessing.get_context("spawn")
-    news = spawn.SimpleQueue()
-    pool = ProcessPoolExecutor(min(len(models), cores()), spawn, initializer=_begin, initargs=(news,))
-    show = threading.Thread(target=_show, args=(news, start), daemon=True)
+    reader, writer = spawn.Pipe(duplex=False)
+    done = threading.Event()
+    show = threading.Thread(target=_show, args=(reader, done, start), daemon=True)
     show.start()
     try:
-        futures = [pool.submit(_ask, name, list(models), i, settings) for i in range(len(models))]
+        with Children(min(len(models), cores()), _begin, (writer, spawn.Lock())) as pool:
+            futures = [pool.submit(_ask, name, list(models), i, settings) for i in range(len(models))]
 
-        def answers() -> list[Answer]:
-            try:
-                return [future.result() for future in futures]
-            except BrokenProcessPool as error:
-                raise ModelError("model: a process that asked a language model died; was the memory full?") from error
+            def answers() -> list[Answer]:
+                try:
+                    return [future.result() for future in futures]
+                except BrokenProcessPool as error:
+                    words = "model: a process that asked a language model died; was the memory full?"
+                    raise ModelError(words) from error
 
-        yield answers
-    except BaseException:
-        for child in multiprocessing.active_children():
-            child.terminate()
-        raise
+            yield answers
     finally:
-        pool.shutdown(cancel_futures=True)
-        news.put(None)
-        show.join()
+        done.set()
+        show.join(1.0)  # a child that was ended in the middle of a message leaves half of one
 
 
 _news: Any = None
-"""A child's way to tell what it is at."""
+"""A child's way to tell what it is at: where to, and a lock among the children."""
 
 
-def _begin(news: Any) -> None:
+def _begin(writer: Connection, lock: Any) -> None:
     global _news
-    _news = news
+    _news = writer, lock
     keep_compilations()
 
 
@@ -96,15 +93,23 @@ def _ask(name: str, models: list[str], which: int, settings: Settings) -> Answer
 
 
 def _tell(words: str, total: int) -> Callable[[int], None]:
-    _news.put((words, total))
-    return lambda done: _news.put((words, -done))
+    _send(words, total)
+    return lambda done: _send(words, -done)
 
 
-def _show(news: Any, start: Start) -> None:
+def _send(words: str, count: int) -> None:
+    writer, lock = _news
+    with lock:
+        writer.send((words, count))
+
+
+def _show(reader: Connection, done: threading.Event, start: Start) -> None:
     """Repeat on this process's screen what the children tell."""
     bars: dict[str, Callable[[int], None]] = {}
-    while (item := news.get()) is not None:
-        words, count = item
+    while not done.is_set():
+        if not reader.poll(0.1):
+            continue
+        words, count = reader.recv()
         if words in bars:
             bars[words](-count)
         else:

@@ -1,12 +1,12 @@
 """The report page of ``verify --compare``: instances side by side, from the results that each has stored."""
 
-import json
 import math
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 from matplotlib.axes import Axes
 
 from implicit_bayes.benchmarks.common import storage
@@ -16,10 +16,20 @@ from implicit_bayes.benchmarks.report.page import Page, PageFigure, PageTable, S
 from implicit_bayes.benchmarks.report.panels import MARKERS, Drawing, Panel, number_axis, on_page
 from implicit_bayes.benchmarks.verification.page import accuracy, read
 from implicit_bayes.benchmarks.verification.sentences import VERSIONS, join, number, summary, verdict
-from implicit_bayes.theory import ModelError
+from implicit_bayes.simulators.stored import Text, read_json
 
 FILE = "compare.json"
 Stored = dict[str, Any]
+
+
+REMEDY = "run verify --compare again"
+
+
+class Index(msgspec.Struct):
+    """compare.json: folders in DIR (never paths), and the command that made them."""
+
+    command: Text
+    folders: Annotated[list[Annotated[str, msgspec.Meta(pattern=r"^[^./\\][^/\\]{0,99}$")]], msgspec.Meta(min_length=1)]
 
 
 def write_index(directory: Path, folders: Sequence[Path], command: str) -> Path:
@@ -35,20 +45,10 @@ def compare_page(directory: Path) -> Page:
     Raises:
         ModelError: compare.json, or the results of an instance, are missing or not verify's.
     """
-    try:
-        index = json.loads((directory / FILE).read_text(encoding="utf-8"))
-        names = [str(name) for name in index["folders"]]
-        command = with_out(str(index["command"]), directory)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ModelError(f"report: {directory / FILE} is not verify's ({error}); run verify --compare again") from error
-    outside = [name for name in names if name in ("", ".", "..") or Path(name).name != name]
-    if outside or not names:
-        raise ModelError(f"report: {directory / FILE} names {outside[:1] or 'nothing'}; run verify --compare again")
-    every = {name: read(directory / name) for name in names}
-    try:
-        return _page(directory, every, command)
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        raise ModelError(f"report: results in {directory} are not verify's ({error}); run verify again") from error
+    index: Index = read_json(directory / FILE, Index, REMEDY)
+    every = {name: read(directory / name) for name in index.folders}
+    with storage.reading(directory / FILE):
+        return _page(directory, every, with_out(index.command, directory))
 
 
 def _page(directory: Path, every: dict[str, Stored], command: str) -> Page:
@@ -109,7 +109,7 @@ def side_by_side(every: dict[str, Stored]) -> PageTable:
         last = [_last(stored, predictor) for stored in every.values()]
         rows.append((f"{words}, largest k and n", *(accuracy(row) for row in last)))
     losses = [stored["bayes"] for stored in every.values()]
-    cells = [f"{number(loss['cross_entropy'])} ± {number(loss['standard_error'])}" for loss in losses]
+    cells = [f"{number(loss['cross_entropy'])} [{number(loss['low'])}, {number(loss['high'])}]" for loss in losses]
     rows.append(("Bayes cross-entropy, nats/token", *cells))
     return PageTable("Side by side", ("", *every), tuple(rows))
 

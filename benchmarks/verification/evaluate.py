@@ -10,7 +10,16 @@ from implicit_bayes.simulators.instances import Instance
 from implicit_bayes.theory import PromptLaw
 from implicit_bayes.theory.proofs.certify import Certificate, certify
 from implicit_bayes.theory.statements.assumptions import Assumption
-from implicit_bayes.theory.statements.conditions import Condition, CriticalK, condition_table, critical_k_of
+from implicit_bayes.theory.statements.conditions import (
+    VERSIONS,
+    Condition,
+    CriticalK,
+    Version,
+    conditions_by_start_law,
+    critical_k_of,
+    worst_over_start_laws,
+    worst_pair,
+)
 from implicit_bayes.theory.statements.diagnosis import Budget, split_budget
 from implicit_bayes.theory.statements.theorems import TheoremVerdict, evaluate_theorems
 
@@ -18,16 +27,23 @@ SMALL_STATES = 32
 """Up to this many states every k from 2 to 10 is tested for the critical k; above, only the k asked for."""
 
 RISK_PROMPTS = 400
-"""Prompts on which the conclusion of a theorem is measured (every interval covers with probability 0.99)."""
+"""Prompts on which exact Bayes is measured beside a theorem, shared out over the pairs (theta*, start law)."""
+
+
+COUNTS = (
+    "k", "true_concept", "concept", "prompt_start", "repaired_start", "sharp_start", "kl_infinite_mass",
+    "rate_samples", "level",
+)  # fmt: skip
+"""Fields of a condition that are no nats."""
 
 
 class Statements(NamedTuple):
     """What the paper's conditions and theorems come to on one instance.
 
-    conditions: one for each (k, theta*, theta), at its binding start law, k over ``tested_ks``.
+    conditions: one for each (k, theta*, theta), each version at the start law that binds it, k over ``tested_ks``.
     critical_k: smallest tested k at which each version holds for every pair.
     theorems: at ``theorem_k``, the largest k asked for.
-    budgets: for each k asked for, the pair with the least room in the repaired condition.
+    budgets: for each k asked for, the pair and the start law that bind the repaired condition.
     certificates: for each (k asked for, theta*, theta), if asked for.
     """
 
@@ -68,35 +84,42 @@ def check_statements(
         Statements.
     """
     lengths, true = tested_ks(instance, ks), instance.true_concepts
-    conditions: list[Condition] = []
+    rows: list[Condition] = []
     advance = start("conditions", len(true))
     for c in true:
-        conditions += condition_table(instance.mixture, np.asarray(instance.prompt_starts)[c], c, lengths, seed=seed)
+        laws = np.asarray(instance.prompt_starts)[c]
+        rows += conditions_by_start_law(instance.mixture, laws, c, lengths, seed=seed, tables=len(true))
         advance(1)
+    conditions = worst_over_start_laws(rows)
     advance = start("theorems", 1)
     theorems = evaluate_theorems(
         instance.mixture, instance.prompt_starts, true, max(ks),
-        conditions=conditions, assumptions=assumptions, seed=seed, prompts=RISK_PROMPTS,
+        conditions=rows, assumptions=assumptions, seed=seed, prompts=RISK_PROMPTS,
     )  # fmt: skip
     advance(1)
-    budgets = [split_budget(*_case(instance, row), row.concept, seed=seed) for row in least_room(conditions, ks)]
+    budgets = [
+        split_budget(
+            *_case(instance, row, row.repaired_start), row.concept, true_concept=row.true_concept, seed=seed,
+            condition=next(each for each in rows if _place(each, each.prompt_start) == _place(row, row.repaired_start)),
+        )
+        for row in binding(conditions, ks, "repaired")
+    ]  # fmt: skip
     certificates = certificates_of(instance, conditions, ks, start) if certified else []
     return Statements(conditions, lengths, critical_k_of(conditions, lengths), theorems, max(ks), budgets, certificates)
 
 
-def _case(instance: Instance, row: Condition) -> tuple[Any, PromptLaw]:
-    start_law = instance.prompt_starts[row.true_concept, row.prompt_start]
+def _case(instance: Instance, row: Condition, start: int) -> tuple[Any, PromptLaw]:
+    start_law = instance.prompt_starts[row.true_concept, start]
     return instance.mixture, PromptLaw.of(instance.mixture, start_law, row.true_concept, row.k)
 
 
-def repaired_room(row: Condition) -> float:
-    """kl_sum minus the repaired threshold; -inf where the threshold is infinite, whatever kl_sum is."""
-    return row.kl_sum - row.repaired_threshold if row.repaired_threshold < np.inf else -np.inf
+def _place(row: Condition, start: int) -> tuple[int, int, int, int]:
+    return row.k, row.true_concept, row.concept, start
 
 
-def least_room(conditions: Sequence[Condition], ks: Sequence[int]) -> list[Condition]:
-    """For each k, the pair (theta*, theta) with the least room in the repaired condition."""
-    return [min(rows, key=repaired_room) for k in ks if (rows := [row for row in conditions if row.k == k])]
+def binding(conditions: Sequence[Condition], ks: Sequence[int], version: Version) -> list[Condition]:
+    """For each k, the pair (theta*, theta) that binds a version of the condition: its verdict is that of every pair."""
+    return [worst_pair(rows, version) for k in ks if (rows := [row for row in conditions if row.k == k])]
 
 
 def certificates_of(
@@ -105,13 +128,26 @@ def certificates_of(
     ks: Sequence[int],
     start: Callable[[str, int], Callable[[int], None]],
 ) -> list[Certificate]:
-    """Proved enclosures for every (k asked for, theta*, theta) at its binding start law."""
+    """Proved enclosures for every (k asked for, theta*, theta) at every start law that binds a version of it."""
     rows = [row for row in conditions if row.k in ks]
     advance, found = start("certificates", len(rows)), []
     for row in rows:
-        found.append(certify(*_case(instance, row), row.true_concept, row.concept))
+        for law in sorted({row.prompt_start, row.repaired_start, row.sharp_start}):
+            found.append(certify(*_case(instance, row, law), row.true_concept, row.concept))
         advance(1)
     return found
+
+
+def _rooms(conditions: Sequence[Condition], version: Version) -> dict[str, Any]:
+    """Room of every condition in one version with the ends of its interval, and its place in the order of binding."""
+    order = np.empty(len(conditions), dtype=int)
+    order[sorted(range(len(conditions)), key=lambda i: conditions[i].binding(version))] = np.arange(len(conditions))
+    rooms = np.array([(row.room(version), *row.room_interval(version)) for row in conditions]).reshape(-1, 3)
+    named = zip(("", "_low", "_high"), rooms.T, strict=True)
+    columns: dict[str, Any] = {
+        f"condition_{version}_room{end}": ("condition", values, {"units": "nats"}) for end, values in named
+    }
+    return columns | {f"condition_{version}_order": ("condition", order)}
 
 
 def conditions_dataset(statements: Statements) -> xr.Dataset:
@@ -123,8 +159,10 @@ def conditions_dataset(statements: Statements) -> xr.Dataset:
             columns[f"condition_{field}"] = ("condition", [str(value) for value in values])
         else:
             numbers = [np.nan if value is None else value for value in values]
-            units = {} if field in ("k", "true_concept", "concept", "prompt_start") else {"units": "nats"}
+            units = {} if field in COUNTS else {"units": "nats"}
             columns[f"condition_{field}"] = ("condition", numbers, units)
+    for version in VERSIONS:
+        columns |= _rooms(statements.conditions, version)
     split = statements.budgets
     columns["budget_k"] = ("budget", [row.condition.k for row in split])
     parts = {

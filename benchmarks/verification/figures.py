@@ -83,17 +83,19 @@ def undefined_share(results: xr.Dataset) -> Drawing | None:
 
 
 def conditions(results: xr.Dataset) -> Drawing | None:
-    """The signal, the two thresholds and the rate against k; and the error of every predictor at the largest n."""
+    """What each version has left against k, where it binds; and the error of every predictor at the largest n."""
     if "condition_k" not in results or not results.sizes["condition"]:
         return None
-    lines, words = _finite_lines(results)
+    lines, words = _room_lines(results)
     ks = np.unique([*results.condition_k.values, *results.k.values]).astype(int)
     panels = []
     if lines:
-        panels.append(Panel("Condition 1: signal above threshold", partial(_condition_lines, lines, ks)))
+        panels.append(Panel("Condition 1: holds above 0", partial(_condition_lines, lines, ks)))
     panels.append(Panel(f"Error at n = {int(results.n.max())}", partial(_errors, results, ks if lines else None)))
-    left = "signal ΣKL, the two thresholds and the rate against the example length k; lines are the largest, bands the "
-    left += "range over pairs (θ*, θ), each at its binding start law; sharp: the rate below 0. "
+    left = (
+        "room of each version of Condition 1 against the example length k, at the pair (θ*, θ) and the start law that "
+    )
+    left += f"bind it; all its bars hold at once with probability {float(results.condition_level[0]):.0%}. "
     against = "by predictor" if results.k.size == 1 else "against k"
     caption = (
         f"{results.attrs['instance']}: {left if lines else ''}Error of each predictor at the largest n, {against}, "
@@ -104,31 +106,40 @@ def conditions(results: xr.Dataset) -> Drawing | None:
 
 
 Line = tuple[str, np.ndarray, np.ndarray, np.ndarray, int]
-"""Label, k, low and high over pairs, and the place in the colour cycle."""
+"""Label, k, room, its bars (2, K), and the place in the colour cycle."""
+
+ROOMS = {"printed": "printed: ΣKL − threshold", "repaired": "repaired: ΣKL − threshold", "sharp": "sharp: −rate"}
+"""What a version has left, in words."""
 
 
-def _finite_lines(results: xr.Dataset) -> tuple[list[Line], list[str]]:
+def _room_lines(results: xr.Dataset) -> tuple[list[Line], list[str]]:
     """What can be drawn, and sentences on what cannot because it is infinite or undefined."""
-    shown = {
-        "signal ΣKL": results.condition_kl_sum,
-        "printed threshold": results.condition_printed_threshold,
-        "repaired threshold": results.condition_repaired_threshold,
-        "rate lim r_n": results.condition_rate,
-    }
-    at, ks = results.condition_k.values, np.unique(results.condition_k.values).astype(int)
+    ks = np.unique(results.condition_k.values).astype(int)
     lines: list[Line] = []
     absent: dict[str, list[str]] = {}
-    for i, (label, values) in enumerate(shown.items()):
-        rows = [values.values[at == k] for k in ks]
-        low, high = np.array([row.min() for row in rows]), np.array([row.max() for row in rows])
-        finite = np.isfinite(low) & np.isfinite(high)
+    for i, (version, label) in enumerate(ROOMS.items()):
+        room, low, high = np.array([binding_room(results, version, k) for k in ks]).T
+        finite = np.isfinite(room)
         if finite.any():
-            lines.append((label, ks[finite], low[finite], high[finite], i))
+            bars = np.stack([room - low, high - room])[:, finite]
+            bars = np.where(np.isfinite(bars), np.clip(bars, 0.0, None), 0.0)
+            lines.append((label, ks[finite], room[finite], bars, i))
         if not finite.all():
             every = "every k" if not finite.any() else f"k = {_list(ks[~finite])}"
-            what = "undefined" if np.isnan(low[~finite]).any() else "infinite"
-            absent.setdefault(f"{what} for a pair at {every}", []).append(label)
-    return lines, [f"Not drawn, since {what}: {', '.join(labels)}." for what, labels in absent.items()]
+            what = "there is no rate" if version == "sharp" else "something is infinite"
+            absent.setdefault(f"{what} at {every}", []).append(version)
+    return lines, [f"Not drawn, since {what}: {', '.join(versions)}." for what, versions in absent.items()]
+
+
+def binding_room(results: xr.Dataset, version: str, k: int) -> tuple[float, float, float]:
+    """What is left at the pair that binds a version at k, with its interval; infinite where it has no number.
+
+    The order is that of ``theory.statements.condition_rows.Condition.binding``, stored beside the conditions.
+    """
+    rows = results.isel(condition=np.flatnonzero(results.condition_k.values == k))
+    row = rows.isel(condition=int(np.argmin(rows[f"condition_{version}_order"].values)))
+    value, low, high = (float(row[f"condition_{version}_room{end}"]) for end in ("", "_low", "_high"))
+    return value, low, high
 
 
 def _list(ks: Sequence[int] | np.ndarray) -> str:
@@ -136,11 +147,10 @@ def _list(ks: Sequence[int] | np.ndarray) -> str:
 
 
 def _condition_lines(lines: Sequence[Line], ks: np.ndarray, axis: Axes) -> None:
-    for label, at, low, high, i in lines:
-        axis.plot(at, high, marker=MARKERS[i], color=f"C{i}", label=label)
-        axis.fill_between(at, low, high, color=f"C{i}", alpha=0.18, lw=0)
+    for label, at, room, bars, i in lines:
+        axis.errorbar(at, room, bars, marker=MARKERS[i], color=f"C{i}", capsize=2, label=label)
     axis.axhline(0, color="#888888", lw=0.8)
-    axis.set(xlabel=TOKENS, ylabel="nats")
+    axis.set(xlabel=TOKENS, ylabel="room, nats")
     _k_axis(axis, ks)
 
 
@@ -205,7 +215,7 @@ def budget(results: xr.Dataset) -> Drawing | None:
     elif margins.size:
         panels.append(Panel(f"A3 at k = {int(last.budget_k)}", partial(_start_shift, last)))
     caption = (
-        f"{results.attrs['instance']}: the pair (θ*, θ) with the least room in the repaired condition at each example "
+        f"{results.attrs['instance']}: the pair (θ*, θ) that binds the repaired condition at each example "
         "length k; a threshold is met where the first bar is higher, ∞ marks what has no height. A3 asks that every "
         "bar Δ(x)/4 reach above the line: the inputs x_test (token indices) with the smallest margin."
     )

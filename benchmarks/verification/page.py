@@ -1,6 +1,5 @@
 """The report page of a verification, from its stored results.json and results.nc."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,8 @@ from implicit_bayes.benchmarks.report.page import Page, PageFigure, PageTable, S
 from implicit_bayes.benchmarks.report.panels import on_page
 from implicit_bayes.benchmarks.verification.figures import FIGURES
 from implicit_bayes.benchmarks.verification.sentences import number, summary, verdict
-from implicit_bayes.theory import ModelError
+from implicit_bayes.benchmarks.verification.stored import REMEDY, StoredVerification
+from implicit_bayes.simulators.stored import convert, read_json
 
 TITLES = {
     "curves": "In-context accuracy",
@@ -41,13 +41,9 @@ def read(directory: Path) -> dict[str, Any]:
         ModelError: missing, or not an object of verify's.
     """
     path = directory / "results.json"
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        if not {"instance", "assumptions", "critical_k", "theorems", "curves", "bayes"} <= set(stored):
-            raise ValueError("it has not verify's keys")
-        return stored
-    except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise ModelError(f"report: {path} is not verify's ({error}); run verify again") from error
+    stored: dict[str, Any] = read_json(path, dict[str, Any], REMEDY)
+    convert(stored, StoredVerification, f"report: {path} is not verify's", REMEDY)
+    return stored
 
 
 def verify_page(directory: Path) -> Page:
@@ -57,10 +53,8 @@ def verify_page(directory: Path) -> Page:
         ModelError: results.json is missing or not one of verify's.
     """
     stored = read(directory)
-    try:
+    with storage.reading(directory / "results.json"):
         return _page(directory, stored)
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        raise ModelError(f"report: {directory / 'results.json'} is not verify's ({error}); run verify again") from error
 
 
 def _page(directory: Path, stored: dict[str, Any]) -> Page:
@@ -144,7 +138,7 @@ def _short(value: Any) -> str:
 def _theorems(stored: dict[str, Any]) -> PageTable:
     rows = tuple(
         (f"{row['name']}, {row['version']}", verdict(row["applies"]), number(row["bound"]), verdict(row["vacuous"]),
-         row["conclusion"], row.get("reason", "")) for row in stored["theorems"]
+         row.get("in_words", row["conclusion"]), row.get("reason", "")) for row in stored["theorems"]
     )  # fmt: skip
     header = ("theorem", "applies", "bound", "vacuous", "conclusion", "reason")
     return PageTable(f"Theorems at k = {stored['theorems'][0]['k']}", header, rows)
@@ -188,11 +182,12 @@ def _conditions(stored: dict[str, Any]) -> PageTable:
 
 
 def _curves(stored: dict[str, Any]) -> PageTable:
+    shares = ("accuracy", "accuracy_low", "accuracy_high")
     rows = tuple(
-        (label(row), row["k"], row["n"], *(f"{100 * row[f]:.1f}" if row[f] is not None else "–"
-         for f in ("accuracy", "standard_error", "undefined_share")), row["prompts"]) for row in stored["curves"]
+        (label(row), row["k"], row["n"], *("–" if row[f] is None else f"{100 * row[f]:.1f}" for f in shares),
+         row["defined"], row["prompts"]) for row in stored["curves"]
     )  # fmt: skip
-    header = ("predictor", "k", "n", "accuracy, %", "± one standard error", "undefined, %", "prompts")
+    header = ("predictor", "k", "n", "accuracy, %", "95% from", "to", "prompts with an answer", "of")
     return PageTable("Every point of the curves", header, rows, folded=True)
 
 
@@ -202,5 +197,8 @@ def label(row: dict[str, Any]) -> str:
 
 
 def accuracy(row: dict[str, Any] | None) -> str:
-    """A cell of the curves in percent; a dash where no prompt is defined."""
-    return "–" if row is None or row["accuracy"] is None else percent(row["accuracy"])
+    """A cell of the curves in percent, its interval, and of how many prompts; a dash where no prompt is defined."""
+    if row is None or row["accuracy"] is None:
+        return "–"
+    ends = f"[{100 * row['accuracy_low']:.1f}, {100 * row['accuracy_high']:.1f}]"
+    return f"{percent(row['accuracy'])} {ends} of {row['defined']}"

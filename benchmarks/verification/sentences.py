@@ -31,7 +31,7 @@ def summary(stored: dict[str, Any]) -> list[str]:
     bayes = stored["bayes"]
     lines.append(
         f"On fresh documents exact Bayes loses {number(bayes['cross_entropy'])} nats a token "
-        f"(± {number(bayes['standard_error'])}); no causal model can lose less on average."
+        f"(95%: {number(bayes['low'])} to {number(bayes['high'])}); no causal model can lose less on average."
     )
     return lines
 
@@ -114,10 +114,10 @@ def _in_context(stored: dict[str, Any]) -> list[str]:
     at = f"With {n} examples of {k} tokens"
     parts = []
     if exact is not None and exact["accuracy"] is not None:
-        words = f"exact Bayes is right on {percent(exact['accuracy'])} of the prompts"
+        words = f"exact Bayes is right on {percent(exact['accuracy'])} of the {exact['defined']} prompts"
         words += " that have a posterior" if exact["undefined_share"] else ""
         if first is not None and first["accuracy"] is not None and first["n"] != n:
-            words += f" (on {percent(first['accuracy'])} with {_count(first['n'])})"
+            words += f" (on {percent(first['accuracy'])} of {first['defined']} with {_count(first['n'])})"
         parts.append(words)
     elif exact is not None:
         parts.append("no prompt has a posterior")
@@ -126,9 +126,8 @@ def _in_context(stored: dict[str, Any]) -> list[str]:
     ]
     if smoothed and (exact is None or any(row["accuracy"] != exact["accuracy"] for row in smoothed)):
         low, high = (pick(row["accuracy"] for row in smoothed) for pick in (min, max))
-        parts.append(
-            "smoothed Bayes on " + (percent(low) if low == high else f"{percent(low)} to {percent(high)}, by ε")
-        )
+        shares = percent(low) if low == high else f"{percent(low)} to {percent(high)}, by ε,"
+        parts.append(f"smoothed Bayes on {shares} of all {smoothed[0]['prompts']}")
     if ceiling is not None and ceiling["accuracy"] is not None:
         parts.append(f"Bayes that knows how prompts are made on {percent(ceiling['accuracy'])}")
     return [f"{at} {join(parts)}."] if parts else []
@@ -140,7 +139,9 @@ def _count(n: int) -> str:
 
 def _models(stored: dict[str, Any]) -> list[str]:
     rows = stored.get("models") or []
-    parts = [f"{row['model']} loses {number(row['excess'])} (± {number(row['standard_error'])})" for row in rows]
+    parts = [
+        f"{row['model']} loses {number(row['excess'])} ({number(row['low'])} to {number(row['high'])})" for row in rows
+    ]
     return [f"Of the language models {join(parts)} nats a token more than exact Bayes."] if parts else []
 
 

@@ -42,7 +42,7 @@ def _condition(version: str) -> Callable[[list[Assumption], Statements], str]:
 def _theorem(name: str, version: str) -> Callable[[list[Assumption], Statements], str]:
     def status(_: list[Assumption], found: Statements) -> str:
         row = next(row for row in found.theorems if (row.name, row.version) == (name, version))
-        return f"{'applies' if row.applies else 'does not apply'}; {row.conclusion}"
+        return f"{'applies' if row.applies else 'does not apply'}; {row.in_words}"
 
     return status
 
@@ -125,7 +125,7 @@ STATEMENTS = (
     Statement(
         "Theorem 1, sharp",
         "the same from rates below 0",
-        "theory.statements.theorems.conclude_theorem_1",
+        "theory.statements.conclusions.conclude_theorem_1",
         "statements/test_theorems.py::test_repaired_and_sharp_versions_do_not_apply_there",
         _theorem("1", "sharp"),
     ),

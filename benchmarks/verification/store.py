@@ -30,7 +30,10 @@ def as_json(result: Verification) -> dict[str, Any]:
         "conditions": result.statements.conditions,
         "tested_k": result.statements.tested_ks,
         "critical_k": result.statements.critical_k,
-        "theorems": [row._asdict() | {"k": result.statements.theorem_k} for row in result.statements.theorems],
+        "theorems": [
+            row._asdict() | {"k": result.statements.theorem_k, "in_words": row.in_words}
+            for row in result.statements.theorems
+        ],
         "budget": result.statements.budgets,
         "certificates": result.statements.certificates,
         "curves": curve_rows(result.curves),
@@ -42,24 +45,28 @@ def as_json(result: Verification) -> dict[str, Any]:
 
 
 def curve_rows(curves: xr.Dataset) -> list[dict[str, Any]]:
-    """One row per (predictor, k, n); accuracy and its error are null where no prompt is defined."""
+    """One row per (predictor, k, n): accuracy of the ``defined`` among the ``prompts``, its 95% Wilson interval and
+    standard error (0 at accuracies of 0 and 1, where the interval is the one to read); null where none is defined."""
     rows = []
     for i, label in enumerate(curves.predictor.values):
         epsilon = float(curves.epsilon[i])
         for k in curves.k.values:
             for n in curves.n.values:
                 cell = curves.isel(predictor=i).sel(k=k, n=n)
-                exists = int(cell.undefined) < int(cell.prompts)
+                defined = int(cell.prompts) - int(cell.undefined)
                 rows.append(
                     {
                         "predictor": str(label).split("(")[0],
                         "epsilon": None if math.isnan(epsilon) else epsilon,
                         "k": int(k),
                         "n": int(n),
-                        "accuracy": float(cell.accuracy) if exists else None,
-                        "standard_error": float(cell.standard_error) if exists else None,
+                        **{
+                            name: float(cell[name]) if defined else None
+                            for name in ("accuracy", "accuracy_low", "accuracy_high", "standard_error")
+                        },
                         "undefined_share": float(cell.undefined_share),
                         "prompts": int(cell.prompts),
+                        "defined": defined,
                     }
                 )
     return rows
@@ -70,7 +77,7 @@ def as_dataset(result: Verification) -> xr.Dataset:
     data = result.curves.merge(conditions_dataset(result.statements))
     for prefix, loss in (("bayes", result.bayes), ("validation", result.validation)):
         for field, value in (loss._asdict() if loss is not None else {}).items():
-            units = {"units": "nats per token"} if field in ("cross_entropy", "standard_error") else {}
+            units = {"units": "nats per token"} if field in ("cross_entropy", "standard_error", "low", "high") else {}
             data[f"{prefix}_{field}"] = ((), value, units)
     if result.models:
         data = data.assign_coords(model=[row.model for row in result.models])

@@ -4,16 +4,16 @@ import io
 from collections.abc import Callable
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from implicit_bayes.benchmarks.common.console import WIDTH
+from implicit_bayes.benchmarks.common.console import WIDTH, Console
 from implicit_bayes.benchmarks.gap.tables import gap_table
-from implicit_bayes.benchmarks.verification.evaluate import least_room
+from implicit_bayes.benchmarks.verification.evaluate import binding
 from implicit_bayes.benchmarks.verification.verify import BayesLoss, Verification
 from implicit_bayes.theory.proofs.enclosures import Enclosure
 from implicit_bayes.theory.proofs.search import SearchResult
-from implicit_bayes.theory.statements.conditions import Condition
+from implicit_bayes.theory.statements.conditions import IMPOSSIBLE, VERSIONS, Condition, Version
 
 
 def verdict(holds: bool | str) -> str:
@@ -24,8 +24,9 @@ def verdict(holds: bool | str) -> str:
 def show(result: Verification, out: Console) -> None:
     """The whole verification as tables."""
     mixture = result.instance.mixture
+    out.print(Text(result.instance.name, "bold"))
     out.print(
-        f"[bold]{result.instance.name}[/bold]: {result.instance.description}\n"
+        f"{result.instance.description}\n"
         f"{mixture.n_concepts} concepts, {mixture.n_states} states, vocabulary {mixture.n_tokens}, "
         f"delimiter token {mixture.delimiter}, seed {result.settings.seed}"
     )
@@ -44,17 +45,15 @@ def show(result: Verification, out: Console) -> None:
         if loss is not None:
             out.print(loss_line(words, loss))
     for row in result.models:
-        error = f"± {row.standard_error:.4f}"
-        out.print(
-            f"{row.model}: excess over Bayes on the fresh documents [bold]{row.excess:.4f}[/bold] {error} nats/token"
-        )
+        error = f"[{row.low:.4f}, {row.high:.4f}]"
+        out.print(f"{row.model}: excess over Bayes on the fresh documents {row.excess:.4f} {error} nats/token")
     if result.gaps:
-        out.print(gap_table(result.gaps, "Models against exact Bayes (± one standard error; more with: gap)"))
+        out.print(gap_table(result.gaps, "Models against exact Bayes (95% intervals over documents; more with: gap)"))
 
 
 def as_text(result: Verification) -> str:
     """The tables as plain text, as wide as they need to be."""
-    screen = Console(file=io.StringIO(), width=WIDTH, highlight=False, color_system=None, force_terminal=False)
+    screen = Console(io.StringIO(), WIDTH)
     show(result, screen)
     return screen.file.getvalue().rstrip()  # type: ignore[attr-defined]
 
@@ -73,23 +72,60 @@ def number(value: float | None, digits: int = 4) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
+def interval(value: float | None, low: float, high: float, digits: int = 4) -> str:
+    """A number with its interval, if it has one."""
+    if value is None and not np.isfinite([low, high]).any():
+        return "undefined"
+    text = number(value, digits)
+    return text if low == high else f"{text} [{low:.{digits - 1}f}, {high:.{digits - 1}f}]"
+
+
 def condition_table(result: Verification) -> Table:
-    """For each k asked for, the pair (theta*, theta) with the least room in the repaired condition."""
-    title = "Condition 1, the pair with the least room at each k (nats; holds where ΣKL exceeds the threshold)"
+    """For each k asked for and each version, the pair (theta*, theta) and the start law that bind it."""
+    conditions = result.statements.conditions
+    title = "Condition 1 where each version binds (nats)"
     table = Table(
-        "k", "θ*, θ", "ΣKL", "mass θ forbids", "> printed", "> repaired", "rate [interval]", "printed", "repaired",
-        "sharp", title=title, title_justify="left",
+        "k", "version", "θ*, θ", "start law", "ΣKL or rate", "threshold", "mass θ forbids", "verdict",
+        title=title, title_justify="left",
     )  # fmt: skip
-    for row in least_room(result.statements.conditions, result.settings.ks):
-        rate = "undefined" if row.rate is None else f"{row.rate:.4f}"
-        if row.rate is not None and row.rate_low != row.rate_high:
-            rate += f" [{row.rate_low:.3f}, {row.rate_high:.3f}]"
-        table.add_row(
-            str(row.k), f"{row.true_concept}, {row.concept}", number(row.kl_sum), f"{row.kl_infinite_mass:.3g}",
-            number(row.printed_threshold), number(row.repaired_threshold), rate,
-            verdict(row.printed_holds), verdict(row.repaired_holds), verdict(row.sharp_holds),
-        )  # fmt: skip
+    for k in result.settings.ks:
+        for version, facts in FACTS.items():
+            for row in binding(conditions, [k], version):
+                table.add_row(str(k), version, f"{row.true_concept}, {row.concept}", *facts(row))
+        table.add_section()
     return table
+
+
+def judged(row: Condition, version: Version) -> str:
+    """The verdict of one version, with the reason where the numbers are not it."""
+    return verdict(row.holds(version)) + (" (θ* has prior 0)" if row.method.endswith(IMPOSSIBLE) else "")
+
+
+def _printed(row: Condition) -> tuple[str, ...]:
+    signal, threshold = interval(row.kl_sum, row.kl_low, row.kl_high), number(row.printed_threshold)
+    return str(row.prompt_start), signal, threshold, f"{row.kl_infinite_mass:.3g}", judged(row, "printed")
+
+
+def _repaired(row: Condition) -> tuple[str, ...]:
+    signal = interval(row.repaired_kl_sum, row.repaired_kl_low, row.repaired_kl_high)
+    threshold = number(row.repaired_threshold)
+    if np.isfinite(row.repaired_threshold):
+        ends = row.start_kl_low + row.eps_delim_repaired, row.start_kl_high + row.eps_delim_repaired
+        threshold = interval(row.repaired_threshold, *ends)
+    return str(row.repaired_start), signal, threshold, "", judged(row, "repaired")
+
+
+def _sharp(row: Condition) -> tuple[str, ...]:
+    rate = interval(row.rate, row.rate_low, row.rate_high)
+    return str(row.sharp_start), f"rate {rate}", "0", "", judged(row, "sharp")
+
+
+FACTS: dict[Version, Callable[[Condition], tuple[str, ...]]] = {
+    "printed": _printed,
+    "repaired": _repaired,
+    "sharp": _sharp,
+}
+"""For each version: start law, signal, threshold, forbidden mass and verdict, in words."""
 
 
 def critical_line(result: Verification) -> str:
@@ -98,14 +134,23 @@ def critical_line(result: Verification) -> str:
     words = ", ".join(
         f"{version} {'none' if k is None else k}" for version, k in result.statements.critical_k._asdict().items()
     )
-    return f"Critical k (smallest of {', '.join(map(str, lengths))} at which it holds for every pair): {words}"
+    level = result.statements.conditions[0].level
+    text = (
+        "Printed and repaired hold where ΣKL exceeds the threshold, sharp where the rate is below 0, for every "
+        f"pair and start law; all intervals hold at once with probability {level:.0%}.\n"
+        f"Critical k (smallest of {', '.join(map(str, lengths))} at which it holds for every pair): {words}"
+    )
+    outside = sorted({row.true_concept for row in result.statements.conditions if row.method.endswith(IMPOSSIBLE)})
+    for concept in outside:
+        text += f"\nθ* = {concept} has prior 0: A4 fails, so no version holds for it"
+    return text
 
 
 def budget_table(result: Verification) -> Table:
     """Signal against the two mismatches, separately, with what causes each."""
-    title = "Where the budget goes (nats)"
+    title = "Where the budget of the repaired condition goes, at the pair that binds it (nats)"
     table = Table(
-        "k", "signal ΣKL", "start: ε_start", "start KL", "delimiter: printed", "repaired",
+        "k; θ*, θ", "signal ΣKL", "start: ε_start", "start KL", "delimiter: printed", "repaired",
         "c1, c2 (transition into a delimiter)", "A3: TV, smallest Δ/4", title=title, title_justify="left",
     )  # fmt: skip
     for split in result.statements.budgets:
@@ -116,7 +161,9 @@ def budget_table(result: Verification) -> Table:
         )
         margin = f"{shift.worst[0].margin:.4g}" if shift.worst else "–"
         table.add_row(
-            str(row.k), number(split.signal.value), number(row.eps_start), number(split.start_kl.value),
+            f"{row.k}; {row.true_concept}, {row.concept}",
+            interval(split.signal.value, split.signal.low, split.signal.high), number(row.eps_start),
+            interval(split.start_kl.value, split.start_kl.low, split.start_kl.high),
             number(row.eps_delim_printed), number(row.eps_delim_repaired), causes, f"{shift.tv:.4g}, {margin}",
         )  # fmt: skip
     return table
@@ -129,7 +176,7 @@ def theorem_table(result: Verification) -> Table:
     table = Table(*columns, title=title, title_justify="left")
     for row in result.statements.theorems:
         applies, vacuous = ("yes" if flag else "no" for flag in (row.applies, row.vacuous))
-        table.add_row(row.name, row.version, applies, number(row.bound), vacuous, row.conclusion, row.reason)
+        table.add_row(row.name, row.version, applies, number(row.bound), vacuous, row.in_words, row.reason)
     return table
 
 
@@ -168,16 +215,12 @@ def comparison_table(results: list[Verification]) -> Table:
         rows = [result.assumptions[i] for result in results]
         table.add_row(f"assumption {rows[0].name}", *(verdict(row.holds) for row in rows))
     table.add_section()
-    worst = [least_room(result.statements.conditions, [result.statements.theorem_k]) for result in results]
-    facts: dict[str, Callable[[Condition], str]] = {
-        "k": lambda row: str(row.k),
-        "ΣKL, least room, nats": lambda row: number(row.kl_sum),
-        "printed threshold, nats": lambda row: number(row.printed_threshold),
-        "repaired threshold, nats": lambda row: number(row.repaired_threshold),
-        "rate, nats/example": lambda row: "undefined" if row.rate is None else number(row.rate),
-    }
-    for words, fact in facts.items():
-        table.add_row(words, *(fact(rows[0]) if rows else "–" for rows in worst))
+    table.add_row("conditions at k", *(str(result.statements.theorem_k) for result in results))
+    for version in VERSIONS:
+        worst = [binding(result.statements.conditions, [result.statements.theorem_k], version) for result in results]
+        shown = [FACTS[version](rows[0]) if rows else () for rows in worst]
+        words = (f"{each[1]} against {each[2]}: {each[4]}" if each else "no pair" for each in shown)
+        table.add_row(f"{version} condition, where it binds", *words)
     for version in ("printed", "repaired", "sharp"):
         critical = [getattr(result.statements.critical_k, version) for result in results]
         table.add_row(f"critical k, {version}", *("none" if k is None else str(k) for k in critical))
@@ -187,12 +230,13 @@ def comparison_table(results: list[Verification]) -> Table:
             next(row for row in result.statements.theorems if (row.name, row.version) == ("1", version))
             for result in results
         ]
-        cells = [f"{'applies' if row.applies else 'does not apply'}; conclusion {row.conclusion}" for row in found]
-        table.add_row(f"Theorem 1, {version}", *cells)
+        table.add_row(f"Theorem 1, {version}", *(row.in_words for row in found))
     table.add_section()
     last = [result.curves.isel(k=-1, n=-1).sel(predictor="exact") for result in results]
     table.add_row("exact accuracy, largest n, %", *(
-        "–" if np.isnan(cell.accuracy) else f"{100 * float(cell.accuracy):.1f}" for cell in last
+        "–" if np.isnan(cell.accuracy) else f"{100 * float(cell.accuracy):.1f} "
+        f"[{100 * float(cell.accuracy_low):.1f}, {100 * float(cell.accuracy_high):.1f}] "
+        f"of {int(cell.prompts - cell.undefined)}" for cell in last
     ))  # fmt: skip
     table.add_row("undefined, largest n, %", *(f"{100 * float(cell.undefined_share):.1f}" for cell in last))
     return table
@@ -209,20 +253,22 @@ def search_lines(found: SearchResult) -> str:
 
 
 def curve_table(result: Verification) -> Table:
-    """Accuracy in percent by (k, predictor) and n; for the exact predictor the undefined share stands below."""
+    """Accuracy in percent by (k, predictor) and n, its 95% Wilson interval below, and where a row is not about all
+    prompts, of how many it is."""
     curves = result.curves
     most, fewest = int(curves.prompts.max()), int(curves.prompts.min())
     prompts = f"{most} prompts for each k" + (f", models the first {fewest} of them" if fewest < most else "")
-    title = f"In-context accuracy, % of defined prompts, {prompts} (± standard error)"
+    title = f"In-context accuracy, %, {prompts}; below it the 95% interval, and “of” how many prompts where not of all"
     table = Table("k", "predictor", *(f"n={n}" for n in curves.n.values), title=title, title_justify="left")
     for k in curves.k.values:
         for name in curves.predictor.values:
             cell = curves.sel(k=k, predictor=name)
-            row = [
-                "–" if np.isnan(a) else f"{100 * a:.1f}±{100 * e:.1f}"
-                for a, e in zip(cell.accuracy.values, cell.standard_error.values, strict=True)
-            ]
-            table.add_row(str(k), short(str(name)), *row)
+            defined = (cell.prompts - cell.undefined).values
+            table.add_row(str(k), short(str(name)), *("–" if np.isnan(a) else f"{100 * a:.1f}" for a in cell.accuracy))
+            ends = zip(cell.accuracy_low.values, cell.accuracy_high.values, strict=True)
+            table.add_row("", "  95%", *("" if np.isnan(a) else f"{100 * a:.1f}–{100 * b:.1f}" for a, b in ends))
+            if (defined < most).any():
+                table.add_row("", "  of", *map(str, defined), style="dim")
             if cell.undefined.values.any() or name == "exact":
                 shares = [f"{100 * u:.1f}" for u in cell.undefined_share.values]
                 table.add_row("", "  % undefined", *shares, style="dim")
@@ -239,6 +285,6 @@ def loss_line(words: str, loss: BayesLoss) -> str:
     """Bayes cross-entropy in words."""
     return (
         f"Bayes cross-entropy on {loss.documents} {words} of {loss.length} tokens: "
-        f"[bold]{loss.cross_entropy:.4f}[/bold] ± {loss.standard_error:.4f} nats/token; "
+        f"{loss.cross_entropy:.4f} [{loss.low:.4f}, {loss.high:.4f}] nats/token; "
         f"true concept recovered in {loss.recovered} of {loss.documents}"
     )

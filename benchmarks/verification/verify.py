@@ -10,9 +10,11 @@ import numpy as np
 import xarray as xr
 
 from implicit_bayes.benchmarks.common.extras import need
+from implicit_bayes.benchmarks.common.intervals import mean_interval
 from implicit_bayes.benchmarks.gap.measure import ModelGap, one_model
 from implicit_bayes.benchmarks.predictors.curves import DEFAULT_KS, in_context_curves
 from implicit_bayes.benchmarks.predictors.models import find_models
+from implicit_bayes.benchmarks.predictors.promises import check_promises
 from implicit_bayes.benchmarks.verification.evaluate import Statements, check_statements
 from implicit_bayes.lm.model import LanguageModel
 from implicit_bayes.simulators.datasets import Documents
@@ -36,6 +38,7 @@ class BayesLoss(NamedTuple):
     standard_error: of that mean, over documents; inf where there is one document, or an impossible one.
     documents, length: how many, and their length in tokens.
     recovered: documents whose posterior ends with its largest weight on the true concept.
+    low, high: 95% interval of the mean by Student's t; (-inf, inf) where the error is inf.
     """
 
     cross_entropy: float
@@ -43,6 +46,8 @@ class BayesLoss(NamedTuple):
     documents: int
     length: int
     recovered: int
+    low: float
+    high: float
 
 
 class Settings(NamedTuple):
@@ -64,12 +69,15 @@ class ModelLoss(NamedTuple):
     """A language model on the fresh documents of ``bayes``, nats per token.
 
     excess, standard_error: over exact Bayes on the same documents, and the error of that mean over documents.
+    low, high: its 95% interval by Student's t.
     """
 
     model: str
     excess: float
     standard_error: float
     tokens: int
+    low: float
+    high: float
 
 
 Progress = Callable[[str, int], Callable[[int], None]]
@@ -153,6 +161,16 @@ def check_settings(settings: Settings, instance: Instance) -> Settings:
     )
 
 
+def check_models(models: Sequence[LanguageModel], instance: Instance, settings: Settings) -> None:
+    """Refuse models that break a promise at the longest document or prompt; ``settings`` have been checked.
+
+    Raises:
+        ModelError: naming the model, the position and the promise.
+    """
+    longest = {"length": settings.length, "n": (max(settings.ks) + 1) * (max(settings.ns) + 1)}
+    check_promises(models, instance.mixture.n_tokens, longest)
+
+
 def as_instance(instance: Instance | MixtureOfHMMs | str | os.PathLike[str]) -> Instance:
     """An instance, the one of a name or path, or a mixture whose every concept is true in turn and starts prompts as
     it starts documents."""
@@ -219,6 +237,7 @@ def verify(
             Settings(ks, tuple(n), prompts, tuple(epsilon), documents, length, seed, certify, model_prompts), found
         )
         models = find_models([model] if isinstance(model, str) else list(model), found)
+        check_models(models, found, settings)
         return _verify(found, settings, progress, models, answers)._replace(command=command)
 
 
@@ -259,7 +278,7 @@ def _verify(
     gaps = [gap for _, gap in found]
     if found:
         curves = xr.concat([curves, *(theirs for theirs, _ in found)], "predictor")
-    losses = [ModelLoss(gap.model, *gap.loss.excess, gap.loss.tokens) for gap in gaps]
+    losses = [_model_loss(gap) for gap in gaps]
     worst = worst_case(reports, list(laws))
     return Verification(
         instance=instance, settings=settings, assumptions=worst, statements=statements, curves=curves, bayes=bayes,
@@ -316,4 +335,10 @@ def bayes_loss(instance: Instance, tokens_BxT: np.ndarray, concepts_B: np.ndarra
     recovered = int((np.asarray(out.log_posterior)[:, 0].argmax(-1) == concepts_B).sum())
     known = documents > 1 and np.isfinite(loss_B).all()
     error = float(loss_B.std(ddof=1) / math.sqrt(documents)) if known else math.inf
-    return BayesLoss(float(loss_B.mean()), error, documents, length, recovered)
+    mean = float(loss_B.mean())
+    return BayesLoss(mean, error, documents, length, recovered, *mean_interval(mean, error, documents))
+
+
+def _model_loss(gap: ModelGap) -> ModelLoss:
+    mean = gap.loss.excess
+    return ModelLoss(gap.model, mean.value, mean.standard_error, gap.loss.tokens, mean.low, mean.high)

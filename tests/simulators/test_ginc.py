@@ -87,6 +87,28 @@ def test_paper_recipe_is_positive_at_its_temperature():
     np.testing.assert_allclose(kernels.sum(3)[:, 0].sum(1), 1.0, atol=1e-12)
 
 
+@pytest.mark.parametrize(("temperature", "permutations"), [(0.1, 100), (0.03, 7)])
+def test_paper_recipe_is_a_literal_replay_of_its_generator(temperature, permutations):
+    """In the order of the docstring; the start laws keep the temperature 10, whatever that of the kernels is."""
+    mixture = paper_ginc(20, seed=4, concepts=3, temperature=temperature, permutations=permutations)
+    generator = np.random.default_rng(4)
+
+    def kernel():
+        weights = softmax_in_place(generator.random(permutations) - 0.5, temperature)
+        return sum(w * np.eye(10)[generator.permutation(10)] for w in weights)
+
+    memory = generator.integers(1, 20, (10, 10))
+    memory[:, 0] = 0
+    entity = 0.1 * kernel() + 0.9 * np.eye(10)
+    for concept in range(3):
+        start = softmax_in_place(generator.random(100) - 0.5, 10.0)
+        np.testing.assert_allclose(mixture.initial[concept], start, rtol=1e-13)
+        assert start.max() / start.min() <= np.exp(0.1)
+        np.testing.assert_allclose(mixture.transition[concept], np.kron(entity, kernel()), atol=1e-15)
+    np.testing.assert_array_equal(mixture.emission.argmax(-1), memory.reshape(-1))
+    np.testing.assert_allclose(mixture.prior, 1 / 3)
+
+
 def test_paper_recipe_lowers_entropy_with_temperature():
     def entropy(mixture):
         kernel = np.maximum(mixture.transition, 1e-300)

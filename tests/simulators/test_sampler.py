@@ -110,6 +110,26 @@ def test_prompt_frequencies():
     assert (counts[expected == 0] == 0).all()
 
 
+@pytest.mark.parametrize("certain", [True, False])
+def test_prompts_are_emitted_by_their_own_concept(certain):
+    """Joint law of concept, start law and the three tokens of an example, emissions of each concept its own."""
+    mixture = random_mixture(8, 3, 3, 4, zeros=0.2, shared_emission=False)
+    if certain:
+        tokens = np.array([[0, 1, 2], [3, 3, 0], [2, 0, 1]])
+        mixture = MixtureOfHMMs(mixture.prior, mixture.initial, mixture.transition, np.eye(4)[tokens], 3)
+    starts = np.random.default_rng(0).dirichlet(np.ones(3), (3, 2))
+    draws = 100_000
+    found = sample_prompts(mixture, starts, jax.random.key(5), draws, 3, 0, true_concepts=[0, 2])
+    counts, expected = np.zeros((3, 2, 4, 4, 4)), np.zeros((3, 2, 4, 4, 4))
+    np.add.at(counts, (found.concepts, found.starts, *found.tokens.T), 1)
+    for c, s in itertools.product([0, 2], [0, 1]):
+        kernel, emission = mixture.transition[c], mixture.emissions[c]
+        path = np.einsum("i,ia,ij,jb,jk,kd->abd", starts[c, s], emission, kernel, emission, kernel, emission)
+        expected[c, s] = path / 4
+    assert np.abs(counts / draws - expected).max() < tolerance(counts.size, draws)
+    assert (counts[expected == 0] == 0).all()
+
+
 def test_long_documents_run_their_kernel_in_every_chunk(monkeypatch):
     """Transition counts of documents that take many chunks of the table of uniforms.
 

@@ -7,36 +7,48 @@ import numpy as np
 from scipy import stats
 
 Verdict = bool | Literal["undetermined"]
-"""True, False, or "undetermined" where an interval straddles the threshold or the work is not affordable."""
+"""True, False, or "undetermined": an interval or rounding straddles the threshold, or the work is not affordable."""
 
 COVERAGE = 0.95
-"""Nominal two-sided coverage of every interval in theory/."""
+"""Nominal two-sided coverage of every interval in theory/, where no other is asked for."""
 
 
 class Rate(NamedTuple):
-    """A limit or mean in nats, with a 95% interval.
+    """A limit or mean in nats, with an interval (95% unless another coverage was asked for).
 
-    value: the number; None where ``method`` is "undefined" (then low = -inf, high = +inf).
+    value: the number; None where ``method`` is "undefined" (then low = -inf, high = +inf). Of a bracket, its middle.
     low, high: the interval; both equal value where it was computed, not estimated.
-    method: "closed form", "monte carlo", "simulation" or "undefined".
+    method: "closed form", "monte carlo", "bracketed", "simulation", "equal processes" or "undefined".
+    bracket: width of the bracket in which the unknown past leaves the number; part of [low, high], and 0 elsewhere.
+    rounding: bound on the error of float64's arithmetic in value, low and high, which the interval leaves out.
+    samples: independent blocks that were sampled; 0 where everything was enumerated, so that [low, high] is certain.
     """
 
     value: float | None
     low: float
     high: float
     method: str
+    bracket: float = 0.0
+    rounding: float = 0.0
+    samples: int = 0
+
+    @property
+    def negative(self) -> Verdict:
+        """Whether the number is below 0; "undetermined" where the interval, widened by ``rounding``, straddles."""
+        return "undetermined" if self.value is None else exceeds(-self.high, -self.low, 0.0, 0.0, self.rounding)
 
 
 UNDEFINED = Rate(None, -math.inf, math.inf, "undefined")
 
 
-def t_interval(samples: np.ndarray) -> tuple[Any, Any, Any]:
+def t_interval(samples: np.ndarray, coverage: float = COVERAGE) -> tuple[Any, Any, Any]:
     """Mean over axis 0 of independent samples and its t interval: mean -+ t_{m-1} s / sqrt(m).
 
     Where a sample is infinite the mean is infinite and so are both ends.
 
     Args:
         samples: (m, …), m >= 2, independent along the first axis.
+        coverage: two-sided.
 
     Returns:
         (mean, low, high), each (…).
@@ -45,17 +57,29 @@ def t_interval(samples: np.ndarray) -> tuple[Any, Any, Any]:
     with np.errstate(invalid="ignore"):
         mean = samples.mean(0)
         spread = samples.std(0, ddof=1) / math.sqrt(count)
-    half = stats.t.ppf(0.5 + COVERAGE / 2, count - 1) * np.where(np.isfinite(mean), spread, 0.0)
+    half = stats.t.ppf(0.5 + coverage / 2, count - 1) * np.where(np.isfinite(mean), spread, 0.0)
     return mean, mean - half, mean + half
 
 
-def exceeds(low: float, high: float, threshold_low: float, threshold_high: float) -> Verdict:
+def exceeds(low: float, high: float, threshold_low: float, threshold_high: float, rounding: float = 0.0) -> Verdict:
     """Whether a quantity in [low, high] is strictly above a threshold in [threshold_low, threshold_high].
 
     inf > inf is False: a bound whose threshold is infinite says nothing, however large the signal.
+
+    Args:
+        rounding: bound on the error that arithmetic left in the difference of the two; inside it nothing is decided.
     """
-    if low > threshold_high:
+    if threshold_low == math.inf or high == -math.inf:
+        return False
+    if threshold_high < low and (low == math.inf or threshold_high == -math.inf):
         return True
-    if high <= threshold_low:
+    if low > threshold_high + rounding:
+        return True
+    if high <= threshold_low - rounding:
         return False
     return "undetermined"
+
+
+def simultaneous(coverage: float, count: int) -> float:
+    """The coverage that each of ``count`` intervals needs for all to hold at once with ``coverage`` (Bonferroni)."""
+    return 1.0 - (1.0 - coverage) / max(count, 1)

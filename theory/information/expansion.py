@@ -15,6 +15,10 @@ HEAD_SHARE = 64
 """Levels of at most budget / HEAD_SHARE nodes are expanded even where the whole is not affordable."""
 
 
+PAIRS = 1 << 20
+"""Pairs of tokens that a level may be looked through for: half a minute of Python, whatever the nodes are."""
+
+
 class Nodes(NamedTuple):
     """N merged prefixes that end in one token.
 
@@ -57,6 +61,8 @@ def expand(machine: Machine, lengths: Sequence[int], budget: int, closings: Sequ
     scores, closing_scores, visited = [], [], [0]
     for position in range(1, max(lengths) + 1):
         if position > 1:
+            if len(level) * machine.n_tokens > PAIRS:
+                break
             count, forecast = count_children(machine, level, min(n for n in lengths if n >= position) - position)
             if count > budget // HEAD_SHARE and forecast > budget:
                 break

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from implicit_bayes.theory.information import scores as scoring
-from implicit_bayes.theory.information.estimates import Rate
+from implicit_bayes.theory.information.estimates import COVERAGE, Rate
 from implicit_bayes.theory.information.prefixes import build
 from implicit_bayes.theory.information.scores import ACCURACY, BUDGET
 from implicit_bayes.theory.information.supports import Forbidden, forbidden_mass
@@ -33,6 +33,7 @@ class KLSum(NamedTuple):
         law of theta does not exist on those prefixes.
     method: "exact" or "monte carlo" (some leading positions may still be exact).
     prefixes: merged prefixes expanded, or prefixes sampled.
+    rounding: bound on the error of float64's arithmetic, which the interval leaves out; 0 where nobody asked for it.
     """
 
     value: float
@@ -42,6 +43,7 @@ class KLSum(NamedTuple):
     per_position: np.ndarray
     method: str
     prefixes: int
+    rounding: float = 0.0
 
 
 def kl_sum(prompt: PromptLaw, alternative: HMM, *, seed: int = 0, budget: int = BUDGET) -> KLSum:
@@ -87,11 +89,13 @@ def kl_table(
     budget: int = BUDGET,
     accuracy: float = ACCURACY,
     forbidden: Sequence[Forbidden] | None = None,
+    coverage: float = COVERAGE,
 ) -> list[list[KLSum]]:
     """``kl_sum`` for several laws and example lengths (``prompt.length`` is not used), from one expansion.
 
     Args:
         forbidden: what each law forbids from this start law, if the caller knows it already.
+        coverage: of each interval, if any.
 
     Returns:
         One list per length, one KLSum per law.
@@ -105,15 +109,16 @@ def kl_table(
     scores = scoring.collect(machine, lengths, _kl_total, seed=seed, budget=budget, accuracy=accuracy)
     table = []
     for length in lengths:
-        total = scoring.evaluate(scores, length, _kl_total)
+        total = scoring.evaluate(scores, length, _kl_total, coverage)
         each = scoring.evaluate(scores, length, _kl_each).mean.reshape(length, len(laws))
+        each = np.maximum(each, 0.0)  # Gibbs: below 0 is rounding
         table.append([_kl_of(law, total, each[:, law], forbidden[law], length) for law in range(len(laws))])
     return table
 
 
 def _kl_each(score: np.ndarray, _: np.ndarray) -> np.ndarray:
-    """(N, k L') inner KL of every law but the sampler, position by position; Gibbs: rounding below 0 is cut."""
-    inner = np.maximum(score[:, :, :1] - score[:, :, 1:], 0.0)
+    """(N, k L') inner KL of every law but the sampler, position by position; linear in the scores."""
+    inner = score[:, :, :1] - score[:, :, 1:]
     return inner.transpose(1, 0, 2).reshape(score.shape[1], -1)
 
 
@@ -131,7 +136,7 @@ def _kl_of(law: int, total: scoring.Estimate, each: np.ndarray, forbidden: Forbi
     value, low, high = (float(x[law]) for x in (total.mean, total.low, total.high))
     if not math.isfinite(value):
         raise ModelError("laws: probabilities below float64's range turn a finite KL into an infinite one")
-    return KLSum(value, max(low, 0.0), high, 0.0, each, method, total.prefixes)
+    return KLSum(max(value, 0.0), max(low, 0.0), max(high, 0.0), 0.0, each, method, total.prefixes)
 
 
 def example_entropy(prompt: PromptLaw, *, seed: int = 0, budget: int = BUDGET) -> Rate:

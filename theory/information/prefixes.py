@@ -4,6 +4,7 @@ Law 0 (the sampler) draws the prefixes; every law, the sampler included, scores 
 the states S_o that can emit o (under some law) carry belief, so a belief is an (L, N, |S_o|) array.
 """
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,8 +17,64 @@ FLOPS = 250_000
 """Multiplications in one matrix product: below OpenBLAS's threshold for starting threads, whose start costs more."""
 
 
+CACHE = 1 << 28
+"""Bytes of tables that are kept; those asked for least recently are worked out again."""
+
+LARGEST = 1 << 31
+"""Bytes of one table, beyond which laws are refused."""
+
+
+class Tables:
+    """One (L, |S_o|, n) table for every token o, worked out when it is asked for.
+
+    Tokens that the same states emit share a table, and what is kept is bounded: all tables together would take
+    8 L V^2 bytes, 38 GiB for two laws over 50,257 tokens even if every token had one state.
+
+    Args:
+        sources: for each class of tokens, the states (None: the start).
+        classes: (V + 1,) class of every token, the empty prefix included.
+        transition, initial: (L, H, H) and (L, H).
+        scored: (L, H, n) what the kernel rows are multiplied with, or None for the rows themselves.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[np.ndarray | None],
+        classes: np.ndarray,
+        transition: np.ndarray,
+        initial: np.ndarray,
+        scored: np.ndarray | None,
+    ):
+        self.sources, self.classes = sources, classes
+        self.transition, self.initial, self.scored = transition, initial, scored
+        self._kept: OrderedDict[int, np.ndarray] = OrderedDict()
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    def __getitem__(self, token: int) -> np.ndarray:
+        place = int(self.classes[token])
+        if place in self._kept:
+            self._kept.move_to_end(place)
+            return self._kept[place]
+        states = self.sources[place]
+        rows = self.initial[:, None] if states is None else self.transition[:, states]
+        table = rows if self.scored is None else rows @ self.scored
+        self._kept[place] = table
+        self._bytes += table.nbytes
+        while self._bytes > CACHE and len(self._kept) > 1:
+            self._bytes -= self._kept.popitem(last=False)[1].nbytes
+        return table
+
+    def keep(self, laws: np.ndarray) -> "Tables":
+        """The tables of the chosen laws only."""
+        scored = None if self.scored is None else self.scored[laws]
+        return Tables(self.sources, self.classes, self.transition[laws], self.initial[laws], scored)
+
+
 class Machine(NamedTuple):
-    """L laws over H states and V tokens, cut up by the last token. Entry V of each tuple is the empty prefix.
+    """L laws over H states and V tokens, cut up by the last token. Entry V of each field is the empty prefix.
 
     supports: S_o, indices of the states that can emit o under some law ([0], a virtual state, for the start).
     rows: (L, |S_o|, H) kernel rows of those states (the start laws for the start).
@@ -27,9 +84,9 @@ class Machine(NamedTuple):
     """
 
     supports: tuple[np.ndarray, ...]
-    rows: tuple[np.ndarray, ...]
-    following: tuple[np.ndarray, ...]
-    closing: tuple[np.ndarray, ...]
+    rows: Tables
+    following: Tables
+    closing: Tables
     emission: np.ndarray
 
     @property
@@ -44,8 +101,8 @@ class Machine(NamedTuple):
 
     def keep(self, laws: np.ndarray) -> "Machine":
         """The machine of the chosen laws only (the first chosen one is the sampler)."""
-        cut = [tuple(table[laws] for table in tables) for tables in (self.rows, self.following, self.closing)]
-        return Machine(self.supports, cut[0], cut[1], cut[2], self.emission[laws])
+        rows, following, closing = (tables.keep(laws) for tables in (self.rows, self.following, self.closing))
+        return Machine(self.supports, rows, following, closing, self.emission[laws])
 
 
 def build(laws: Sequence[HMM], closing_token: int = 0) -> Machine:
@@ -56,7 +113,7 @@ def build(laws: Sequence[HMM], closing_token: int = 0) -> Machine:
         closing_token: the token whose probability right after the next one ``closing`` holds.
 
     Raises:
-        ModelError: the laws differ in their number of states or of tokens.
+        ModelError: the laws differ in their number of states or of tokens, or a table would not fit into memory.
     """
     shape = laws[0].n_states, laws[0].n_tokens
     for law in laws:
@@ -68,16 +125,22 @@ def build(laws: Sequence[HMM], closing_token: int = 0) -> Machine:
         np.stack([np.asarray(getattr(law, name), dtype=np.float64) for law in laws])
         for name in ("initial", "transition", "emission")
     )
-    supports = [np.flatnonzero((emission[:, :, o] > 0).any(0)) for o in range(shape[1])]
-    rows = [transition[:, support] for support in supports] + [initial[:, None]]
+    can_VxH = (emission > 0).any(0).T
+    patterns, classes = np.unique(np.packbits(can_VxH, axis=1), axis=0, return_inverse=True)
+    classes = np.append(classes.reshape(-1), len(patterns))
+    shared = [np.flatnonzero(row) for row in np.unpackbits(patterns, axis=1, count=shape[0])]
+    largest = 8 * len(laws) * max(len(states) for states in shared) * max(shape)
+    if largest > LARGEST:
+        size = f"{len(laws)} laws, {shape[0]} states, {shape[1]} tokens"
+        raise ModelError(
+            f"laws: tables of {largest / 2**30:.1f} GiB ({size}); more than {LARGEST >> 30} GiB are not made: "
+            "give fewer concepts, states that share fewer tokens, or a smaller vocabulary"
+        )
+    sources: list[np.ndarray | None] = [*shared, None]
     then_close = emission * (transition @ emission[:, :, closing_token, None])
-    return Machine(
-        (*supports, np.zeros(1, dtype=np.int64)),
-        tuple(rows),
-        tuple(row @ emission for row in rows),
-        tuple(row @ then_close for row in rows),
-        emission,
-    )
+    make = lambda scored: Tables(sources, classes, transition, initial, scored)  # noqa: E731
+    supports = tuple(shared[place] for place in classes[:-1])
+    return Machine((*supports, np.zeros(1, dtype=np.int64)), make(None), make(emission), make(then_close), emission)
 
 
 def expected_log_scores(belief: np.ndarray, following: np.ndarray, scored: np.ndarray) -> np.ndarray:

@@ -7,21 +7,25 @@ numbers
 
     lim r_n(theta) = E_{O ~ p_prompt} log [ p(O, delimiter | d, theta) / p(O, delimiter | d, theta*) ]
 
-(p(. | d): the first token's state is drawn from the kernel's row d). With more states it is a
-difference of Lyapunov exponents, found by simulation.
-Source: theory notes, section 3 (the sharp condition).
+(p(. | d): the first token's state is drawn from the kernel's row d). With more states it is a difference of Lyapunov
+exponents, which ``theory.information.bracket`` encloses. Source: docs/theory, sections 3 (the sharp condition) and 8.
 """
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from implicit_bayes.theory.information import scores as scoring
-from implicit_bayes.theory.information.estimates import UNDEFINED, Rate, t_interval
+from implicit_bayes.theory.information.arithmetic import Watch, rounding_of_mean
+from implicit_bayes.theory.information.bracket import ENTRIES, Ends, enumerate_bracket
+from implicit_bayes.theory.information.equality import same_process
+from implicit_bayes.theory.information.estimates import COVERAGE, UNDEFINED, Rate, simultaneous
 from implicit_bayes.theory.information.prefixes import build
+from implicit_bayes.theory.information.sampled_bracket import BlockSampler, SampledEnds
 from implicit_bayes.theory.information.scores import ACCURACY, BUDGET
-from implicit_bayes.theory.information.simulated_rates import simulate_rates
+from implicit_bayes.theory.information.simulated_rates import prompt_chains
 from implicit_bayes.theory.information.supports import forbids, may_forbid
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import HMM
@@ -31,6 +35,23 @@ __all__ = ["Rate", "log_likelihood_rate", "log_likelihood_rates"]
 
 FORBIDDEN = Rate(-math.inf, -math.inf, -math.inf, "closed form")
 
+EQUAL = Rate(0.0, 0.0, 0.0, "equal processes")
+
+WITNESSES = (16, 8)
+"""Prompts drawn, and examples in each, to look for one that theta* forbids."""
+
+SETTLED = 1e-9
+"""An enumerated bracket of this width, nats, is not sampled as well."""
+
+
+class Work(NamedTuple):
+    """How sampling is done where it has to be; the arguments of ``log_likelihood_rates``."""
+
+    seed: int
+    budget: int
+    accuracy: float
+    coverage: float
+
 
 def log_likelihood_rate(prompt: PromptLaw, alternative: HMM, *, seed: int = 0, budget: int = BUDGET) -> Rate:
     """lim r_n(theta) of one alternative; see ``log_likelihood_rates``."""
@@ -38,13 +59,21 @@ def log_likelihood_rate(prompt: PromptLaw, alternative: HMM, *, seed: int = 0, b
 
 
 def log_likelihood_rates(
-    prompt: PromptLaw, laws: Sequence[HMM], *, seed: int = 0, budget: int = BUDGET, accuracy: float = ACCURACY
+    prompt: PromptLaw,
+    laws: Sequence[HMM],
+    *,
+    seed: int = 0,
+    budget: int = BUDGET,
+    accuracy: float = ACCURACY,
+    coverage: float = COVERAGE,
 ) -> list[Rate]:
     """lim r_n(theta), nats an example, for several theta against prompt.hmm = theta*.
 
     method "closed form": by enumeration of the reachable examples (one delimiter state), or -inf decided on zeros.
-    method "monte carlo": the same expectation, its affordable leading positions exact and the others sampled.
-    method "simulation": several delimiter states; see ``theory.information.simulated_rates``.
+    method "equal processes": theta and theta* are proved to be the same law of tokens, so the rate is exactly 0.
+    method "monte carlo": the closed form's expectation, its affordable leading positions exact, the others sampled.
+    method "bracketed": several delimiter states; by enumeration (``samples`` = 0, the ends are certain) and, where
+        that leaves more than SETTLED open, by independent blocks. ``value`` is None where an end is infinite.
     method "undefined": theta* itself gives prompts probability zero (as on released GINC), so there is no ratio; or
     theta does so with a probability strictly between 0 and 1 and several delimiter states, so the limit is random.
 
@@ -57,39 +86,50 @@ def log_likelihood_rates(
         seed: of the sampling, if any.
         budget: merged prefixes affordable on one level.
         accuracy: relative half-width aimed at by the Monte Carlo.
+        coverage: nominal, of every interval.
 
     Returns:
-        One Rate per law; nominal coverage of every interval is 95%.
+        One Rate per law.
 
     Raises:
         ModelError: different shapes; probabilities so small that float64 loses a finite rate.
     """
-    if may_forbid(prompt, prompt.hmm):
+    if _dies_on_a_sample(prompt) or may_forbid(prompt, prompt.hmm):
         return [UNDEFINED] * len(laws)
     verdicts = [forbids(prompt, law) for law in laws]
     rates = [FORBIDDEN if verdict == "surely" else UNDEFINED for verdict in verdicts]
-    true_delimiter = _only_delimiter_state(prompt, prompt.hmm)
-    regenerates = [true_delimiter is not None and _only_delimiter_state(prompt, law) is not None for law in laws]
-    closed = [i for i, verdict in enumerate(verdicts) if verdict != "surely" and regenerates[i]]
+    for i, law in enumerate(laws):
+        if verdicts[i] == "never" and same_process(law, prompt.hmm) is True:
+            rates[i] = EQUAL
+    work = Work(seed, budget, accuracy, coverage)
+    regenerates = [_regenerates(prompt, law) for law in laws]
+    open_ = [i for i, verdict in enumerate(verdicts) if verdict != "surely" and rates[i] is not EQUAL]
+    closed = [i for i in open_ if regenerates[i]]
     if closed:
-        _fill(rates, closed, _expected(prompt, [laws[i] for i in closed], seed, budget, accuracy))
-    simulated = [i for i, verdict in enumerate(verdicts) if verdict == "never" and not regenerates[i]]
-    if simulated:
-        means = t_interval(simulate_rates(prompt, [laws[i] for i in simulated], seed=seed))
-        _fill(rates, simulated, [_as_rate(row, "simulation") for row in np.transpose(means)])
+        for i, rate in zip(closed, _closed_rates(prompt, [laws[i] for i in closed], work), strict=True):
+            rates[i] = rate
+    several = [i for i in open_ if verdicts[i] == "never" and not regenerates[i]]
+    if several:
+        for i, rate in zip(several, _bracketed_rates(prompt, [laws[i] for i in several], work), strict=True):
+            rates[i] = rate
     return rates
 
 
-def _fill(rates: list[Rate], where: Sequence[int], found: Sequence[Rate]) -> None:
-    for i, rate in zip(where, found, strict=True):
-        if rate.value is None or not math.isfinite(rate.value):
-            raise ModelError("laws: probabilities below float64's range turn a finite rate into an infinite one")
-        rates[i] = rate
+def _dies_on_a_sample(prompt: PromptLaw) -> bool:
+    """Whether theta* forbids one of a few prompts drawn: a witness, which spares the search through all of them."""
+    tokens = prompt_chains(prompt, *WITNESSES, np.random.default_rng(0))
+    move, speak = np.asarray(prompt.hmm.transition) > 0, np.asarray(prompt.hmm.emission) > 0
+    here = np.broadcast_to(np.asarray(prompt.hmm.initial) > 0, (len(tokens), prompt.hmm.n_states))
+    for token in tokens.T:
+        here = here & speak[:, token].T
+        if not here.any(1).all():
+            return True
+        here = here.astype(np.float32) @ move.astype(np.float32) > 0
+    return False
 
 
-def _as_rate(row: np.ndarray, method: str) -> Rate:
-    value, low, high = (float(x) for x in row)
-    return Rate(value, low, high, method)
+def _regenerates(prompt: PromptLaw, law: HMM) -> bool:
+    return None not in (_only_delimiter_state(prompt, prompt.hmm), _only_delimiter_state(prompt, law))
 
 
 def _only_delimiter_state(prompt: PromptLaw, law: HMM) -> int | None:
@@ -103,20 +143,100 @@ def _after_delimiter(prompt: PromptLaw, law: HMM) -> HMM:
     return HMM(np.asarray(law.transition)[state], law.transition, law.emission)
 
 
-def _expected(prompt: PromptLaw, laws: Sequence[HMM], seed: int, budget: int, accuracy: float) -> list[Rate]:
+def _closed_rates(prompt: PromptLaw, laws: Sequence[HMM], work: Work) -> list[Rate]:
+    """One delimiter state: the expectation itself."""
     restarted = [_after_delimiter(prompt, law) for law in (prompt.hmm, *laws)]
-    machine = build([prompt.example_law(), *restarted], prompt.delimiter)
-    lengths = [prompt.length]
-    scores = scoring.collect(
-        machine, lengths, _ratio, seed=seed, budget=budget, accuracy=accuracy, closings=True
+    mean, ends, rounding = _expected(prompt, restarted, work)
+    rates = []
+    for i, law in enumerate(restarted[1:]):
+        if not math.isfinite(mean[i]):
+            raise ModelError("laws: probabilities below float64's range turn a finite rate into an infinite one")
+        exact = ends[0][i] == ends[1][i]
+        if exact and abs(mean[i]) <= rounding[i] and same_process(law, restarted[0]) is True:
+            rates.append(EQUAL)
+            continue
+        method = "closed form" if exact else "monte carlo"
+        rates.append(Rate(float(mean[i]), float(ends[0][i]), float(ends[1][i]), method, rounding=float(rounding[i])))
+    return rates
+
+
+def _bracketed_rates(prompt: PromptLaw, laws: Sequence[HMM], work: Work) -> list[Rate]:
+    """Several delimiter states: the enumerated bracket, and a sampled one for the laws that it leaves open."""
+    with Watch() as watch:
+        known = enumerate_bracket(prompt, laws, entries=min(2 * work.budget, ENTRIES))
+    rates = [_of_enumeration(prompt, known, i, watch) for i in range(len(laws))]
+    wide = [i for i, rate in enumerate(rates) if rate.bracket > SETTLED]
+    if not wide:
+        return rates
+    sampler = BlockSampler(prompt, [laws[i] for i in wide], work.seed)
+    each = work._replace(coverage=simultaneous(work.coverage, 2))  # for the fixed law, and for what blocks add
+    fixed, ends, rounding = _expected(prompt, sampler.restarted(), each)
+    found = sampler.estimate(each.coverage, work.accuracy, fixed)
+    if found is None:
+        return rates
+    for j, i in enumerate(wide):
+        rates[i] = _narrowed(rates[i], fixed[j], (ends[0][j], ends[1][j]), found, j, rounding[j])
+    return rates
+
+
+def _of_enumeration(prompt: PromptLaw, known: Ends | None, i: int, watch: Watch) -> Rate:
+    if known is None:
+        return Rate(None, -math.inf, math.inf, "bracketed", bracket=math.inf)
+    low, high = float(known.low[i]), float(known.high[i])
+    middle = 0.5 * (low + high) if math.isfinite(high - low) else None
+    rounding = rounding_of_mean(
+        (known.forgotten + 1) * (prompt.length + 1), prompt.hmm.n_states, prompt.hmm.n_tokens, known.nodes,
+        float(known.magnitude[i]),
     )  # fmt: skip
-    estimate = scoring.evaluate(scores, prompt.length, _ratio)
-    method = "closed form" if estimate.exact else "monte carlo"
-    rows = np.stack([estimate.mean, estimate.low, estimate.high], 1)
-    return [_as_rate(row, method) for row in rows]
+    rounding = watch.widen(rounding if math.isfinite(rounding) else 0.0)
+    return Rate(middle, low, high, "bracketed", bracket=high - low, rounding=rounding)
+
+
+def _narrowed(rate: Rate, fixed: float, ends: tuple[float, float], found: SampledEnds, j: int, rounding: float) -> Rate:
+    """The enumerated bracket cut down by the sampled one; the two disagree only where the sampled one errs."""
+    low, high = float(ends[0] + found.low[j]), float(ends[1] + found.high[j])
+    if not (math.isfinite(low) and math.isfinite(high)) or low > rate.high or high < rate.low:
+        return rate
+    low, high = max(low, rate.low), min(high, rate.high)
+    return Rate(
+        value=min(max(float(fixed + found.middle[j]), low), high),
+        low=low,
+        high=high,
+        method="bracketed",
+        bracket=min(rate.bracket, float(found.width[j])),
+        rounding=max(rate.rounding, float(rounding)),
+        samples=found.blocks,
+    )
+
+
+def _expected(
+    prompt: PromptLaw, restarted: Sequence[HMM], work: Work
+) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray], np.ndarray]:
+    """(A,) E log [ p(O, delimiter | law) / p(O, delimiter | law 0) ] of restarted laws, its interval, its rounding."""
+    with Watch() as watch:
+        machine = build([prompt.example_law(), *restarted], prompt.delimiter)
+        scores = scoring.collect(
+            machine, [prompt.length], _ratio, seed=work.seed, budget=work.budget, accuracy=work.accuracy, closings=True
+        )
+        estimate = scoring.evaluate(scores, prompt.length, _ratio, work.coverage)
+        size = -scoring.evaluate(scores, prompt.length, _log_probabilities).mean
+    rounding = [
+        watch.widen(
+            rounding_of_mean(
+                prompt.length + 1, prompt.hmm.n_states, prompt.hmm.n_tokens, estimate.prefixes, float(own + size[0])
+            )
+        )
+        for own in size[1:]
+    ]
+    return estimate.mean, (estimate.low, estimate.high), np.array(rounding)
+
+
+def _log_probabilities(score: np.ndarray, closing: np.ndarray) -> np.ndarray:
+    """(N, L - 1) E log p(O, delimiter | law) of every law but the sampler."""
+    return score[:-1, :, 1:].sum(0) + closing[:, 1:]
 
 
 def _ratio(score: np.ndarray, closing: np.ndarray) -> np.ndarray:
     """(N, L - 2) log-ratio of the laws to theta* (law 1): tokens 1..k-1, then token k together with the delimiter."""
-    with np.errstate(invalid="ignore"):  # inf - inf, by underflow alone, is refused by ``_fill``
+    with np.errstate(invalid="ignore"):  # inf - inf, by underflow alone, is refused by ``_closed_rates``
         return (score[:-1, :, 2:] - score[:-1, :, 1:2]).sum(0) + closing[:, 2:] - closing[:, 1:2]

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from implicit_bayes.theory.information.prefixes import Machine, expected_log_scores, normalise
+from implicit_bayes.theory.information.sampled_means import samples_for
 
 PILOT = 1024
 """Prefixes of the first stage, which only decides how many the second stage draws."""
@@ -18,11 +19,13 @@ class Draws(NamedTuple):
     """Per-sample scores at positions 1..k; see ``theory.information.expansion.Expansion`` for their expectations.
 
     tokens: (N, k - 1) the sampled prefixes.
+    log_mass: (N, k - 1) log p(first j tokens), j = 1..k-1, nats.
     score: (k, N, L) sum_v p(v | prefix, sampler) log q_l(v | prefix), nats.
     closing: (k, N, L) the score of (token, then the closing token); nan at positions not asked for.
     """
 
     tokens: np.ndarray
+    log_mass: np.ndarray
     score: np.ndarray
     closing: np.ndarray
 
@@ -33,7 +36,7 @@ def draw(
     """Sample ``count`` prefixes of ``length`` - 1 tokens from law 0, filter them under every law, score each step."""
     laws, states = machine.n_laws, machine.emission.shape[1]
     score, closing = np.empty((length, count, laws)), np.full((length, count, laws), np.nan)
-    tokens = np.full((count, length), machine.n_tokens)
+    tokens, mass = np.full((count, length), machine.n_tokens), np.ones((count, length))
     belief = np.zeros((laws, count, states))
     belief[:, :, 0] = 1.0
     for j in range(length):
@@ -45,7 +48,9 @@ def draw(
             score[j, rows] = expected_log_scores(here, following, following)
             if j + 1 in closings:
                 closing[j, rows] = expected_log_scores(here, following, machine.closing[token])
-            fresh[rows] = _choose(here[0] @ following[0], generator)
+            law = here[0] @ following[0]
+            fresh[rows] = _choose(law, generator)
+            mass[rows, j] = np.take_along_axis(law, fresh[rows][:, None], -1)[:, 0]
             ahead[:, rows] = here @ machine.rows[token]
         tokens[:, j] = fresh
         if j + 1 < length:
@@ -54,7 +59,8 @@ def draw(
                 support = machine.supports[token]
                 joint = ahead[:, rows][:, :, support] * machine.emission[:, None, support, token]
                 belief[:, rows[:, None], support] = normalise(joint)[1]
-    return Draws(tokens[:, : length - 1], score, closing)
+    log_mass = np.log(mass[:, : length - 1]).cumsum(1)
+    return Draws(tokens[:, : length - 1], log_mass, score, closing)
 
 
 def _groups(tokens: np.ndarray) -> list[tuple[int, np.ndarray]]:
@@ -70,18 +76,19 @@ def _choose(law: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     return (cumulative > generator.random(len(law))[:, None] * cumulative[:, -1:]).argmax(-1)
 
 
-def sample_size(pilot: np.ndarray, offset: np.ndarray, accuracy: float) -> int:
-    """Samples for a 95% half-width of ``accuracy`` relative to |offset + mean|, within LEAST..MOST.
+def sample_size(pilot: np.ndarray, offset: np.ndarray, span: np.ndarray, accuracy: float, coverage: float) -> int:
+    """Samples for a half-width of ``accuracy`` relative to |offset + mean|, within LEAST..MOST.
 
     Args:
         pilot: (N, Q) values of Q quantities; columns that are not finite do not count.
         offset: (Q,) the part of each quantity that is known exactly.
+        span: (Q,) between what ends values lie, at most.
         accuracy: relative half-width.
+        coverage: of the interval.
     """
     finite = np.isfinite(pilot).all(0) & np.isfinite(offset)
     if not finite.any():
         return LEAST
     size = np.abs(pilot[:, finite].mean(0) + offset[finite])
-    spread = pilot[:, finite].std(0, ddof=1)
-    relative = np.where(spread > 0, spread / np.where(size > 0, size, np.inf), 0.0)
-    return int(np.clip((1.96 * relative.max() / accuracy) ** 2, LEAST, MOST))
+    wanted = samples_for(pilot[:, finite].var(0, ddof=1), span[finite], accuracy * size, coverage)
+    return int(np.clip(wanted.max(), LEAST, MOST))

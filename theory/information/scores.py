@@ -1,13 +1,15 @@
 """Linear functionals of next-token scores over examples: exact where affordable, the remaining positions sampled."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from implicit_bayes.theory.information.estimates import t_interval
+from implicit_bayes.theory.information.estimates import COVERAGE
 from implicit_bayes.theory.information.expansion import Expansion, expand
 from implicit_bayes.theory.information.prefixes import Machine
+from implicit_bayes.theory.information.ranges import Quantity, score_range
+from implicit_bayes.theory.information.sampled_means import mean_interval
 from implicit_bayes.theory.information.sampling import PILOT, Draws, draw, sample_size
 
 BUDGET = 2_000_000
@@ -19,19 +21,21 @@ ACCURACY = 0.01
 CHUNK = 4096
 """Prefixes sampled at a time."""
 
-Quantity = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""(k, N, L) scores and (N, L) closing scores at position k -> (N, Q); linear in both."""
-
 
 class Scores(NamedTuple):
     """Exact expectations at positions 1..J; samples of all positions where J falls short of the longest length."""
 
+    machine: Machine
     exact: Expansion
     draws: Draws | None
 
 
 class Estimate(NamedTuple):
-    """Q quantities with their intervals (zero width where exact) and the work they took."""
+    """Q quantities with their intervals and the work they took.
+
+    exact: whether they were enumerated (then intervals have zero width). Sampled ones have none only where every
+        prefix contributes the same.
+    """
 
     mean: np.ndarray
     low: np.ndarray
@@ -49,6 +53,7 @@ def collect(
     budget: int = BUDGET,
     accuracy: float = ACCURACY,
     closings: bool = False,
+    coverage: float = COVERAGE,
 ) -> Scores:
     """Expand what ``budget`` allows, then sample the rest in two independent stages.
 
@@ -64,34 +69,40 @@ def collect(
         budget: nodes a level.
         accuracy: relative half-width.
         closings: whether the scores of (token k, delimiter) are wanted at every length.
+        coverage: of the intervals that the sample size is chosen for.
     """
     at = tuple(lengths) if closings else ()
     exact = expand(machine, lengths, budget, at)
     known = len(exact.score)
     if known >= max(lengths):
-        return Scores(exact, None)
+        return Scores(machine, exact, None)
     generator = np.random.default_rng(seed)
     pilot = draw(machine, max(lengths), PILOT, generator, at)
     count = 0
     for length in lengths:
         if length > known:
             offset = _known_part(exact, length, quantity)
-            count = max(count, sample_size(_sampled_part(pilot, known, length, quantity), offset, accuracy))
+            low, high = score_range(machine, quantity, length, known)
+            values = _sampled_part(pilot, known, length, quantity)
+            count = max(count, sample_size(values, offset, high - low, accuracy, coverage))
     sizes = [CHUNK] * (count // CHUNK) + ([count % CHUNK] if count % CHUNK else [])
     parts = [draw(machine, max(lengths), size, generator, at) for size in sizes]
-    score, closing = (np.concatenate([getattr(part, name) for part in parts], 1) for name in ("score", "closing"))
-    return Scores(exact, Draws(np.concatenate([part.tokens for part in parts]), score, closing))
+    axes = {"tokens": 0, "log_mass": 0, "score": 1, "closing": 1}
+    whole = {name: np.concatenate([getattr(part, name) for part in parts], axis) for name, axis in axes.items()}
+    return Scores(machine, exact, Draws(**whole))
 
 
-def evaluate(scores: Scores, length: int, quantity: Quantity) -> Estimate:
-    """The expectation of ``quantity`` over examples of ``length`` tokens."""
+def evaluate(scores: Scores, length: int, quantity: Quantity, coverage: float = COVERAGE) -> Estimate:
+    """The expectation of ``quantity`` over examples of ``length`` tokens; ``coverage`` of its interval, if any."""
     exact, known = scores.exact, len(scores.exact.score)
     if length <= known:
         mean = quantity(exact.score[:length, None], exact.closing[None, length - 1])[0]
         return Estimate(mean, mean, mean, True, int(exact.nodes[length - 1]))
     assert scores.draws is not None
     offset = _known_part(exact, length, quantity)
-    mean, low, high = t_interval(_sampled_part(scores.draws, known, length, quantity))
+    ends, draws = score_range(scores.machine, quantity, length, known), scores.draws
+    values, prefixes = _sampled_part(draws, known, length, quantity), draws.tokens[:, : length - 1]
+    mean, low, high = mean_interval(values, prefixes, draws.log_mass[:, length - 2], *ends, coverage)
     return Estimate(offset + mean, offset + low, offset + high, False, len(scores.draws.tokens))
 
 

@@ -146,6 +146,8 @@ def forbids(prompt: PromptLaw, law: HMM) -> Forbids:
     The support set right after a delimiter is a Markov chain driven by independent examples, on finitely many sets.
     "surely": from every reachable set a forbidden example can still come, so sooner or later one does.
     """
+    if everywhere_possible(prompt, law):
+        return "never"
     deadly, edges, count = _boundary_graph(prompt, law, stop_early=False)
     if not deadly:
         return "never"
@@ -158,7 +160,21 @@ def forbids(prompt: PromptLaw, law: HMM) -> Forbids:
 
 def may_forbid(prompt: PromptLaw, law: HMM) -> bool:
     """Whether ``forbids`` is anything but "never"; stops at the first violation met."""
-    return bool(_boundary_graph(prompt, law, stop_early=True)[0])
+    return not everywhere_possible(prompt, law) and bool(_boundary_graph(prompt, law, stop_early=True)[0])
+
+
+def everywhere_possible(prompt: PromptLaw, law: HMM) -> bool:
+    """Whether a positive kernel settles it: ``law`` can start with, and then always write, whatever a prompt holds."""
+    tokens = np.arange(prompt.hmm.n_tokens)
+    wanted = (np.asarray(prompt.hmm.emission) > 0).any(0) | (tokens == prompt.delimiter)
+    speaks = np.asarray(law.emission)[:, wanted] > 0
+    starts = speaks[np.asarray(law.initial) > 0].any(0)
+    return bool((np.asarray(law.transition) > 0).all() and starts.all())
+
+
+def can_die(prompt: PromptLaw, law: HMM, first_set: np.ndarray) -> bool:
+    """Whether an example and its delimiter can be impossible for ``law`` started from any of the (H,) states given."""
+    return _one_example(prompt, law, np.asarray(first_set, dtype=bool), stop_early=True)[1]
 
 
 def _boundary_graph(prompt: PromptLaw, law: HMM, stop_early: bool) -> tuple[list[int], list[tuple[int, int]], int]:

@@ -189,8 +189,13 @@ class MixtureOfHMMs(eqx.Module):
         return eqx.tree_at(lambda m: m.transition, self, transition)
 
     def delimiter_states(self) -> np.ndarray:
-        """(|D|,) indices of D: the states that can emit the delimiter under some concept."""
-        return np.flatnonzero((np.asarray(self.emissions)[..., self.delimiter] > 0).any(0))
+        """(|D|,) indices of D: the states that can emit the delimiter under some concept of positive prior.
+
+        Where only concepts of prior zero can emit it, under some concept of any prior.
+        """
+        can_CxH = np.asarray(self.emissions)[..., self.delimiter] > 0
+        states = np.flatnonzero(can_CxH[self.possible_concepts()].any(0))
+        return states if states.size else np.flatnonzero(can_CxH.any(0))
 
     def possible_concepts(self) -> np.ndarray:
         """Indices of the concepts of positive prior; one of prior zero takes no part in any posterior or verdict."""

@@ -10,9 +10,11 @@ Source: the quantities of ``theory.statements.conditions``; Xie et al. 2022, Ass
 """
 
 import math
+from collections import defaultdict
 from fractions import Fraction
 from typing import Any, NamedTuple
 
+from implicit_bayes.theory.information.log_sums import sign_of_log_sum
 from implicit_bayes.theory.information.supports import forbids, may_forbid
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
@@ -28,7 +30,7 @@ from implicit_bayes.theory.proofs.enclosures import (
     margin,
 )
 from implicit_bayes.theory.proofs.exact_instance import ExactInstance, exact_instance
-from implicit_bayes.theory.proofs.exact_sums import Sums, exact_sums
+from implicit_bayes.theory.proofs.exact_sums import Sums, Terms, exact_sums
 
 
 class Certificate(NamedTuple):
@@ -119,9 +121,18 @@ def _rate(sums: Sums, mixture: MixtureOfHMMs, prompt: PromptLaw, concept: int) -
         where = "later examples" if sums.by_other.later else "first examples"
         return _Rate(-math.inf, f"theta forbids {where} of probability {max(sums.by_other)}")
     rate = expectation(sums.rate)
+    if rate.contains(0) and sign_of_log_sum(_by_ratio(sums.rate)) == 0:
+        rate = load_flint().arb(0)
     if sums.by_other.first:
         return _Rate(rate, f"of the prompts that survive: theta forbids first examples of mass {sums.by_other.first}")
     return _Rate(rate, "closed form")
+
+
+def _by_ratio(terms: Terms) -> dict[Fraction, Fraction]:
+    weights: dict[Fraction, Fraction] = defaultdict(Fraction)
+    for (p, q), weight in terms.items():
+        weights[p / q] += weight
+    return weights
 
 
 def _constants(exact: ExactInstance) -> dict[str, Fraction | None]:

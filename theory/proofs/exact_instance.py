@@ -1,4 +1,4 @@
-"""An instance in exact fractions: every entry is the decimal it prints as (0.0005 is 1/2000, not the float64 beside it).
+"""An instance in exact fractions: every entry is the decimal it prints as (0.0005 is 1/2000, no float64).
 
 Concepts of prior zero take no part: they are left out, but for theta* and theta themselves.
 """

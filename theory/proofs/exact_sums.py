@@ -107,7 +107,7 @@ def merged(exact: ExactInstance) -> Sums:
 
 
 def _allowed(exact: ExactInstance, kernel: Iterable[Row], entered: Row) -> Row:
-    """p_prompt's mass on the examples that the zeros of a kernel and of the law it is entered by allow, by last state."""
+    """p_prompt's mass on the examples that a kernel, and the law it is entered by, allow; by last state."""
     star = exact.transition[exact.true]
     open_steps = [_where(*rows) for rows in zip(star, kernel, strict=True)]
     mass = _where(exact.start, entered)

@@ -28,7 +28,8 @@ from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.precision import in_float64
 from implicit_bayes.theory.objects.prompts import PromptLaw
 from implicit_bayes.theory.objects.types import Array
-from implicit_bayes.theory.statements.repaired import lemma_1, limit_bound, repaired_constants
+from implicit_bayes.theory.statements.lemma_1 import lemma_1
+from implicit_bayes.theory.statements.repaired import limit_bound, repaired_constants
 
 Progress = Callable[[int, int], None]
 

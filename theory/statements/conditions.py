@@ -1,86 +1,65 @@
-"""Condition 1 in its printed, repaired and sharp versions, for every (theta*, theta, k).
+"""Condition 1 in its printed, repaired and sharp versions, for every (theta*, theta, k) over all prompt start laws.
 
     printed    sum_j KL_j(theta) > log(1/c8) + 2 log(c2/c1) + log(c4/c3)
     repaired   sum_j KL_j(theta) > KL( p_prompt(O) || p(O|theta*) ) + log(c2/c1) + a_theta
     sharp      lim r_n(theta) < 0
 
-Source: Xie et al. 2022, Condition 1; theory notes, sections 2 and 3.
+Each version holds where it holds at every start law, and shows the law that binds it: the one of the worst verdict and
+the least room. A comparison closer than the arithmetic's own error bound is decided in exact fractions where the
+entries allow, and is "undetermined" elsewhere. Sampled quantities have intervals that cover all at once.
+
+Source: Xie et al. 2022, Condition 1; docs/theory, sections 2, 3 and 8.
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from implicit_bayes.theory.information.estimates import Rate, Verdict, exceeds
-from implicit_bayes.theory.information.kl import KLSum, kl_table
+from implicit_bayes.theory.information.estimates import COVERAGE, Rate, Verdict, exceeds, simultaneous
+from implicit_bayes.theory.information.kl import KLSum
 from implicit_bayes.theory.information.rates import log_likelihood_rates
 from implicit_bayes.theory.information.scores import ACCURACY
-from implicit_bayes.theory.information.supports import Forbidden, forbidden_mass
 from implicit_bayes.theory.objects.checks import ModelError, check_shape, check_simplex
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
-from implicit_bayes.theory.statements.thresholds import Thresholds, add_costs, condition_thresholds
+from implicit_bayes.theory.statements.assumptions import find_concept
+from implicit_bayes.theory.statements.condition_rows import (
+    VERSIONS,
+    Condition,
+    CriticalK,
+    critical_k_of,
+    worst_over_start_laws,
+    worst_pair,
+)
+from implicit_bayes.theory.statements.exact_margins import Version, exact_margin
+from implicit_bayes.theory.statements.signals import Signals
+from implicit_bayes.theory.statements.thresholds import Thresholds, add_costs, alternatives, condition_thresholds
+
+__all__ = [
+    "IMPOSSIBLE",
+    "VERSIONS",
+    "Condition",
+    "CriticalK",
+    "Version",
+    "check_conditions",
+    "condition_table",
+    "condition_thresholds",
+    "conditions_by_start_law",
+    "critical_k",
+    "critical_k_of",
+    "worst_over_start_laws",
+    "worst_pair",
+]
 
 BUDGET = 200_000
 """Merged prefixes affordable on one level, a tenth of what a single ``kl_sum`` spends: every start law is visited."""
 
+RATE_ACCURACY = 10
+"""Rates are sampled to so many times the relative half-width of the signals: only their sign is asked for."""
 
-class Condition(NamedTuple):
-    """The three versions of Condition 1 for one (theta*, theta, k), nats.
-
-    k: example length.
-    true_concept, concept: indices of theta* and theta.
-    kl_sum, kl_low, kl_high: sum_j KL_j(theta) and its interval (zero width where exact).
-    kl_infinite_mass: p_prompt-mass of the examples that theta forbids.
-    eps_start: log(1/c8).
-    eps_delim_printed: 2 log(c2/c1) + log(c4/c3), c2 over every theta != theta*, c3 and c4 over every theta, as printed.
-    eps_delim_repaired: log(c2/c1) + a_theta with c2 of this theta; +inf where A1 fails.
-    start_kl: KL( p_prompt(O) || p(O|theta*) ).
-    printed_holds, repaired_holds, sharp_holds: True, False, or "undetermined" where an interval straddles.
-    rate, rate_low, rate_high: lim r_n(theta); rate is None where it is undefined.
-    method: how kl_sum and the rate were computed.
-    prompt_start: index of the start law these numbers belong to, the one with the smallest printed margin.
-    """
-
-    k: int
-    true_concept: int
-    concept: int
-    kl_sum: float
-    kl_infinite_mass: float
-    eps_start: float
-    eps_delim_printed: float
-    eps_delim_repaired: float
-    start_kl: float
-    printed_holds: Verdict
-    repaired_holds: Verdict
-    rate: float | None
-    rate_low: float
-    rate_high: float
-    sharp_holds: Verdict
-    method: str
-    kl_low: float
-    kl_high: float
-    prompt_start: int
-
-    @property
-    def printed_threshold(self) -> float:
-        """eps_start + eps_delim, printed; +inf where either is."""
-        return add_costs(self.eps_start, self.eps_delim_printed)
-
-    @property
-    def repaired_threshold(self) -> float:
-        """start_kl + eps_delim, repaired; +inf where either is."""
-        return add_costs(self.start_kl, self.eps_delim_repaired)
-
-
-class CriticalK(NamedTuple):
-    """Smallest tested k at which a version is shown to hold for every (theta*, theta); None if there is none."""
-
-    printed: int | None
-    repaired: int | None
-    sharp: int | None
+IMPOSSIBLE = "theta* has prior 0 and A4 fails, so no version holds"
+"""How ``method`` ends where theta* is not in Theta."""
 
 
 def check_conditions(
@@ -93,7 +72,7 @@ def check_conditions(
     budget: int = BUDGET,
     accuracy: float = ACCURACY,
 ) -> list[Condition]:
-    """The conditions of every theta != theta* at one k, each at its binding start law; see ``condition_table``."""
+    """The conditions of every theta != theta* at one k; see ``condition_table``."""
     return condition_table(mixture, start_laws, true_concept, [k], seed=seed, budget=budget, accuracy=accuracy)
 
 
@@ -106,13 +85,39 @@ def condition_table(
     seed: int = 0,
     budget: int = BUDGET,
     accuracy: float = ACCURACY,
+    coverage: float = COVERAGE,
+    tables: int = 1,
 ) -> list[Condition]:
-    """The conditions of every theta != theta* at several k, work shared between them.
+    """The conditions of every theta != theta* at several k, each version at its worst over all start laws.
 
-    Of several start laws each theta is reported at its binding one, the smallest printed margin; since the printed
-    thresholds do not depend on the start law, that is the smallest kl_sum (among infinite ones, the smallest
-    infinite_mass). Only there are start_kl and the rate computed. Where kl_sum is a Monte Carlo estimate the
-    binding law is that of the smallest estimate.
+    Args and Raises: as ``conditions_by_start_law``.
+
+    Returns:
+        Conditions by k, then concept.
+    """
+    rows = conditions_by_start_law(
+        mixture, start_laws, true_concept, ks,
+        seed=seed, budget=budget, accuracy=accuracy, coverage=coverage, tables=tables,
+    )  # fmt: skip
+    return worst_over_start_laws(rows)
+
+
+def conditions_by_start_law(
+    mixture: MixtureOfHMMs,
+    start_laws: np.ndarray,
+    true_concept: int,
+    ks: Sequence[int],
+    *,
+    seed: int = 0,
+    budget: int = BUDGET,
+    accuracy: float = ACCURACY,
+    coverage: float = COVERAGE,
+    tables: int = 1,
+) -> list[Condition]:
+    """The conditions of every theta != theta* of positive prior at several k, one row for each start law.
+
+    A theta* of prior zero (that is no copy of a concept of positive prior) has rows of numbers in which no version
+    holds: it is not in Theta (A4 fails).
 
     Args:
         mixture: the pretraining law.
@@ -121,10 +126,12 @@ def condition_table(
         ks: example lengths.
         seed: of the sampling, if any.
         budget: merged prefixes affordable on one level.
-        accuracy: relative half-width aimed at by the Monte Carlo.
+        accuracy: relative half-width aimed at by the Monte Carlo of the signals.
+        coverage: probability with which all intervals of all ``tables`` hold at once (Bonferroni).
+        tables: calls, this one included, over which ``coverage`` is shared.
 
     Returns:
-        Conditions by k, then concept.
+        Conditions by k, then concept, then start law.
 
     Raises:
         ModelError: a start law is not a law on the states, no such concept, or no k.
@@ -133,91 +140,106 @@ def condition_table(
     check_shape("start_laws", starts[..., 0], starts.shape[:1], "an array (S, H)")
     check_shape("start_laws", starts, (len(starts), mixture.n_states), f"a mixture of {mixture.n_states} states")
     check_simplex("start_laws", starts)
-    if not np.ndim(ks) or not len(ks) or not len(starts):
-        raise ModelError("ks, start_laws: a list of at least one of each")
-    if min(ks) < 2:
-        raise ModelError(f"k: {min(ks)} is below 2 (an example is at least one token of x and one of y)")
-    true = mixture.concept(true_concept)
-    others = [c for c in range(mixture.n_concepts) if c != true_concept]
+    if not len(ks) or not len(starts):
+        raise ModelError("ks, start_laws: at least one of each")
+    true, others = mixture.concept(true_concept), alternatives(mixture, true_concept)
     thresholds = {c: condition_thresholds(mixture, true_concept, c) for c in others}
-    numbers = _Numbers(mixture, starts, true_concept, list(ks), {"seed": seed, "budget": budget, "accuracy": accuracy})
-    conditions = []
+    each = simultaneous(coverage, tables * len(ks) * len(starts) * (2 * len(others) + 1))
+    options = {"seed": seed, "budget": budget, "accuracy": accuracy, "coverage": each}
+    signals = Signals(mixture, starts, true_concept, others, list(ks), options)
+    impossible = find_concept(mixture, true) is None
+    rows = []
     for k in ks:
-        binding = {c: numbers.binding(k, c) for c in others}
-        for s in sorted(set(binding.values())):
-            here = [c for c in others if binding[c] == s]
-            prompt = PromptLaw(true, starts[s], k, mixture.delimiter)
+        for s, start in enumerate(starts):
+            prompt = PromptLaw(true, start, k, mixture.delimiter)
+            laws = [mixture.concept(c) for c in others]
             rates = log_likelihood_rates(
-                prompt, [mixture.concept(c) for c in here], seed=seed, budget=budget, accuracy=accuracy
+                prompt, laws, seed=seed, budget=budget, accuracy=RATE_ACCURACY * accuracy, coverage=each
             )
-            for c, rate in zip(here, rates, strict=True):
-                pair = numbers.kl(s, k, c), numbers.start_kl(s, k)
-                conditions.append(_condition(k, true_concept, c, s, *pair, thresholds[c], rate))
-    return sorted(conditions, key=lambda condition: (list(ks).index(condition.k), condition.concept))
+            for c, rate in zip(others, rates, strict=True):
+                case = _Case(mixture, prompt, true_concept, c, s, coverage, thresholds[c])
+                row = _condition(case, signals.kl(s, k, c), signals.start_kl(s, k), rate)
+                rows.append(_never(row) if impossible else row)
+    return sorted(rows, key=lambda row: (list(ks).index(row.k), row.concept, row.prompt_start))
 
 
-class _Numbers:
-    """kl_sum and start_kl of one theta* at every start law, k and theta; finite ones computed once and shared."""
+class _Case(NamedTuple):
+    """What a row is about."""
 
-    def __init__(self, mixture: MixtureOfHMMs, starts: np.ndarray, true_concept: int, ks: list[int], options: dict):
-        self.mixture, self.starts, self.ks, self.options = mixture, starts, ks, options
-        self.true_concept, self.true = true_concept, mixture.concept(true_concept)
-        self.forbidden = [
-            forbidden_mass(starts, self.true, mixture.concept(c), max(ks)) for c in range(mixture.n_concepts)
-        ]
-        self.tables: dict[int, dict[tuple[int, int], KLSum]] = {}
-        self.start_tables: dict[int, dict[int, KLSum]] = {}
-
-    def kl(self, s: int, k: int, concept: int) -> KLSum:
-        """sum_j KL_j(theta_concept) at start law s."""
-        forbidden = self.forbidden[concept]
-        if forbidden.first[s] <= k:
-            unknown = np.where(np.arange(1, k + 1) >= forbidden.first[s], math.inf, math.nan)
-            return KLSum(math.inf, math.inf, math.inf, float(forbidden.mass[s, k - 1]), unknown, "exact", 0)
-        if s not in self.tables:
-            self.tables[s] = self._table(s)
-        return self.tables[s][k, concept]
-
-    def _table(self, s: int) -> dict[tuple[int, int], KLSum]:
-        finite = [c for c, forbidden in enumerate(self.forbidden) if forbidden.first[s] > min(self.ks)]
-        rows = self._rows(s, finite)
-        return {(k, c): kl for k, row in zip(self.ks, rows, strict=True) for c, kl in zip(finite, row, strict=True)}
-
-    def _rows(self, s: int, concepts: list[int], share: int = 1) -> list[list[KLSum]]:
-        forbidden = [Forbidden(f.mass[s : s + 1], f.first[s : s + 1]) for f in (self.forbidden[c] for c in concepts)]
-        prompt = PromptLaw(self.true, self.starts[s], max(self.ks), self.mixture.delimiter)
-        laws = [self.mixture.concept(c) for c in concepts]
-        options = {**self.options, "budget": self.options["budget"] // share}
-        return kl_table(prompt, laws, self.ks, forbidden=forbidden, **options)
-
-    def start_kl(self, s: int, k: int) -> KLSum:
-        """KL( p_prompt(O) || p(O|theta*) ) at start law s; alone where no theta needed the expansion."""
-        if s in self.tables and (k, self.true_concept) in self.tables[s]:
-            return self.tables[s][k, self.true_concept]
-        if self.forbidden[self.true_concept].first[s] <= k:
-            return self.kl(s, k, self.true_concept)
-        if s not in self.start_tables:
-            rows = self._rows(s, [self.true_concept], share=16)
-            self.start_tables[s] = {length: row[0] for length, row in zip(self.ks, rows, strict=True)}
-        return self.start_tables[s][k]
-
-    def binding(self, k: int, concept: int) -> int:
-        """The start law of the smallest kl_sum."""
-        found = [self.kl(s, k, concept) for s in range(len(self.starts))]
-        return min(range(len(found)), key=lambda s: (found[s].value, found[s].infinite_mass))
+    mixture: MixtureOfHMMs
+    prompt: PromptLaw
+    true_concept: int
+    concept: int
+    start: int
+    level: float
+    eps: Thresholds
 
 
-def _condition(
-    k: int, true_concept: int, concept: int, start: int, kl: KLSum, start_kl: KLSum, eps: Thresholds, rate: Rate
-) -> Condition:
+def _condition(case: _Case, kl: KLSum, start_kl: KLSum, rate: Rate) -> Condition:
+    eps = case.eps
     printed = add_costs(eps.start, eps.printed)
     repaired = add_costs(start_kl.low, eps.repaired), add_costs(start_kl.high, eps.repaired)
-    sharp: Verdict = "undetermined" if rate.value is None else exceeds(-rate.high, -rate.low, 0.0, 0.0)
+    rounding = kl.rounding + eps.rounding
+    exact = kl.low == kl.high
     return Condition(
-        k, true_concept, concept, kl.value, kl.infinite_mass, eps.start, eps.printed, eps.repaired, start_kl.value,
-        exceeds(kl.low, kl.high, printed, printed), exceeds(kl.low, kl.high, *repaired),
-        rate.value, rate.low, rate.high, sharp, f"kl {kl.method}, rate {rate.method}", kl.low, kl.high, start,
+        k=case.prompt.length,
+        true_concept=case.true_concept,
+        concept=case.concept,
+        kl_sum=kl.value,
+        kl_infinite_mass=kl.infinite_mass,
+        eps_start=eps.start,
+        eps_delim_printed=eps.printed,
+        eps_delim_repaired=eps.repaired,
+        start_kl=start_kl.value,
+        printed_holds=_decide(
+            case, "printed", exact, lambda r: exceeds(kl.low, kl.high, printed, printed, r), rounding
+        ),
+        repaired_holds=_decide(
+            case, "repaired", exact and start_kl.low == start_kl.high,
+            lambda r: exceeds(kl.low, kl.high, *repaired, r), rounding + start_kl.rounding,
+        ),
+        rate=rate.value,
+        rate_low=rate.low,
+        rate_high=rate.high,
+        sharp_holds=_decide(
+            case, "sharp", rate.low == rate.high, lambda r: rate._replace(rounding=r).negative, rate.rounding
+        ),
+        method=f"kl {kl.method}, rate {rate.method}",
+        kl_low=kl.low,
+        kl_high=kl.high,
+        prompt_start=case.start,
+        repaired_start=case.start,
+        sharp_start=case.start,
+        repaired_kl_sum=kl.value,
+        repaired_kl_low=kl.low,
+        repaired_kl_high=kl.high,
+        start_kl_low=start_kl.low,
+        start_kl_high=start_kl.high,
+        rate_bracket=rate.bracket,
+        rate_samples=rate.samples,
+        kl_rounding=rounding + start_kl.rounding,
+        rate_rounding=rate.rounding,
+        level=case.level,
     )  # fmt: skip
+
+
+def _decide(
+    case: _Case, version: Version, exact: bool, compare: Callable[[float], Verdict], rounding: float
+) -> Verdict:
+    """The comparison outside the error bound; inside it, where nothing was sampled, the sign in exact fractions."""
+    verdict = compare(rounding)
+    if verdict != "undetermined" or not exact:
+        return verdict
+    if compare(0.0) == "undetermined":
+        return verdict
+    sign = exact_margin(case.mixture, case.prompt, case.true_concept, case.concept, version)
+    return verdict if sign is None else sign > 0
+
+
+def _never(row: Condition) -> Condition:
+    return row._replace(
+        printed_holds=False, repaired_holds=False, sharp_holds=False, method=f"{row.method}; {IMPOSSIBLE}"
+    )
 
 
 def critical_k(
@@ -246,15 +268,9 @@ def critical_k(
     true_concepts = [true_concepts] if isinstance(true_concepts, (int, np.integer)) else list(true_concepts)
     if not true_concepts:
         raise ModelError("true_concepts: none given; name at least one concept")
-    found = [c for true in true_concepts for c in condition_table(mixture, start_laws, true, ks, seed=seed)]
+    found = [
+        c
+        for true in true_concepts
+        for c in condition_table(mixture, start_laws, true, ks, seed=seed, tables=len(true_concepts))
+    ]
     return critical_k_of(found, ks)
-
-
-def critical_k_of(conditions: Sequence[Condition], ks: Sequence[int]) -> CriticalK:
-    """``critical_k`` from conditions already computed; "undetermined" does not count as holding."""
-
-    def smallest(field: str) -> int | None:
-        holding = (k for k in sorted(ks) if all(getattr(c, field) is True for c in conditions if c.k == k))
-        return next(holding, None)
-
-    return CriticalK(smallest("printed_holds"), smallest("repaired_holds"), smallest("sharp_holds"))

@@ -13,9 +13,8 @@ from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
 from implicit_bayes.theory.statements.assumptions import find_concept
-from implicit_bayes.theory.statements.conditions import BUDGET, Condition, check_conditions
+from implicit_bayes.theory.statements.conditions import BUDGET, IMPOSSIBLE, Condition, check_conditions
 from implicit_bayes.theory.statements.input_margins import StartShift, start_shift_by_input
-from implicit_bayes.theory.statements.thresholds import add_costs
 
 
 class Cause(NamedTuple):
@@ -68,14 +67,25 @@ class Budget(NamedTuple):
 
 
 def split_budget(
-    mixture: MixtureOfHMMs, prompt: PromptLaw, concept: int, *, seed: int = 0, budget: int = BUDGET, worst: int = 5
+    mixture: MixtureOfHMMs,
+    prompt: PromptLaw,
+    concept: int,
+    *,
+    true_concept: int | None = None,
+    condition: Condition | None = None,
+    seed: int = 0,
+    budget: int = BUDGET,
+    worst: int = 5,
 ) -> Budget:
     """The budget of Condition 1 for theta = ``concept`` under one prompt law.
 
     Args:
-        mixture: the pretraining law; prompt.hmm must be one of its concepts (A4).
+        mixture: the pretraining law.
         prompt: theta*, p_prompt(h), k.
         concept: theta, another concept.
+        true_concept: index of theta*, whose prior may be 0; if not given, the concept of positive prior with its laws.
+        condition: the row of ``conditions_by_start_law`` for this theta and this prompt law, if there is one already;
+            its numbers and verdicts are then the ones that are split.
         seed: of the sampling, if any.
         budget: merged prefixes affordable on one level.
         worst: how many test inputs to list.
@@ -84,18 +94,22 @@ def split_budget(
         Budget.
 
     Raises:
-        ModelError: theta* is not in the mixture, or ``concept`` is theta*.
+        ModelError: no ``true_concept`` is given and none has the laws of theta*, or ``concept`` is theta*.
     """
-    true = find_concept(mixture, prompt.hmm)
+    true = find_concept(mixture, prompt.hmm) if true_concept is None else true_concept
     if true is None:
         raise ModelError("prompt: its concept is not in the mixture (A4 fails), so there is no theta* to compare with")
     if concept == true:
         raise ModelError(f"concept: {concept} is theta* itself")
     laws = [mixture.concept(concept), prompt.hmm]
     signal, start_kl = kl_table(prompt, laws, [prompt.length], seed=seed, budget=budget)[0]
-    found = check_conditions(mixture, np.asarray(prompt.start)[None], true, prompt.length, seed=seed, budget=budget)
-    condition = next(c for c in found if c.concept == concept)
-    others = [c for c in range(mixture.n_concepts) if c != true]
+    if condition is None:
+        found = check_conditions(mixture, np.asarray(prompt.start)[None], true, prompt.length, seed=seed, budget=budget)
+        condition = next(c for c in found if c.concept == concept)
+    row = condition
+    signal = signal._replace(value=row.repaired_kl_sum, low=row.repaired_kl_low, high=row.repaired_kl_high)
+    start_kl = start_kl._replace(value=row.start_kl, low=row.start_kl_low, high=row.start_kl_high)
+    others = sorted({concept, *(int(c) for c in mixture.possible_concepts() if c != true)})
     split = Budget(
         condition,
         signal,
@@ -106,8 +120,8 @@ def split_budget(
         _extreme_transition(mixture, others, 1),
         _extreme_ratio(mixture, concept, 1),
         _extreme_ratio(mixture, true, -1),
-        _margin(signal.value, condition.printed_threshold),
-        _margin(signal.value, add_costs(start_kl.value, condition.eps_delim_repaired)),
+        condition.room("printed"),
+        condition.room("repaired"),
         start_shift_by_input(mixture, prompt, seed=seed, budget=budget, worst=worst),
         "",
     )
@@ -130,13 +144,11 @@ def _extreme_ratio(mixture: MixtureOfHMMs, concept: int, sign: int) -> StartRati
     return StartRatio(concept, state, float(after[state]), float(start[state]), float(ratio[state]))
 
 
-def _margin(signal: float, threshold: float) -> float:
-    return -np.inf if threshold == np.inf else float(signal - threshold)
-
-
 def reading(split: Budget) -> str:
     """One line: what to change for the repaired theorem to apply (the printed one may hold and conclude falsely)."""
     condition, c1, shift = split.condition, split.c1, split.start_shift
+    if condition.method.endswith(IMPOSSIBLE):
+        return "theta* has prior 0 (A4 fails): give it a positive one; no condition is about it."
     if condition.repaired_holds is True:
         if shift.holds is not False:
             return f"The repaired condition holds by {split.repaired_margin:.4g} nats; nothing to change."

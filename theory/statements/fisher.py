@@ -27,17 +27,11 @@ from implicit_bayes.theory.objects.prompts import PromptLaw
 from implicit_bayes.theory.objects.types import Array, Float
 from implicit_bayes.theory.statements.assumptions import check_assumptions
 from implicit_bayes.theory.statements.bounds import risk_bound
+from implicit_bayes.theory.statements.conclusions import TheoremVerdict, conclude_excess, measured
 from implicit_bayes.theory.statements.conditions import check_conditions
+from implicit_bayes.theory.statements.pairs import pairs_of
 from implicit_bayes.theory.statements.repaired import pure_delimiter_states
-from implicit_bayes.theory.statements.theorems import (
-    SHOTS,
-    Conclusion,
-    TheoremVerdict,
-    example_filter,
-    measure_risk,
-    reachable_tests,
-    reached,
-)
+from implicit_bayes.theory.statements.risk import SHOTS, example_filter, measure_risk, reachable_tests
 
 SINGULAR = 1e-12
 """An eigenvalue below this share of the largest counts as zero (float64 enumeration is good to about 1e-15)."""
@@ -261,7 +255,7 @@ def evaluate_theorem_2(
         prompt_start: (H,) p_prompt(h).
         k: tokens in an example.
         points: (N, m) grid over Theta.
-        seed, prompts, shots: of the measured risk, see ``theory.statements.theorems.measure_risk``.
+        seed, prompts, shots: of the measured risk, see ``statements.risk.measure_risk``.
     """
     theta = np.asarray(theta, dtype=np.float64).reshape(1, -1)
     others = np.asarray(points, dtype=np.float64).reshape(-1, theta.shape[1])
@@ -275,18 +269,21 @@ def evaluate_theorem_2(
     worst = max((row.printed_threshold for row in inside), default=0.0)
     nats = factor.printed * worst / (k - 1) if inside else 0.0
     bound = risk_bound(max(nats, 0.0))
-    lacking = [a.name for a in check_assumptions(mixture, law) if a.holds is not True]
+    assumptions = check_assumptions(mixture, law)
+    lacking = [a.name for a in assumptions if a.holds is not True]
     if max(np.abs(series.value).max(), np.abs(series.gradient).max()) > 1e-9:
         lacking.append("the expansion (KL_j has a constant or a gradient at theta*: p_prompt is not the start law)")
     if factor.printed == np.inf:
         lacking.append("a finite gamma (some I_j is singular)")
     risk = measure_risk(mixture, [law], prompts=prompts, seed=seed, shots=shots)
-    conclusion: Conclusion
-    conclusion, seen = reached(risk.shots, risk.excess, bound.value)
+    pair = pairs_of(mixture, np.asarray(prompt_start)[None], [0], k, rows)[0]
+    limit = pair.limit(mixture, k - 1, assumptions[0].holds is True, seed=seed)
+    limits = [None if limit is None else limit.excess]
+    conclusion, seen = conclude_excess(bound, limits, pair.estimated, risk.excess[-1])
     applies = not lacking
     reason = (
         f"{'applies' if applies else 'does not apply, lacking ' + ', '.join(lacking)}; constant in O(.) taken as 1; "
         f"gamma = {factor.printed:.6g} (needed: {factor.needed:.6g}); {len(inside)} of {len(rows)} points in B, "
-        f"sup eps = {worst:.6g}; g^-1({nats:.6g}) = {bound.value:.6g}; {seen}"
+        f"sup eps = {worst:.6g}; g^-1({nats:.6g}) = {bound.value:.6g}; {seen}; {measured(risk, risk.excess)}"
     )
     return TheoremVerdict("2", "printed", applies, bound.value, bound.vacuous or not applies, conclusion, reason)

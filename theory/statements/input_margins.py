@@ -13,7 +13,7 @@ from implicit_bayes.theory.information.prefixes import build
 from implicit_bayes.theory.information.sampling import draw
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
-from implicit_bayes.theory.statements.assumptions import largest_shift, top_margin
+from implicit_bayes.theory.statements.assumptions import compare_shift, largest_shift, shift_rounding, top_margin
 
 BUDGET = 200_000
 """(Belief, token) pairs affordable on one level."""
@@ -42,7 +42,7 @@ class StartShift(NamedTuple):
 
     tv: the largest distance (it does not depend on x_test); delimiter_state: the d that causes it.
     worst: the inputs of smallest Delta, worst first.
-    failing_mass: p_prompt-mass of the inputs with margin <= tv.
+    failing_mass: p_prompt-mass of the inputs with margin <= tv, in float64.
     holds: "undetermined" where inputs were sampled and none failed.
     exhaustive: whether every input of positive probability was looked at.
     """
@@ -72,8 +72,11 @@ def start_shift_by_input(
         InputMargin(tuple(int(t) for t in tokens[i]), float(mass[i]), float(delta[i]), float(delta[i]) / 4)
         for i in order
     )
-    failing = float(mass[delta / 4 <= tv].sum())
-    holds: Verdict = False if (delta / 4 <= tv).any() else True if beliefs.complete else "undetermined"
+    holds = compare_shift(mixture, prompt, tv, rows[0].margin)
+    if not beliefs.complete and (holds is True or abs(tv - rows[0].margin) <= shift_rounding(prompt)):
+        holds = "undetermined"
+    reach = tv if holds is not True else tv - shift_rounding(prompt)
+    failing = float(mass[delta / 4 <= reach].sum())
     return StartShift(tv, state, rows, failing, holds, beliefs.complete)
 
 

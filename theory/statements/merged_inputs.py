@@ -19,8 +19,10 @@ import numpy as np
 from implicit_bayes.theory.information.beliefs import distinct_rows
 from implicit_bayes.theory.objects.models import HMM, MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
-from implicit_bayes.theory.statements.assumptions import Verdict
-from implicit_bayes.theory.statements.repaired import Lemma1, lemma_1_from_paths, pure_delimiter_states
+from implicit_bayes.theory.information.estimates import Verdict
+from implicit_bayes.theory.statements.lemma_1 import Lemma1, lemma_1_from_paths
+from implicit_bayes.theory.statements.repaired import pure_delimiter_states
+from implicit_bayes.theory.statements.risk import rounding
 
 CLASSES = 2_000_000
 """Largest number of classes that are visited; GINC's prompts of k = 5 have 1.3 million."""
@@ -33,6 +35,8 @@ class InputBlock(NamedTuple):
     mass_N: p_prompt-mass of each.
     first_F, last_W: the states that can emit the first and the last token.
     paths_LxNxFxW: J under theta* (law 0) and under the other laws asked for; 0 throughout where one forbids x.
+    alike_N: the inputs of the class have exactly equal J: there is but one, or J is a point under every law (else
+        they are equal as rounded).
     """
 
     tokens_NxM: np.ndarray
@@ -40,6 +44,7 @@ class InputBlock(NamedTuple):
     first_F: np.ndarray
     last_W: np.ndarray
     paths_LxNxFxW: np.ndarray
+    alike_N: np.ndarray
 
     def predictive(self, law: int, start_H: np.ndarray, hmm: HMM) -> np.ndarray:
         """(N, V) p(y | x) of a law begun from a start law; 0 throughout where x is impossible then."""
@@ -54,7 +59,8 @@ class InputBlock(NamedTuple):
         starts_SxH = np.concatenate([np.asarray(law.start)[None], rows_SxH])
         tv_start = float(0.5 * np.abs(rows_SxH - starts_SxH[0]).sum(-1).max())
         following_WxV = np.asarray(law.hmm.transition)[self.last_W] @ np.asarray(law.hmm.emission)
-        return lemma_1_from_paths(self.paths_LxNxFxW[0], starts_SxH[:, self.first_F], following_WxV, tv_start)
+        error = 4.0 * rounding(self.tokens_NxM.shape[1], mixture.n_states)
+        return lemma_1_from_paths(self.paths_LxNxFxW[0], starts_SxH[:, self.first_F], following_WxV, tv_start, error)
 
 
 class _Laws(NamedTuple):
@@ -67,11 +73,12 @@ class _Laws(NamedTuple):
 
 
 class _Paths(NamedTuple):
-    """N classes after the same last token.   paths_LxNxFxW: J.   mass_N, tokens_Nxj: as in ``InputBlock``."""
+    """N classes after the same last token.   paths_LxNxFxW: J.   mass_N, tokens_Nxj, alike_N: as in ``InputBlock``."""
 
     paths_LxNxFxW: np.ndarray
     mass_N: np.ndarray
     tokens_Nxj: np.ndarray
+    alike_N: np.ndarray
 
 
 def input_blocks(
@@ -108,8 +115,14 @@ def lemma_1_everywhere(mixture: MixtureOfHMMs, law: PromptLaw, budget: float = C
     blocks = input_blocks(law, [], law.length - 1, budget)
     if blocks is None:
         return "undetermined"
-    found = (block.lemma_1(mixture, law) for block in blocks)
-    return all(bool((lemma.by_posterior | lemma.by_start).all()) for lemma in found)
+    verdict: Verdict = True
+    for block in blocks:
+        lemma = block.lemma_1(mixture, law)
+        if (~lemma.perhaps).any():
+            return False
+        if not (lemma.by_posterior | lemma.by_start).all():
+            verdict = "undetermined"
+    return verdict
 
 
 def count_classes(laws: _Laws, length: int) -> float:
@@ -133,11 +146,12 @@ def _blocks(laws: _Laws, length: int) -> Iterator[InputBlock]:
         if mass <= 0:
             continue
         paths = _normalise((np.eye(len(states)) * emits_LxF[:, None, :])[:, None])
-        level = {first: _Paths(paths, np.array([mass]), np.array([[first]]))}
+        level = {first: _Paths(paths, np.array([mass]), np.array([[first]]), np.ones(1, dtype=bool))}
         for _ in range(length - 1):
             level = dict(_extended(laws, level, laws.start_H[states]))
         for last, found in level.items():
-            yield InputBlock(found.tokens_Nxj, found.mass_N, states, laws.supports[last], found.paths_LxNxFxW)
+            ends = laws.supports[last]
+            yield InputBlock(found.tokens_Nxj, found.mass_N, states, ends, found.paths_LxNxFxW, found.alike_N)
 
 
 def _extended(laws: _Laws, level: dict[int, _Paths], start_F: np.ndarray) -> Iterator[tuple[int, _Paths]]:
@@ -151,11 +165,12 @@ def _extended(laws: _Laws, level: dict[int, _Paths], start_F: np.ndarray) -> Ite
             gain_N = (start_F @ raw[0]).sum(-1) / (start_F @ found.paths_LxNxFxW[0]).sum(-1)
             alive = np.flatnonzero(gain_N > 0)
             if alive.size:
-                parts.append((raw[:, alive], found.mass_N[alive] * gain_N[alive], found.tokens_Nxj[alive]))
+                mass = found.mass_N[alive] * gain_N[alive]
+                parts.append((raw[:, alive], mass, found.tokens_Nxj[alive], found.alike_N[alive]))
         if parts:
             paths = _normalise(np.concatenate([part[0] for part in parts], 1))
-            mass, tokens = (np.concatenate([part[i] for part in parts]) for i in (1, 2))
-            yield token, _merged(paths, mass, np.pad(tokens, ((0, 0), (0, 1)), constant_values=token))
+            mass, tokens, alike = (np.concatenate([part[i] for part in parts]) for i in (1, 2, 3))
+            yield token, _merged(paths, mass, np.pad(tokens, ((0, 0), (0, 1)), constant_values=token), alike)
 
 
 def _normalise(paths_LxNxFxW: np.ndarray) -> np.ndarray:
@@ -163,10 +178,14 @@ def _normalise(paths_LxNxFxW: np.ndarray) -> np.ndarray:
     return paths_LxNxFxW / np.where(sums > 0, sums, 1.0)
 
 
-def _merged(paths_LxNxFxW: np.ndarray, mass_N: np.ndarray, tokens_Nxj: np.ndarray) -> _Paths:
+def _merged(paths_LxNxFxW: np.ndarray, mass_N: np.ndarray, tokens_Nxj: np.ndarray, alike_N: np.ndarray) -> _Paths:
     rows = np.ascontiguousarray(paths_LxNxFxW.swapaxes(0, 1)).reshape(len(mass_N), -1)
     first, inverse = distinct_rows(rows)
-    return _Paths(paths_LxNxFxW[:, first], np.bincount(inverse, mass_N, len(first)), tokens_Nxj[first])
+    paths = paths_LxNxFxW[:, first]
+    count = np.bincount(inverse, minlength=len(first))
+    points = ((paths > 0).sum((-1, -2)) <= 1).all(0)
+    alike = points | ((count == 1) & alike_N[first])
+    return _Paths(paths, np.bincount(inverse, mass_N, len(first)), tokens_Nxj[first], alike)
 
 
 def answer_margins(truth_NxV: np.ndarray, predictive_NxDxV: np.ndarray, tie: float) -> np.ndarray:

@@ -7,7 +7,8 @@ import pytest
 import xarray as xr
 
 from implicit_bayes.benchmarks.cli import commands as cli
-from implicit_bayes.benchmarks.experiments.base import Accuracy, clear, listed, paired, signed, sure
+from implicit_bayes.benchmarks.common.intervals import share_difference
+from implicit_bayes.benchmarks.experiments.base import Accuracy, listed
 from implicit_bayes.benchmarks.experiments.length import critical
 from implicit_bayes.benchmarks.experiments.registry import EXPERIMENTS
 from implicit_bayes.benchmarks.experiments.scales import SCALES
@@ -17,6 +18,7 @@ from implicit_bayes.benchmarks.report.pictures import LOOKS, look_up
 from implicit_bayes.benchmarks.sweep.cells import Store, in_order
 from implicit_bayes.benchmarks.sweep.tasks import TASKS
 from implicit_bayes.theory import ModelError
+from implicit_bayes.theory.statements.bounds import binomial_interval
 
 
 @pytest.mark.parametrize("scale", SCALES.values(), ids=SCALES)
@@ -97,7 +99,9 @@ def test_equal_loss_compares_at_the_least_excess_that_both_reach():
     assert (found.better, found.worse) == ("b", "a")
     assert found.points == pytest.approx(10.0)
     assert found.excess == pytest.approx(0.1)
-    assert found.error == pytest.approx(100 * np.sqrt((0.25 + 0.24) / 100))
+    assert not found.clear
+    a, b = (binomial_interval(right, 100, 1 - 0.05 / 2)[1:] for right in (60, 50))
+    assert (found.low, found.high) == pytest.approx((100 * (a[0] - b[1]), 100 * (a[1] - b[0])))
     assert at_equal_loss(runs, "a", "c") is None
 
 
@@ -114,16 +118,8 @@ def test_the_last_hundredths_are_those_of_the_same_network():
     (found,) = last_hundredths(runs, {"loss": loss, "shipped": shipped}, 10, 64)
     assert found.label == "same"
     assert found.points == pytest.approx(3.0)
-    assert found.error == pytest.approx(10 * np.hypot(0.05, 0.04))
-
-
-def test_paired_differences_leave_out_what_either_lacks():
-    first, second = np.array([1, 0, 1, -1] * 10, np.int8), np.array([0, 0, 1, 1] * 10, np.int8)
-    value, error = paired(first, second)
-    assert value == pytest.approx(-100 / 3)
-    assert error == pytest.approx(100 * np.std([-1, 0, 0] * 10, ddof=1) / np.sqrt(30))
-    assert np.isnan(paired(first[:8], second[:8])[0])
-    assert clear([(5.0, 1.0), (-5.0, 1.0), (-4.0, 1.0), (2.0, 1.0), (np.nan, np.inf)]) == (1, 2)
+    low, high = share_difference((50, 100), (80, 100))
+    assert (found.low, found.high) == pytest.approx((10 * low, 10 * high))
 
 
 def test_a_condition_counts_only_where_every_pair_has_it():
@@ -132,17 +128,10 @@ def test_a_condition_counts_only_where_every_pair_has_it():
     assert critical([data.assign(sharp_holds=("row", ["False"] * 4))], "sharp") is None
 
 
-def test_three_standard_errors_and_their_false_alarms():
-    """A difference of nothing exceeds three standard errors in 0.27% of cases: of 10,000 at most 55 but for 1e-6."""
-    draws = np.random.default_rng(0).normal(size=10_000)
-    assert sum(sure(x, 1.0) for x in draws) <= 55
-    assert Accuracy(0.5, 0, 1, 100).error == pytest.approx(0.05)
-
-
-def test_words_of_lists_and_of_differences_that_do_not_exist():
+def test_words_of_lists_and_of_accuracies():
     assert [listed(w) for w in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["none", "a", "a and b", "a, b and c"]
-    assert signed(np.nan, np.inf) == "–"
-    assert signed(-1.25, 0.5) == "-1.2 ± 0.5"
+    assert Accuracy(1.0, 0.34, 1.0, 2).words == "100.0 [34.0, 100.0] of 2"
+    assert Accuracy(float("nan"), 0, 1, 0).words == "–"
 
 
 def test_the_readme_has_the_table_between_its_marks(tmp_path):

@@ -1,5 +1,7 @@
 """The implied posterior against SciPy, and against exact Bayes; the measures of non-Bayesianity built on it."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -13,8 +15,8 @@ from implicit_bayes.benchmarks.gap.implied import implied_posterior, time_to_ide
 from implicit_bayes.benchmarks.gap.implied_documents import implied_gap
 from implicit_bayes.benchmarks.predictors.models import MixtureModel
 from implicit_bayes.simulators.instances import Instance
-from implicit_bayes.simulators.sampler import sample_documents
-from implicit_bayes.theory import MixtureOfHMMs
+from implicit_bayes.simulators.sampler import sample_documents, sample_prompts
+from implicit_bayes.theory import MixtureOfHMMs, filter_concepts
 
 KINDS = ("inside", "on a face", "faint", "foreign", "point")
 
@@ -110,6 +112,68 @@ def test_smoothed_bayes_and_a_wrong_prior_are_told_from_bayes():
     assert fresh.total_variation.value > 0.05
     assert fresh.residual.value > 1e-3
     assert martingale_gap(network("lstm", 8, 0), instance.mixture, drawn.tokens, (1, 4)).gap.value > 1e-3
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_the_martingale_gap_by_its_definition(seed):
+    """Every prefix one at a time, the weights asked for directly: TV between w and sum_x q(x) w(x), q renormalised over
+    the tokens that some concept allows; counted where two concepts or more are possible and all weights identified."""
+    instance, model = small(seed), MixtureModel("of another family", small(seed + 50).mixture)
+    mixture, tokens = instance.mixture, sample_documents(instance.mixture, jax.random.key(seed), 12, 3).tokens
+
+    def weights(prefix):
+        found = filter_concepts(mixture, prefix[None], positions=[len(prefix)])
+        q = np.exp(model.log_probabilities(prefix[None])[:, -1].astype(float))
+        evidence, laws = np.asarray(found.log_evidence)[:, 0], np.asarray(found.predictive)[:, 0]
+        return implied_posterior(mixture, evidence, laws, q), q[0]
+
+    gaps = []
+    for prefix in (row[:length] for row in tokens for length in (1, 3)):
+        here, q = weights(prefix)
+        after = [weights(np.append(prefix, token).astype(np.int32))[0] for token in range(5)]
+        may = [bool(each.defined_N[0]) for each in after]
+        usable = all(each.identified_N[0] for each, can in zip(after, may, strict=True) if can)
+        if not (here.identified_N[0] and here.open_N[0] and usable):
+            continue
+        then = sum(q[x] * after[x].weight_NxC[0] for x in range(5) if may[x]) / sum(q[x] for x in range(5) if may[x])
+        gaps.append(0.5 * np.abs(here.weight_NxC[0] - then).sum())
+    found = martingale_gap(model, mixture, tokens, (1, 3, 99))
+    assert found.prefixes == len(gaps) > 0
+    assert found.gap.value == pytest.approx(np.mean(gaps), abs=1e-6)
+
+
+def forbidding():
+    """An instance on which most orders of most prompts are impossible."""
+    instance = small(1)
+    mixture, kernel = instance.mixture, np.array(instance.mixture.transition)
+    emission = np.array(mixture.emission) * [[1, 1, 0, 0, 1], [0, 1, 1, 0, 0], [0, 0, 1, 1, 0], [0, 0, 0, 1, 1]]
+    kernel[:, 0, 1:3] = kernel[0, :, 3] = kernel[1, 0, :3] = 0
+    kernel, emission = (x / x.sum(-1, keepdims=True) for x in (kernel, emission))
+    return dataclasses.replace(instance, mixture=MixtureOfHMMs(mixture.prior, mixture.initial, kernel, emission, 0))
+
+
+def test_order_variance_counts_prompts_that_are_possible_in_every_order():
+    """One prompt at a time, the examples permuted by hand."""
+    instance = forbidding()
+    model = MixtureModel("of another family", small(50).mixture)
+    bayes, key = MixtureModel("bayes", instance.mixture), jax.random.fold_in(jax.random.key(6), 7)
+    batch = sample_prompts(
+        instance.mixture, instance.prompt_starts, key, 30, 2, 2, true_concepts=instance.true_concepts
+    )
+    expected, reference = [], []
+    for row in batch.tokens:
+        one, other, x_test = row[:3], row[3:6], row[6:-1]
+        orders = np.stack([np.concatenate(parts) for parts in ((one, other, x_test), (other, one, x_test))])
+        laws = [np.exp(each.log_probabilities(orders)[:, -1].astype(float)) for each in (model, bayes)]
+        if (laws[1].sum(-1) > 0).all():
+            expected.append(((laws[0][0] - laws[0][1]) ** 2).sum() / 4)
+            reference.append(((laws[1][0] - laws[1][1]) ** 2).sum() / 4)
+    found = order_variance(model, instance, 2, 30, 6, examples=2)
+    assert 0 < found.possible_prompts == len(expected) < found.prompts == 30
+    assert found.possible.value == pytest.approx(np.mean(expected), rel=1e-4)
+    assert found.bayes.value == pytest.approx(np.mean(reference), rel=1e-4)
+    assert found.variance.value != found.possible.value
+    assert found.orders == 2
 
 
 def test_all_models_are_asked_about_the_same_prefixes():

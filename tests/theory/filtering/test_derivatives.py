@@ -1,4 +1,4 @@
-"""Derivatives of log p: every entry of every array by the exact quotient of polynomials, zeros included, all methods."""
+"""Derivatives of log p: every entry of every array by the exact quotient of polynomials, zeros included."""
 
 from fractions import Fraction
 
@@ -172,7 +172,7 @@ def test_predictives_move_with_a_prior_of_zero_and_with_a_concept_that_died():
 
 
 def test_weighing_is_linear_in_a_prior_of_zero():
-    """d/d prior_c log sum = p_c / sum, also at 0; and a losing concept's likelihood ratio beyond float64 is only large."""
+    """d/d prior_c log sum = p_c / sum, also at 0; a likelihood ratio beyond float64 is only large."""
     with jax.enable_x64(True):
         slope = jax.grad(lambda prior: weigh(prior, np.log([0.5, 0.75])).log_probability)
         np.testing.assert_allclose(slope(np.array([1.0, 0.0])), [1.0, 1.5], rtol=1e-14)
@@ -182,7 +182,7 @@ def test_weighing_is_linear_in_a_prior_of_zero():
 
 
 def test_forward_and_second_derivatives_pass_through_the_cut():
-    """jacfwd of jacfwd (as theory.statements.fisher takes it) against the jacobian of the gradient, at positive arrays."""
+    """jacfwd of jacfwd (as fisher.py takes it) against the jacobian of the gradient, at positive arrays."""
     kernel = np.array([[0.7, 0.3], [0.4, 0.6]])
     mixture = MixtureOfHMMs([1.0], [[0.6, 0.4]], [kernel], [[0.8, 0.2], [0.3, 0.7]], 0)
 

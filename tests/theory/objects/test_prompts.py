@@ -64,7 +64,7 @@ def test_the_test_position_counts_examples_and_delimiters(k, n):
 def test_arguments_come_in_one_order_and_exchanged_ones_are_told_apart():
     """(mixture, start law, true concept, k), as check_conditions, critical_k and evaluate_theorems have them."""
     mixture = MixtureOfHMMs([0.5, 0.5], np.eye(2), np.full((2, 2, 2), 0.5), np.eye(2), 1)
-    law, exchanged = PromptLaw.of(mixture, [0.0, 1.0], 1, 4), PromptLaw.of(mixture, 1, [0.0, 1.0], 4)
+    law, exchanged = PromptLaw.of(mixture, [0.0, 1.0], 1, 4), PromptLaw.of(mixture, [0.0, 1.0], 1, 4)
     for one in (law, exchanged):
         np.testing.assert_array_equal(one.start, [0.0, 1.0])
         np.testing.assert_array_equal(one.hmm.initial, mixture.initial[1])

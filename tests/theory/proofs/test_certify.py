@@ -35,7 +35,7 @@ def random_case(seed, identity=True, k=2, zeros=False, concepts=2):
     emission[3] = [0, 0, 0, 1]
     c = concepts
     mixture = MixtureOfHMMs(np.full(c, 1 / c), laws(c, 4), laws(c, 4, 4), emission, 3)
-    prompt = PromptLaw.of(mixture, 0, [0.25, 0.5, 0.25, 0.0], k)
+    prompt = PromptLaw.of(mixture, [0.25, 0.5, 0.25, 0.0], 0, k)
     return Counterexample("random", "", mixture, prompt, 0, 1, (0,) * (k - 1), tuple("abcd"), tuple("abcd"))
 
 
@@ -68,7 +68,7 @@ def test_the_lemma_1_instance_is_proved_to_satisfy_everything():
 def test_regular_is_proved(k):
     mixture, start = regular()
     for concept in (1, 4):
-        out = certify(mixture, PromptLaw.of(mixture, 0, start, k), 0, concept)
+        out = certify(mixture, PromptLaw.of(mixture, start, 0, k), 0, concept)
         assert all(out.assumptions.values())
         assert out.printed_holds is out.repaired_holds is out.sharp_holds is True
         assert max(out.repaired_margin.radius, out.rate.radius) < 1e-30
@@ -108,11 +108,11 @@ def test_forbidden_examples_make_kl_infinite_and_the_rate_minus_infinity():
         [0.5, 0.5], [[0.5, 0.25, 0.25], [0.5, 0.25, 0.25]],
         [[[0.5, 0.3, 0.2]] * 3, [[0.5, 0.0, 0.5], [0.5, 0.0, 0.5], [0.5, 0.0, 0.5]]], np.eye(3), 2,
     )  # fmt: skip
-    out = certify(mixture, PromptLaw.of(mixture, 0, [1.0, 0.0, 0.0], 2), 0, 1)
+    out = certify(mixture, PromptLaw.of(mixture, [1.0, 0.0, 0.0], 0, 2), 0, 1)
     assert out.kl_infinite_mass == Fraction(3, 10) and str(out.kl_sum) == "inf +/- 0"
     assert out.printed_holds is True and out.repaired_holds is True and out.sharp_holds is True
     assert float(out.rate) == -np.inf
-    backwards = certify(mixture, PromptLaw.of(mixture, 1, [1.0, 0.0, 0.0], 2), 1, 0)
+    backwards = certify(mixture, PromptLaw.of(mixture, [1.0, 0.0, 0.0], 1, 2), 1, 0)
     assert backwards.assumptions["A5"] is False and float(backwards.kl_sum) < np.inf
 
 
@@ -120,7 +120,7 @@ def test_vacuous_costs_never_pass():
     """c1 = 0: the threshold is infinite, and even an infinite signal does not exceed it."""
     kernel = [[[0.5, 0.5, 0.0], [0.5, 0.3, 0.2], [0.5, 0.3, 0.2]], [[0.5, 0.0, 0.5]] * 3]
     mixture = MixtureOfHMMs([0.5, 0.5], [[0.5, 0.25, 0.25]] * 2, kernel, np.eye(3), 2)
-    out = certify(mixture, PromptLaw.of(mixture, 0, [1.0, 0.0, 0.0], 2), 0, 1)
+    out = certify(mixture, PromptLaw.of(mixture, [1.0, 0.0, 0.0], 0, 2), 0, 1)
     assert out.assumptions["A2"] is False and float(out.kl_sum) == np.inf
     assert out.printed_holds is False and out.repaired_holds is False
 
@@ -128,7 +128,7 @@ def test_vacuous_costs_never_pass():
 def test_equality_is_undetermined():
     """sum KL_j = log 4 = log(1/c8) exactly, which balls cannot see."""
     mixture = MixtureOfHMMs([0.5, 0.5], [[0.25, 0.25, 0.5]] * 2, [[[0.5, 0.25, 0.25]] * 3] * 2, np.eye(3), 2)
-    out = certify(mixture, PromptLaw.of(mixture, 0, [1.0, 0.0, 0.0], 2), 0, 1)
+    out = certify(mixture, PromptLaw.of(mixture, [1.0, 0.0, 0.0], 0, 2), 0, 1)
     assert float(out.kl_sum) == pytest.approx(np.log(4)) and out.printed_holds == "undetermined"
     assert out.sharp_holds is False and float(out.rate) == 0
 
@@ -136,7 +136,7 @@ def test_equality_is_undetermined():
 def test_several_delimiter_states_leave_the_rate_open():
     kernel = [[[0.4, 0.4, 0.1, 0.1]] * 4, [[0.6, 0.2, 0.1, 0.1]] * 4]
     mixture = MixtureOfHMMs([0.5, 0.5], [[0.25] * 4] * 2, kernel, np.eye(3)[[0, 1, 2, 2]], 2)
-    out = certify(mixture, PromptLaw.of(mixture, 0, [0.4, 0.4, 0.1, 0.1], 2), 0, 1)
+    out = certify(mixture, PromptLaw.of(mixture, [0.4, 0.4, 0.1, 0.1], 0, 2), 0, 1)
     assert out.rate is None and out.sharp_holds == "undetermined" and out.constants["rho_star"] == Fraction(4, 5)
     assert out.assumptions["A1"] is True and out.constants["tv"] == 0
 
@@ -165,7 +165,7 @@ def test_more_bits_shrink_the_ball_around_the_same_number():
 def test_what_is_not_a_short_decimal_is_refused():
     thirds = MixtureOfHMMs([0.5, 0.5], [[1 / 3] * 3] * 2, [[[0.5, 0.25, 0.25]] * 3] * 2, np.eye(3), 2)
     with pytest.raises(ModelError, match=r"initial\[0\]: not rational to the printed digits"):
-        certify(thirds, PromptLaw.of(thirds, 0, [1, 0, 0], 2), 0, 1)
+        certify(thirds, PromptLaw.of(thirds, [1, 0, 0], 0, 2), 0, 1)
     assert printed_fractions("prior", [0.1, 0.9]) == (Fraction(1, 10), Fraction(9, 10))
 
 
@@ -209,7 +209,7 @@ def with_start(case, concept, start):
     mixture = MixtureOfHMMs(
         case.mixture.prior, initial, case.mixture.transition, case.mixture.emission, case.mixture.delimiter
     )
-    return mixture, PromptLaw.of(mixture, 0, case.prompt.start, case.prompt.length)
+    return mixture, PromptLaw.of(mixture, case.prompt.start, 0, case.prompt.length)
 
 
 def test_the_first_example_counts():
@@ -237,12 +237,24 @@ def test_some_first_examples_forbidden_leave_the_rate_of_the_rest():
     assert float(out.rate) == pytest.approx(2.0041, abs=5e-5) and out.sharp_holds is False
 
 
+def test_a_rate_of_exactly_zero_is_decided():
+    """theta is theta* with a and b renamed, and so is the prompt law's start: every ball straddles, the sum is zero."""
+    kernel = np.array([[0.2, 0.5, 0.3], [0.6, 0.1, 0.3], [0.4, 0.35, 0.25]])
+    emission = np.array([[0.7, 0.3, 0.0], [0.7, 0.3, 0.0], [0.0, 0.0, 1.0]])
+    swap = [1, 0, 2]
+    mixture = MixtureOfHMMs(
+        [0.5, 0.5], [[0.3, 0.5, 0.2], [0.5, 0.3, 0.2]], [kernel, kernel[swap][:, swap]], [emission, emission[swap]], 2
+    )
+    out = certify(mixture, PromptLaw.of(mixture, [0.4, 0.6, 0.0], 0, 3), 0, 1)
+    assert float(out.rate) == 0 and out.rate.radius < 1e-300 and out.sharp_holds is False
+
+
 def test_rho_star_of_zero_makes_the_repaired_condition_say_nothing():
     """Row d of theta* never goes to b, where a document may start: rho* = 0, the cost is infinite, nothing passes."""
     kernel = np.array([[[0.5, 0.25, 0.25]] * 3, [[0.1, 0.8, 0.1]] * 3])
     kernel[0, 2] = [0.75, 0.0, 0.25]
     mixture = MixtureOfHMMs([0.5, 0.5], [[0.5, 0.25, 0.25]] * 2, kernel, np.eye(3), 2)
-    prompt = PromptLaw.of(mixture, 0, [1.0, 0.0, 0.0], 5)
+    prompt = PromptLaw.of(mixture, [1.0, 0.0, 0.0], 0, 5)
     out = certify(mixture, prompt, 0, 1)
     assert out.constants["rho_star"] == 0 and float(out.eps_delim_repaired) == np.inf
     assert out.repaired_holds is False and out.sharp_holds is True
@@ -257,7 +269,7 @@ def test_c6_is_of_theta_star():
     ]
     mixture = MixtureOfHMMs([0.5, 0.5], [[0.5, 0.25, 0.25]] * 2, [[[0.5, 0.25, 0.25]] * 3] * 2, emission, 2)
     for true, c6 in ((0, Fraction(1)), (1, Fraction(1, 10))):
-        out = certify(mixture, PromptLaw.of(mixture, true, [0.5, 0.5, 0.0], 2), true, 1 - true)
+        out = certify(mixture, PromptLaw.of(mixture, [0.5, 0.5, 0.0], true, 2), true, 1 - true)
         assert out.constants["c6"] == c6
 
 
@@ -276,7 +288,7 @@ def test_concepts_of_prior_zero_take_no_part():
     assert certify(mixture, case.prompt, 0, 1) == plain
     with pytest.raises(ModelError, match="concept: 2 has prior 0"):
         certify(mixture, case.prompt, 0, 2)
-    silent = PromptLaw.of(mixture, 2, [0.5, 0.5, 0.0, 0.0], 2)
+    silent = PromptLaw.of(mixture, [0.5, 0.5, 0.0, 0.0], 2, 2)
     out = certify(mixture, silent, 2, 1)
     assert out.assumptions["A4"] is False and out.assumptions["A1"] is False
     assert of(case).assumptions["A4"] is True
@@ -304,7 +316,7 @@ def rational_case(seed):
     zeros = rng.choice([0.0, 0.2, 0.5])
     mixture = MixtureOfHMMs(prior, laws(c, h, zeros=zeros), laws(c, h, h, zeros=zeros), emission, free)
     start = np.append(laws(free, zeros=zeros), np.zeros(h - free))
-    return mixture, PromptLaw.of(mixture, 0, start, int(rng.integers(2, 4)))
+    return mixture, PromptLaw.of(mixture, start, 0, int(rng.integers(2, 4)))
 
 
 def agree(seed):

@@ -13,7 +13,8 @@ from implicit_bayes.theory.proofs.counterexamples import (
     printed_proposition_2,
     printed_theorem_1,
 )
-from implicit_bayes.theory.statements.repaired import lemma_1, limit_bound, repaired_constants
+from implicit_bayes.theory.statements.lemma_1 import lemma_1
+from implicit_bayes.theory.statements.repaired import limit_bound, repaired_constants
 
 BOTH = [printed_theorem_1, printed_lemma_1]
 

@@ -30,7 +30,7 @@ def mixture(initial=STARTS, transition=KERNELS, emission=None, prior=(0.5, 0.5))
 
 
 def reports(m: MixtureOfHMMs, start=PROMPT_START, k=2, concept=0):
-    return {row.name: row for row in check_assumptions(m, PromptLaw.of(m, concept, start, k))}
+    return {row.name: row for row in check_assumptions(m, PromptLaw.of(m, start, concept, k))}
 
 
 def test_printed_counterexample_satisfies_all_five():
@@ -86,7 +86,7 @@ def test_a3_fails_at_once_where_tv_reaches_a_quarter():
 
 def test_a3_is_undetermined_beyond_the_budget():
     m = mixture()
-    rows = check_assumptions(m, PromptLaw.of(m, 0, PROMPT_START, 9), budget=3)
+    rows = check_assumptions(m, PromptLaw.of(m, PROMPT_START, 0, 9), budget=3)
     assert rows[2].holds == "undetermined"
 
 
@@ -138,11 +138,42 @@ def test_distinct_rows_are_numpys_also_where_their_sums_meet(collide, values):
     assert len(first) == len(np.unique(values, axis=0))
 
 
+def test_concepts_of_prior_zero_take_no_part():
+    """A second concept that breaks A1, A2 and A5's constants changes no verdict while its prior is 0."""
+    m = mixture(prior=(1.0, 0.0))
+    emission = np.stack([np.eye(4), np.eye(4)[[0, 0, 3, 3]]])
+    spoilt = MixtureOfHMMs(m.prior, m.initial, m.transition, emission, 3)
+    alone = m.restrict(0)
+    rows = [check_assumptions(x, PromptLaw.of(x, PROMPT_START, 0, 2)) for x in (alone, m, spoilt)]
+    assert [[(a.holds, a.constants) for a in row] for row in rows[1:]] == [
+        [(a.holds, a.constants) for a in rows[0]]
+    ] * 2
+    assert all(a.holds is True for a in rows[0])
+
+
+def test_a_true_concept_of_prior_zero_is_named():
+    m = mixture(prior=(1.0, 0.0))
+    rows = check_assumptions(m, PromptLaw.of(m, PROMPT_START, 1, 2))
+    assert (rows[3].holds, rows[3].witness) == (False, "theta* is concept 1, whose prior is 0")
+    assert "outside Theta" in rows[1].witness
+    assert "outside Theta" in rows[4].witness
+
+
+def test_true_concepts_take_turns_and_the_table_says_so():
+    """A2 is decided by one theta*; A4's witness does not pretend that another is theta*."""
+    m = mixture()
+    each = [check_assumptions(m, PromptLaw.of(m, PROMPT_START, c, 2)) for c in (0, 1)]
+    merged = worst_case(each, ["a", "b"])
+    assert merged[3].witness == "theta* is concept 0, 1 in turn, each in Theta"
+    assert "under concept 0 as theta*" in merged[1].witness
+    assert worst_case(each[:1], ["a"])[3].witness == "theta* is concept 0"
+
+
 def test_worst_case_prefers_failure_then_least_room():
     m = mixture()
-    fine = check_assumptions(m, PromptLaw.of(m, 0, PROMPT_START, 2))
-    tight = check_assumptions(m, PromptLaw.of(m, 0, np.array([0.93, 0.04, 0.03, 0.0]), 2))
-    bad = check_assumptions(m, PromptLaw.of(m, 0, np.array([0.0, 0.5, 0.5, 0.0]), 2))
+    fine = check_assumptions(m, PromptLaw.of(m, PROMPT_START, 0, 2))
+    tight = check_assumptions(m, PromptLaw.of(m, np.array([0.93, 0.04, 0.03, 0.0]), 0, 2))
+    bad = check_assumptions(m, PromptLaw.of(m, np.array([0.0, 0.5, 0.5, 0.0]), 0, 2))
     merged = worst_case([fine, bad, tight], ["fine", "bad", "tight"])
     assert merged[2].holds is False
     assert merged[2].witness.startswith("bad: ")

@@ -1,22 +1,27 @@
 """Conditions: thresholds by hand, three-valued verdicts, the binding start law, and the theorem the repair proves."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from strategies import mixtures
 
 from implicit_bayes.simulators.ginc import released_ginc
+from implicit_bayes.simulators.instances import load_instance
 from implicit_bayes.theory import MixtureOfHMMs, ModelError, PromptLaw
 from implicit_bayes.theory.information.estimates import Rate, exceeds
 from implicit_bayes.theory.information.kl import KLSum, kl_sum
 from implicit_bayes.theory.information.rates import log_likelihood_rate
 from implicit_bayes.theory.proofs.counterexamples import printed_theorem_1
 from implicit_bayes.theory.statements.conditions import (
+    IMPOSSIBLE,
     Condition,
     Thresholds,
+    _Case,
     _condition,
     check_conditions,
     condition_table,
@@ -47,7 +52,12 @@ def test_fields_are_those_of_the_design():
         "eps_delim_repaired", "start_kl", "printed_holds", "repaired_holds", "rate", "rate_low", "rate_high",
         "sharp_holds", "method",
     )  # fmt: skip
-    assert [*design, "kl_low", "kl_high", "prompt_start"] == list(Condition._fields)
+    more = (
+        "kl_low", "kl_high", "prompt_start", "repaired_start", "sharp_start", "repaired_kl_sum", "repaired_kl_low",
+        "repaired_kl_high", "start_kl_low", "start_kl_high", "rate_bracket", "rate_samples", "kl_rounding",
+        "rate_rounding", "level",
+    )  # fmt: skip
+    assert [*design, *more] == list(Condition._fields)
 
 
 def three_concepts(seed, states=3):
@@ -95,7 +105,7 @@ def test_zeros_make_thresholds_infinite_one_cause_at_a_time():
 
     no_c1 = base.transition.copy()
     no_c1[0, 1] = [0.5, 0.5, 0]
-    assert condition_thresholds(variant(transition=no_c1), 0, 1)[1:] == (math.inf, math.inf)
+    assert condition_thresholds(variant(transition=no_c1), 0, 1)[1:3] == (math.inf, math.inf)
     no_c8 = base.initial.copy()
     no_c8[0] = [0, 0.5, 0.5]
     found = condition_thresholds(variant(initial=no_c8), 0, 1)
@@ -115,7 +125,7 @@ def test_zeros_make_thresholds_infinite_one_cause_at_a_time():
     no_c2 = base.transition.copy()
     no_c2[1:, :, 2] = 0
     no_c2 /= no_c2.sum(-1, keepdims=True)
-    assert condition_thresholds(variant(transition=no_c2), 0, 1)[1:] == (-math.inf, -math.inf)
+    assert condition_thresholds(variant(transition=no_c2), 0, 1)[1:3] == (-math.inf, -math.inf)
     impure = np.array([[1.0, 0, 0], [0, 1.0, 0], [0, 0.5, 0.5]])
     assert condition_thresholds(variant(emission=impure), 0, 1).repaired == math.inf
 
@@ -132,33 +142,117 @@ def test_exceeds_is_three_valued_and_infinity_proves_nothing():
 
 def test_each_verdict_uses_its_own_thresholds():
     """start_kl = 1 below eps_start = 3: a sum of 4 beats the repaired 1 + 2 and not the printed 3 + 1.5."""
+    mixture, starts = three_concepts(0)
+
+    def decided(kl, start_kl, eps, rate):
+        case = _Case(mixture, PromptLaw.of(mixture, starts[0], 0, 2), 0, 1, 0, 0.95, eps)
+        row = _condition(case, kl, start_kl, rate)
+        return row.printed_holds, row.repaired_holds, row.sharp_holds
 
     def known(value):
         return KLSum(value, value, value, 0.0, np.array([value]), "exact", 1)
 
-    found = _condition(
-        2, 0, 1, 0, known(4.0), known(1.0), Thresholds(3.0, 1.5, 2.0), Rate(-1.0, -1.5, -0.5, "simulation")
-    )
-    assert (found.printed_holds, found.repaired_holds, found.sharp_holds) == (False, True, True)
+    def rate(value, low, high):
+        return Rate(value, low, high, "bracketed", samples=32)
+
+    eps = Thresholds(3.0, 1.5, 2.0)
+    assert decided(known(4.0), known(1.0), eps, rate(-1.0, -1.5, -0.5)) == (False, True, True)
     estimate = known(4.0)._replace(low=2.5, high=4.6)
-    found = _condition(2, 0, 1, 0, estimate, known(1.0), Thresholds(3.0, 1.5, 2.0), Rate(-0.1, -0.5, 0.3, "simulation"))
-    assert (found.printed_holds, found.repaired_holds, found.sharp_holds) == ("undetermined",) * 3
+    assert decided(estimate, known(1.0), eps, rate(-0.1, -0.5, 0.3)) == ("undetermined",) * 3
     start = known(1.0)._replace(low=0.5, high=2.5)
-    found = _condition(2, 0, 1, 0, known(4.0), start, Thresholds(3.0, 0.5, 2.0), Rate(0.2, 0.1, 0.3, "simulation"))
-    assert (found.printed_holds, found.repaired_holds, found.sharp_holds) == (True, "undetermined", False)
+    found = decided(known(4.0), start, Thresholds(3.0, 0.5, 2.0), rate(0.2, 0.1, 0.3))
+    assert found == (True, "undetermined", False)
 
 
-def test_the_binding_start_law_has_the_smallest_margin():
+def test_each_version_shows_the_start_law_that_binds_it():
     mixture, starts = three_concepts(2)
     table = condition_table(mixture, starts, 1, [2, 4])
     assert [(c.k, c.concept) for c in table] == [(2, 0), (2, 2), (4, 0), (4, 2)]
     for found in table:
-        sums = [kl_sum(PromptLaw.of(mixture, 1, s, found.k), mixture.concept(found.concept)).value for s in starts]
-        assert found.prompt_start == int(np.argmin(sums))
-        assert found.kl_sum == pytest.approx(min(sums), abs=1e-12)
-        prompt = PromptLaw.of(mixture, 1, starts[found.prompt_start], found.k)
-        assert found.start_kl == pytest.approx(kl_sum(prompt, mixture.concept(1)).value, abs=1e-12)
-        assert found.rate == pytest.approx(log_likelihood_rate(prompt, mixture.concept(found.concept)).value, abs=1e-12)
+        prompts = [PromptLaw.of(mixture, s, 1, found.k) for s in starts]
+        sums = np.array([kl_sum(prompt, mixture.concept(found.concept)).value for prompt in prompts])
+        start_kls = np.array([kl_sum(prompt, mixture.concept(1)).value for prompt in prompts])
+        rates = np.array([log_likelihood_rate(prompt, mixture.concept(found.concept)).value for prompt in prompts])
+        assert (found.prompt_start, found.kl_sum) == (sums.argmin(), pytest.approx(sums.min(), abs=1e-12))
+        assert found.repaired_start == (sums - start_kls).argmin()
+        assert found.repaired_kl_sum == pytest.approx(sums[found.repaired_start], abs=1e-12)
+        assert found.start_kl == pytest.approx(start_kls[found.repaired_start], abs=1e-12)
+        assert (found.sharp_start, found.rate) == (rates.argmax(), pytest.approx(rates.max(), abs=1e-12))
+        assert found.sharp_holds is bool(rates.max() < 0)
+    assert any(found.prompt_start != found.sharp_start for found in table)
+
+
+def case_of(name):
+    return load_instance(str(Path(__file__).parents[2] / "cases" / f"{name}.npz"))
+
+
+def rows_of(name, k):
+    instance = case_of(name)
+    (true,) = instance.true_concepts
+    return condition_table(instance.mixture, np.asarray(instance.prompt_starts)[true], true, [k])
+
+
+def test_two_start_laws_of_which_one_fails():
+    """Exact fractions: KL and rate (.510721, -.558432) at one law, (.757611, +.376222) at the other."""
+    (row,) = rows_of("two_start_laws", 2)
+    assert (row.kl_sum, row.rate) == (pytest.approx(0.510721, abs=5e-7), pytest.approx(0.376222, abs=5e-7))
+    assert (row.prompt_start, row.sharp_start, row.sharp_holds) == (0, 1, False)
+    assert critical_k_of([row], [2]).sharp is None
+
+
+def test_a_relabelled_theta_star_is_theta_star():
+    (row,) = rows_of("relabelled", 3)
+    assert (row.rate, row.rate_low, row.rate_high, row.sharp_holds) == (0.0, 0.0, 0.0, False)
+    assert "equal processes" in row.method
+
+
+def test_two_speeds_is_not_said_to_hold():
+    """Mode 2 alone has rate 0.0622, and theta* (an i.i.d. prompt of its own) forgets; a long run says 0.0619."""
+    (row,) = rows_of("two_speeds", 2)
+    assert row.sharp_holds is False
+    assert row.rate_low <= 0.0622 <= row.rate_high + 1e-3
+    assert row.rate_low > 0.03
+    assert "bracketed" in row.method
+    assert row.rate_bracket < 1e-3
+
+
+def test_concepts_of_prior_zero_take_no_part():
+    instance = case_of("a_concept_of_prior_zero")
+    mixture, starts = instance.mixture, np.asarray(instance.prompt_starts)[0]
+    assert [row.concept for row in condition_table(mixture, starts, 0, [3])] == [1]
+    assert condition_table(case_of("wrong_concept_of_prior_zero").mixture, np.eye(4)[:1], 0, [2]) == []
+    outside = condition_table(mixture, starts, 2, [3])
+    assert [row.concept for row in outside] == [0, 1]
+    for row in outside:
+        assert (row.printed_holds, row.repaired_holds, row.sharp_holds) == (False,) * 3
+        assert row.method.endswith(IMPOSSIBLE)
+    assert critical_k_of(outside, [3]) == (None, None, None)
+
+
+def test_a_tie_is_decided_exactly_and_a_rounded_one_is_not():
+    """p_prompt is a point, theta* and theta one i.i.d. law: sum KL = log 5 = eps_start, eps_delim = 0: not above."""
+    row = np.array([0.2, 0.6, 0.2])
+    mixture = MixtureOfHMMs([0.5, 0.5], [row, row], np.tile(row, (2, 3, 1)), np.eye(3), 2)
+    (found,) = check_conditions(mixture, np.eye(3)[:1], 0, 2)
+    assert abs(found.kl_sum - found.printed_threshold) <= found.kl_rounding
+    assert (found.printed_holds, found.repaired_holds, found.sharp_holds) == (False, False, False)
+    third = np.array([1 / 3, 1 / 3, 1 / 3])  # its decimals do not sum to one: nobody knows what was meant
+    mixture = MixtureOfHMMs([0.5, 0.5], [third, third], np.tile(third, (2, 3, 1)), np.eye(3), 2)
+    (found,) = check_conditions(mixture, np.eye(3)[:1], 0, 2)
+    assert (found.printed_holds, found.sharp_holds) == ("undetermined", False)
+
+
+def test_intervals_hold_at_once():
+    """Bonferroni: with S laws, K lengths and A alternatives every interval has coverage 1 - 0.05 / (S K (2A + 1) T)."""
+    mixture, starts = three_concepts(3)
+    alone = condition_table(mixture, starts[:1], 0, [3], budget=0, accuracy=1.0)
+    shared = condition_table(mixture, starts[:1], 0, [3], budget=0, accuracy=1.0, tables=100)
+    count = 1 * 1 * (2 * 2 + 1)
+    for one, many in zip(alone, shared, strict=True):
+        quantiles = [stats.t.ppf(1 - 0.025 / (count * tables), 2047) for tables in (1, 100)]
+        widths = [row.kl_high - row.kl_low for row in (one, many)]
+        assert widths[1] / widths[0] == pytest.approx(quantiles[1] / quantiles[0], rel=0.01)
+        assert one.level == many.level == 0.95
 
 
 @settings(max_examples=40)

@@ -36,7 +36,7 @@ def test_start_shift_agrees_with_assumption_3():
     for _ in range(5):
         transition = generator.dirichlet(np.ones(3), (2, 3))
         mixture = MixtureOfHMMs([0.5, 0.5], generator.dirichlet(np.ones(3), 2), transition, np.eye(3), 2)
-        prompt = PromptLaw.of(mixture, 0, 0.95 * transition[0, 2] + 0.05 / 3, 3)
+        prompt = PromptLaw.of(mixture, 0.95 * transition[0, 2] + 0.05 / 3, 0, 3)
         shift = split_budget(mixture, prompt, 1).start_shift
         assert shift.holds == start_shift(mixture, prompt, 10**5).holds
         assert (shift.failing_mass > 0) == (not shift.holds)
@@ -50,7 +50,7 @@ def test_too_many_inputs_are_sampled_and_say_so():
     row = np.array([0.85, 0.05, 0.1])
     transition = np.stack([np.tile(row, (3, 1)), generator.dirichlet(np.ones(3), 3)])
     mixture = MixtureOfHMMs([0.5, 0.5], np.full((2, 3), 1 / 3), transition, emission, 4)
-    prompt = PromptLaw.of(mixture, 0, row, 7)
+    prompt = PromptLaw.of(mixture, row, 0, 7)
     shift = split_budget(mixture, prompt, 1, budget=10).start_shift
     assert not shift.exhaustive
     assert shift.holds == "undetermined"
@@ -62,7 +62,7 @@ def test_released_ginc_names_the_missing_transition():
     mixture = released_ginc(50).pretraining
     start = np.zeros(100)
     start[np.arange(10) * 10 + 3] = 0.1
-    split = split_budget(mixture, PromptLaw.of(mixture, 0, start, 3), 2)
+    split = split_budget(mixture, PromptLaw.of(mixture, start, 0, 3), 2)
     assert split.c1.probability == 0.0
     assert mixture.transition[0, split.c1.source, split.c1.target] == 0.0
     assert split.printed_margin == split.repaired_margin == -math.inf
@@ -80,7 +80,7 @@ def test_a_good_instance_needs_nothing():
 
     laws = [concept(cycle), concept(cycle.T)]
     mixture = MixtureOfHMMs([0.5, 0.5], [law.initial for law in laws], [law.transition for law in laws], np.eye(4), 3)
-    split = split_budget(mixture, PromptLaw.of(mixture, 0, row, 6), 1)
+    split = split_budget(mixture, PromptLaw.of(mixture, row, 0, 6), 1)
     assert split.condition.repaired_holds is True
     assert split.condition.sharp_holds is True
     assert split.repaired_margin > 0

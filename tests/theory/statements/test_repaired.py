@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from implicit_bayes.theory import MixtureOfHMMs, ModelError, filter_mixture, log_evidence, strategies
+from implicit_bayes.theory.statements.lemma_1 import lemma_1
 from implicit_bayes.theory.statements.repaired import (
     RepairedConstants,
     assembled_bound,
     last_segment,
-    lemma_1,
     limit_bound,
     repaired_constants,
     segment_probability,

@@ -5,42 +5,21 @@ import math
 
 import numpy as np
 import pytest
+from exact_limits import regular
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from implicit_bayes.theory import strategies as theory_strategies
 from implicit_bayes.theory.filtering.filter import filter_mixture, log_evidence
-from implicit_bayes.theory.information.rates import log_likelihood_rate
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
 from implicit_bayes.theory.proofs.counterexamples import printed_lemma_1, printed_theorem_1
 from implicit_bayes.theory.statements.assumptions import check_assumptions
-from implicit_bayes.theory.statements.bounds import Interval, excess_risk, g_inverse
+from implicit_bayes.theory.statements.bounds import excess_risk, g_inverse
 from implicit_bayes.theory.statements.conditions import check_conditions
-from implicit_bayes.theory.statements.theorems import (
-    evaluate_theorems,
-    example_filter,
-    limit_risk,
-    measure_risk,
-    reached,
-    sample_prompts,
-)
-
-
-def regular(shifts=(1, 3), smooth=0.15, peak=0.6):
-    """Cyclic shifts over four words and a delimiter of probability .1 everywhere; the law after a delimiter is the
-    start law of documents and prompts, peaked so that no x_test has a tie."""
-    restart = np.full(5, 0.1)
-    restart[0] = peak
-    kernels = []
-    for shift in shifts:
-        words = (1 - smooth) * np.roll(np.eye(4), shift, axis=1) + smooth / 4
-        kernels.append(np.vstack([np.hstack([0.9 * words, np.full((4, 1), 0.1)]), restart]))
-    count = len(shifts)
-    return MixtureOfHMMs(
-        np.full(count, 1 / count), np.tile(restart, (count, 1)), kernels, np.eye(5), delimiter=4
-    ), restart
+from implicit_bayes.theory.statements.risk import example_filter, measure_risk, sample_prompts
+from implicit_bayes.theory.statements.theorems import evaluate_theorems
 
 
 def verdicts(mixture, starts, true_concepts, k, **options):
@@ -50,7 +29,7 @@ def verdicts(mixture, starts, true_concepts, k, **options):
         a
         for true in true_concepts
         for s in starts
-        for a in check_assumptions(mixture, PromptLaw.of(mixture, true, s, k))
+        for a in check_assumptions(mixture, PromptLaw.of(mixture, s, true, k))
     ]
     options = {"prompts": 60, "shots": (0, 16, 64), **options}
     found = evaluate_theorems(
@@ -126,7 +105,7 @@ def test_sharp_theorem_3_is_the_divergence_from_the_restart_law(make, inside):
     nats = max(float(np.exp(truth[keep]) @ (truth - log_law(mixture.transition[c, d], c))[keep]) for c in inside)
     assert found.bound == pytest.approx(float(g_inverse(nats)), rel=1e-9)
     assert f"g^-1({nats:.6g})" in found.reason
-    assert f"{len(inside)} in B" in found.reason
+    assert f"{len(inside) - 1} of 1 pairs (theta*, theta) in B, and theta* itself" in found.reason
 
 
 def test_every_version_of_theorem_1_applies_and_holds_on_a_regular_instance():
@@ -163,6 +142,23 @@ def test_theorem_3_printed_bound_where_it_says_something():
     assert found["3", "sharp"].bound <= printed.bound
 
 
+def test_b_of_the_printed_theorem_3_holds_what_is_not_shown_to_be_outside():
+    """A pair of which Condition 1 is undetermined is in B and its thresholds bound the risk; one that holds is not."""
+    mixture, start = near_equal()
+    rows = check_conditions(mixture, start[None], 0, 4)
+    every = check_assumptions(mixture, PromptLaw.of(mixture, start, 0, 4))
+    bounds = {}
+    for verdict in (True, "undetermined", False):
+        found = evaluate_theorems(
+            mixture, start[None], [0], 4, prompts=20, shots=(0,), assumptions=every,
+            conditions=[row._replace(printed_holds=verdict) for row in rows],
+        )[4]  # fmt: skip
+        bounds[verdict] = found.bound
+        assert f"{int(verdict is not True)} of 1 pairs (theta*, theta) in B" in found.reason
+    assert bounds[True] == 0.0
+    assert bounds["undetermined"] == bounds[False] == pytest.approx(float(g_inverse(math.log(1 / 0.3) / 3)), rel=1e-12)
+
+
 def test_several_start_laws_and_true_concepts_at_once():
     mixture, restart = regular()
     other = 0.98 * restart + 0.02 * np.eye(5)[1]
@@ -188,12 +184,13 @@ def test_impossible_prompts_count_as_errors():
     """Under both concepts the delimiter never follows a word, so S_n is impossible for n >= 1."""
     kernel = [[0.5, 0.5, 0.0], [0.9, 0.1, 0.0], [0.4, 0.3, 0.3]]
     mixture = MixtureOfHMMs([0.5, 0.5], [[0.4, 0.3, 0.3]] * 2, [kernel, kernel], np.eye(3), delimiter=2)
-    risk = measure_risk(mixture, [PromptLaw.of(mixture, 0, [0.5, 0.5, 0.0], 2)], prompts=40, seed=0, shots=(0, 4))
+    risk = measure_risk(mixture, [PromptLaw.of(mixture, [0.5, 0.5, 0.0], 0, 2)], prompts=40, seed=0, shots=(0, 4))
     assert risk.undefined == (0.0, 1.0)
     assert risk.error[1].value == 1.0
     found = verdicts(mixture, np.array([0.5, 0.5, 0.0]), [0], 2, shots=(0, 4))
     assert found["1", "printed"].conclusion == "fails"
-    assert "does not exist on 100.0%" in found["1", "printed"].reason
+    assert "there is no posterior, wrong with probability 1 (exact limit)" in found["1", "printed"].reason
+    assert "undefined on 100.0%" in found["1", "printed"].reason
     assert found["3", "printed"].vacuous
     assert found["3", "sharp"].bound is None
 
@@ -211,48 +208,10 @@ def test_example_filter_agrees_with_the_filter(instance):
     np.testing.assert_allclose(predictive, expected.predictive, atol=1e-12)
 
 
-def test_limit_risk_is_where_a_long_prompt_ends_up():
-    """Exact predictor after 400 examples against the limit under the concept that the closed-form rate picks."""
-    mixture, restart = regular(shifts=(1, 3, 2), smooth=0.4)
-    law = PromptLaw.of(mixture, 0, 0.7 * restart + 0.3 * np.eye(5)[2], 3)
-    rates = [log_likelihood_rate(law, mixture.concept(c)).value for c in (1, 2)]
-    assert max(rates) < 0
-    limit = limit_risk(mixture, law, 0, 2)
-    tokens = sample_prompts(law, 40, 400, np.random.default_rng(1))
-    predictive = np.asarray(filter_mixture(mixture, tokens, positions=[law.test_position(400)]).predictive)[:, 0]
-    truth = example_filter(law, tokens[:, -2:])[1][:, -1]
-    after = example_filter(PromptLaw(law.hmm, law.hmm.transition[4], 3, 4), tokens[:, -2:])[1][:, -1]
-    np.testing.assert_allclose(predictive, after, atol=1e-9)
-    x = np.indices((5, 5)).reshape(2, -1).T
-    mass, every = example_filter(law, x)
-    start_after = example_filter(PromptLaw(law.hmm, law.hmm.transition[4], 3, 4), x)[1][:, -1]
-    expected = float(mass[:, -1] @ excess_risk(every[:, -1], start_after))
-    assert limit.excess == pytest.approx((expected, expected), abs=1e-12)
-    assert np.isfinite(truth).all()
-
-
-def test_limit_risk_brackets_every_weighing_of_two_delimiter_states():
-    """Two delimiter states with different restart laws: any weights on them give an excess risk inside the bracket."""
-    rng = np.random.default_rng(4)
-    kernel = rng.dirichlet(np.ones(5), size=5)
-    emission = np.eye(4)[[0, 1, 2, 3, 3]]
-    mixture = MixtureOfHMMs([1.0], kernel[:1], kernel[None], emission, delimiter=3)
-    law = PromptLaw.of(mixture, 0, [0.4, 0.3, 0.3, 0.0, 0.0], 2)
-    limit = limit_risk(mixture, law, 0, 1)
-    x = np.arange(4)[:, None]
-    mass, truth = example_filter(law, x)
-    for weight in np.linspace(0, 1, 11):
-        start = weight * kernel[3] + (1 - weight) * kernel[4]
-        after = example_filter(PromptLaw(law.hmm, start, 2, 3), x)[1][:, -1]
-        keep = mass[:, -1] > 0
-        excess = float(mass[keep, -1] @ excess_risk(truth[keep, -1], after[keep]))
-        assert limit.excess[0] - 1e-12 <= excess <= limit.excess[1] + 1e-12
-
-
 def test_sampled_prompts_have_the_layout_and_the_law_of_prompts():
     """Delimiters after every example; examples against enumeration by chi-square, p > 1e-4 (15 cells at most)."""
     mixture, _ = regular()
-    law = PromptLaw.of(mixture, 0, [0.5, 0.5, 0.0, 0.0, 0.0], 2)
+    law = PromptLaw.of(mixture, [0.5, 0.5, 0.0, 0.0, 0.0], 0, 2)
     tokens = sample_prompts(law, 500, 3, np.random.default_rng(0))
     assert tokens.shape == (500, law.test_position(3))
     assert (tokens[:, 2::3] == 4).all()
@@ -277,12 +236,3 @@ def test_zero_shot_risk_is_measured_exactly():
     exact = float(mass[keep, 0] @ excess_risk(truth[keep, 0], predictive[keep]))
     assert risk.excess[0].low <= exact <= risk.excess[0].high
     assert risk.random_excess[0] == risk.excess[0]  # k = 2: the only test length
-
-
-def test_verdict_of_a_measurement():
-    shots = (8, 16)
-    assert reached(shots, [Interval(0.5, 0.4, 0.6), Interval(0.0, 0.0, 0.01)], 0.0)[0] == "holds"
-    assert reached(shots, [Interval(0.5, 0.4, 0.6), Interval(0.5, 0.4, 0.6)], 0.0)[0] == "fails"
-    assert reached(shots, [Interval(0.5, 0.4, 0.6), Interval(0.5, 0.4, 0.6)], 0.7)[0] == "holds"
-    assert reached(shots, [Interval(0.9, 0.8, 1.0), Interval(0.3, 0.2, 0.4)], 0.0)[0] == "undetermined"
-    assert reached(shots, [Interval(0.5, 0.4, 0.6), Interval(0.05, 0.01, 0.1)], 0.0)[0] == "undetermined"

@@ -1,0 +1,62 @@
+"""Coverage of every kind of interval: python -m implicit_bayes.benchmarks.coverage."""
+
+import sys
+from pathlib import Path
+
+import tyro
+from rich.table import Table
+
+from implicit_bayes.benchmarks.common.console import console, progress_bars
+from implicit_bayes.benchmarks.common.storage import write_json
+from implicit_bayes.benchmarks.coverage import gap_cases, shares, theory_cases
+from implicit_bayes.benchmarks.coverage.study import Case, Row, failed, run
+
+
+def every_case() -> list[Case]:
+    """All kinds of intervals and tests."""
+    return [*shares.cases(), *gap_cases.cases(), *theory_cases.cases()]
+
+
+def table(rows: list[Row]) -> Table:
+    """Nominal and simulated coverage, percent, with the simulation's own 99% interval."""
+    shown = Table(
+        "interval or test", "where", "claimed, %", "covers, %", "99%", "of", "", title="Coverage by simulation"
+    )
+    for row in rows:
+        ends = f"{100 * row.low:.2f}–{100 * row.high:.2f}"
+        claimed = f"{100 * row.nominal:.2f}" + ("" if row.guaranteed else " in the limit")
+        verdict = "BELOW" if row.guaranteed and row.verdict == "below" else row.verdict
+        shown.add_row(row.kind, row.setting, claimed, f"{100 * row.covered:.2f}", ends, str(row.runs), verdict)
+    return shown
+
+
+def main(runs: int = 4000, kind: str = "", seed: int = 0, json: Path | None = None) -> int:
+    """Simulate how often every kind of interval and test of the suite is right, beside what it claims.
+
+    "at least", "below" and "in doubt" compare the simulation's own 99% interval with the claim; "BELOW", and exit
+    status 1, is a guarantee contradicted. "in the limit" marks what is claimed of large samples only.
+
+    Args:
+        runs: repetitions of the cheap cases; costly ones take a fixed share of them.
+        kind: only kinds that contain these words.
+        seed: of the simulation.
+        json: where to write the rows as JSON.
+    """
+    chosen = [case for case in every_case() if kind.lower() in case.kind.lower()]
+    if not chosen or runs < 1:
+        print(f"kind: no kind contains {kind!r}, or runs: {runs} is below 1", file=sys.stderr)
+        return 2
+    rows = []
+    with progress_bars() as start:
+        advance = start("coverage", len(chosen))
+        for case in chosen:
+            rows.append(run(case, runs, seed))
+            advance(1)
+    console().print(table(rows))
+    if json is not None:
+        write_json(json, [row._asdict() | {"verdict": row.verdict} for row in rows])
+    return 1 if failed(rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(tyro.cli(main))

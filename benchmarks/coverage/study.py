@@ -1,0 +1,70 @@
+"""What a coverage study is, and how one is run.
+
+A case repeats one measurement with fresh random numbers and counts how often its interval holds the truth, which is
+known exactly. The share is binomial: its own Clopper-Pearson interval (99%) says what the simulation can tell.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from implicit_bayes.theory.statements.bounds import binomial_interval
+
+
+class Case(NamedTuple):
+    """kind: of interval or test.   setting: in words.   nominal: coverage that is claimed.
+    guaranteed: whether it is claimed at every sample size, or only in a limit.
+    covers: asked with a generator, whether the interval of one repetition holds the truth (for a test: no false alarm).
+    share: of the repetitions that are asked for; 1 for what takes milliseconds.
+    """
+
+    kind: str
+    setting: str
+    nominal: float
+    guaranteed: bool
+    covers: Callable[[np.random.Generator], bool]
+    share: float = 1.0
+
+
+class Row(NamedTuple):
+    """What a case came to.   covered: share of ``runs``, with its 99% interval [low, high].
+    verdict: "at least", "below", or "in doubt" where [low, high] holds the nominal coverage."""
+
+    kind: str
+    setting: str
+    nominal: float
+    guaranteed: bool
+    covered: float
+    low: float
+    high: float
+    runs: int
+
+    @property
+    def verdict(self) -> str:
+        return "below" if self.high < self.nominal else "at least" if self.low >= self.nominal else "in doubt"
+
+
+def run(case: Case, runs: int, seed: int) -> Row:
+    """Repeat a case.
+
+    Args:
+        case: what to repeat.
+        runs: repetitions, before the case's own share of them.
+        seed: repetition i has the generator of (seed, i), so that more repetitions go on where fewer stopped.
+
+    Returns:
+        Row.
+    """
+    count = max(1, round(runs * case.share))
+    covered = sum(bool(case.covers(np.random.default_rng((seed, i)))) for i in range(count))
+    found = binomial_interval(covered, count)
+    return Row(
+        kind=case.kind, setting=case.setting, nominal=case.nominal, guaranteed=case.guaranteed,
+        covered=found.value, low=found.low, high=found.high, runs=count,
+    )  # fmt: skip
+
+
+def failed(rows: Sequence[Row]) -> list[Row]:
+    """Rows whose guarantee the simulation contradicts."""
+    return [row for row in rows if row.guaranteed and row.verdict == "below"]

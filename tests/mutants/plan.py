@@ -1,0 +1,46 @@
+"""Which modules are mutated, and which test files must notice."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+STATEMENTS, INFORMATION, PROOFS, GAP = (
+    f"tests/{room}/test_" for room in ("theory/statements", "theory/information", "theory/proofs", "benchmarks/gap")
+)
+TESTS: dict[str, tuple[str, ...]] = {
+    "theory/statements": ("tests/theory/statements", "tests/theory/proofs/test_counterexamples.py"),
+    "theory/information": ("tests/theory/information",),
+    "theory/proofs": ("tests/theory/proofs",),
+    "benchmarks/gap/bayesianity.py": (GAP + "implied.py",),
+    "benchmarks/gap/implied.py": (GAP + "implied.py",),
+    "benchmarks/gap/implied_documents.py": (GAP + "implied.py",),
+    "benchmarks/gap/context.py": (GAP + "gap.py",),
+    "benchmarks/gap/laws.py": (GAP + "loss.py",),
+    "benchmarks/gap/loss.py": (GAP + "loss.py",),
+    "benchmarks/gap/probes.py": (GAP + "gap.py",),
+    "benchmarks/gap/scaling_laws.py": (GAP + "gap.py",),
+    "benchmarks/common/intervals.py": ("tests/benchmarks/common",),
+    "benchmarks/common/differences.py": ("tests/benchmarks/common",),
+    "benchmarks/predictors/curves.py": ("tests/benchmarks/predictors",),
+    "benchmarks/predictors/paired.py": ("tests/benchmarks/predictors", "tests/benchmarks/gap"),
+    "benchmarks/predictors/prompt_aware.py": ("tests/benchmarks/predictors",),
+    "simulators/ginc.py": ("tests/simulators/test_ginc.py",),
+    "simulators/sampler.py": ("tests/simulators/test_sampler.py",),
+}
+"""Folder or module -> test files or folders; a module's own entry comes before its folder's."""
+
+
+def modules(patterns: tuple[str, ...] = ()) -> list[str]:
+    """The files that are mutated, those whose path contains one of the patterns."""
+    found = []
+    for target in TESTS:
+        path = ROOT / target
+        each = [path] if path.is_file() else sorted(path.glob("*.py"))
+        found += [str(file.relative_to(ROOT)) for file in each if file.stat().st_size]
+    chosen = dict.fromkeys(found)
+    return [file for file in chosen if not patterns or any(pattern in file for pattern in patterns)]
+
+
+def its_tests(file: str) -> tuple[str, ...]:
+    """Test files and folders that belong to a module."""
+    return TESTS.get(file) or TESTS[str(Path(file).parent)]

@@ -1,0 +1,158 @@
+"""The machine: plan, run, resume, score. ``python -m mutants --help`` in tests/, or ``make mutants``."""
+
+import functools
+import hashlib
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mutants.operators import Mutant, mutants_at, places
+from mutants.plan import ROOT, its_tests, modules
+from mutants.pool import Ran, run_tests, warm
+
+COPIED = ("implicit_bayes", "theory", "simulators", "lm", "benchmarks", "tests", "docs", "pyproject.toml", "README.md")
+NEAR = 30.0
+"""CPU seconds of the tests that enter a mutant's function, cheapest first; a survivor meets all of its module's."""
+LEAST_LIMIT = 60.0
+"""CPU seconds that any run of tests may take, or four times what it took unmutated."""
+
+
+def sample(file: str, share: float, seed: int) -> list[Mutant]:
+    """The same mutants for the same seed: a larger share has those of a smaller one and more."""
+    source = (ROOT / file).read_text()
+    every = places(source)
+    random.Random(f"{seed} {file}").shuffle(every)
+    return mutants_at(file, source, every[: max(1, round(share * len(every)))])
+
+
+def copy_tree(target: Path) -> None:
+    """The parts of the repository that tests read."""
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            skip = shutil.ignore_patterns("__pycache__", ".hypothesis", ".pytest_cache")
+            shutil.copytree(source, target / name, symlinks=True, ignore=skip)
+        elif source.is_file():
+            shutil.copy(source, target / name)
+
+
+@functools.cache
+def digest(*paths: str) -> str:
+    """Of the Python files at and under some paths: a result holds as long as a module and its tests are the same."""
+    parts = [ROOT / path for path in paths]
+    files = [each for part in parts for each in (sorted(part.glob("**/*.py")) if part.is_dir() else [part])]
+    return hashlib.sha256(b"".join(each.read_bytes() for each in files)).hexdigest()[:12]
+
+
+def entered(file: str, tree: Path, cache: Path) -> dict[str, dict[str, Any]]:
+    """Which functions each test of a module's files enters: found by one run without a mutant, and kept.
+
+    Raises:
+        SystemExit: the tests fail unmutated.
+    """
+    tests = its_tests(file)
+    path = cache / f"entered-{digest(*tests)}.json"
+    if not path.is_file():
+        print(f"{file}: asking which tests enter what", flush=True)
+        environment = os.environ | {"ENTERED": str(path), "HYPOTHESIS_PROFILE": "ci"}
+        environment["PYTHONPATH"] = os.pathsep.join([str(tree), str(tree / "tests")])
+        command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "mutants.entered", "-m", "not slow",
+                   "-p", "no:cacheprovider", *tests]  # fmt: skip
+        done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True)
+        if not path.is_file():
+            sys.exit(f"{file}: its tests cannot be run unmutated:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+        if done.returncode:
+            print(f"{file}: some tests fail unmutated and are not asked:\n{done.stdout[-800:]}", flush=True)
+    return json.loads(path.read_text())
+
+
+def choose(mutant: Mutant, tests: dict[str, dict[str, Any]]) -> tuple[list[str], list[str], float]:
+    """Tests that enter the mutant's function (cheapest first, about NEAR seconds of them), all others of the module,
+    and how long all take unmutated."""
+    seconds = {name: found["seconds"] for name, found in tests.items()}
+    name = f"{mutant.file}::{mutant.function}"
+    near = [test for test, found in tests.items() if name in found["functions"]] if mutant.function else list(tests)
+    first, used = [], 0.0
+    for test in sorted(near, key=seconds.__getitem__):
+        if first and used + seconds[test] > NEAR:
+            break
+        first.append(test)
+        used += seconds[test]
+    rest = [test for test in sorted(tests, key=seconds.__getitem__) if test not in set(first)]
+    return first, sorted(rest, key=lambda test: test not in near), sum(seconds.values())
+
+
+def judge(mutant: Mutant, tests: dict[str, dict[str, Any]], tree: Path) -> tuple[Ran, str]:
+    """Run the mutant in ``tree``; the module stands there unmutated before and after."""
+    path, first, rest, seconds = tree / mutant.file, *choose(mutant, tests)
+    kept, limit = path.read_text(), max(LEAST_LIMIT, 4 * seconds)
+    path.write_text(mutant.source)
+    try:
+        ran = run_tests(tree, first, max(LEAST_LIMIT, 4 * NEAR)) if first else Ran("survived", 0.0)
+        if ran.outcome != "survived" or not rest:
+            return ran, "near"
+        again = run_tests(tree, rest, limit)
+        return Ran(again.outcome, ran.seconds + again.seconds), "all"
+    finally:
+        path.write_text(kept)
+
+
+def known(results: Path) -> dict[tuple[str, str, str], dict[str, Any]]:
+    """Results so far, the last one of each (key, source, digest)."""
+    if not results.is_file():
+        return {}
+    rows = [json.loads(line) for line in results.read_text().splitlines()]
+    return {(row["key"], row["source"], row["digest"]): row for row in rows}
+
+
+def identity(mutant: Mutant) -> tuple[str, str, str]:
+    """Key, digest of the mutated source, and of the module with its tests."""
+    return (
+        mutant.key,
+        hashlib.sha256(mutant.source.encode()).hexdigest()[:12],
+        digest(mutant.file, *its_tests(mutant.file)),
+    )
+
+
+def interleaved(columns: Sequence[list[Mutant]]) -> list[Mutant]:
+    """All columns at the same pace, so that a run that is cut short has sampled the same share of every file."""
+    placed = [((i + 0.5) / len(column), at, mutant) for at, column in enumerate(columns)
+              for i, mutant in enumerate(column)]  # fmt: skip
+    return [mutant for *_, mutant in sorted(placed, key=lambda each: each[:2])]
+
+
+def work(chosen: list[Mutant], results: Path, minutes: float) -> None:
+    """Judge what is not known yet, and append each result when it is there."""
+    done, stop = known(results), time.monotonic() + 60 * minutes
+    todo = [mutant for mutant in chosen if identity(mutant) not in done]
+    print(f"{len(chosen)} mutants, {len(chosen) - len(todo)} known, {len(todo)} to run", flush=True)
+    results.parent.mkdir(parents=True, exist_ok=True)
+    warm()
+    with tempfile.TemporaryDirectory() as folder, results.open("a") as file:
+        tree = Path(folder) / "tree"
+        tree.mkdir()
+        copy_tree(tree)
+        for mutant in todo:
+            if time.monotonic() > stop:
+                print("out of time; the same command goes on from here", flush=True)
+                return
+            tests = entered(mutant.file, tree, results.parent)
+            ran, by = judge(mutant, tests, tree)
+            key, source, of = identity(mutant)
+            row = mutant._asdict() | {"key": key, "source": source, "digest": of, "outcome": ran.outcome, "by": by}
+            print(json.dumps(row | {"seconds": round(ran.seconds, 1)}), file=file, flush=True)
+            where = f"{mutant.file}:{mutant.line} [{mutant.operator}]"
+            print(f"{ran.outcome:9}{ran.seconds:6.0f} s  {where}  {mutant.before}  ->  {mutant.after}", flush=True)
+
+
+def chosen_mutants(patterns: tuple[str, ...], share: float, seed: int) -> list[Mutant]:
+    """The sample, files in turn."""
+    return interleaved([sample(file, share, seed) for file in modules(patterns)])

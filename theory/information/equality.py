@@ -1,0 +1,149 @@
+"""Whether two hidden Markov models are one process: equal probabilities of every token sequence, proved.
+
+Two ways, neither with a tolerance. Entries are read as the decimals they print as where every row of both models then
+sums to exactly 1 (0.1 is 1/10, as in the certificates), and else as the binary fractions that are stored:
+
+- *renaming*: the states are coloured alike in both models (start probability, emission row, then the colours that a
+  state moves to, until nothing changes). Where every colour is one state, the colours are a renaming, which is checked
+  entry by entry. Any size.
+- *linear algebra*: the row vectors p(h_{t+1}, o_1..o_t) of both models side by side span a space of at most 2 H
+  dimensions; the processes are equal exactly where every vector of a basis has the same sum in both halves
+  (Schuetzenberger 1961; Tzeng 1992, SIAM J. Comput. 21). In rational arithmetic, up to MAX_STATES states.
+"""
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
+import numpy as np
+
+from implicit_bayes.theory.information.estimates import Verdict
+from implicit_bayes.theory.objects.models import HMM
+
+MAX_STATES = 16
+"""States up to which the linear algebra runs in fractions; above, only renamings are found."""
+
+Vector = list[Fraction]
+
+
+def same_process(first: HMM, second: HMM) -> Verdict:
+    """Whether p(o_1..o_t | first) = p(o_1..o_t | second) for every t and every sequence of tokens.
+
+    Returns:
+        True or False with a proof, or "undetermined" where the models are large and no renaming of the states.
+    """
+    if first.n_tokens != second.n_tokens:
+        return False
+    if not _first_tokens_agree(first, second):
+        return False
+    if first.n_states == second.n_states and is_renaming(first, second):
+        return True
+    if max(first.n_states, second.n_states) > MAX_STATES:
+        return "undetermined"
+    return _equal_by_linear_algebra(first, second)
+
+
+def is_renaming(first: HMM, second: HMM) -> bool:
+    """Whether renaming the states of ``first`` gives ``second``, entry for entry.
+
+    States that the colours cannot tell apart (as in a symmetric model) are paired in any order of which the check may
+    then say no; such models are left to the linear algebra.
+    """
+    ours, theirs = _colours(first, second)
+    if sorted(ours) != sorted(theirs):
+        return False
+    a, b = np.argsort(ours, kind="stable"), np.argsort(theirs, kind="stable")
+    one, two = (tuple(np.asarray(x) for x in (law.initial, law.transition, law.emission)) for law in (first, second))
+    return bool(
+        np.array_equal(one[0][a], two[0][b])
+        and np.array_equal(one[1][np.ix_(a, a)], two[1][np.ix_(b, b)])
+        and np.array_equal(one[2][a], two[2][b])
+    )
+
+
+def _colours(first: HMM, second: HMM) -> tuple[list[int], list[int]]:
+    """Stable colours of the states of both models, from one palette."""
+    laws = [(np.asarray(law.initial) + 0.0, np.asarray(law.transition) + 0.0, np.asarray(law.emission) + 0.0)
+            for law in (first, second)]  # fmt: skip
+    looks: list[list[object]] = [
+        [(float(start[h]), emission[h].tobytes()) for h in range(len(start))] for start, _, emission in laws
+    ]
+    count = 0
+    while True:
+        palette: dict[object, int] = {}
+        colours = [[palette.setdefault(look, len(palette)) for look in side] for side in looks]
+        if len(palette) == count:
+            return colours[0], colours[1]
+        count = len(palette)
+        looks = [
+            [(own, tuple(sorted(zip(colour, kernel[h].tolist(), strict=True)))) for h, own in enumerate(colour)]
+            for colour, (_, kernel, _) in zip(colours, laws, strict=True)
+        ]
+
+
+def _first_tokens_agree(first: HMM, second: HMM) -> bool:
+    """A cheap necessary condition: the laws of the first two tokens agree to what float64 can tell apart."""
+    pairs = []
+    for law in (first, second):
+        start, kernel, emission = (np.asarray(x) for x in (law.initial, law.transition, law.emission))
+        pairs.append(((start[:, None] * emission).T @ kernel) @ emission)
+    return bool(np.allclose(pairs[0], pairs[1], rtol=0.0, atol=1e-9))
+
+
+class _Exact(NamedTuple):
+    initial: Vector
+    transition: list[Vector]
+    emission: list[Vector]
+
+
+def exact_entries(*laws: HMM) -> list[_Exact]:
+    """The laws in fractions: the printed decimals if all their rows sum to exactly 1, else what is stored."""
+    printed = [_read(law, lambda x: Fraction(repr(x))) for law in laws]
+    rows = [row for law in printed for row in (law.initial, *law.transition, *law.emission)]
+    return printed if all(sum(row) == 1 for row in rows) else [_read(law, Fraction) for law in laws]
+
+
+def _read(law: HMM, number: Callable[[float], Fraction]) -> _Exact:
+    initial, transition, emission = (np.asarray(x).tolist() for x in (law.initial, law.transition, law.emission))
+    rows = [[[number(x) for x in row] for row in table] for table in ([initial], transition, emission)]
+    return _Exact(rows[0][0], rows[1], rows[2])
+
+
+def _equal_by_linear_algebra(first: HMM, second: HMM) -> bool:
+    models = exact_entries(first, second)
+    split = first.n_states
+    basis: list[tuple[int, Vector]] = []
+    todo = [models[0].initial + [-x for x in models[1].initial]]
+    while todo:
+        vector = todo.pop()
+        for token in range(first.n_tokens):
+            spoken = _speak(vector[:split], models[0], token) + _speak(vector[split:], models[1], token)
+            if sum(spoken) != 0:
+                return False
+            moved = _move(spoken[:split], models[0].transition) + _move(spoken[split:], models[1].transition)
+            if _extend(basis, moved):
+                todo.append(moved)
+    return True
+
+
+def _speak(vector: Vector, model: _Exact, token: int) -> Vector:
+    return [p * row[token] for p, row in zip(vector, model.emission, strict=True)]
+
+
+def _move(vector: Vector, kernel: Sequence[Vector]) -> Vector:
+    active = [(p, row) for p, row in zip(vector, kernel, strict=True) if p]
+    return [sum((p * row[g] for p, row in active), Fraction(0)) for g in range(len(vector))]
+
+
+def _extend(basis: list[tuple[int, Vector]], vector: Vector) -> bool:
+    """Add ``vector`` to a basis in echelon form (pivot, row); False where it already lies in the span."""
+    rest = vector
+    for pivot, row in basis:
+        if rest[pivot]:
+            factor = rest[pivot] / row[pivot]
+            rest = [x - factor * y for x, y in zip(rest, row, strict=True)]
+    nonzero = [i for i, x in enumerate(rest) if x]
+    if not nonzero:
+        return False
+    basis.append((nonzero[0], rest))
+    return True

@@ -1,0 +1,77 @@
+"""kl_sum and start_kl of one theta* at every start law, k and theta; finite ones computed once and shared."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from implicit_bayes.theory.information.arithmetic import Watch, rounding_of_mean
+from implicit_bayes.theory.information.kl import KLSum, kl_table
+from implicit_bayes.theory.information.supports import Forbidden, forbidden_mass
+from implicit_bayes.theory.objects.models import MixtureOfHMMs
+from implicit_bayes.theory.objects.prompts import PromptLaw
+
+
+class Signals:
+    """Both sides' divergences for one table of conditions.
+
+    Args:
+        mixture: the pretraining law.
+        starts: (S, H) start laws.
+        true_concept: theta*.
+        others: the alternatives.
+        ks: example lengths.
+        options: of ``kl_table``.
+    """
+
+    def __init__(
+        self,
+        mixture: MixtureOfHMMs,
+        starts: np.ndarray,
+        true_concept: int,
+        others: Sequence[int],
+        ks: Sequence[int],
+        options: dict[str, Any],
+    ):
+        self.mixture, self.starts, self.ks, self.options = mixture, starts, ks, options
+        self.true_concept, self.true = true_concept, mixture.concept(true_concept)
+        self.forbidden = {
+            c: forbidden_mass(starts, self.true, mixture.concept(c), max(ks)) for c in (true_concept, *others)
+        }
+        self.tables: dict[int, dict[tuple[int, int], KLSum]] = {}
+
+    def kl(self, s: int, k: int, concept: int) -> KLSum:
+        """sum_j KL_j(theta_concept) at start law s."""
+        forbidden = self.forbidden[concept]
+        if forbidden.first[s] <= k:
+            unknown = np.where(np.arange(1, k + 1) >= forbidden.first[s], math.inf, math.nan)
+            return KLSum(math.inf, math.inf, math.inf, float(forbidden.mass[s, k - 1]), unknown, "exact", 0)
+        if s not in self.tables:
+            self.tables[s] = self._table(s)
+        return self.tables[s][k, concept]
+
+    def start_kl(self, s: int, k: int) -> KLSum:
+        """KL( p_prompt(O) || p(O|theta*) ) at start law s."""
+        return self.kl(s, k, self.true_concept)
+
+    def _table(self, s: int) -> dict[tuple[int, int], KLSum]:
+        finite = [c for c, forbidden in self.forbidden.items() if forbidden.first[s] > min(self.ks)]
+        alone = finite == [self.true_concept]  # it sits on the right side only: a sixteenth of the budget will do
+        options = self.options | {"budget": self.options["budget"] // (16 if alone else 1)}
+        forbidden = [Forbidden(f.mass[s : s + 1], f.first[s : s + 1]) for f in (self.forbidden[c] for c in finite)]
+        prompt = PromptLaw(self.true, self.starts[s], max(self.ks), self.mixture.delimiter)
+        with Watch() as watch:
+            rows = kl_table(prompt, [self.mixture.concept(c) for c in finite], self.ks, forbidden=forbidden, **options)
+        return {
+            (k, c): kl._replace(rounding=watch.widen(self._rounding(kl, k)))
+            for k, row in zip(self.ks, rows, strict=True)
+            for c, kl in zip(finite, row, strict=True)
+        }
+
+    def _rounding(self, kl: KLSum, k: int) -> float:
+        """E |log| of both laws is at most kl_sum plus twice the entropy, which is at most k log V."""
+        if kl.value == math.inf:
+            return 0.0
+        states, tokens = self.mixture.n_states, self.mixture.n_tokens
+        return rounding_of_mean(k, states, tokens, kl.prefixes, kl.value + 2 * k * math.log(tokens))
