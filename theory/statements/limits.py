@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from implicit_bayes.theory.information.estimates import Verdict
 from implicit_bayes.theory.information.survival import Survivors
 from implicit_bayes.theory.objects.decimals import integers, next_token
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
@@ -31,8 +32,9 @@ from implicit_bayes.theory.statements.risk import (
 SAMPLED_TESTS = 200
 """Test inputs drawn where they are too many to enumerate."""
 
-EVERY_TEST = 500_000_000
-"""Largest (merged test inputs x laws x tokens) for which every x is looked at: about ten seconds' work."""
+EVERY_TEST = 100_000_000
+"""Largest (merged test inputs x laws x tokens) for which every x is looked at: a few seconds' work; where one x may
+settle the matter five times as much."""
 
 EXACT_TESTS = 400
 """Test inputs whose near-ties are decided in exact integers; beyond, they stay undecided."""
@@ -109,6 +111,7 @@ def limit_risk(
     *,
     share: int = 1,
     seed: int = 0,
+    budget: float = EVERY_TEST,
 ) -> LimitRisk:
     """Risk in the limit, x of ``length`` tokens; A1 must hold unless no concept survives.
 
@@ -120,8 +123,9 @@ def limit_risk(
         length: tokens of x, at least 1.
         share: number of statements that are to hold at once with probability LEVEL, where x is sampled.
         seed: of the sampling, if any.
+        budget: see ``EVERY_TEST``.
     """
-    blocks, exhaustive = _tests(mixture, law, outcomes, length, seed)
+    blocks, exhaustive = _tests(mixture, law, outcomes, length, seed, budget)
     totals, parts, exact_left = np.zeros(5), [], EXACT_TESTS
     for tests, laws in blocks:
         ends = np.zeros((4, len(tests.tokens)))
@@ -143,13 +147,32 @@ def limit_risk(
     return LimitRisk((found_at[0].low, found_at[1].high), (found_at[2].low, found_at[3].high), False)
 
 
+def same_argmax(mixture: MixtureOfHMMs, law: PromptLaw, concept: int, *, seed: int = 0) -> Verdict:
+    """Whether a concept's predictive after a delimiter has an argmax of p_prompt(y|x) at every x of k - 1 tokens.
+
+    Stops at the first x where it surely has not; "undetermined" where x was sampled and none was met.
+    """
+    alone = (Survivors(1.0, frozenset({concept})),)
+    blocks, exhaustive = _tests(mixture, law, alone, law.length - 1, seed, 5 * EVERY_TEST)
+    verdict: Verdict = True if exhaustive else "undetermined"
+    left = EXACT_TESTS
+    for tests, laws in blocks:
+        found, used = _answers(law, laws, tests, alone[0], {concept: (0.0, 0.0)}, left)
+        left -= used
+        if found.surely.any():
+            return False
+        if found.perhaps.any():
+            verdict = "undetermined"
+    return verdict
+
+
 def _tests(
-    mixture: MixtureOfHMMs, law: PromptLaw, outcomes: Sequence[Survivors], length: int, seed: int
+    mixture: MixtureOfHMMs, law: PromptLaw, outcomes: Sequence[Survivors], length: int, seed: int, budget: float
 ) -> tuple[Iterable[tuple[_Tests, "_ConceptLaws"]], bool]:
     """Every x with its probability (merged by belief, in blocks), or sampled ones; and whether it is every one."""
     concepts = sorted(frozenset().union(*(outcome.alive | outcome.perhaps for outcome in outcomes)))
     laws = max(1, len(concepts)) * len(mixture.delimiter_states())
-    blocks = input_blocks(law, [mixture.concept(c) for c in concepts], length, EVERY_TEST // (laws * mixture.n_tokens))
+    blocks = input_blocks(law, [mixture.concept(c) for c in concepts], length, budget // (laws * mixture.n_tokens))
     if blocks is not None:
         return (_of_block(mixture, law, concepts, block) for block in blocks), True
     tokens = sample_prompts(law, SAMPLED_TESTS, 0, np.random.default_rng(seed))[:, :length]

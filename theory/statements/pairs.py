@@ -17,7 +17,7 @@ from implicit_bayes.theory.objects.prompts import PromptLaw
 from implicit_bayes.theory.objects.types import Array
 from implicit_bayes.theory.statements.assumptions import find_concept
 from implicit_bayes.theory.statements.conditions import Condition
-from implicit_bayes.theory.statements.limits import RATE_ROUNDING, LimitRisk, Rates, limit_risk, unbeaten
+from implicit_bayes.theory.statements.limits import RATE_ROUNDING, LimitRisk, Rates, limit_risk, same_argmax, unbeaten
 from implicit_bayes.theory.statements.merged_inputs import lemma_1_everywhere
 from implicit_bayes.theory.statements.risk import affordable
 
@@ -89,11 +89,7 @@ class Pair(NamedTuple):
         """Whether theta*'s predictive after a delimiter has the argmax of p_prompt(y|x) at every reachable x."""
         if self.member is None:
             return "undetermined"
-        alone = (Survivors(1.0, frozenset({self.member})),)
-        found = limit_risk(mixture, self.law, alone, {self.member: (0.0, 0.0)}, self.law.length - 1)
-        if found.wrong[0] > 0:
-            return False
-        return True if found.exhaustive and found.wrong[1] == 0 else "undetermined"
+        return same_argmax(mixture, self.law, self.member)
 
     def lemma_1_holds(self, mixture: MixtureOfHMMs) -> Verdict:
         """The repaired Lemma 1 at every reachable x: start-state posteriors given x closer than Delta(x)/2."""
