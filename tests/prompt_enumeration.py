@@ -111,4 +111,4 @@ def random_instance(seed: int, *, delimiters: int | None = None, zeros: bool | N
     mixture = MixtureOfHMMs(prior, initial, transition, emission, words)
     start = transition[0, words] if rng.random() < 0.5 else laws(states)
     k = 2 if words == 3 or rng.random() < 0.7 else 3
-    return mixture, PromptLaw.of(mixture, 0, start / start.sum(), k)
+    return mixture, PromptLaw.of(mixture, start / start.sum(), 0, k)

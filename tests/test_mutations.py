@@ -31,6 +31,7 @@ def test_each_error_is_caught(mutation, tmp_path):
     for name in ("theory", "simulators", "lm", "benchmarks", "tests", "pyproject.toml"):
         source = ROOT / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
+    shutil.copytree(ROOT / "implicit_bayes", tmp_path / "implicit_bayes", symlinks=True)
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", mutation.test]
 

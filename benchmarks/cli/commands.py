@@ -207,7 +207,8 @@ def gap(
       implicit-bayes gap runs/mine/weights.npz --instance my-mixture.npz --k 3 5 --n 0 1 2 4 8 16
 
     Args:
-        models: lstm-small, transformer-small, bayes, bayes(EPS), untrained, the path of a RUN or of its weights.npz,
+        models: lstm-small, transformer-small, bayes, bayes(EPS), untrained (the first of the others that can be, with
+            fresh weights), the path of a RUN or of its weights.npz,
             or module.py:factory (a model of your own, see docs/models.md).
         instance: a name or the path of an .npz.
         k: example lengths in tokens (default: the instance's own k, else 3 5 8 10).

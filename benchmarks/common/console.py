@@ -6,6 +6,7 @@ terminal's encoding lacks in letters that it has. Tables are made to fit (``comm
 
 import contextlib
 import io
+import itertools
 import os
 import sys
 import threading
@@ -116,6 +117,7 @@ class PlainProgress:
         self.every, self.stop = every, threading.Event()
         self.began = time.monotonic()
         self.stages: dict[int, tuple[str, int, int]] = {}
+        self.indices = itertools.count()  # stages of child processes are begun in another thread
         self.show: Callable[[], str] = self.words
         self.thread = threading.Thread(target=self._run, daemon=True)
 
@@ -129,7 +131,7 @@ class PlainProgress:
 
     def start(self, words: str, total: int) -> Callable[[int], None]:
         """As ``progress_bars``: a stage begins; what it returns is called with the steps just done."""
-        index = len(self.stages)
+        index = next(self.indices)
         self.stages[index] = (words, 0, total)
 
         def advance(done: int) -> None:

@@ -55,8 +55,13 @@ def missing(module: str) -> str:
 
 def absent(error: BaseException) -> str | None:
     """The optional module whose absence made an import fail, or None."""
-    name = (getattr(error, "name", None) or "").split(".")[0] if isinstance(error, ImportError) else ""
-    return name if name in PACKAGES else None
+    cause: BaseException | None = error
+    while isinstance(cause, ImportError):
+        name = (cause.name or "").split(".")[0]
+        if name in PACKAGES:
+            return name
+        cause = cause.__cause__  # a module of ours may have said it in other words
+    return None
 
 
 def remedy(extra: str) -> str:

@@ -19,14 +19,13 @@ def every_case() -> list[Case]:
 
 def table(rows: list[Row]) -> Table:
     """Nominal and simulated coverage, percent, with the simulation's own 99% interval."""
-    shown = Table(
-        "interval or test", "where", "claimed, %", "covers, %", "99%", "of", "", title="Coverage by simulation"
-    )
+    header = ("interval or test", "where", "claims, %", "covers, % [99%]", "runs", "")
+    shown = Table(*header, title="Coverage by simulation (~ claimed of large samples only)", title_justify="left")
     for row in rows:
-        ends = f"{100 * row.low:.2f}–{100 * row.high:.2f}"
-        claimed = f"{100 * row.nominal:.2f}" + ("" if row.guaranteed else " in the limit")
+        covers = f"{100 * row.covered:.2f} [{100 * row.low:.2f}, {100 * row.high:.2f}]"
+        claims = f"{100 * row.nominal:.2f}" + ("" if row.guaranteed else " ~")
         verdict = "BELOW" if row.guaranteed and row.verdict == "below" else row.verdict
-        shown.add_row(row.kind, row.setting, claimed, f"{100 * row.covered:.2f}", ends, str(row.runs), verdict)
+        shown.add_row(row.kind, row.setting, claims, covers, str(row.runs), verdict)
     return shown
 
 
@@ -34,7 +33,7 @@ def main(runs: int = 4000, kind: str = "", seed: int = 0, json: Path | None = No
     """Simulate how often every kind of interval and test of the suite is right, beside what it claims.
 
     "at least", "below" and "in doubt" compare the simulation's own 99% interval with the claim; "BELOW", and exit
-    status 1, is a guarantee contradicted. "in the limit" marks what is claimed of large samples only.
+    status 1, is a guarantee contradicted. "~" marks what is claimed of large samples only.
 
     Args:
         runs: repetitions of the cheap cases; costly ones take a fixed share of them.

@@ -180,8 +180,8 @@ def _head_and_foot(figure: Figure, picture: Picture) -> None:
     """Title above and caption below all that is drawn, legend included."""
     box = _settled(figure)
     wide, high = figure.get_size_inches()
-    words = textwrap.fill(picture.caption, int(15.5 * wide))
-    figure.text(0.01, (box.y0 - GAP) / high, words, fontsize=8, color="#444444", va="top", ha="left")
+    words = textwrap.fill(picture.caption, int(12.4 * wide))
+    figure.text(0.01, (box.y0 - GAP) / high, words, fontsize=10, color="#444444", va="top", ha="left")
     figure.text(0.01, (box.y1 + GAP) / high, picture.title, fontsize=12, fontweight="bold", va="bottom", ha="left")
 
 

@@ -3,14 +3,18 @@
 Nothing is submitted. The scheduler binds to loopback unless a host is named.
 """
 
+import re
 import shlex
 from pathlib import Path
 
 from implicit_bayes.benchmarks.common.extras import need
 from implicit_bayes.benchmarks.sweep.run import Tls
 from implicit_bayes.simulators.atomic import written_aside
+from implicit_bayes.simulators.stored import printable
+from implicit_bayes.theory import ModelError
 
 PORT = 8786
+HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*|\[[0-9a-fA-F:.]+\]")
 
 
 def scheduler_command(host: str, tls: Tls, port: int = PORT) -> list[str]:
@@ -37,8 +41,9 @@ def write_scripts(out: Path, command: str, host: str = "127.0.0.1", tls: Tls = T
         The files.
 
     Raises:
-        ModelError: dask-jobqueue is not installed.
+        ModelError: dask-jobqueue is not installed, or a name that no script can hold as a word.
     """
+    _check_words(out, host, tls)
     need("dask_jobqueue", "slurm")
     from dask_jobqueue.slurm import SLURMJob
     from distributed.security import Security
@@ -54,15 +59,16 @@ def write_scripts(out: Path, command: str, host: str = "127.0.0.1", tls: Tls = T
         job_script_prologue=['export XLA_FLAGS="--xla_cpu_multi_thread_eigen=false" NPROC=1 OMP_NUM_THREADS=1'],
         log_directory=str(out / "slurm" / "logs"),
     )  # fmt: skip
+    worker = shlex.quote(str(out / "slurm" / "worker.sh"))
     serve = "\n".join([
         "#!/usr/bin/env bash",
-        f"# Start this where the nodes can reach {host}, then: sbatch {out / 'slurm' / 'worker.sh'}  (once a worker)",
+        f"# Start this where the nodes can reach {host}, then: sbatch {worker}  (once a worker)",
         f"# then: {command} --scheduler {scheme}://{host}:{PORT}",
         "exec " + shlex.join(scheduler_command(host, tls)),
         "",
     ])  # fmt: skip
     written = []
-    for name, text in (("scheduler.sh", serve), ("worker.sh", job.job_script())):
+    for name, text in (("scheduler.sh", serve), ("worker.sh", _quoted(job.job_script()))):
         path = out / "slurm" / name
         with written_aside(path) as file:
             file.write(text)
@@ -70,3 +76,25 @@ def write_scripts(out: Path, command: str, host: str = "127.0.0.1", tls: Tls = T
         written.append(path)
     (out / "slurm" / "logs").mkdir(exist_ok=True)
     return written
+
+
+def _check_words(out: Path, host: str, tls: Tls) -> None:
+    """A line end in a path would begin a new line of the script, and dask-jobqueue quotes nothing."""
+    if not str(out).isprintable():
+        raise ModelError(f"out: {printable(str(out))} cannot stand in a script; name a directory without line ends")
+    if not HOST.fullmatch(host):
+        raise ModelError(f"host: {printable(host)[:80]} is no name or address of a machine")
+    for field, path in (("tls_ca", tls.authority), ("tls_cert", tls.certificate), ("tls_key", tls.key)):
+        if path and shlex.quote(path) != path:
+            words = "cannot stand in a Slurm script as it is; link it to a path without spaces and quotes"
+            raise ModelError(f"{field}: {printable(path)} {words}")
+
+
+def _quoted(script: str) -> str:
+    """The script with the places of its logs as words; % is a pattern to sbatch, but for dask-jobqueue's own %J."""
+
+    def quote(match: re.Match[str]) -> str:
+        path, pattern, ending = match["path"].rpartition("-%J.")
+        return match["flag"] + shlex.quote(path.replace("%", "%%") + pattern + ending)
+
+    return re.sub(r"^(?P<flag>#SBATCH -[eo] )(?P<path>.*)$", quote, script, flags=re.M)

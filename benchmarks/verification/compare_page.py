@@ -1,7 +1,7 @@
 """The report page of ``verify --compare``: instances side by side, from the results that each has stored."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +14,7 @@ from implicit_bayes.benchmarks.common.made_by import with_out
 from implicit_bayes.benchmarks.report.findings import as_csv
 from implicit_bayes.benchmarks.report.page import Page, PageFigure, PageTable, Section, whole_files
 from implicit_bayes.benchmarks.report.panels import MARKERS, Drawing, Panel, number_axis, on_page
-from implicit_bayes.benchmarks.verification.page import accuracy, read
+from implicit_bayes.benchmarks.verification.page import IN_WORDS, accuracy, read
 from implicit_bayes.benchmarks.verification.sentences import VERSIONS, join, number, summary, verdict
 from implicit_bayes.simulators.stored import Text, read_json
 
@@ -65,10 +65,11 @@ def _page(directory: Path, every: dict[str, Stored], command: str) -> Page:
     for i, (name, stored) in enumerate(every.items()):
         lead = tuple(("" if j else "In short", line) for j, line in enumerate(summary(stored)))
         sections.append(Section(f"instance-{i}", name, lead, "", (), ()))
+    lines = [line[:1].upper() + line[1:] for line in differences(every)]
     return Page(
         title=f"Side by side: {join(list(every))}",
         subtitle="The same assumptions, conditions and theorems of Xie et al. 2022, evaluated on each instance.",
-        summary=tuple(("", line) for line in differences(every)),
+        summary=tuple(("", line) for line in lines),
         at_a_glance=side_by_side(every),
         facts=(*((("Command", command),) if command else ()), ("Seed", seed)),
         sections=tuple(sections),
@@ -78,17 +79,33 @@ def _page(directory: Path, every: dict[str, Stored], command: str) -> Page:
 
 def differences(every: dict[str, Stored]) -> list[str]:
     """Where the instances differ, a sentence a statement; what they have in common, in one."""
-    rows = [row for row in side_by_side(every).rows if row[0].startswith(("A", "Theorem 1", "critical k"))]
     lines, same = [], []
-    for words, *cells in rows:
-        if len(set(cells)) == 1:
-            same.append(f"{words}: {cells[0]}")
-            continue
+    for words, *cells in side_by_side(every).rows:
+        subject, say = _subject(words)
         groups: dict[str, list[str]] = {}
         for name, cell in zip(every, cells, strict=True):
-            groups.setdefault(cell, []).append(name)
-        lines.append(f"{words}: " + "; ".join(f"{cell} for {join(names)}" for cell, names in groups.items()) + ".")
-    return lines + ([f"The same for all: {'; '.join(same)}."] if same else [])
+            groups.setdefault(say(cell), []).append(name)
+        if not subject:
+            continue
+        if len(groups) == 1:
+            same.append(f"{subject} {next(iter(groups))}")
+            continue
+        parts = [f"{verb} for {join(names)}" for verb, names in groups.items()]
+        lines.append(f"{subject} {'; '.join(parts)}.")
+    return lines + ([f"For all of them: {'; '.join(same)}."] if same else [])
+
+
+def _subject(words: str) -> tuple[str, Callable[[str], str]]:
+    """What a row of the table speaks of, and a cell of it as a verb; no subject where numbers stand in it."""
+    kind, _, version = words.partition(", ")
+    if kind in IN_WORDS:
+        return kind, lambda cell: {"yes": "holds", "no": "fails"}.get(cell, f"is {cell}")
+    if kind == "critical k":
+        subject = f"the {version} version of Condition 1"
+        return subject, lambda cell: "holds at no tested k" if cell == "none" else f"first holds at k = {cell}"
+    if kind == "Theorem 1":
+        return f"Theorem 1, {version},", lambda cell: cell.replace("; ", " and its ")
+    return "", lambda cell: cell
 
 
 def side_by_side(every: dict[str, Stored]) -> PageTable:
@@ -127,7 +144,7 @@ def picture(every: dict[str, Stored]) -> Drawing:
     """Accuracy of exact and of prompt-aware Bayes by n at each instance's largest k; the largest rate by k."""
     panels = [
         Panel("Exact Bayes", partial(_curves, every, "exact")),
-        Panel("Bayes that knows how prompts are made", partial(_curves, every, "prompt-aware")),
+        Panel("Prompt-aware Bayes (ceiling)", partial(_curves, every, "prompt-aware")),
     ]
     rates = {name: _rates(stored) for name, stored in every.items()}
     absent = [name for name, points in rates.items() if not points]

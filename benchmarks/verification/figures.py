@@ -79,7 +79,7 @@ def undefined_share(results: xr.Dataset) -> Drawing | None:
         number_axis(axis, results.n.values)
 
     words = f"{about}, by the number of examples n; {most} prompts a cell, bands 95% Wilson."
-    return Drawing((Panel("Where the Bayes answer does not exist", draw),), words)
+    return Drawing((Panel("No Bayes answer", draw),), words)
 
 
 def conditions(results: xr.Dataset) -> Drawing | None:
@@ -92,10 +92,8 @@ def conditions(results: xr.Dataset) -> Drawing | None:
     if lines:
         panels.append(Panel("Condition 1: holds above 0", partial(_condition_lines, lines, ks)))
     panels.append(Panel(f"Error at n = {int(results.n.max())}", partial(_errors, results, ks if lines else None)))
-    left = (
-        "room of each version of Condition 1 against the example length k, at the pair (θ*, θ) and the start law that "
-    )
-    left += f"bind it; all its bars hold at once with probability {float(results.condition_level[0]):.0%}. "
+    left = "room of each version of Condition 1 against the example length k, at the pair (θ*, θ) and the start law "
+    left += f"that bind it; all its bars hold at once with probability {float(results.condition_level[0]):.0%}. "
     against = "by predictor" if results.k.size == 1 else "against k"
     caption = (
         f"{results.attrs['instance']}: {left if lines else ''}Error of each predictor at the largest n, {against}, "

@@ -153,6 +153,25 @@ STATEMENTS = (
 )
 
 
+MACHINE_CHECKED = {
+    "A1, delimiter states": "`PrintedCounterexample.a1`, `Regular.a1`",
+    "A2, delimiter bounds": "`PrintedCounterexample.a2`",
+    "A3, start shift": "`PrintedCounterexample.a3`",
+    "A4, well-specified": "`PrintedCounterexample.a4`",
+    "A5, regularity": "`PrintedCounterexample.a5`",
+    "Condition 1, printed": "`PrintedCounterexample.condition_1`",
+    "Condition, repaired": "`Assembled.assembled_inequality`, `Moments.moment_bound`, `Rates.posterior_concentrates`; "
+    "`Regular.condition` (k = 2)",
+    "Condition, sharp": "`Sharp.sharp_moments`, `Sharp.expected_log_ratio` (one delimiter state); "
+    "`PrintedCounterexample.rate_is_positive`",
+    "Theorem 1, printed": "false: `PrintedCounterexample.printed_theorem_1_is_false`, "
+    "`Lemma1Counterexample.printed_lemma_1_is_false`",
+    "Theorem 1, repaired": "`Theorem1.repaired_theorem_1`; `Regular.regular_learns` (k = 2)",
+    "Theorem 1, sharp": "`Theorem1.sharp_theorem_1` (one delimiter state)",
+}
+"""By statement, what Coq has checked of it: FILE.THEOREM in theory/proofs/coq. A row that is absent is not checked."""
+
+
 def evaluate(name: str, k: int, seed: int = 0) -> list[str]:
     """The status of every statement on one instance at one k."""
     instance = load_instance(name)
@@ -172,9 +191,11 @@ def table(columns: Mapping[str, Sequence[str]]) -> str:
         "Made by `implicit-bayes statements --out docs/statements.md`; CI makes it again and compares. A status is",
         "over every true concept, alternative and prompt start law of the instance, at the k in its column. For a",
         "theorem: whether its hypotheses are shown to hold, then whether its conclusion is true of exact Bayes.",
+        "*Machine-checked* names what Coq has proved of it, in [proofs.md](proofs.md) in words: of an assumption or a",
+        "condition, that it holds on that instance; of a theorem, the theorem itself or its refutation.",
         "",
     ]
-    titles = ["statement", "formula", "function", "test (tests/theory/)"]
+    titles = ["statement", "formula", "function", "test (tests/theory/)", "machine-checked"]
     titles += [f"`{name}`, k = {INSTANCES[name]}" for name in columns]
     lines += [f"| {' | '.join(titles)} |", "|" + "---|" * len(titles)]
     for i, row in enumerate(STATEMENTS):
@@ -183,6 +204,7 @@ def table(columns: Mapping[str, Sequence[str]]) -> str:
             row.formula,
             f"`{row.function}`",
             f"`{row.test}`",
+            MACHINE_CHECKED.get(row.name, "–"),
             *(column[i] for column in columns.values()),
         ]
         lines.append(f"| {' | '.join(cells)} |")

@@ -15,6 +15,10 @@ LEAST, MOST = 2048, 65_536
 """Bounds on the prefixes of the second stage."""
 
 
+MARGIN = 1.2
+"""More samples than the pilot's variance asks for, since it is itself an estimate."""
+
+
 class Draws(NamedTuple):
     """Per-sample scores at positions 1..k; see ``theory.information.expansion.Expansion`` for their expectations.
 
@@ -91,4 +95,4 @@ def sample_size(pilot: np.ndarray, offset: np.ndarray, span: np.ndarray, accurac
         return LEAST
     size = np.abs(pilot[:, finite].mean(0) + offset[finite])
     wanted = samples_for(pilot[:, finite].var(0, ddof=1), span[finite], accuracy * size, coverage)
-    return int(np.clip(wanted.max(), LEAST, MOST))
+    return int(np.clip(MARGIN * wanted.max(), LEAST, MOST))

@@ -21,6 +21,12 @@ ACCURACY = 0.01
 CHUNK = 4096
 """Prefixes sampled at a time."""
 
+WORK = 1 << 33
+"""Logarithms that a sample may take: over a wide vocabulary it is smaller, and its interval wider for it."""
+
+FEWEST = 256
+"""Prefixes that are sampled whatever they cost."""
+
 
 class Scores(NamedTuple):
     """Exact expectations at positions 1..J; samples of all positions where J falls short of the longest length."""
@@ -85,6 +91,7 @@ def collect(
             low, high = score_range(machine, quantity, length, known)
             values = _sampled_part(pilot, known, length, quantity)
             count = max(count, sample_size(values, offset, high - low, accuracy, coverage))
+    count = min(count, max(FEWEST, WORK // (max(lengths) * machine.n_laws * machine.n_tokens)))
     sizes = [CHUNK] * (count // CHUNK) + ([count % CHUNK] if count % CHUNK else [])
     parts = [draw(machine, max(lengths), size, generator, at) for size in sizes]
     axes = {"tokens": 0, "log_mass": 0, "score": 1, "closing": 1}

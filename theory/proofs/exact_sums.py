@@ -97,9 +97,10 @@ def merged(exact: ExactInstance) -> Sums:
                     kl[star[h][g], theta[h][g]] += weight
                     rate[theta[h][g], star[h][g]] += weight
         occupancy = onward(occupancy, star)
-    for h, weight in enumerate(occupancy if d is not None else ()):
-        if weight:
-            rate[theta[h][d], star[h][d]] += weight
+    if d is not None:
+        for h, weight in enumerate(occupancy):
+            if weight:
+                rate[theta[h][d], star[h][d]] += weight
     entered = exact.initial[exact.other]
     forbidden = 1 - sum(_allowed(exact, theta, entered), Fraction(0))
     by_true, by_other = (None if d is None else _forbidden(exact, c, d) for c in (exact.true, exact.other))
@@ -171,8 +172,10 @@ def _collect(exact: ExactInstance, beliefs: list[list[Row]], which: list[int], t
         gone = [mass + (0 if end else p) for mass, end in zip(gone, ended, strict=True)]
         if len(which) > 3:
             rate[ended[4], ended[3]] += p
-    by = (Forbidden(gone[1], gone[3]), Forbidden(gone[2], gone[4])) if len(which) > 3 else (None, None)
-    return Sums(kl, start, rate, forbidden, *by, tests)
+    restarted = len(which) > 3
+    by_true = Forbidden(gone[1], gone[3]) if restarted else None
+    by_other = Forbidden(gone[2], gone[4]) if restarted else None
+    return Sums(kl, start, rate, forbidden, by_true, by_other, tests)
 
 
 def onward(law: Row, kernel: Iterable[Row]) -> Row:

@@ -55,17 +55,13 @@ class TheoremVerdict(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """What the verdicts rest on: the pairs, their conditions, the assumptions by name, and the measured risk.
-
-    complete: ``rows`` hold every start law of every pair, not only the binding one.
-    """
+    """What the verdicts rest on: the pairs, their conditions, the assumptions by name, and the measured risk."""
 
     mixture: MixtureOfHMMs
     pairs: list[Pair]
     rows: list[Condition]
     holds: Mapping[str, Verdict]
     risk: MeasuredRisk
-    complete: bool
     seed: int
 
     @property

@@ -81,7 +81,7 @@ def finite_sample(
         seed, budget: see ``finite_sample_odds.odds_moments``.
     """
     ns = tuple(n for n in sorted(set(ns)) if n >= 1)
-    laws = [PromptLaw.of(mixture, true_concept, start, k) for start in np.asarray(start_laws_SxH)]
+    laws = [PromptLaw.of(mixture, start, true_concept, k) for start in np.asarray(start_laws_SxH)]
     found = [_start_law(mixture, law, true_concept, version, seed, budget) for law in laws]
     weights, errors = ([bound(each)(ns).value for each in found] for bound in (_weight, _error))
     rows = tuple(

@@ -144,7 +144,9 @@ def limit_risk(
         return LimitRisk((wrong_low, wrong_high), excess, True)
     level = 1.0 - (1.0 - LEVEL) / (2 * share)
     found_at = [bounded_mean_interval(np.clip(row, 0.0, 1.0), level) for row in np.concatenate(parts, 1)]
-    return LimitRisk((found_at[0].low, found_at[1].high), (found_at[2].low, found_at[3].high), False)
+    nobody = not any(outcome.alive | outcome.perhaps for outcome in outcomes)  # wrong whatever x is
+    wrong = (1.0, 1.0) if nobody else (found_at[0].low, found_at[1].high)
+    return LimitRisk(wrong, (found_at[2].low, found_at[3].high), False)
 
 
 def same_argmax(mixture: MixtureOfHMMs, law: PromptLaw, concept: int, *, seed: int = 0) -> Verdict:

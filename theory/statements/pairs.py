@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from implicit_bayes.theory.information.estimates import Verdict
+from implicit_bayes.theory.information.estimates import Rate, Verdict
 from implicit_bayes.theory.information.rates import log_likelihood_rates
 from implicit_bayes.theory.information.supports import may_forbid
 from implicit_bayes.theory.information.survival import Survivors, survivors
@@ -31,6 +31,7 @@ class Pair(NamedTuple):
     others: the concepts of positive prior that are not theta*.
     rates: ends of lim r_n by concept, theta*'s own (0, 0) included where it is a member; None where unknown.
     outcomes: which concepts survive long prompts, with what probability.
+    sampled: the concepts whose rates were sampled; other ends are certain.
     """
 
     law: PromptLaw
@@ -40,6 +41,7 @@ class Pair(NamedTuple):
     others: tuple[int, ...]
     rates: Rates | None
     outcomes: tuple[Survivors, ...]
+    sampled: frozenset[int] = frozenset()
 
     @property
     def concentrates_on(self) -> dict[frozenset[int], float]:
@@ -51,16 +53,6 @@ class Pair(NamedTuple):
         return found
 
     @property
-    def sharp_holds(self) -> Verdict:
-        """Every rate is shown to be negative; False if one is shown not to be."""
-        if self.rates is None or not all(c in self.rates for c in self.others):
-            return "undetermined"
-        ends = [self.rates[c] for c in self.others]
-        return all_hold(
-            [True if high < -RATE_ROUNDING else False if low >= 0 else "undetermined" for low, high in ends]
-        )
-
-    @property
     def theta_star_lives(self) -> Verdict:
         """Whether theta* gives every prompt positive probability; the sharp theorem needs it, A5 implies it."""
         if all(self.member in outcome.alive for outcome in self.outcomes):
@@ -69,10 +61,9 @@ class Pair(NamedTuple):
 
     @property
     def estimated(self) -> bool:
-        """Whether a rate that tells concepts apart is an estimate with an interval, not a number up to rounding."""
+        """Whether a rate that tells concepts apart was sampled, so that its interval may fail to hold."""
         left = frozenset().union(*(each for o in self.outcomes if len(each := o.alive | o.perhaps) > 1))
-        widths = [high - low for c, (low, high) in (self.rates or {}).items() if c in left and high > -np.inf]
-        return any(RATE_ROUNDING < width < np.inf for width in widths)
+        return bool(left & self.sampled)
 
     def beaten(self, concept: int) -> bool:
         """The rate of this concept is shown to be negative."""
@@ -129,33 +120,48 @@ def _pair(mixture: MixtureOfHMMs, true: int, start: int, law: PromptLaw, rows: S
     possible = [int(c) for c in mixture.possible_concepts()]
     member = true if true in possible else find_concept(mixture, law.hmm)
     others = tuple(c for c in possible if c != member)
-    known = {
-        r.concept: (r.rate_low, r.rate_high)
-        for r in rows
-        if (r.true_concept, getattr(r, "sharp_start", r.prompt_start)) == (true, start)
-    }
-    rates: dict[int, tuple[float, float]] | None = {c: known[c] for c in others if c in known}
+    here = [r for r in rows if (r.true_concept, r.sharp_start) == (true, start) and r.concept in others]
+    known = {r.concept: _ends(Rate(r.rate, r.rate_low, r.rate_high, "", rounding=r.rate_rounding)) for r in here}
+    sampled = frozenset(r.concept for r in here if r.rate_samples > 0)
+    rates: dict[int, tuple[float, float]] | None = dict(known)
     outcomes = tuple(survivors(mixture, law, possible))
     alive = frozenset().union(*(outcome.alive | outcome.perhaps for outcome in outcomes)) - {member}
-    missing = [c for c in alive if rates is not None and np.isinf(rates.get(c, (-np.inf, np.inf))).all()]
+    missing = [c for c in alive if np.isinf(known.get(c, (-np.inf, np.inf))).all()]
     if missing and affordable(law, law.length - 1):
-        rates = dict(zip(others, _rates(mixture, law, others), strict=True))
-    elif missing and not set(missing) <= set(known):
+        found = dict(zip(others, _rates(mixture, law, others), strict=True))
+        rates = {c: _ends(rate) for c, rate in found.items()}
+        sampled = frozenset(c for c, rate in found.items() if rate.samples > 0)
+    elif not set(missing) <= set(known):
         rates = None
-    elif rates is not None and not set(others) <= set(known) and not may_forbid(law, law.hmm):
-        rates = {c: (-np.inf, -np.inf) for c in others if c not in alive} | rates
+    elif not set(others) <= set(known) and not may_forbid(law, law.hmm):
+        rates = {c: (-np.inf, -np.inf) for c in others if c not in alive} | known
     if rates is not None and member is not None:
         rates[member] = (0.0, 0.0)
-    return Pair(law=law, true_concept=true, start=start, member=member, others=others, rates=rates, outcomes=outcomes)
+    return Pair(
+        law=law,
+        true_concept=true,
+        start=start,
+        member=member,
+        others=others,
+        rates=rates,
+        outcomes=outcomes,
+        sampled=sampled,
+    )
 
 
-def _rates(mixture: MixtureOfHMMs, law: PromptLaw, others: Sequence[int]) -> list[tuple[float, float]]:
-    """Ends of lim r_n. Where theta* itself forbids first examples only (one delimiter state), on those it allows: what
+def _ends(rate: Rate) -> tuple[float, float]:
+    """The interval of a rate, widened by what arithmetic may have left in it."""
+    if rate.value is None or not np.isfinite(rate.value):
+        return rate.low, rate.high
+    return rate.low - rate.rounding, rate.high + rate.rounding
+
+
+def _rates(mixture: MixtureOfHMMs, law: PromptLaw, others: Sequence[int]) -> list[Rate]:
+    """lim r_n(theta). Where theta* itself forbids first examples only (one delimiter state), on those it allows: what
     decides among the survivors is the rate of later examples, which all start from the delimiter's row."""
     true, hmms, states = law.hmm, [mixture.concept(c) for c in others], mixture.delimiter_states()
     if len(states) == 1 and may_forbid(law, true):
         true, *hmms = (
             HMM(np.asarray(hmm.transition)[states[0]], hmm.transition, hmm.emission) for hmm in (true, *hmms)
         )
-    found = log_likelihood_rates(PromptLaw(true, law.start, law.length, law.delimiter), hmms)
-    return [(rate.low, rate.high) for rate in found]
+    return log_likelihood_rates(PromptLaw(true, law.start, law.length, law.delimiter), hmms)

@@ -28,10 +28,9 @@ from implicit_bayes.theory.statements.conclusions import (
     hypotheses,
     measured,
 )
-from implicit_bayes.theory.statements.conditions import Condition
+from implicit_bayes.theory.statements.conditions import VERSIONS, Condition, Version
 from implicit_bayes.theory.statements.pairs import Pair, all_hold, pairs_of
 from implicit_bayes.theory.statements.risk import SHOTS, affordable, measure_risk
-from implicit_bayes.theory.statements.thresholds import add_costs
 
 LIVES = "positive probability of every prompt under theta*"
 """Without it there is no rate and no posterior on some prompts, whatever other hypotheses hold."""
@@ -60,8 +59,8 @@ def evaluate_theorems(
         start_laws_SxH: (S, H) the prompt start laws, or (C, S, H) where they depend on the true concept.
         true_concepts: indices of the possible theta*.
         k: tokens in an example.
-        conditions: ``statements.conditions.check_conditions`` for every true concept, one row for each other concept,
-            at its binding start law or at every one; rows of another k are ignored.
+        conditions: ``statements.conditions.conditions_by_start_law`` for every true concept (``check_conditions`` will
+            do: rates that are not in its rows are computed again where that is cheap); rows of another k are ignored.
         assumptions: one or more lists' worth of ``statements.assumptions.Assumption``.
         seed, prompts, shots: of the measurement, see ``measure_risk``.
 
@@ -81,19 +80,17 @@ def evaluate_theorems(
     if missing := sorted(needed - {(c.true_concept, c.concept) for c in rows}):
         raise ModelError(f"conditions: none for k = {k}, true concept {missing[0][0]}, concept {missing[0][1]}")
     pairs = pairs_of(mixture, start_laws_SxH, true_concepts, k, rows)
-    found = {(r.true_concept, r.prompt_start, r.concept) for r in rows}
     evidence = Evidence(
         mixture=mixture,
         pairs=pairs,
         rows=rows,
         holds={n: _assumed([a.holds for a in assumptions if a.name == n]) for n in ("A1", "A2", "A3", "A4", "A5")},
         risk=measure_risk(mixture, [pair.law for pair in pairs], prompts=prompts, seed=seed, shots=shots),
-        complete=all((pair.true_concept, pair.start, c) in found for pair in pairs for c in pair.others),
         seed=seed,
     )
     conclusion = conclude_theorem_1(evidence)
     return [
-        *(_theorem_1(version, evidence, conclusion) for version in ("printed", "repaired", "sharp")),
+        *(_theorem_1(version, evidence, conclusion) for version in VERSIONS),
         TheoremVerdict("2", "printed", False, None, True, "undetermined", "does not apply: finite family"),
         _theorem_3_printed(evidence),
         _theorem_3_sharp(evidence),
@@ -104,24 +101,15 @@ def _assumed(verdicts: Sequence[Verdict]) -> Verdict:
     return all_hold(verdicts) if verdicts else "undetermined"
 
 
-def _theorem_1(version: str, evidence: Evidence, conclusion: tuple[Conclusion, str]) -> TheoremVerdict:
+def _theorem_1(version: Version, evidence: Evidence, conclusion: tuple[Conclusion, str]) -> TheoremVerdict:
     """Printed: A1-A5 and Condition 1. Repaired: A1, A2, A4, A5, the repaired condition and the repaired Lemma 1 (with
     concentration on theta*, the test example still starts from p(h|d,theta*), not from p_prompt). Sharp: A1, A4, a
     theta* that forbids no prompt, every rate below 0, and equality of the two argmaxes at every reachable x_test.
-
-    Where rows show only the binding start law, the one with the smallest kl_sum, that settles the printed condition for
-    all, and the repaired one with eps_start in place of start_kl; the sharp one is settled by the rates of each pair.
     """
     names = {"printed": ("A1", "A2", "A3", "A4", "A5"), "repaired": ("A1", "A2", "A4", "A5"), "sharp": ("A1", "A4")}
     mixture, rows, pairs = evidence.mixture, evidence.rows, evidence.pairs
     needs: dict[str, Verdict] = {name: evidence.holds[name] for name in names[version]}
-    if version == "printed" or evidence.complete:
-        verdicts = [getattr(row, f"{version}_holds") for row in rows]
-    elif version == "repaired":
-        verdicts = [row.kl_low > add_costs(row.eps_start, row.eps_delim_repaired) for row in rows]
-    else:
-        verdicts = [pair.sharp_holds for pair in pairs]
-    needs[f"{version} condition"] = all_hold(verdicts)
+    needs[f"{version} condition"] = all_hold([row.holds(version) for row in rows])
     if version == "sharp" and needs["A4"] is True:
         needs[LIVES] = all_hold([pair.theta_star_lives for pair in pairs])
     if all(value is True for value in needs.values()) and version == "repaired":

@@ -9,6 +9,7 @@ import pytest
 
 from implicit_bayes.benchmarks.cli import commands as cli
 from implicit_bayes.benchmarks.common import storage
+from implicit_bayes.benchmarks.verification import status_table
 from implicit_bayes.simulators.instances import load_instance, save_instance
 
 SMALL = ["--prompts", "5", "--n", "0", "2", "--documents", "3", "--length", "20", "--epsilon", "0.01"]
@@ -151,6 +152,7 @@ BAD = {
     "negative seed": (["verify", "regular", "--seed", "-1"], "seed: -1 is negative"),
     "negative seed of a training": (["train", "--out", "DIR/run", "--seed", "-1"], "seed: -1 is negative"),
     "no model by a word": (["verify", "ginc", "--model", "none"], "give --model with no name after it"),
+    "a file without a function": (["gap", "hf.py", "--instance", "regular"], "write hf.py:make"),
     "no subcommand": (["--k", "3"], "unknown subcommand '--k'"),
     "unknown command": (["verfy", "ginc"], "did you mean 'verify'"),
     "unknown flag": (["verify", "ginc", "--shots", "3"], "--shots"),
@@ -258,6 +260,20 @@ def test_sample_writes_both_layouts(tmp_path):
     assert {p.name for p in (tmp_path / "b").iterdir()} == {"val.txt", "val.json", "tokenizer.json"}
     record = json.loads((tmp_path / "b" / "val.json").read_text().splitlines()[0])
     assert len(record["text"].split()) == len(record["hiddens"]) == 30
+
+
+def test_statements_prints_and_writes_nothing_unless_told_where(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(status_table, "evaluate", lambda *_: ["holds"] * len(status_table.STATEMENTS))
+    assert cli.run(["statements"]) == 0
+    page = capsys.readouterr().out
+    assert page.startswith("# Statements") and page.count("| holds ") == 4 * len(status_table.STATEMENTS)
+    assert list(tmp_path.iterdir()) == []
+    assert cli.run(["statements", "--out", "page.md"]) == 0
+    assert (tmp_path / "page.md").read_text() == page
+    assert cli.run(["statements", "--check", "--out", "page.md"]) == 0
+    assert cli.run(["statements", "--check"]) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["page.md"]
 
 
 def test_help_has_examples_and_the_module_is_the_script():

@@ -38,6 +38,13 @@ def test_an_import_that_was_not_foreseen_is_one_line_too(monkeypatch, capsys):
     assert "needs pomegranate, of the extra 'reference'" in capsys.readouterr().err
 
 
+def test_an_import_error_in_our_own_words_is_traced_to_its_cause():
+    ours = ImportError("the benchmark needs it")
+    ours.__cause__ = ModuleNotFoundError("No module named 'torch.nn'", name="torch.nn")
+    assert extras.absent(ours) == "torch"
+    assert extras.absent(ImportError("something else")) is None
+
+
 def test_other_import_errors_are_no_missing_extra(monkeypatch):
     def broken(*_):
         raise ModuleNotFoundError("No module named 'nobody'", name="nobody")

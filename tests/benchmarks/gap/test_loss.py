@@ -186,6 +186,25 @@ def test_intervals_over_few_documents_are_students():
     assert ratio(value, chosen & False) == (0.0, np.inf, -np.inf, np.inf)
 
 
+def test_the_bounds_of_the_laws_by_hand():
+    """Exact Bayes obeys all of them with a gap of 0, so that each bound is its allowance."""
+    instance = small()
+    tokens, model = drawn(instance, 16, 12).tokens, MixtureModel("bayes", instance.mixture)
+    gap = loss_gap(model, instance.mixture, tokens)
+    laws = {row.law: row for row in check_laws(model, gap, tokens, 5)}
+    assert all(row.holds for row in laws.values())
+    expected = {
+        "excess ≥ 0": np.log(1000) / 192 + 1e-5, "Ville": np.log(16_000), "no foresight": np.log(1000),
+        "g(risk) ≤ KL": 1e-5, "causality": 1e-5,
+    }  # fmt: skip
+    assert {law: row.bound for law, row in laws.items()} == pytest.approx(expected, abs=1e-9)
+    broken = gap._replace(risk=gap.risk._replace(value=0.5), foresight_log_e=7.0, log_ratio_max=10.0)
+    found = {row.law for row in check_laws(model, broken, tokens, 5) if not row.holds}
+    assert found == {"g(risk) ≤ KL", "no foresight", "Ville"}
+    infinite = gap._replace(kl=gap.kl._replace(value=np.inf), risk=gap.risk._replace(value=1.0))
+    assert all(row.holds for row in check_laws(model, infinite, tokens, 5))
+
+
 def test_villes_threshold_is_the_union_bound():
     assert ville_threshold(1) == pytest.approx(np.log(1000))
     assert ville_threshold(200) == pytest.approx(np.log(200_000))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -221,3 +222,19 @@ def test_the_scheduler_binds_to_loopback_unless_told_otherwise(tmp_path):
     assert "--host 10.0.0.5 --port 8786 --no-dashboard --protocol tls --tls-ca-file /ca.pem" in serve.read_text()
     for words in ("tls://10.0.0.5:8786", "--tls-ca-file /ca.pem", "--tls-cert /cert.pem", "--tls-key /key.pem"):
         assert words in worker.read_text()
+
+
+def test_paths_are_words_in_the_scripts_and_what_cannot_be_one_is_refused(tmp_path):
+    out = tmp_path / "a b[1] $(touch x) 5%x 'q'"
+    serve, worker = write_scripts(out, "implicit-bayes reproduce all")
+    logs = [line.split(" ", 2)[2] for line in worker.read_text().splitlines() if line.startswith("#SBATCH -e")]
+    assert [shlex.split(line) for line in logs] == [[f"{out}/slurm/logs/dask-worker-%J.err".replace("5%x", "5%%x")]]
+    assert shlex.quote(str(out / "slurm" / "worker.sh")) in serve.read_text()
+    for arguments, field in (
+        ((tmp_path / "a\n#SBATCH --evil", "x"), "out"),
+        ((tmp_path, "x", "a; rm -rf b"), "host"),
+        ((tmp_path, "x", "h", sweep.Tls("/c a.pem", "/b", "/c")), "tls_ca"),
+    ):
+        with pytest.raises(ModelError, match=f"^{field}: ") as refused:
+            write_scripts(*arguments)
+        assert "\n" not in str(refused.value)

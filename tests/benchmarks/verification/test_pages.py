@@ -12,6 +12,7 @@ from implicit_bayes.benchmarks.report.panels import compose, draw_all, on_page
 from implicit_bayes.benchmarks.verification import figures
 from implicit_bayes.benchmarks.verification.page import IN_WORDS
 from implicit_bayes.benchmarks.verification.sentences import summary
+from implicit_bayes.simulators.instances import load_instance
 
 SMALL = ["--prompts", "30", "--n", "0", "2", "--documents", "4", "--length", "20"]
 MINE = "tests/cases/two_start_laws.npz"
@@ -29,7 +30,7 @@ def compared(tmp_path_factory):
 @pytest.fixture(scope="module")
 def gapped(tmp_path_factory):
     out = tmp_path_factory.mktemp("pages") / "gap"
-    assert cli.run(["gap", "bayes", "untrained", "--instance", "regular", "--k", "3", *SMALL, "--out", str(out)]) == 0
+    assert cli.run(["gap", "bayes", "bayes(0.2)", "--instance", "regular", "--k", "3", *SMALL, "--out", str(out)]) == 0
     return out
 
 
@@ -53,25 +54,22 @@ def test_captions_name_the_axis_that_is_drawn(compared):
     assert "Error of each predictor at the largest n, by predictor" in page
 
 
-def test_what_an_npz_leaves_out_is_stated(compared, tmp_path, capsys):
+def test_what_an_npz_leaves_out_is_stated(compared, tmp_path):
     with np.load(MINE, allow_pickle=False) as stored:
         arrays = {name: stored[name] for name in stored.files if name not in ("prompt_starts", "true_concept", "k")}
     np.savez(tmp_path / "bare.npz", **arrays)
-    assert cli.run(["verify", str(tmp_path / "bare.npz"), *SMALL, "--k", "2", "--out", str(tmp_path / "o")]) == 0
-    said, page = " ".join(capsys.readouterr().out.split()), (tmp_path / "o" / "report.html").read_text()
-    for words in (
-        "no prompt_start: examples start as",
-        "no true_concept: every concept",
-        "no k: example lengths 3, 5, 8",
-    ):
-        assert words in said and words in page
-    assert "no k:" not in (compared / "two_start_laws" / "report.html").read_text()
+    said = load_instance(str(tmp_path / "bare.npz")).description
+    for words in ("no prompt_start: examples start as", "no true_concept: every concept", "no k: example lengths 3, 5"):
+        assert words in said
+    full = load_instance(MINE).description
+    assert full == f"read from {MINE}"
+    assert full in (compared / "two_start_laws" / "report.html").read_text()
 
 
 def test_compare_writes_a_page_that_compares(compared, capsys):
     page = (compared / "report.html").read_text()
     assert "Side by side: printed-counterexample and two_start_laws" in page
-    assert "A3: yes for printed-counterexample; no for two_start_laws" in page
+    assert "A3 holds for printed-counterexample; fails for two_start_laws." in page
     assert "implicit-bayes verify printed-counterexample --n 0 2" in page and f"--compare {MINE}" in page
     (compared / "report.html").unlink()
     assert cli.run(["report", str(compared)]) == 0
@@ -86,13 +84,13 @@ def test_a_stored_folder_is_a_name_and_no_path(name, tmp_path, capsys):
 
 
 def test_gap_writes_a_page(gapped):
-    page = (gapped / "report.html").read_text()
+    page = html.unescape((gapped / "report.html").read_text())
     assert "How Bayesian are they? Language models on regular" in page
-    assert "bayes is nearest to exact Bayes" in page and "untrained loses" in page
-    assert "implicit-bayes gap bayes untrained --instance regular --k 3" in page
+    assert "bayes is nearest to exact Bayes" in page and "bayes(0.2) loses" in page
+    assert "implicit-bayes gap bayes 'bayes(0.2)' --instance regular --k 3" in page
     assert "No divergence at all: bayes." in page
     assert cli.run(["report", str(gapped)]) == 0
-    assert (gapped / "report.html").read_text() == page
+    assert html.unescape((gapped / "report.html").read_text()) == page
 
 
 @pytest.mark.parametrize("which", ["printed-counterexample", "two_start_laws", "", "gap"])
@@ -180,14 +178,16 @@ def test_a_budget_without_a_number_is_a_sentence():
 
 def test_panels_of_one_figure_have_the_same_k_axis():
     data = results().isel(n=[0]).reindex(k=[3, 5], fill_value=1).assign_attrs(instance="mine")
-    numbers = {name: ("condition", [1.0, 2.0, 3.0]) for name in ("kl_sum", "printed_threshold", "rate")}
-    numbers["repaired_threshold"] = ("condition", [np.inf] * 3)
-    numbers["k"] = ("condition", [2, 3, 9])
+    numbers = {"k": ("condition", [2, 3, 9]), "level": ("condition", [0.99] * 3)}
+    for version in ("printed", "repaired", "sharp"):
+        room = np.array([1.0, 2.0, 3.0]) if version != "repaired" else np.full(3, -np.inf)
+        numbers |= {f"{version}_room{end}": ("condition", room) for end in ("", "_low", "_high")}
+        numbers[f"{version}_order"] = ("condition", room)
     data = data.assign({f"condition_{name}": row for name, row in numbers.items()})
     drawing = figures.conditions(data)
     left, right = compose(drawing).axes
     assert left.get_xlim() == right.get_xlim() and list(left.get_xticks()) == [2, 3, 5, 9]
-    assert "infinite for a pair at every k: repaired threshold" in drawing.note
+    assert "infinite at every k: repaired" in drawing.note
 
 
 STORED = {
@@ -195,9 +195,10 @@ STORED = {
     "critical_k": {"printed": 3, "repaired": 3, "sharp": 3},
     "conditions": [{"k": 3}],
     "theorems": [{"name": "1", "version": "printed", "applies": True, "conclusion": "holds", "k": 3}],
-    "curves": [{"predictor": "exact", "epsilon": None, "k": 3, "n": n, "accuracy": 0.5, "undefined_share": 0.0}
+    "curves": [{"predictor": "exact", "epsilon": None, "k": 3, "n": n, "accuracy": 0.5, "undefined_share": 0.0,
+                "defined": 10, "prompts": 10}
                for n in (0, 4)],
-    "bayes": {"cross_entropy": 1.0, "standard_error": "inf"},
+    "bayes": {"cross_entropy": 1.0, "standard_error": "inf", "low": "-inf", "high": "inf"},
 }  # fmt: skip
 
 

@@ -5,17 +5,16 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from implicit_bayes.benchmarks.verification.store import as_json
 from implicit_bayes.benchmarks.verification.tables import show
-from implicit_bayes.benchmarks.verification.verify import Settings, as_json, check_settings, verify
-from implicit_bayes.simulators.instance_files import read_instance
+from implicit_bayes.benchmarks.verification.verify import verify
 
 CASES = Path(__file__).parents[2] / "cases"
-SETTINGS = Settings((), (0, 1), 20, (), 3, 16, 0)
 
 
 def verified(name, **settings):
-    instance = read_instance(CASES / f"{name}.npz")
-    result = verify(instance, check_settings(SETTINGS._replace(**settings), instance))
+    path = CASES / f"{name}.npz"
+    result = verify(path, n=(0, 1), prompts=20, epsilon=(), documents=3, length=16, **settings)
     out = Console(width=118, record=True)
     show(result, out)
     return as_json(result), out.export_text()
@@ -34,7 +33,7 @@ def test_a_true_concept_of_prior_zero_fails_a4_and_everything_else_is_said(name)
 
 
 def test_one_of_everything_is_trivially_true():
-    stored, screen = verified("one_of_everything", ks=(3,))
+    stored, screen = verified("one_of_everything", k=3)
     assert all(row.holds is True for row in stored["assumptions"])
     assert all(row["in_words"] == "holds, as promised" for row in stored["theorems"] if row["name"] != "2")
     assert "holds, as promised" in " ".join(screen.split())

@@ -87,7 +87,7 @@ def test_derivatives_are_those_of_the_logarithm(seed):
 def test_merging_keeps_regular_small_and_right():
     """k = 8 has 6 x 7^7 examples and 7 nodes a level; a matrix power gives the moment."""
     mixture, start = regular()
-    law = PromptLaw.of(mixture, 0, start, 8)
+    law = PromptLaw.of(mixture, start, 0, 8)
     rows = [HMM(h.transition[0], h.transition, h.emission) for h in map(mixture.concept, (0, 2))]
     graph = example_graph(law.example_law(), rows[0], rows[1:], 8, 0)
     assert [len(level.first_N) for level in graph.levels] == [6] + [7] * 6

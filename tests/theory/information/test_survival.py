@@ -59,7 +59,7 @@ def test_with_two_delimiter_states_what_is_not_decided_is_said():
     words = [[0.4, 0.2, 0.1, 0.15, 0.15]] * 3
     free = [*words, *[[0.3, 0.3, 0.3, 0.1, 0.0]] * 2]
     split = [*words, [0.9, 0.0, 0.0, 0.1, 0.0], [0.0, 0.0, 0.9, 0.0, 0.1]]
-    narrow = [*words[:2], [0.0, 0.0, 0.5, 0.0, 0.5], *split[3:]]  # word 2 is followed by delimiter state 4 only
+    narrow = [*words[:2], [0.3, 0.3, 0.2, 0.0, 0.2], *split[3:]]  # word 2 is followed by delimiter state 4 only
     mute = [*words, *[[0.0, 0.9, 0.0, 0.1, 0.0]] * 2]  # no example starts with word 1
     kernels = [free, split, narrow, mute]
     mixture = MixtureOfHMMs([0.25] * 4, [[0.2] * 5] * 4, kernels, np.eye(4)[[0, 1, 2, 3, 3]], 3)

@@ -19,7 +19,7 @@ HUNDREDTH = Fraction(1, 100)
 
 def of_regular(k, n, s=Fraction(1, 2), **options):
     mixture, start = regular()
-    return certify_enough(mixture, PromptLaw.of(mixture, 0, start, k), 0, n, HUNDREDTH, s, **options)
+    return certify_enough(mixture, PromptLaw.of(mixture, start, 0, k), 0, n, HUNDREDTH, s, **options)
 
 
 def test_six_examples_are_proved_enough_on_regular():
@@ -36,7 +36,7 @@ def test_six_examples_are_proved_enough_on_regular():
 def test_the_ball_holds_the_float_bound():
     """At the exponent's s the certificate is no smaller than the float bound, which optimises s for each x."""
     mixture, start = regular()
-    law = PromptLaw.of(mixture, 0, start, 2)
+    law = PromptLaw.of(mixture, start, 0, 2)
     found = start_law(mixture, law, 0, "sharp")
     for n in (4, 8, 40):
         exact = float(of_regular(2, n).error_bound)
@@ -61,7 +61,7 @@ def test_general_emissions_and_a_prior_agree_with_float64():
     emission = np.pad(laws(2, 2), ((0, 1), (0, 1)))
     emission[2] = [0, 0, 1]
     mixture = MixtureOfHMMs([0.2, 0.5, 0.3], laws(3, 3), laws(3, 3, 3), emission, 2)
-    law = PromptLaw.of(mixture, 0, [0.5, 0.4, 0.1], 3)
+    law = PromptLaw.of(mixture, [0.5, 0.4, 0.1], 0, 3)
     odds, exact = start_law(mixture, law, 0, "sharp").odds, moment_laws(mixture, law, 0)
     for a, c in enumerate((1, 2)):
         assert odds.log_prior_A[a] == pytest.approx(np.log(float(exact.prior_odds[c])))
@@ -84,7 +84,7 @@ def test_what_is_false_is_not_proved():
 
 def test_what_certificates_refuse(monkeypatch):
     mixture, start = regular()
-    law = PromptLaw.of(mixture, 0, start, 2)
+    law = PromptLaw.of(mixture, start, 0, 2)
     with pytest.raises(ModelError, match="at least 1"):
         certify_enough(mixture, law, 0, 0, HUNDREDTH)
     with pytest.raises(ModelError, match="at least 0"):
@@ -92,10 +92,10 @@ def test_what_certificates_refuse(monkeypatch):
     with pytest.raises(ModelError, match="several states"):
         certify_enough(*two_delimiters()[:2], 0, 1, HUNDREDTH)
     with pytest.raises(ModelError, match="lower k"):
-        certify_enough(mixture, PromptLaw.of(mixture, 0, start, 8), 0, 1, HUNDREDTH)
+        certify_enough(mixture, PromptLaw.of(mixture, start, 0, 8), 0, 1, HUNDREDTH)
     one = MixtureOfHMMs([1.0], mixture.initial[:1], mixture.transition[:1], mixture.emission, 0)
     with pytest.raises(ModelError, match="another concept"):
-        certify_enough(one, PromptLaw.of(one, 0, start, 2), 0, 1, HUNDREDTH)
+        certify_enough(one, PromptLaw.of(one, start, 0, 2), 0, 1, HUNDREDTH)
     monkeypatch.setitem(sys.modules, "flint", None)
     with pytest.raises(ImportError, match="certify"):
         certify_enough(mixture, law, 0, 1, HUNDREDTH)
@@ -108,7 +108,7 @@ def two_delimiters(same=False):
     other = [[0.2, 0.5, 0.2, 0.1], [0.4, 0.3, 0.1, 0.2], *([last[0]] * 2 if same else [last[1], last[0]])]
     emission = np.eye(3)[[0, 1, 2, 2]] if same else [[0.8, 0.2, 0], [0.1, 0.9, 0], [0, 0, 1], [0, 0, 1]]
     mixture = MixtureOfHMMs([0.5, 0.5], [[0.6, 0.2, 0.1, 0.1]] * 2, [true, other], emission, 2)
-    return mixture, PromptLaw.of(mixture, 0, [0.7, 0.3, 0.0, 0.0], 2)
+    return mixture, PromptLaw.of(mixture, [0.7, 0.3, 0.0, 0.0], 0, 2)
 
 
 def test_the_sign_of_a_rate_is_proved_with_two_delimiter_states():
@@ -119,7 +119,7 @@ def test_the_sign_of_a_rate_is_proved_with_two_delimiter_states():
     assert found[2].sharp_holds is False and found[2].high.radius < 1e-60
     rate = log_likelihood_rate(law, mixture.concept(1))
     assert ends[2, 0] - 0.05 <= rate.low and rate.high <= ends[2, 1] + 0.05
-    turned = certify_bracket(mixture, PromptLaw.of(mixture, 1, [0.7, 0.3, 0.0, 0.0], 2), 1, 0, 2)
+    turned = certify_bracket(mixture, PromptLaw.of(mixture, [0.7, 0.3, 0.0, 0.0], 1, 2), 1, 0, 2)
     assert turned.sharp_holds is True and turned.high.sign is False
 
 
@@ -132,7 +132,7 @@ def test_the_bracket_has_no_width_where_delimiters_restart_alike():
         [[[0.6, 0.2, 0.2], [0.3, 0.4, 0.3], [0.7, 0.1, 0.2]], [[0.2, 0.5, 0.3], [0.4, 0.3, 0.3], [0.7, 0.1, 0.2]]],
         np.eye(3), 2,
     )  # fmt: skip
-    rate = log_likelihood_rate(PromptLaw.of(merged, 0, [0.7, 0.3, 0.0], 2), merged.concept(1)).value
+    rate = log_likelihood_rate(PromptLaw.of(merged, [0.7, 0.3, 0.0], 0, 2), merged.concept(1)).value
     assert float(found.low) == pytest.approx(rate, abs=1e-14)
 
 
@@ -148,4 +148,4 @@ def test_brackets_that_straddle_or_are_infinite():
     rows[1, 2] = [0.0, 0.8, 0.1, 0.1]
     barred = MixtureOfHMMs([0.5, 0.5], mixture.initial, rows, mixture.emission, 2)
     with pytest.raises(ModelError, match="infinite"):
-        certify_bracket(barred, PromptLaw.of(barred, 0, [0.7, 0.3, 0.0, 0.0], 2), 0, 1)
+        certify_bracket(barred, PromptLaw.of(barred, [0.7, 0.3, 0.0, 0.0], 0, 2), 0, 1)

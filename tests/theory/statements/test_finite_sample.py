@@ -50,7 +50,7 @@ def test_bounds_of_regular_stand_above_measured_errors():
     for k, at_4 in ((2, 0.0638), (3, 0.00164)):
         row = of_regular(k, "sharp")
         assert row.error_bound[2] <= at_4 and row.method == "exact" and row.reason == ""
-        law = PromptLaw.of(mixture, 0, start, k)
+        law = PromptLaw.of(mixture, start, 0, k)
         risk = measure_risk(mixture, [law], prompts=2000, seed=3, shots=NS)
         assert all(error.low <= bound for error, bound in zip(risk.error, row.error_bound, strict=True))
         assert (np.diff(row.error_bound) <= 0).all() and (np.diff(row.weight_bound) <= 0).all()
@@ -184,7 +184,7 @@ def three_types(seed):
     p, q = 0.5 + 0.3 * rng.random(), 0.3 * rng.random() + 0.05
     rows = [[[x, 0.9 - x, 0.1], [0.3, 0.6, 0.1], [0.9, 0.0, 0.1]] for x in (p, q)]
     mixture = MixtureOfHMMs([0.4, 0.6], [[1.0, 0.0, 0.0]] * 2, rows, np.eye(3), 2)
-    return mixture, PromptLaw.of(mixture, 0, [1.0, 0.0, 0.0], 2)
+    return mixture, PromptLaw.of(mixture, [1.0, 0.0, 0.0], 0, 2)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -227,7 +227,7 @@ def test_a_summand_that_is_zero_now_may_not_be_later():
     do, so n = 1 is not enough."""
     rows = [[*[[0.6, 0.3, 0.1]] * 2, [0.45, 0.45, 0.1]], [*[[0.6, 0.3, 0.1]] * 2, [0.8, 0.1, 0.1]]]
     mixture = MixtureOfHMMs([1 - 1e-9, 1e-9], [[0.45, 0.45, 0.1]] * 2, rows, np.eye(3), 2)
-    found = start_law(mixture, PromptLaw.of(mixture, 0, [0.9, 0.1, 0.0], 2), 0, "sharp")
+    found = start_law(mixture, PromptLaw.of(mixture, [0.9, 0.1, 0.0], 0, 2), 0, "sharp")
     assert found.exponents[1].value == 0.0
     assert found.error([1]).value[0] == 0.0 and not found.error([1]).settled[0]
     assert found.error([60]).value[0] > 0.5 and enough(found.error, 0.1) is None
@@ -264,14 +264,14 @@ def test_theta_that_forbids_is_out_at_once():
     """theta forbids what theta* writes half of the time: the odds are 0 after one example with probability .5."""
     rows = [[[0.45, 0.45, 0.1]] * 3, [[0.9, 0.0, 0.1]] * 3]
     mixture = MixtureOfHMMs([0.5, 0.5], [[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]], rows, np.eye(3), 2)
-    law = PromptLaw.of(mixture, 0, [0.5, 0.5, 0.0], 2)
+    law = PromptLaw.of(mixture, [0.5, 0.5, 0.0], 0, 2)
     odds = odds_moments(mixture, law, 0, "sharp")
     assert odds.later(0, np.zeros(1)).value[0] == pytest.approx(math.log(0.5 * 0.55))
     assert exponent(odds, 0).value >= -math.log(0.5 * 0.55) - 1e-12
     for n in (1, 2, 3):
         assert error_bound(odds, [n]).value[0] >= exact_error(mixture, all_prompts(mixture, law, n))
     never = MixtureOfHMMs([0.5, 0.5], [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], [rows[0], rows[0]], np.eye(3), 2)
-    only_a = PromptLaw.of(never, 0, [1.0, 0.0, 0.0], 2)
+    only_a = PromptLaw.of(never, [1.0, 0.0, 0.0], 0, 2)
     gone = start_law(never, only_a, 0, "sharp")
     assert gone.weight([1, 5]).value.tolist() == [0.0, 0.0]
     assert gone.exponents[1].value == 0.0  # later examples do not tell; the first one has
@@ -281,12 +281,12 @@ def test_theta_that_never_competes_has_an_infinite_exponent():
     """Every example counts against theta, so with enough of them its odds cannot reach 1, whatever they are."""
     rows = [[*[[0.8, 0.1, 0.1]] * 2, [0.5, 0.5, 0.0]], [*[[0.4, 0.05, 0.55]] * 2, [0.25, 0.25, 0.5]]]
     mixture = MixtureOfHMMs([0.5, 0.5], [[0.5, 0.5, 0.0]] * 2, rows, np.eye(3), 2)
-    law = PromptLaw.of(mixture, 0, [0.5, 0.5, 0.0], 3)
+    law = PromptLaw.of(mixture, [0.5, 0.5, 0.0], 0, 3)
     odds = odds_moments(mixture, law, 0, "repaired")
     assert isinstance(odds, str)  # c5 = 0
     silent = [[*[[0.8, 0.1, 0.1]] * 2, [0.5, 0.4, 0.1]], [*[[0.8, 0.2, 0.0]] * 2, [0.5, 0.5, 0.0]]]
     mixture = MixtureOfHMMs([0.5, 0.5], [[0.5, 0.4, 0.1], [0.5, 0.5, 0.0]], silent, np.eye(3), 2)
-    law = PromptLaw.of(mixture, 0, [0.5, 0.4, 0.1], 2)
+    law = PromptLaw.of(mixture, [0.5, 0.4, 0.1], 0, 2)
     for version in ("sharp", "repaired"):
         found = start_law(mixture, law, 0, version)
         assert found.exponents[1].value == math.inf
@@ -383,7 +383,7 @@ def test_general_emissions_split_in_two_states_change_nothing():
 def test_hmm_row_after_a_delimiter_is_needed():
     """With the delimiter's row for the first example too the moment is another: M1 starts from documents."""
     mixture, start = regular()
-    odds = odds_moments(mixture, PromptLaw.of(mixture, 0, start, 2), 0, "sharp")
+    odds = odds_moments(mixture, PromptLaw.of(mixture, start, 0, 2), 0, "sharp")
     tilted = HMM(mixture.transition[0, 0], mixture.transition[0], mixture.emission)
     assert odds.later_graph.law_2xNxV[1].sum() == pytest.approx(len(odds.mass_N))
     assert not np.allclose(tilted.initial, mixture.initial[0])

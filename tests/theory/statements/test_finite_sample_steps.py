@@ -88,7 +88,7 @@ def test_the_repaired_moment_is_attained_by_indifferent_concepts():
     """All uniform, one delimiter state, two equal concepts: the odds are 1, and the bound is K^s with K = H H^(k-1)
     (emissions are certain), whatever n is."""
     mixture = MixtureOfHMMs([0.5, 0.5], np.full((2, 4), 0.25), np.full((2, 4, 4), 0.25), np.eye(4), 3)
-    found = odds_moments(mixture, PromptLaw.of(mixture, 0, [0.25] * 4, 3), 0, "repaired")
+    found = odds_moments(mixture, PromptLaw.of(mixture, [0.25] * 4, 0, 3), 0, "repaired")
     for n in (1, 2, 9):
         assert moment(found, 0, n, 0.5) == pytest.approx(0.5 * np.log(4.0 * 4**2))
 

@@ -88,7 +88,7 @@ def test_one_of_everything_has_nothing_to_get_wrong():
 
 def test_each_start_law_has_its_own_limit():
     mixture, pairs = pairs_of_case("two_start_laws")
-    assert [pair.sharp_holds for pair in pairs] == [True, False]
+    assert [pair.beaten(1) for pair in pairs] == [True, False]
     assert [list(pair.concentrates_on) for pair in pairs] == [[frozenset({0})], [frozenset({1})]]
     wrong = [pair.limit(mixture, 1, pure=True).wrong for pair in pairs]
     assert wrong[1] == pytest.approx((0.9, 0.9), abs=1e-12)
@@ -207,6 +207,8 @@ def test_sampled_tests_give_ends_that_cover_the_exact_ones(monkeypatch):
         assert found.wrong[0] <= exact.wrong[0] <= found.wrong[1]
         assert found.excess[0] <= exact.excess[0] <= found.excess[1]
         assert found.wrong[0] > 0
+    nobody = limit_risk(mixture, pair.law, [Survivors(1.0, frozenset())], {}, 1)
+    assert (nobody.wrong, nobody.exhaustive) == ((1.0, 1.0), False)
 
 
 def test_the_stated_rounding_bounds_the_error_of_the_recursion():

@@ -99,7 +99,7 @@ def test_limit_risk_is_that_of_every_input(seed):
 def test_regular_is_decided_at_k_10():
     """V^9 = 40 million inputs are 42 classes."""
     mixture, start = regular()
-    law = PromptLaw.of(mixture, 0, start, 10)
+    law = PromptLaw.of(mixture, start, 0, 10)
     tests, mass = merged_tests(law, [mixture.concept(c) for c in range(1, 5)], 9)
     assert len(tests) == 42 and mass.sum() == pytest.approx(1.0)
     assert lemma_1_everywhere(mixture, law) is True and same_argmax(mixture, law, 0) is True
@@ -110,7 +110,7 @@ def test_regular_is_decided_at_k_10():
 def test_ginc_sized_instances_are_decided_at_k_5():
     """100 states, 50 tokens, 615,253 classes of the 6.25 million inputs: both fail, at an input met at once."""
     instance, begun = load_instance("ginc-paper"), time.process_time()
-    law = PromptLaw.of(instance.mixture, 0, instance.prompt_starts[0, 0], 5)
+    law = PromptLaw.of(instance.mixture, instance.prompt_starts[0, 0], 0, 5)
     assert lemma_1_everywhere(instance.mixture, law) is False
     assert same_argmax(instance.mixture, law, 0) is False
     assert time.process_time() - begun < 60

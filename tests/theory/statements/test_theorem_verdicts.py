@@ -21,7 +21,7 @@ from implicit_bayes.theory.statements.conclusions import (
     conclude_theorem_1,
     measured,
 )
-from implicit_bayes.theory.statements.conditions import condition_table
+from implicit_bayes.theory.statements.conditions import condition_table, conditions_by_start_law
 from implicit_bayes.theory.statements.limits import LimitRisk
 from implicit_bayes.theory.statements.pairs import Pair, all_hold
 from implicit_bayes.theory.statements.risk import LEAST_PROMPTS, MeasuredRisk, example_filter, measure_risk
@@ -38,7 +38,7 @@ def nothing_measured(mixture, laws, **options):
 
 def verdicts(mixture, starts_CxSxH, true_concepts, k, **options):
     starts_CxSxH = np.asarray(starts_CxSxH)
-    rows = [row for c in true_concepts for row in condition_table(mixture, starts_CxSxH[c], c, [k])]
+    rows = [row for c in true_concepts for row in conditions_by_start_law(mixture, starts_CxSxH[c], c, [k])]
     every = [
         row
         for c in true_concepts
@@ -185,12 +185,12 @@ def slow_instance():
 def conclusion(limits, monkeypatch, error=ANYTHING, estimated=False):
     """Theorem 1's conclusion where the pairs' limits are given; estimated: a rate has an interval."""
     outcomes = (Survivors(1.0, frozenset({0, 1})),)
-    rates = {0: (0.0, 0.0), 1: (-0.2, -0.1) if estimated else (-0.1, -0.1)}
+    rates, sampled = {0: (0.0, 0.0), 1: (-0.2, -0.1)}, frozenset({1} if estimated else ())
     mixture, law = slow_instance()
-    pairs = [Pair(law, 0, i, 0, (1,), rates, outcomes) for i in range(len(limits))]
+    pairs = [Pair(law, 0, i, 0, (1,), rates, outcomes, sampled) for i in range(len(limits))]
     monkeypatch.setattr(Pair, "limit", lambda self, *args, **options: limits[self.start])
     risk = MeasuredRisk((256,), (error,), (error,), (error,), (0.0,), len(limits), 40)
-    return conclude_theorem_1(Evidence(mixture, pairs, [], {"A1": True}, risk, True, 0))[0]
+    return conclude_theorem_1(Evidence(mixture, pairs, [], {"A1": True}, risk, 0))[0]
 
 
 RIGHT, WRONG = LimitRisk((0.0, 0.0), (0.0, 0.0), True), LimitRisk((0.1, 0.1), (0.01, 0.01), True)
@@ -265,10 +265,7 @@ def test_verdicts_over_pairs():
 
 def test_b_holds_what_is_not_shown_to_be_beaten():
     """A rate whose interval straddles 0 is in B; one without a rate too."""
-    pair = Pair(None, 0, 0, 0, (1, 2, 3), {0: (0.0, 0.0), 1: (-0.2, 0.1), 2: (-0.2, -0.1)}, ())
+    pair = Pair(slow_instance()[1], 0, 0, 0, (1, 2, 3), {0: (0.0, 0.0), 1: (-0.2, 0.1), 2: (-0.2, -0.1)}, ())
     assert [pair.beaten(c) for c in (1, 2, 3)] == [False, True, False]
-    assert pair.sharp_holds == "undetermined"
-    assert pair._replace(rates={1: (-0.2, -0.1), 2: (-1.0, -1.0), 3: (-2.0, -2.0)}).sharp_holds is True
-    assert pair._replace(rates={1: (-0.2, 0.1), 2: (0.1, 0.2), 3: (-2.0, -2.0)}).sharp_holds is False
-    assert pair._replace(rates={1: (-0.2, 0.1), 2: (-2.0, -1.0), 3: (-2.0, -2.0)}).sharp_holds == "undetermined"
-    assert pair._replace(rates={1: (-4e-16, -4e-16), 2: (-2.0, -1.0), 3: (-2.0, -2.0)}).sharp_holds == "undetermined"
+    assert not pair._replace(rates={1: (-4e-16, -4e-16)}).beaten(1)
+    assert not pair._replace(rates=None).beaten(1)

@@ -30,6 +30,13 @@ Definition error (f : list (list nat) -> list nat -> nat) (y_test : list nat -> 
 Definition is_target (y_test : list nat -> nat) : Prop :=
   forall x, In x (words V (k - 1)) -> 0 < p_prompt P x -> is_argmax V (p_prompt_next P x) (y_test x).
 
+(** Such predictors and targets exist: take the first argmax. *)
+Lemma a_predictor : (0 < V)%nat -> is_predictor (fun S x => argmax V (predictive m (prompt delim S x))).
+Proof. intros P0 S x _ _ _. now apply argmax_is_argmax. Qed.
+
+Lemma a_target : (0 < V)%nat -> is_target (fun x => argmax V (p_prompt_next P x)).
+Proof. intros P0 x _ _. now apply argmax_is_argmax. Qed.
+
 (** The hypothesis of the repaired Lemma 1 at x: the posteriors of the first state given x differ by less than
     Δ(x)/2 in total variation, whichever delimiter state came before. *)
 Definition lemma_1_condition (x : list nat) : Prop :=

@@ -3,11 +3,15 @@
     The axioms that may appear are those of Coq's own real numbers and of what its library proves of them:
     [sig_not_dec] and [sig_forall_dec] (the classical reals), [functional_extensionality_dep] and [classic]. *)
 
-From IB Require Import Models Assembled Moments Information Rates Lemma1 Answers Sharp Theorem1 Misled Printed
+From IB Require Import Models Constants Assembled Moments Information Rates Lemma1 Answers Sharp Theorem1 Misled Printed
   PrintedCounterexample Lemma1Counterexample Regular.
 
 Goal True. idtac "== assembled_inequality (theory, section 3: any number of delimiter states, every n)". Abort.
 Print Assumptions assembled_inequality.
+Goal True. idtac "== best_star_constants (the minima c1, c5, c6, rho qualify)". Abort.
+Print Assumptions best_star_constants.
+Goal True. idtac "== best_other_constants (the maxima c2, R_theta qualify)". Abort.
+Print Assumptions best_other_constants.
 Goal True. idtac "== moment_bound (F1, theory, section 7)". Abort.
 Print Assumptions moment_bound.
 Goal True. idtac "== chain_rule (sum of KL_j = KL of whole examples)". Abort.
