@@ -16,8 +16,11 @@ from implicit_bayes.theory.objects.models import HMM
 BUDGET = 200_000
 """Merged prefixes affordable on one level."""
 
-SAMPLES = 8192
-"""Prefixes drawn where the expansion is not affordable."""
+PAIRS = 2_000_000
+"""Largest number of (token, token) pairs that a level visits, and of (prefix, last token) pairs of a sample."""
+
+SAMPLES, FEWEST = 8192, 256
+"""Prefixes drawn where the expansion is not affordable; fewer where the vocabulary is wide."""
 
 FAINTEST = 1e-290
 """A positive probability of a step below this cannot be told from an impossible one in float64."""
@@ -43,6 +46,8 @@ def example_graph(
     machine = build([sampler, true, *alternatives], delimiter)
     nodes, levels = [root(machine)], []
     for position in range(1, length + 1):
+        if len(nodes) * machine.n_tokens > PAIRS:
+            return None
         if count_children(machine, nodes, length - position)[1] > budget:
             return None
         if position < length:
@@ -58,7 +63,13 @@ def sampled_graph(
 
     Every estimate is an average over independent prefixes (Rao-Blackwell), so ``upper`` has its interval. Whether
     theta* forbids an example must be known otherwise: a sample may miss it.
+
+    Raises:
+        ModelError: as ``example_graph``; or more tokens than ``FEWEST`` prefixes can be summed over.
     """
+    samples = min(samples, PAIRS // sampler.n_tokens)
+    if samples < FEWEST:
+        raise ModelError(f"vocabulary: {sampler.n_tokens} tokens are too many for moments of examples, even sampled")
     machine = build([sampler, true, *alternatives], delimiter)
     tokens = draw(machine, length, samples, np.random.default_rng(seed)).tokens
     tokens = tokens[np.argsort(tokens[:, -1], kind="stable")]
@@ -101,10 +112,8 @@ def _refuse_faint(result: np.ndarray, belief: np.ndarray, may: np.ndarray) -> No
 
 def _may_close(machine: Machine, delimiter: int) -> np.ndarray:
     """(L, H) whether the delimiter can be the token after a state's own."""
-    may = np.zeros(machine.emission.shape[:2], dtype=bool)
-    for support, rows in zip(machine.supports[:-1], machine.rows[:-1], strict=True):
-        may[:, support] |= ((rows > 0) & (machine.emission[:, None, :, delimiter] > 0)).any(-1)
-    return may
+    speaks = (machine.emission[:, :, delimiter, None] > 0).astype(np.float32)
+    return ((machine.rows.transition > 0).astype(np.float32) @ speaks)[..., 0] > 0
 
 
 def _gains(mass: np.ndarray) -> np.ndarray:
