@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from implicit_bayes.benchmarks.gap.costs import first_staying
 from implicit_bayes.simulators.instances import Instance
 from implicit_bayes.theory.information.decomposition import Decomposition
 from implicit_bayes.theory.statements.conditions import Condition
@@ -58,13 +59,6 @@ def measured_enough(curves: xr.Dataset, k: int) -> dict[str, int | None]:
     cell = curves.sel(predictor="exact", k=k)
     wrong = 1.0 - cell.correct.values / cell.prompts.values
     return {str(delta): first_staying(cell.n.values, wrong, delta) for delta in DELTAS}
-
-
-def first_staying(ns: np.ndarray, errors: np.ndarray, delta: float) -> int | None:
-    """The smallest n from which every later error is at most delta."""
-    above = np.flatnonzero(~(errors <= delta))
-    at = 0 if not above.size else int(above[-1]) + 1
-    return int(ns[at]) if at < len(ns) else None
 
 
 def finite_json(found: Sequence[FiniteSample], curves: xr.Dataset) -> list[dict[str, Any]]:

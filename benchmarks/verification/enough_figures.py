@@ -28,8 +28,8 @@ def finite(results: xr.Dataset) -> Drawing | None:
             panels.append(Panel(f"k = {k}", partial(_bounds, results, rows, k, said)))
     caption = (
         f"{results.attrs['instance']}: probability of a wrong answer after n examples. Bounds of Theorem 1 at finite "
-        "n, worst over true concepts and start laws; measured: exact Bayes on sampled prompts, bars 95% Wilson, at "
-        f"the upper end of its interval where no error was met. Bounds below {FLOOR:g} are not drawn."
+        "n, worst over true concepts and start laws; measured: exact Bayes on sampled prompts, bars 95% Wilson; "
+        f"where no error was met a triangle marks the upper end. Bounds below {FLOOR:g} are not drawn."
     )
     note = f"Bounds that say nothing (they stay at 1): {', '.join(silent)}." if silent else ""
     return Drawing(tuple(panels), caption, note)
@@ -51,10 +51,12 @@ def _bounds(results: xr.Dataset, rows: xr.Dataset, k: int, said: list[str], axis
     wrong, prompts = (cell.prompts.values - cell.correct.values)[at], cell.prompts.values[at]
     low, high = wilson(wrong, prompts)
     error = wrong / prompts
-    value = np.where(error > 0, error, high)
-    bars = np.where(error > 0, np.stack([error - low, high - error]), 0.0)
-    axis.errorbar(cell.n.values[at], value, np.clip(bars, 0, None), ls="", marker="o", color="C2", capsize=2,
-                  label="measured")  # fmt: skip
+    met, n = error > 0, cell.n.values[at]
+    if met.any():
+        bars = np.clip(np.stack([error - low, high - error])[:, met], 0, None)
+        axis.errorbar(n[met], error[met], bars, ls="", marker="o", color="C2", capsize=2, label="measured")
+    if not met.all():
+        axis.plot(n[~met], high[~met], ls="", marker="v", mfc="white", color="C2", label="no error met: below")
     axis.set(xscale="log", yscale="log", xlabel="examples in the prompt, n", ylabel="probability of a wrong answer")
     axis.set_xticks(ns, [str(n) for n in ns])
     axis.minorticks_off()
@@ -90,4 +92,4 @@ def _ceiling(results: xr.Dataset, axis: Axes) -> None:
     t = results.prefix_length.values
     axis.plot(t, results.information_concept.values, marker="o", color="#E69F00", label="I(C; O_1..t)")
     axis.axhline(float(results.information_prior), color="#444444", ls="--", label="H(prior)")
-    axis.set(xscale="symlog", xlabel="tokens read, t", ylabel="nats", ylim=(0, None))
+    axis.set(xscale="symlog", xlabel="tokens read, t", ylabel="nats", ylim=(0, None), xlim=(0, max(t[-1], 1)))
