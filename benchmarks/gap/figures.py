@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
+from implicit_bayes.benchmarks.gap.costs import costs
 from implicit_bayes.benchmarks.report.panels import MARKERS, Drawing, Figures, Panel, number_axis
 
 FLOOR = 1e-9
@@ -216,6 +217,7 @@ def _fits(results: xr.Dataset, name: str, k: int, axis: Axes) -> None:
 
 FIGURES: Figures = {
     "gap_loss": loss,
+    "gap_costs": costs,
     "gap_context": context,
     "gap_implied": implied,
     "gap_bayesianity": bayesianity,
