@@ -20,14 +20,14 @@ class Mutation(NamedTuple):
 MUTATIONS = (
     Mutation(
         "drop the prior",
-        "theory/filtering/filter.py",
+        "theory/filtering/posterior.py",
         "joint = safe_log(prior) + log_evidence",
         "joint = 0.0 * prior + log_evidence",
         "tests/theory/filtering/test_filter.py::test_a_case_worked_by_hand",
     ),
     Mutation(
         "mix predictives in the scan without the prior",
-        "theory/filtering/scaled.py",
+        "theory/filtering/scales.py",
         "prior_C[:, None] * jnp.ldexp(jnp.ones_like(mass_CxB), shift_CxB)",
         "jnp.ldexp(jnp.ones_like(mass_CxB), shift_CxB)",
         "tests/theory/filtering/test_filter.py::test_a_case_worked_by_hand",
@@ -221,7 +221,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a guard against underflow that does not look ahead to the next rescaling",
-        "theory/filtering/scaled.py",
+        "theory/filtering/forward.py",
         "doubtful = (smallest * least_C[:, None] ** every < floor_of(dtype)).any(0)",
         "doubtful = (smallest * least_C[:, None] < floor_of(dtype)).any(0)",
         "tests/theory/filtering/test_filter.py::test_a_state_that_underflows_inside_its_concept_still_counts",

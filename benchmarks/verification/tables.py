@@ -16,7 +16,8 @@ from implicit_bayes.benchmarks.verification.enough import (
     worst_rows,
 )
 from implicit_bayes.benchmarks.verification.evaluate import binding
-from implicit_bayes.benchmarks.verification.verify import BayesLoss, Verification
+from implicit_bayes.benchmarks.verification.losses import BayesLoss
+from implicit_bayes.benchmarks.verification.verify import Verification
 from implicit_bayes.theory.proofs.enclosures import Enclosure
 from implicit_bayes.theory.proofs.search import SearchResult
 from implicit_bayes.theory.statements.conditions import IMPOSSIBLE, VERSIONS, Condition, Version

@@ -16,7 +16,7 @@ from implicit_bayes.theory.proofs.certify import certify
 from implicit_bayes.theory.proofs.counterexamples import Counterexample, printed_lemma_1, printed_theorem_1
 from implicit_bayes.theory.proofs.enclosures import enclose, expectation
 from implicit_bayes.theory.proofs.exact_instance import exact_instance, printed_fractions
-from implicit_bayes.theory.proofs.search import verify
+from implicit_bayes.theory.proofs.observed_chains import verify
 from implicit_bayes.theory.statements.repaired import repaired_constants
 
 
