@@ -192,7 +192,7 @@ def _of_block(
         hmm = mixture.concept(c)
         rows = [block.predictive(i + 1, np.asarray(hmm.transition)[d], hmm) for d in laws.states]
         found = np.stack(rows, 1)
-        laws.found[c] = found.any(-1), found
+        laws.found[c] = np.asarray(found.any(-1)), found
     return _Tests(block.tokens_NxM, block.mass_N, truth, block.alike_N), laws
 
 

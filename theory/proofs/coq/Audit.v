@@ -16,6 +16,8 @@ Goal True. idtac "== moment_bound (F1, theory, section 7)". Abort.
 Print Assumptions moment_bound.
 Goal True. idtac "== chain_rule (sum of KL_j = KL of whole examples)". Abort.
 Print Assumptions chain_rule.
+Goal True. idtac "== condition_makes_a_moment_small (B^s E ratio^s < 1 for some s in (0,1])". Abort.
+Print Assumptions condition_makes_a_moment_small.
 Goal True. idtac "== posterior_concentrates (the repaired condition makes F1 geometric)". Abort.
 Print Assumptions posterior_concentrates.
 Goal True. idtac "== lemma_1_by_posterior (repaired Lemma 1, posteriors of the first state)". Abort.
