@@ -1,12 +1,12 @@
 """Each deliberate error makes its test fail, and tests/README.md lists them all."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from mutants.run import copy_tree
 from mutations import MUTATIONS
 
 ROOT = Path(__file__).parent.parent
@@ -28,10 +28,7 @@ def test_the_readme_lists_every_mutation_with_its_test():
 @pytest.mark.slow
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
 def test_each_error_is_caught(mutation, tmp_path):
-    for name in ("theory", "simulators", "lm", "benchmarks", "tests", "pyproject.toml"):
-        source = ROOT / name
-        (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
-    shutil.copytree(ROOT / "implicit_bayes", tmp_path / "implicit_bayes", symlinks=True)
+    copy_tree(tmp_path)
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", mutation.test]
 

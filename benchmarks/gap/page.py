@@ -41,7 +41,7 @@ def _between(value: Any, low: Any = None, high: Any = None) -> str:
     """A number with its interval, both as stored (an infinity is a string); a dash for None."""
     if value is None or isinstance(value, str):
         return value or "–"
-    form = "{:.4f}" if abs(value) >= 5e-5 or value == 0 else "{:.0e}"
+    form, value = "{:.4f}" if abs(value) >= 5e-5 or value == 0 else "{:.0e}", value + 0.0  # no minus before a zero
     if low is None or high is None:
         return form.format(value)
     return form.format(value) + " [{}, {}]".format(*(x if isinstance(x, str) else form.format(x) for x in (low, high)))

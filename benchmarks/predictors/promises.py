@@ -4,6 +4,7 @@ A model that somebody brings may answer two tokens well and a thousand badly: to
 sums to one, nan. What this suite computes itself (a mixture's predictive) is not put through these checks.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -15,6 +16,8 @@ from implicit_bayes.theory import ModelError
 
 TOLERANCE = 1e-3
 """Of the logarithm of a law's sum; float32 over fifty thousand tokens needs some."""
+ROWS = {"length": 32, "n": 100}
+"""Documents (twice sixteen: the model's answers beside Bayes's) and prompts that are asked about together."""
 FLAGS = {"length": "--length", "n": "--n or --k"}
 
 
@@ -29,6 +32,12 @@ def check_promises(models: Sequence[LanguageModel], vocabulary: int, longest: Ma
     Raises:
         ModelError: naming the model, the position and the promise that is broken.
     """
+    for field, tokens in longest.items() if models else ():
+        each = 8 * ROWS[field] * vocabulary
+        if each * (tokens + 1) > (most := memory() // 2):
+            words = f"{ROWS[field]} answers of {tokens} tokens over a vocabulary of {vocabulary:,}"
+            size = f"take {each * (tokens + 1) / 2**30:.1f} GiB, more than {most / 2**30:.1f}"
+            raise ModelError(f"{field}: {words} {size}; give {FLAGS[field]} of less (at most {most // each - 1})")
     for model in models:
         if _ours(model):
             continue
@@ -42,6 +51,11 @@ def check_promises(models: Sequence[LanguageModel], vocabulary: int, longest: Ma
         most = max(longest.values())
         row = np.arange(most, dtype=np.int32) % vocabulary
         answer(model, np.stack([row, row[::-1]]), vocabulary)
+
+
+def memory() -> int:
+    """Bytes of memory that this machine has."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def context_of(model: LanguageModel) -> int | None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from implicit_bayes.benchmarks.common.extras import need
 from implicit_bayes.benchmarks.sweep.run import Tls
 from implicit_bayes.simulators.atomic import written_aside
-from implicit_bayes.simulators.stored import printable
 from implicit_bayes.theory import ModelError
 
 PORT = 8786
@@ -81,13 +80,13 @@ def write_scripts(out: Path, command: str, host: str = "127.0.0.1", tls: Tls = T
 def _check_words(out: Path, host: str, tls: Tls) -> None:
     """A line end in a path would begin a new line of the script, and dask-jobqueue quotes nothing."""
     if not str(out).isprintable():
-        raise ModelError(f"out: {printable(str(out))} cannot stand in a script; name a directory without line ends")
+        raise ModelError(f"out: {str(out)!r} cannot stand in a script; name a directory without line ends")
     if not HOST.fullmatch(host):
-        raise ModelError(f"host: {printable(host)[:80]} is no name or address of a machine")
+        raise ModelError(f"host: {host[:80]!r} is no name or address of a machine")
     for field, path in (("tls_ca", tls.authority), ("tls_cert", tls.certificate), ("tls_key", tls.key)):
         if path and shlex.quote(path) != path:
             words = "cannot stand in a Slurm script as it is; link it to a path without spaces and quotes"
-            raise ModelError(f"{field}: {printable(path)} {words}")
+            raise ModelError(f"{field}: {path!r} {words}")
 
 
 def _quoted(script: str) -> str:

@@ -185,3 +185,20 @@ def test_told_apart_only_where_it_is_needed():
     assert [each.name for each in jobs._told_apart([one, other], ["regular", "printed-counterexample"])] == [
         "regular", "printed-counterexample",
     ]  # fmt: skip
+
+
+def test_answers_that_no_memory_holds_are_refused_with_their_size(monkeypatch):
+    from implicit_bayes.benchmarks.predictors import promises
+    from implicit_bayes.theory import ModelError
+
+    class Wide:
+        name = "wide"
+
+        def log_probabilities(self, tokens):
+            pytest.fail("asked")
+
+    monkeypatch.setattr(promises, "memory", lambda: 8 << 30)
+    words = r"length: 32 answers of 1024 tokens over a vocabulary of 50,257 take 12\.3 GiB"
+    with pytest.raises(ModelError, match=words):
+        promises.check_promises([Wide()], 50_257, {"length": 1024, "n": 10})
+    promises.check_promises([], 50_257, {"length": 1024, "n": 10})

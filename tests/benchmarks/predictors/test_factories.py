@@ -72,9 +72,9 @@ def test_a_factory_s_model_is_asked_like_any_other(path, instance, tmp_path):
         ("absent", "has no function absent"),
         ("number", "has no function number"),
         ("nothing", "returned a NoneType without name and log_probabilities"),
-        ("wide", r"answers with shape \(1, 3, 9\) where \(1, 3, 4\)"),
-        ("Peaked", r"sum to 1\.649"),
-        ("Broken", "does not answer .KeyError"),
+        ("wide", r"of shape \(1, 3, 9\) where logarithms of shape \(1, 3, 4\)"),
+        ("Peaked", r"sums to 1\.649 after 0 tokens"),
+        ("Broken", "does not answer for 2 tokens .KeyError"),
         ("late", "failed with RuntimeError: no weights found"),
     ],
 )

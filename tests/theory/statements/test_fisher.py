@@ -2,6 +2,7 @@
 
 import functools
 import math
+import re
 
 import jax
 import numpy as np
@@ -12,7 +13,10 @@ from implicit_bayes.theory.information.rates import log_likelihood_rate
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.families import ConceptFamily
 from implicit_bayes.theory.objects.prompts import PromptLaw
+from implicit_bayes.theory.statements import fisher
+from implicit_bayes.theory.statements.bounds import g_inverse
 from implicit_bayes.theory.statements.fisher import (
+    Gamma,
     evaluate_theorem_2,
     expand,
     gamma,
@@ -180,3 +184,14 @@ def test_derivatives_pass_through_without_touching_global_precision():
     with jax.enable_x64(True):
         slope = jax.grad(lambda t: kl_per_position(family(), law(ELSEWHERE), t).sum())(THETA)
     np.testing.assert_allclose(slope, series(False).gradient.sum(0), atol=1e-12)
+
+
+def test_theorem_2_divides_by_k_minus_1(monkeypatch):
+    """By its own words: the argument of g^-1 is gamma times sup eps over k - 1, gamma made finite here."""
+    monkeypatch.setattr(fisher, "gamma", lambda information: Gamma(0.125, 0.1))
+    theta, grid = np.array([0.4]), np.linspace(-2.0, 2.0, 5)[:, None]
+    moving = one_parameter(start_moves=[[1.0, -1.0, 0.0]])
+    found = evaluate_theorem_2(moving, theta, moving.hmm(theta).initial, K, grid, prompts=16, shots=(0, 4))
+    worst, nats = (float(re.search(words, found.reason)[1]) for words in (r"sup eps = ([\d.]+);", r"g\^-1\(([\d.]+)\)"))
+    assert worst > 0 and nats == pytest.approx(0.125 * worst / (K - 1), rel=1e-5)
+    assert found.bound == pytest.approx(float(g_inverse(nats)), rel=1e-5)

@@ -1,0 +1,83 @@
+"""What a law forbids, from zeros alone, against enumeration of examples with their delimiter."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from implicit_bayes.theory import HMM, PromptLaw
+from implicit_bayes.theory.information.prefixes import build
+from implicit_bayes.theory.information.supports import _one_example, forbidden_mass, forbids
+
+
+def probability(start, law, tokens):
+    """p(tokens) from a start law, by matrix products."""
+    ahead = np.asarray(start)
+    for token in tokens:
+        ahead = (ahead * law.emission[:, token]) @ law.transition
+    return ahead.sum()
+
+
+def random_law(rng, states, tokens, zeros):
+    def rows(*shape):
+        weight = rng.integers(1, 5, shape) * (rng.random(shape) >= zeros)
+        weight[..., rng.integers(shape[-1])] += weight.sum(-1) == 0
+        return weight / weight.sum(-1, keepdims=True)
+
+    return HMM(rows(states), rows(states, states), rows(states, tokens))
+
+
+def check(seed):
+    rng = np.random.default_rng(seed)
+    states, tokens, k = int(rng.integers(1, 4)), int(rng.integers(1, 4)), int(rng.integers(2, 4))
+    sampler, law = (random_law(rng, states, tokens, rng.choice([0.0, 0.3, 0.6])) for _ in range(2))
+    prompt = PromptLaw(sampler, random_law(rng, states, tokens, 0.3).initial, k, int(rng.integers(tokens)))
+    examples = [
+        (example, p)
+        for example in itertools.product(range(tokens), repeat=k)
+        if (p := probability(prompt.start, sampler, example)) > 0
+    ]
+    forbidden = forbidden_mass(np.asarray(prompt.start)[None], sampler, law, k)
+    lost = sum(p for example, p in examples if probability(law.initial, law, example) == 0)
+    assert forbidden.mass[0, -1] == pytest.approx(lost, abs=1e-12)
+    for j in range(1, k + 1):
+        heads = {example[:j] for example, _ in examples}
+        assert (forbidden.first[0] <= j) == any(probability(law.initial, law, head) == 0 for head in heads)
+    ended = [probability(law.initial, law, (*example, prompt.delimiter)) for example, _ in examples]
+    sets, dies = _one_example(prompt, law, np.asarray(law.initial) > 0, stop_early=False)
+    assert dies == (min(ended) == 0)
+    assert bool(len(sets)) == (max(ended) > 0)
+    assert (np.asarray(law.emission)[:, prompt.delimiter] > 0)[np.flatnonzero(sets.any(0))].all()
+
+
+def test_forbidden_prefixes_and_delimiters_are_those_of_enumeration():
+    for seed in range(400):
+        check(seed)
+
+
+@pytest.mark.slow
+def test_forbidden_prefixes_and_delimiters_are_those_of_enumeration_ten_thousand_times():
+    for seed in range(10_000):
+        check(seed)
+
+
+def test_a_delimiter_that_no_example_leads_to_is_forbidden():
+    """theta stays on word 0; its delimiter state exists and speaks, but no way leads there."""
+    kernel, emission = np.full((3, 3), 1 / 3), np.eye(3)
+    prompt = PromptLaw(HMM(np.full(3, 1 / 3), kernel, emission), [1.0, 0.0, 0.0], 2, 2)
+    stuck = HMM(np.full(3, 1 / 3), [[0.5, 0.5, 0.0], [0.5, 0.5, 0.0], [0.4, 0.3, 0.3]], emission)
+    assert forbids(prompt, stuck) == "surely"
+    assert forbids(prompt, prompt.hmm) == "never"
+
+
+def test_closing_probabilities_are_of_each_law_itself():
+    """p(next token, then the closing one | state) under laws that emit the closing token differently."""
+    rng = np.random.default_rng(0)
+    laws = [random_law(rng, 3, 3, 0.0) for _ in range(3)]
+    machine = build(laws, closing_token=1)
+    for i, law in enumerate(laws):
+        for token in range(3):
+            for w, state in enumerate(machine.supports[token]):
+                for v in range(3):
+                    both = probability(law.transition[state], law, (v, 1))
+                    assert machine.closing[token][i, w, v] == pytest.approx(both, rel=1e-14)
