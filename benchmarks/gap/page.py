@@ -16,6 +16,7 @@ from implicit_bayes.simulators.stored import Count, Text, convert, read_json
 
 TITLES = {
     "gap_loss": "Divergence from exact Bayes",
+    "gap_costs": "What a token costs",
     "gap_context": "In context",
     "gap_implied": "The posterior that a model implies",
     "gap_bayesianity": "Laws that Bayes obeys",
@@ -23,7 +24,7 @@ TITLES = {
     "gap_scaling": "Scaling laws of the log-loss",
 }
 SECTIONS = (
-    ("loss", "On documents", ("gap_loss", "gap_implied", "gap_bayesianity")),
+    ("loss", "On documents", ("gap_loss", "gap_costs", "gap_implied", "gap_bayesianity")),
     ("context", "In context", ("gap_context", "gap_scaling")),
     ("probes", "Inside the models", ("gap_probes",)),
 )
