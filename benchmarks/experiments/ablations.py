@@ -127,8 +127,8 @@ def _gains(scale: Scale, results: Mapping[str, xr.Dataset]) -> str:
 def _picture(scale: Scale, k: int, points: tuple[Point, ...]) -> Picture:
     caption = (
         f"Documents by each law (panel), prompts of GINC's concepts, k = {k}; {scale.prompts_of_many} prompts a point, "
-        "bands 95% Wilson. Bayes is that of the panel's law, smoothed; models are short trainings on it. Published: 4-layer "
-        "Transformer, five trainings; none for random kernels, which the paper does not have."
+        "bands 95% Wilson. Bayes is that of the panel's law, smoothed; models are short trainings on it. Published: "
+        "4-layer Transformer, five trainings; none for random kernels, which the paper does not have."
     )
     axes = Axes("examples in the prompt, n", "in-context accuracy, %", "category", (0, 103))
     name = "ablations" if k == max(scale.ks) else f"ablations-{k}"

@@ -52,7 +52,7 @@ def published_losses(bayes: float) -> list[tuple[str, float, float, float, float
 
 
 class Equal(NamedTuple):
-    """Two trainings at the least excess that both reach; interval and verdict hold however the two depend on each other.
+    """Two trainings at the least excess that both reach; interval and verdict hold however they depend on each other.
 
     Attributes:
         better, worse: labels of the trainings, by their accuracy there.
