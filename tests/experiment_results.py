@@ -1,10 +1,11 @@
 """Results of an experiment's cells as its tasks would have stored them, from rules that the tests make up.
 
-``results`` goes through the experiment's own cells, so names, predictors, k, n and numbers of prompts are those that a
+``results`` goes through an experiment's own cells, so names, predictors, k, n and numbers of prompts are those that a
 sweep would have had; only the numbers are invented. Of each cell's prompts the possible ones come first, and of either
 kind the first ones are right: two shares of the same prompts therefore differ by as many prompts as their counts do.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -12,11 +13,15 @@ import numpy as np
 import xarray as xr
 
 from implicit_bayes.benchmarks.common.intervals import wilson
-from implicit_bayes.benchmarks.experiments.base import Experiment, Scale
+from implicit_bayes.benchmarks.experiments.base import Scale
+from implicit_bayes.benchmarks.experiments.registry import EXPERIMENTS
+from implicit_bayes.benchmarks.experiments.scales import TINY
 from implicit_bayes.benchmarks.gap.context import MEASURES, SPLITS
+from implicit_bayes.benchmarks.report.findings import Findings
 from implicit_bayes.benchmarks.sweep.cells import Cell
 
 VERSIONS = ("printed", "repaired", "sharp")
+SMOOTH, AWARE = "smoothed(0.01)", "prompt-aware"
 
 
 class Rules(NamedTuple):
@@ -44,9 +49,41 @@ class Rules(NamedTuple):
     ordered: Callable[[str, int], tuple[int, int]] = lambda predictor, permutation: (1, 1)
 
 
-def results(experiment: Experiment, scale: Scale, rules: Rules) -> dict[str, xr.Dataset]:
-    """A dataset for every cell of the experiment, by the same names."""
-    return {name: dataset(name, cell, rules) for name, cell in experiment.cells(scale).items()}
+@functools.cache
+def cells_of(name: str) -> dict[str, Cell]:
+    """The cells of an experiment on the tiny scale."""
+    return EXPERIMENTS[name].cells(TINY)
+
+
+def read(name: str, scale: Scale = TINY, **rules: Any) -> Findings:
+    """What an experiment finds in results that keep these rules."""
+    cells = cells_of(name) if scale is TINY else EXPERIMENTS[name].cells(scale)
+    return EXPERIMENTS[name].read(scale, results(cells, Rules(**rules)))
+
+
+def points(found: Findings, picture: str, panel: str, series: str) -> dict[float, tuple[float, int]]:
+    """x -> (y, prompts) of one line."""
+    (drawn,) = (each for each in found.pictures if each.name == picture)
+    return {p.x: (round(p.y, 6), p.prompts) for p in drawn.points if (p.panel, p.series) == (panel, series)}
+
+
+def marks(found: Findings, picture: str) -> dict[tuple[str, str], float]:
+    """(panel, label) -> x of the marks of one figure."""
+    (drawn,) = (each for each in found.pictures if each.name == picture)
+    return {(mark.panel, mark.label): mark.x for mark in drawn.marks}
+
+
+def rising(first: float, last: float) -> dict[int, float]:
+    """A share at n = 0, another with all examples, the mean of both between."""
+    return {0: first, 1: (first + last) / 2, 4: last}
+
+
+UP, DOWN, LEVEL = rising(0.2, 0.9), rising(0.9, 0.2), rising(0.5, 0.55)
+
+
+def results(cells: Mapping[str, Cell], rules: Rules) -> dict[str, xr.Dataset]:
+    """A dataset for every cell, by the same names."""
+    return {name: dataset(name, cell, rules) for name, cell in cells.items()}
 
 
 def dataset(name: str, cell: Cell, rules: Rules) -> xr.Dataset:
