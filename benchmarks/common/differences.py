@@ -43,7 +43,7 @@ class Difference(NamedTuple):
     prompts: int
 
     @property
-    def clear(self) -> bool:
+    def clearly_differs(self) -> bool:
         """Whether it is distinguished from 0 at level CLEAR."""
         return self.p_value < CLEAR
 
@@ -124,6 +124,7 @@ def share_between(shares: Sequence[float], weights: Sequence[float], prompts: in
     return low, high
 
 
-def clear(differences: Sequence[Difference]) -> tuple[int, int]:
+def count_clear(differences: Sequence[Difference]) -> tuple[int, int]:
     """How many are clearly above and how many clearly below 0."""
-    return sum(d.clear and d.points > 0 for d in differences), sum(d.clear and d.points < 0 for d in differences)
+    clearly = [each.points for each in differences if each.clearly_differs]
+    return sum(points > 0 for points in clearly), sum(points < 0 for points in clearly)

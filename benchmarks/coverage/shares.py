@@ -62,20 +62,20 @@ def _paired(prompts: int, share: float, differ: float):
 
 def _no_alarm_unpaired(first: int, second: int, share: float):
     def covers(generator: np.random.Generator) -> bool:
-        return not unpaired(*((int(generator.binomial(n, share)), n) for n in (first, second))).clear
+        return not unpaired(*((int(generator.binomial(n, share)), n) for n in (first, second))).clearly_differs
 
     return covers
 
 
 def _no_alarm_paired(prompts: int, share: float, differ: float):
-    return lambda generator: not paired(*_answers(generator, prompts, share, differ)).clear
+    return lambda generator: not paired(*_answers(generator, prompts, share, differ)).clearly_differs
 
 
 def _no_alarm_of_seeds(spread: float):
     def covers(generator: np.random.Generator) -> bool:
         runs = [generator.normal(50, scale, 5) for scale in (1.0, spread)]
         a, b = ((float(x.mean()), float(x.std(ddof=1) / np.sqrt(5))) for x in runs)
-        return not of_seeds(a, b, 5).clear
+        return not of_seeds(a, b, 5).clearly_differs
 
     return covers
 

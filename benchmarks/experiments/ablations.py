@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import xarray as xr
 
-from implicit_bayes.benchmarks.common.differences import clear
+from implicit_bayes.benchmarks.common.differences import count_clear
 from implicit_bayes.benchmarks.experiments.base import (
     Experiment,
     Scale,
@@ -50,7 +50,7 @@ def cells(scale: Scale) -> dict[str, Cell]:
     for law in LAWS:
         named = trained(scale, "ginc" if law == "ginc:unseen-concepts" else law, share=EASY.get(law, 1.0))
         for k in lengths(scale):
-            found[f"{law}-{k}"] = context(scale, law, [k], scale.ns, named, [EPSILON], scale.few)
+            found[f"{law}-{k}"] = context(scale, law, [k], scale.ns, named, [EPSILON], scale.prompts_of_many)
         found |= {f"train-{law}-{label}": each for label, each in zip(named.labels, named.cells, strict=True)}
     return found
 
@@ -116,9 +116,9 @@ def _gains(scale: Scale, results: Mapping[str, xr.Dataset]) -> str:
         bayes, some = [], []
         for law, words in LAWS.items():
             data = results[f"{law}-{k}"]
-            if clear([gain(data, f"smoothed({EPSILON:g})", k, first, last)])[0]:
+            if count_clear([gain(data, f"smoothed({EPSILON:g})", k, first, last)])[0]:
                 bayes.append(words)
-            if clear([gain(data, name, k, first, last) for name in model_names(data)])[0]:
+            if count_clear([gain(data, name, k, first, last) for name in model_names(data)])[0]:
                 some.append(words)
         parts.append(f"at k = {k} smoothed Bayes with {listed(bayes)} and a model with {listed(some)}")
     return f"By documents, those who clearly gain from {last} examples over {first}: {'; '.join(parts)}."
@@ -126,9 +126,9 @@ def _gains(scale: Scale, results: Mapping[str, xr.Dataset]) -> str:
 
 def _picture(scale: Scale, k: int, points: tuple[Point, ...]) -> Picture:
     caption = (
-        f"Documents by each law (panel), prompts of GINC's concepts, k = {k}; {scale.few} prompts a point, bands 95% "
-        "Wilson. Bayes is that of the panel's law, smoothed; models are short trainings on it. Published: 4-layer "
-        "Transformer, five trainings; none for random kernels, which the paper does not have."
+        f"Documents by each law (panel), prompts of GINC's concepts, k = {k}; {scale.prompts_of_many} prompts a point, "
+        "bands 95% Wilson. Bayes is that of the panel's law, smoothed; models are short trainings on it. Published: "
+        "4-layer Transformer, five trainings; none for random kernels, which the paper does not have."
     )
     axes = Axes("examples in the prompt, n", "in-context accuracy, %", "category", (0, 103))
     name = "ablations" if k == max(scale.ks) else f"ablations-{k}"

@@ -22,18 +22,29 @@ PREDICTORS = {"lstm-small": "LSTM (ours)", "transformer-small": "Transformer (ou
 class Scale(NamedTuple):
     """How large a reproduction is.
 
-    name: tiny, small or paper.   ks, ns: example lengths and numbers.   prompts, few: a cell's prompts, and those of
-    cells that are many.   vocabularies: of released GINC.   learners: LSTM and Transformer, where nothing is shipped.
-    sizes: of the scaling experiment.   dial: learner of the delimiter dial.   shipped: whether to use shipped models.
-    measure: of every training.   seeds: trainings of one learner.   sets, tests: of the order experiment.
-    grid: points of every dial.   concepts: true concepts whose conditions are evaluated on GINC of the paper's recipe.
+    Attributes:
+        name: tiny, small or paper.
+        ks: example lengths k.
+        ns: numbers of examples n.
+        prompts: of a cell.
+        prompts_of_many: of a cell of an experiment that has many cells.
+        vocabularies: of released GINC.
+        learners: LSTM and Transformer, where nothing is shipped.
+        sizes: of the scaling experiment.
+        dial: learner of both dials.
+        shipped: whether to use shipped models.
+        measure: of every training.
+        sets, tests: of the order experiment.
+        grid: positions of every dial, at most.
+        concepts: true concepts whose conditions are evaluated.
+        seed: of prompts and trainings.
     """
 
     name: str
     ks: tuple[int, ...]
     ns: tuple[int, ...]
     prompts: int
-    few: int
+    prompts_of_many: int
     vocabularies: tuple[int, ...]
     learners: tuple[Learner, ...]
     sizes: tuple[Learner, ...]
@@ -48,8 +59,14 @@ class Scale(NamedTuple):
 
 
 class Experiment(NamedTuple):
-    """name: on the command line.   title, paper: for the report.   cells: what to compute, by name.
-    read: the findings, from the results by the same names."""
+    """One experiment.
+
+    Attributes:
+        name: on the command line.
+        title, paper: for the report.
+        cells: what to compute, by name.
+        read: the findings, from the results by the same names.
+    """
 
     name: str
     title: str
@@ -98,7 +115,13 @@ def shown(name: str) -> str:
 
 
 class Accuracy(NamedTuple):
-    """share of so many prompts, with its 95% Wilson interval."""
+    """A share of prompts answered rightly.
+
+    Attributes:
+        share: of the prompts; nan of none.
+        low, high: its 95% Wilson interval.
+        prompts: how many.
+    """
 
     share: float
     low: float
@@ -174,6 +197,12 @@ def gain(data: xr.Dataset, predictor: str, k: int, before: int, after: int) -> D
 def change(before: Accuracy, after: Accuracy) -> Difference:
     """after - before, over other prompts."""
     return unpaired((before.right, before.prompts), (after.right, after.prompts))
+
+
+def spaced(values: tuple[float, ...], count: int) -> tuple[float, ...]:
+    """At most ``count`` positions of a dial, evenly spaced in its order, both ends included."""
+    at = np.unique(np.linspace(0, len(values) - 1, min(count, len(values))).round().astype(int))
+    return tuple(values[i] for i in at)
 
 
 def listed(words: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
-from implicit_bayes.benchmarks.common.differences import NONE, clear, of_seeds
+from implicit_bayes.benchmarks.common.differences import NONE, count_clear, of_seeds
 from implicit_bayes.benchmarks.common.intervals import wilson
 from implicit_bayes.benchmarks.experiments.base import (
     Experiment,
@@ -102,8 +102,8 @@ def _rises(scale: Scale, results: Mapping[str, xr.Dataset]) -> tuple[str, str]:
             data = results[f"{vocabulary}-{k}"]
             gains += [gain(data, name, k, first, last) for name in model_names(data)]
             bayes[vocabulary, k] = gain(data, smooth, k, first, last)
-    rises, falls = clear(gains)
-    bayes_rises, bayes_falls = clear(list(bayes.values()))
+    rises, falls = count_clear(gains)
+    bayes_rises, bayes_falls = count_clear(list(bayes.values()))
     where = max(bayes, key=lambda at: np.nan_to_num(bayes[at].points, nan=-math.inf))
     ends = [accuracy(results[f"{where[0]}-{where[1]}"], smooth, where[1], n).percent for n in (first, last)]
     verdict = (
@@ -143,7 +143,7 @@ def _published_rise(scale: Scale, results: Mapping[str, xr.Dataset]) -> str:
             for each in ours:
                 at = [100 * accuracy(results[f"50-{k}"], each, k, n).share for n in (first, last)]
                 short.append(np.array(at) - y)
-    words = f"The published models clearly rise in {clear(gains)[0]} of {len(gains)} cases at V = 50"
+    words = f"The published models clearly rise in {count_clear(gains)[0]} of {len(gains)} cases at V = 50"
     if not short:
         return f"{words}."
     before, after = np.mean(short, 0)

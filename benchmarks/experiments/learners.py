@@ -19,9 +19,12 @@ WATCHED = "ginc"
 class Learner(NamedTuple):
     """A recipe, whatever the instance it is trained on.
 
-    label: what figures call it.   architecture, preset: of lm.presets.   tokens: to train on, or None for the
-    preset's own.   network: fields that differ from the preset's.   points: measurements on the way, on released GINC
-    (``WATCHED``); elsewhere there is one, at the end.
+    Attributes:
+        label: what figures call it.
+        architecture, preset: of lm.presets.
+        tokens: to train on, or None for the preset's own.
+        network: fields that differ from the preset's.
+        points: measurements on the way, on released GINC (``WATCHED``); elsewhere there is one, at the end.
     """
 
     label: str

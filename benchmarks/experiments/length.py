@@ -47,11 +47,15 @@ def cells(scale: Scale) -> dict[str, Cell]:
     taught["ginc-paper"] = trained(scale, "ginc-paper", scale.learners[:1])
     for k in _ks(scale, GINC_KS):
         n = [shots(scale, k)]
-        found[f"ginc-{k}"] = context(scale, "ginc", [k], n, models(scale, "ginc"), [0.01], scale.few)
-        found[f"ginc-paper-{k}"] = context(scale, "ginc-paper", [k], n, taught["ginc-paper"], [0.01], scale.few)
+        found[f"ginc-{k}"] = context(scale, "ginc", [k], n, models(scale, "ginc"), [0.01], scale.prompts_of_many)
+        found[f"ginc-paper-{k}"] = context(
+            scale, "ginc-paper", [k], n, taught["ginc-paper"], [0.01], scale.prompts_of_many
+        )
     for spec in REGULAR:
         for k in _ks(scale, REGULAR_KS):
-            found[f"{spec}-{k}"] = context(scale, spec, [k], [shots(scale, k)], taught[spec], [0.01], scale.few)
+            found[f"{spec}-{k}"] = context(
+                scale, spec, [k], [shots(scale, k)], taught[spec], [0.01], scale.prompts_of_many
+            )
         found[f"conditions-{spec}"] = conditions(scale, spec, 0, _ks(scale, REGULAR_KS))
     for concept in range(scale.concepts):
         found[f"conditions-ginc-paper-{concept}"] = conditions(scale, "ginc-paper", concept, CONDITION_KS)
@@ -83,7 +87,7 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
                     points.append(point(panel, shown(name), k, found))
                 if found.prompts >= LEAST and found.share >= ENOUGH:
                     success.setdefault(name, k)
-        known = [results[key] for key in results if key.startswith("conditions-") and _of(key) == spec]
+        known = [results[key] for key in results if key.startswith("conditions-") and _instance_of(key) == spec]
         held = {version: critical(known, version) if known else None for version in ("printed", "repaired", "sharp")}
         for version, at in held.items():
             if at is not None and at in ks:
@@ -100,10 +104,9 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
     )
     summary = needs[0] if needs else "no conditions evaluated"
     caption = (
-        f"Examples of k tokens, as many as fill {TOTAL[scale.name]} tokens; {scale.few} prompts a point, bands 95% "
-        "Wilson. "
-        "Dashed lines: smallest tested k at which a condition holds against every alternative (paper recipe: "
-        f"{', '.join(map(str, CONDITION_KS))} tested, {scale.concepts} of 5 true concepts)."
+        f"Examples of k tokens, as many as fill {TOTAL[scale.name]} tokens; {scale.prompts_of_many} prompts a point, "
+        "bands 95% Wilson. Dashed lines: smallest tested k at which a condition holds against every alternative (paper "
+        f"recipe: {', '.join(map(str, CONDITION_KS))} tested, {scale.concepts} of 5 true concepts)."
     )
     axes = Axes("tokens of an example, k", "in-context accuracy, %", "linear", (0, 103))
     picture = Picture("length", "Longer examples, the same prompt length", caption, axes, tuple(points), tuple(marks))
@@ -136,7 +139,7 @@ def _rise(scale: Scale, results: Mapping[str, xr.Dataset]) -> str:
     for name in (str(p) for p in results[f"ginc-{low}"].predictor.values if str(p) not in ("exact", "prompt-aware")):
         ends = [accuracy(results[f"ginc-{k}"], name, k, shots(scale, k)) for k in (low, high)]
         difference = change(*ends)
-        better.append(difference.clear and difference.points > 0)
+        better.append(difference.clearly_differs and difference.points > 0)
         parts.append(f"{shown(name).removesuffix(' (ours)')} {100 * ends[0].share:.0f} to {100 * ends[1].share:.0f}%")
     words = "longer examples are clearly better" if all(better) else "longer examples are not clearly better for all"
     return (
@@ -144,7 +147,8 @@ def _rise(scale: Scale, results: Mapping[str, xr.Dataset]) -> str:
     )
 
 
-def _of(key: str) -> str:
+def _instance_of(key: str) -> str:
+    """The instance whose conditions a result named ``conditions-…`` holds."""
     name = key.removeprefix("conditions-")
     return "ginc-paper" if name.startswith("ginc-paper") else name
 

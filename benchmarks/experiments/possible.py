@@ -2,11 +2,9 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import xarray as xr
 
-from implicit_bayes.benchmarks.common.differences import LEAST, clear
-from implicit_bayes.benchmarks.experiments import curves as experiment_curves
+from implicit_bayes.benchmarks.common.differences import LEAST, count_clear
 from implicit_bayes.benchmarks.experiments.base import (
     NO_MODELS,
     Experiment,
@@ -19,7 +17,9 @@ from implicit_bayes.benchmarks.experiments.base import (
     model_names,
     point,
     shown,
+    spaced,
 )
+from implicit_bayes.benchmarks.experiments.curves import cells as curve_cells
 from implicit_bayes.benchmarks.report.findings import Axes, Findings, Mark, Picture, Table
 from implicit_bayes.benchmarks.sweep.cells import Cell
 
@@ -31,25 +31,19 @@ LENGTH = 3
 """k of the interpolation on the regular instance."""
 
 
-def _some(values: tuple[float, ...], count: int) -> tuple[float, ...]:
-    """At most ``count`` of them, ends included."""
-    at = np.unique(np.linspace(0, len(values) - 1, min(count, len(values))).round().astype(int))
-    return tuple(values[i] for i in at)
-
-
 def cells(scale: Scale) -> dict[str, Cell]:
     """Those of experiment 1 at V = 50, the smoothing on GINC, and the interpolation on two instances."""
-    found = {k: cell for k, cell in experiment_curves.cells(scale).items() if k.startswith("50-")}
+    found = {k: cell for k, cell in curve_cells(scale).items() if k.startswith("50-")}
     shots = [n for n in scale.ns if n in (0, 4, 16)] or [max(scale.ns)]
     for k in scale.ks[:2]:
-        epsilons = _some(SMOOTHING, scale.grid)
-        found[f"smoothing-{k}"] = context(scale, "ginc", [k], shots, NO_MODELS, epsilons, scale.few)
-    for share in _some(SHARES, scale.grid):
+        epsilons = spaced(SMOOTHING, scale.grid)
+        found[f"smoothing-{k}"] = context(scale, "ginc", [k], shots, NO_MODELS, epsilons, scale.prompts_of_many)
+    for share in spaced(SHARES, scale.grid):
         spec = f"regular:interpolated={share:g}"
         found[f"regular-{share:g}"] = context(scale, spec, [LENGTH], scale.ns, NO_MODELS, [0.01], scale.prompts)
         found[f"conditions-{share:g}"] = conditions(scale, spec, 0, [LENGTH])
         spec = f"ginc:interpolated={share:g}"
-        found[f"ginc-{share:g}"] = context(scale, spec, scale.ks[:1], shots, NO_MODELS, [0.01], scale.few)
+        found[f"ginc-{share:g}"] = context(scale, spec, scale.ks[:1], shots, NO_MODELS, [0.01], scale.prompts_of_many)
     return found
 
 
@@ -91,7 +85,7 @@ def _split(scale: Scale, results: Mapping[str, xr.Dataset]) -> tuple[Picture, Ta
                         points.append(point(f"k = {k}", f"{shown(name)}, {part}", n, found))
                 if name in model_names(data) and min(x.prompts for x in two) >= LEAST and n:
                     gaps.append(change(*two))
-    better, worse = clear(gaps)
+    better, worse = count_clear(gaps)
     words = (
         f"Our models are clearly worse on impossible prompts than on possible ones in {worse} of {len(gaps)} "
         f"comparisons at equal k and n, and clearly better in {better}."
@@ -125,8 +119,8 @@ def _smoothing(scale: Scale, results: Mapping[str, xr.Dataset]) -> tuple[Picture
             words = f"at k = {k}, n = {n} from {low.y:.0f}% at {low.x:g} to {high.y:.0f}% at {high.x:g}"
             widest = max(widest, (high.y - low.y, words))
     caption = (
-        f"Bayes on released GINC, V = 50, with every kernel mixed with ε of the uniform law; {scale.few} prompts a "
-        "point, bands 95% Wilson. Unsmoothed, most of these prompts have no answer."
+        f"Bayes on released GINC, V = 50, with every kernel mixed with ε of the uniform law; {scale.prompts_of_many} "
+        "prompts a point, bands 95% Wilson. Unsmoothed, most of these prompts have no answer."
     )
     axes = Axes("smoothing ε, share of the uniform law", "accuracy of smoothed Bayes, %", "log", (0, 103))
     words = f"What smoothed Bayes gets right depends on ε by up to {widest[0]:.0f} points ({widest[1]})."
@@ -145,7 +139,7 @@ def condition_marks(panel: str, found: Mapping[float, xr.Dataset], rising: bool 
 
 
 def _alike(scale: Scale, results: Mapping[str, xr.Dataset]) -> tuple[Picture, list[Mark], str]:
-    shares, points = _some(SHARES, scale.grid), []
+    shares, points = spaced(SHARES, scale.grid), []
     panels = {"regular": (f"regular instance, k = {LENGTH}, exact Bayes", LENGTH, "exact"),
               "ginc": (f"released GINC, k = {scale.ks[0]}, smoothed Bayes", scale.ks[0], "smoothed(0.01)")}  # fmt: skip
     for name, (panel, k, predictor) in panels.items():

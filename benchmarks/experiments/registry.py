@@ -1,23 +1,22 @@
 """The eight experiments, in the order of the report."""
 
-from implicit_bayes.benchmarks.experiments import ablations as experiment_ablations
-from implicit_bayes.benchmarks.experiments import curves as experiment_curves
-from implicit_bayes.benchmarks.experiments import dial as experiment_dial
-from implicit_bayes.benchmarks.experiments import length as experiment_length
-from implicit_bayes.benchmarks.experiments import order as experiment_order
-from implicit_bayes.benchmarks.experiments import possible as experiment_possible
-from implicit_bayes.benchmarks.experiments import scaling as experiment_scaling
-from implicit_bayes.benchmarks.experiments import zero_shot as experiment_zero_shot
+from implicit_bayes.benchmarks.experiments import (
+    ablations,
+    curves,
+    dial,
+    length,
+    order,
+    possible,
+    scaling,
+    zero_shot,
+)
 from implicit_bayes.benchmarks.experiments.base import Experiment
 from implicit_bayes.theory import ModelError
 
 EXPERIMENTS: dict[str, Experiment] = {
     each.EXPERIMENT.name: each.EXPERIMENT
-    for each in (
-        experiment_curves, experiment_scaling, experiment_ablations, experiment_order, experiment_zero_shot,
-        experiment_length, experiment_possible, experiment_dial,
-    )
-}  # fmt: skip
+    for each in (curves, scaling, ablations, order, zero_shot, length, possible, dial)
+}
 """By the name used on the command line."""
 
 

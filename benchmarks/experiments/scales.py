@@ -11,7 +11,7 @@ TINY = Scale(
     ks=(3, 5),
     ns=(0, 1, 4),
     prompts=40,
-    few=40,
+    prompts_of_many=40,
     vocabularies=(50,),
     learners=(Learner("LSTM", "lstm", "tiny", 2000, {}, 2), Learner("Transformer", "transformer", "tiny", 2000, {}, 2)),
     sizes=(Learner("LSTM", "lstm", "tiny", 2000, {}, 2), Learner("Transformer", "transformer", "tiny", 2000, {}, 2)),
@@ -29,7 +29,7 @@ SMALL = Scale(
     ks=(3, 5, 8, 10),
     ns=(0, 1, 2, 4, 8, 16, 32, 64),
     prompts=1000,
-    few=1000,
+    prompts_of_many=1000,
     vocabularies=(50, 100, 150),
     learners=(
         Learner("LSTM", "lstm", "small", 3_500_000),
@@ -55,7 +55,7 @@ PAPER = Scale(
     ks=(3, 5, 8, 10),
     ns=(0, 1, 2, 4, 8, 16, 32, 64),
     prompts=2500,
-    few=2500,
+    prompts_of_many=2500,
     vocabularies=(50, 100, 150),
     learners=(
         Learner("LSTM", "lstm", "paper-lstm", None, {}, 20),

@@ -15,8 +15,8 @@ import xarray as xr
 
 from implicit_bayes.benchmarks.common.differences import CLEAR, Difference, of_seeds, paired, share_between, unpaired
 from implicit_bayes.benchmarks.common.intervals import errors, wilson
-from implicit_bayes.benchmarks.experiments import curves as experiment_curves
 from implicit_bayes.benchmarks.experiments.base import Experiment, Scale, accuracy, model_names, models, point, shown
+from implicit_bayes.benchmarks.experiments.curves import cells as curve_cells
 from implicit_bayes.benchmarks.experiments.learners import training
 from implicit_bayes.benchmarks.predictors.published_accuracy import PRINTED, SEEDS
 from implicit_bayes.benchmarks.report.findings import Axes, Findings, Picture, Point, Table
@@ -34,7 +34,7 @@ def cells(scale: Scale) -> dict[str, Cell]:
     named = models(scale, "ginc")
     config = {"instance": "ginc", "documents": scale.measure.documents, "length": 512, "seed": scale.seed}
     found["loss"] = cell("loss", config | named.config, named.cells)
-    found["shipped"] = experiment_curves.cells(scale)[f"50-{scale.measure.k}"]
+    found["shipped"] = curve_cells(scale)[f"50-{scale.measure.k}"]
     found["validation"] = cell("validation", {"vocabulary": 50})
     return found
 
@@ -52,10 +52,14 @@ def published_losses(bayes: float) -> list[tuple[str, float, float, float, float
 
 
 class Equal(NamedTuple):
-    """Two trainings at the least excess that both reach.
+    """Two trainings at the least excess that both reach; interval and verdict hold however they depend on each other.
 
-    points: of accuracy between them, with its 95% interval low, high.   clear: whether told from 0 at level CLEAR.
-    excess: where, nats a token.   Interval and verdict hold however the two depend on each other.
+    Attributes:
+        better, worse: labels of the trainings, by their accuracy there.
+        points: accuracy of the better less that of the worse, percentage points.
+        low, high: its 95% interval.
+        clearly_differs: whether it is told from 0 at level CLEAR.
+        excess: where they are compared, nats a token.
     """
 
     better: str
@@ -63,7 +67,7 @@ class Equal(NamedTuple):
     points: float
     low: float
     high: float
-    clear: bool
+    clearly_differs: bool
     excess: float
 
 
@@ -83,8 +87,8 @@ def at_equal_loss(runs: Mapping[str, xr.Dataset], first: str, second: str) -> Eq
     here = {name: float(np.interp(at, *curve)) for name, curve in curves.items()}
     better, worse = (first, second) if here[first] >= here[second] else (second, first)
     low, high = _apart(runs, curves, at, (better, worse), 0.95)
-    clear = _apart(runs, curves, at, (better, worse), 1 - CLEAR)[0] > 0
-    return Equal(better, worse, 100 * (here[better] - here[worse]), low, high, clear, math.exp(at))
+    clearly = _apart(runs, curves, at, (better, worse), 1 - CLEAR)[0] > 0
+    return Equal(better, worse, 100 * (here[better] - here[worse]), low, high, clearly, math.exp(at))
 
 
 def _apart(
@@ -104,7 +108,14 @@ def _apart(
 
 
 class Slope(NamedTuple):
-    """Accuracy gained between two stages of one network: points for every hundredth of a nat [low, high], and where."""
+    """Accuracy gained between two stages of one network.
+
+    Attributes:
+        label: of the training.
+        points: percentage points of accuracy for every hundredth of a nat of excess.
+        low, high: their 95% interval.
+        begin, end: excess of the two stages, nats a token.
+    """
 
     label: str
     points: float
@@ -148,19 +159,23 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
         parameters = float(data.attrs["parameters"])
         by_size.append(line[-1]._replace(x=parameters))
         end, tokens = data.isel(point=-1), int(data.attrs["tokens"])
-        rows.append((label, f"{parameters:,.0f}", f"{tokens:,}", f"{float(end.excess):.4f}", *_of(line[-1])))
+        rows.append(
+            (label, f"{parameters:,.0f}", f"{tokens:,}", f"{float(end.excess):.4f}", *_accuracy_cells(line[-1]))
+        )
     loss, shipped = results["loss"], results["shipped"]
     for i, name in enumerate(str(m) for m in loss.model.values):
         found, excess = accuracy(shipped, name, k, n), float(loss.excess[i])
         label = shown(name).replace(" (ours)", ", shipped" if name.endswith("-small") else " (ours)")
         by_loss.append(point(panel, label, max(excess, 1e-4), found))
         by_size.append(point(panel, label, float(loss.parameters[i]), found))
-        rows.append((label, f"{int(loss.parameters[i]):,}", "to its end", f"{excess:.4f}", *_of(by_size[-1])))
+        rows.append(
+            (label, f"{int(loss.parameters[i]):,}", "to its end", f"{excess:.4f}", *_accuracy_cells(by_size[-1]))
+        )
     for label, size, excess, share, half in published_losses(bayes):
         where = Point(panel, label, max(excess, 1e-4), share, share - half, share + half, SEEDS)
         by_loss.append(where)
         by_size.append(where._replace(x=size))
-        rows.append((label, f"{size:,.0f}", "51–102 million", f"{excess:.3f} ± {ROUNDING}", *_of(where)))
+        rows.append((label, f"{size:,.0f}", "51–102 million", f"{excess:.3f} ± {ROUNDING}", *_accuracy_cells(where)))
     verdict, summary = _words(runs, rows, results, k, n)
     caption = (
         f"Released GINC, V = 50, accuracy at k = {k}, n = {n} on {scale.measure.prompts} prompts, as networks train "
@@ -186,7 +201,7 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
     return Findings("scaling", TITLE, paper, ours, verdict, summary, pictures, (table,))
 
 
-def _of(found: Point) -> tuple[str, str, int]:
+def _accuracy_cells(found: Point) -> tuple[str, str, int]:
     """Accuracy, its interval, and over how many."""
     return f"{found.y:.1f}", f"[{found.low:.1f}, {found.high:.1f}]", found.prompts
 
@@ -197,7 +212,7 @@ def _words(
     labels = list(runs)
     pairs = [at_equal_loss(runs, a, b) for i, a in enumerate(labels) for b in labels[i + 1 :]]
     met = [each for each in pairs if each is not None]
-    different = [each for each in met if each.clear]
+    different = [each for each in met if each.clearly_differs]
     equal = "No two of our networks reach the same excess loss"
     if met:
         equal = f"At equal excess loss {len(different)} of {len(met)} pairs of our networks clearly differ in accuracy"
@@ -236,14 +251,14 @@ def _published_words(results: Mapping[str, xr.Dataset], k: int, n: int, slopes: 
     deep, cell = less("Transformer, 16 layers", "Transformer, 12 layers"), less("LSTM", "Transformer, 16 layers")
     words = (
         f"Of the paper's models (five trainings each) 16 layers and 12, whose losses are equal as printed, differ by "
-        f"{deep.words} points, which is {'clear' if deep.clear else 'within chance'}"
+        f"{deep.words} points, which is {'clear' if deep.clearly_differs else 'within chance'}"
     )
     if slopes:
         most = max(slopes, key=lambda each: each.points)
         words += f", and as printed 0.01 nats may hide between them, worth {most.points:.1f} points by {most.label}"
     words += (
         f"; the LSTM, at a higher loss, differs from the 16 layers by {cell.words} points, which is "
-        f"{'clear' if cell.clear else 'within chance'}"
+        f"{'clear' if cell.clearly_differs else 'within chance'}"
     )
     data = results["shipped"]
     ours = {name.split("-")[0].lower(): name for name in model_names(data)}

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
-from implicit_bayes.benchmarks.common.differences import Difference, clear
+from implicit_bayes.benchmarks.common.differences import Difference, count_clear
 from implicit_bayes.benchmarks.experiments.base import (
     Experiment,
     Scale,
@@ -31,7 +31,9 @@ def cells(scale: Scale) -> dict[str, Cell]:
     """One cell for each k."""
     taught = trained(scale, INSTANCE)
     ns = [n for n in scale.ns if n <= 32]
-    found = {f"low-{k}": context(scale, INSTANCE, [k], ns, taught, [EPSILON], 2 * scale.few) for k in scale.ks}
+    found = {
+        f"low-{k}": context(scale, INSTANCE, [k], ns, taught, [EPSILON], 2 * scale.prompts_of_many) for k in scale.ks
+    }
     return found | {f"train-{label}": each for label, each in zip(taught.labels, taught.cells, strict=True)}
 
 
@@ -51,8 +53,8 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
     verdict, summary = _words(scale, results, gains)
     taught = ", ".join(f"{label} {excess:.2f}" for label, excess in excesses(results, "train").items())
     caption = (
-        f"GINC by the paper's recipe, t = 0.01, 12 concepts, V = 100; {2 * scale.few} prompts a point, bands 95% "
-        f"Wilson. Models are short trainings on its documents, above exact Bayes by (nats a token): {taught}."
+        f"GINC by the paper's recipe, t = 0.01, 12 concepts, V = 100; {2 * scale.prompts_of_many} prompts a point, "
+        f"bands 95% Wilson. Models are short trainings on its documents, above exact Bayes by (nats a token): {taught}."
     )
     axes = Axes("examples in the prompt, n", "in-context accuracy, %", "category", (0, 103))
     picture = Picture("zero-shot", "Kernels of low entropy", caption, axes, tuple(points))
@@ -75,7 +77,7 @@ def _words(scale: Scale, results: Mapping[str, xr.Dataset], gains: Mapping[str, 
     k, data = scale.ks[worst], results[f"low-{scale.ks[worst]}"]
     one, last = _one_and_last(data)
     exact = [accuracy(data, "exact", k, n) for n in (0, one, last)]
-    falls = {name: clear(each)[1] for name, each in gains.items()}
+    falls = {name: count_clear(each)[1] for name, each in gains.items()}
     count = len(scale.ks)
     start = "Exact Bayes itself is worse with one example than with none" if falls["exact"] else (
         "Exact Bayes is not worse with one example than with none beyond chance")  # fmt: skip
@@ -86,7 +88,7 @@ def _words(scale: Scale, results: Mapping[str, xr.Dataset], gains: Mapping[str, 
     )
     cases = len(gains.get("models", ()))
     verdict += f"Models are clearly worse with one example in {falls.get('models', 0)} of {cases} cases. "
-    rises = clear(gains["prompt-aware"])[0]
+    rises = count_clear(gains["prompt-aware"])[0]
     verdict += (
         f"Bayes that knows how prompts are made clearly gains by it at {rises} of {count} k and clearly loses at "
         f"{falls['prompt-aware']}"

@@ -31,7 +31,7 @@ def loss_parts(information: Decomposition, excess: float) -> dict[str, float]:
 
 def first_staying(ns: np.ndarray, errors: np.ndarray, delta: float) -> int | None:
     """The smallest n from which every later error is at most delta (an error that is not known is above it)."""
-    above = np.flatnonzero(~(errors <= delta))
+    above = np.flatnonzero(~(errors <= delta + 1e-12))  # 1 - .99 is a little more than .01
     at = 0 if not above.size else int(above[-1]) + 1
     return int(ns[at]) if at < len(ns) else None
 

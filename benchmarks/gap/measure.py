@@ -205,7 +205,7 @@ def one_model(
     start: Start = lambda words, total: lambda done: None,
     beliefs: Beliefs | None = None,
     orders: bool = True,
-    few: int = MARTINGALE_DOCUMENTS,
+    martingale_documents: int = MARTINGALE_DOCUMENTS,
 ) -> ModelGap:
     """All that is measured on documents, and the order variance.
 
@@ -218,7 +218,7 @@ def one_model(
         start: as ``progress`` of ``measure``.
         beliefs: the probes' targets; None leaves the probes out.
         orders: whether to ask for the order variance.
-        few: documents whose prefixes the martingale gap extends.
+        martingale_documents: documents whose prefixes the martingale gap extends.
 
     Returns:
         ModelGap.
@@ -228,8 +228,9 @@ def one_model(
     laws = check_laws(model, loss, tokens, mixture.n_tokens)
     advance = start(f"{model.name}: implied posterior", documents)
     implied = implied_gap(model, mixture, tokens[:, :PREFIX], drawn.concepts, advance)
-    total = min(few, documents) * sum(length <= tokens.shape[1] for length in LENGTHS)
-    martingale = martingale_gap(model, mixture, tokens[:few], advance=start(f"{model.name}: martingale", total))
+    total = min(martingale_documents, documents) * sum(length <= tokens.shape[1] for length in LENGTHS)
+    advance = start(f"{model.name}: martingale", total)
+    martingale = martingale_gap(model, mixture, tokens[:martingale_documents], advance=advance)
     order = order_variance(model, instance, k, ORDER_PROMPTS, seed) if orders else None
     probes: list[Probe] = []
     if beliefs is not None and isinstance(model, ShowsActivations):

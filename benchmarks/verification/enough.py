@@ -32,11 +32,13 @@ def finite_samples(
     Args:
         instance: mixture, start laws, true concepts.
         ks: example lengths asked for.
-        ns: numbers of examples; n = 0 has no bound.
+        ns: numbers of examples; n = 0 has no bound, and without another n nothing is worked out.
         conditions: each pair's, worst over its start laws.
         seed: of the estimates, if any.
         start: progress, see ``benchmarks.verification.verify.verify``.
     """
+    if not any(n >= 1 for n in ns):
+        return []
     cells = [(k, c, version) for k in ks for c in instance.true_concepts for version in FINITE_VERSIONS]
     advance, found = start("examples that are enough", len(cells)), []
     for k, c, version in cells:

@@ -57,7 +57,7 @@ class Statements(NamedTuple):
     theorem_k: int
     budgets: list[Budget]
     certificates: list[Certificate]
-    finite: list[FiniteSample]
+    finite: Sequence[FiniteSample] = ()
 
 
 def tested_ks(instance: Instance, ks: Sequence[int]) -> tuple[int, ...]:

@@ -266,8 +266,11 @@ def ask_model(
     curves = in_context_curves(
         instance, settings.ks, settings.ns, prompts, (), settings.seed, advance, [model]
     ).sel(predictor=[model.name])  # fmt: skip
-    few, k = MARTINGALE_DOCUMENTS, min(settings.ks)
-    return curves, one_model(model, instance, documents, k, settings.seed, start, orders=False, few=few)
+    found = one_model(
+        model, instance, documents, min(settings.ks), settings.seed, start,
+        orders=False, martingale_documents=MARTINGALE_DOCUMENTS,
+    )  # fmt: skip
+    return curves, found
 
 
 def prompt_laws(instance: Instance, ks: Sequence[int]) -> dict[str, PromptLaw]:

@@ -111,7 +111,7 @@ def limit_risk(
     *,
     share: int = 1,
     seed: int = 0,
-    budget: float = EVERY_TEST,
+    budget: float | None = None,
 ) -> LimitRisk:
     """Risk in the limit, x of ``length`` tokens; A1 must hold unless no concept survives.
 
@@ -123,8 +123,9 @@ def limit_risk(
         length: tokens of x, at least 1.
         share: number of statements that are to hold at once with probability LEVEL, where x is sampled.
         seed: of the sampling, if any.
-        budget: see ``EVERY_TEST``.
+        budget: by default ``EVERY_TEST``.
     """
+    budget = EVERY_TEST if budget is None else budget
     blocks, exhaustive = _tests(mixture, law, outcomes, length, seed, budget)
     totals, parts, exact_left = np.zeros(5), [], EXACT_TESTS
     for tests, laws in blocks:

@@ -99,7 +99,7 @@ def test_equal_loss_compares_at_the_least_excess_that_both_reach():
     assert (found.better, found.worse) == ("b", "a")
     assert found.points == pytest.approx(10.0)
     assert found.excess == pytest.approx(0.1)
-    assert not found.clear
+    assert not found.clearly_differs
     a, b = (binomial_interval(right, 100, 1 - 0.05 / 2)[1:] for right in (60, 50))
     assert (found.low, found.high) == pytest.approx((100 * (a[0] - b[1]), 100 * (a[1] - b[0])))
     assert at_equal_loss(runs, "a", "c") is None

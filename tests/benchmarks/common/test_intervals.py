@@ -11,7 +11,7 @@ from scipy import stats
 from implicit_bayes.benchmarks.common.differences import (
     CLEAR,
     LEAST,
-    clear,
+    count_clear,
     of_seeds,
     paired,
     share_between,
@@ -62,7 +62,7 @@ def test_two_equal_shares_are_called_clearly_different_at_most_as_often_as_state
         for i in rows
         for j in columns
         if stats.hypergeom.pmf(i, first + second, i + j, first) < CLEAR  # a cheap necessary condition
-        and unpaired((int(i), first), (int(j), second)).clear
+        and unpaired((int(i), first), (int(j), second)).clearly_differs
     )
     assert alarms <= CLEAR
 
@@ -76,7 +76,7 @@ def test_three_standard_errors_have_the_false_alarms_that_the_exact_test_has_not
         if abs(p - q) > 3 * math.sqrt(p * (1 - p) / 20 + q * (1 - q) / 1000):
             alarms += a[i] * b[j]
     assert alarms > 0.3
-    assert not unpaired((20, 20), (980, 1000)).clear
+    assert not unpaired((20, 20), (980, 1000)).clearly_differs
 
 
 @pytest.mark.parametrize("differ", [1e-3, 0.02, 0.3])
@@ -87,7 +87,7 @@ def test_the_sign_test_keeps_its_level_on_pairs(differ):
         for won, q in enumerate(stats.binom.pmf(np.arange(m + 1), m, 0.5)):
             first = np.array([1] * (m - won) + [0] * won + [1] * (prompts - m), np.int8)
             second = np.array([0] * (m - won) + [1] * won + [1] * (prompts - m), np.int8)
-            if p * q > 1e-12 and paired(first, second).clear:
+            if p * q > 1e-12 and paired(first, second).clearly_differs:
                 alarms += p * q
     assert alarms <= CLEAR
 
@@ -98,20 +98,20 @@ def test_paired_differences_leave_out_what_either_lacks():
     assert found.points == pytest.approx(-100 / 3)
     assert found.prompts == 30
     assert found.p_value == pytest.approx(2 * 0.5**10)
-    assert found.clear
+    assert found.clearly_differs
     assert found.low < found.points < found.high < 0
     short = paired(first[: LEAST // 4 * 4], second[: LEAST // 4 * 4])
     assert np.isnan(short.points)
-    assert not short.clear
+    assert not short.clearly_differs
     assert short.words == "–"
-    assert clear([found, found._replace(points=2.0), short]) == (1, 1)
+    assert count_clear([found, found._replace(points=2.0), short]) == (1, 1)
 
 
 def test_power_is_not_given_away():
     """A difference of ten points over 1000 prompts each, or on 30 of 40 pairs, is clear."""
-    assert unpaired((500, 1000), (600, 1000)).clear
+    assert unpaired((500, 1000), (600, 1000)).clearly_differs
     assert unpaired((500, 1000), (600, 1000)).words == "+10.0 [5.6, 14.3]"
-    assert paired(np.array([0] * 15 + [1] * 25, np.int8), np.ones(40, np.int8)).clear
+    assert paired(np.array([0] * 15 + [1] * 25, np.int8), np.ones(40, np.int8)).clearly_differs
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.data())
@@ -159,9 +159,9 @@ def test_of_five_seeds_three_standard_errors_are_within_chance():
     found = of_seeds((50.0, 1.0), (54.3, 1.0), 5)
     assert found.points == pytest.approx(4.3)
     assert found.p_value == pytest.approx(2 * stats.t.sf(4.3 / math.sqrt(2), 4))
-    assert not found.clear
-    assert of_seeds((50.0, 1.0), (60.0, 1.0), 5).clear
-    assert not of_seeds((50.0, 0.0), (50.0, 0.0), 5).clear
+    assert not found.clearly_differs
+    assert of_seeds((50.0, 1.0), (60.0, 1.0), 5).clearly_differs
+    assert not of_seeds((50.0, 0.0), (50.0, 0.0), 5).clearly_differs
     assert (found.low, found.high) == pytest.approx((4.3 - 2.776445 * math.sqrt(2), 4.3 + 2.776445 * math.sqrt(2)))
 
 

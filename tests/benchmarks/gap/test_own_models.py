@@ -64,7 +64,8 @@ def test_a_users_layer_that_holds_the_beliefs_is_read(drawn):
     """Without an untrained form that control is missing, and the margin is over the others."""
     instance, documents = drawn
     beliefs = probes.exact_beliefs(instance.mixture, documents.tokens)
-    found = one_model(Believer(instance.mixture), instance, documents, 3, 0, beliefs=beliefs, orders=False, few=2)
+    model = Believer(instance.mixture)
+    found = one_model(model, instance, documents, 3, 0, beliefs=beliefs, orders=False, martingale_documents=2)
     row = next(row for row in found.probes if row.target == "state belief")
     assert row.r2.value > 0.999
     assert np.isnan(row.untrained.value) and row.margin.value == pytest.approx(

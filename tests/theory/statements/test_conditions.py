@@ -16,7 +16,6 @@ from implicit_bayes.theory.information.kl import KLSum, kl_sum
 from implicit_bayes.theory.information.rates import log_likelihood_rate
 from implicit_bayes.theory.proofs.counterexamples import printed_theorem_1
 from implicit_bayes.theory.statements.conditions import (
-    Condition,
     Thresholds,
     _Case,
     _condition,
@@ -41,20 +40,6 @@ def test_printed_counterexample():
     assert (found.printed_holds, found.repaired_holds, found.sharp_holds) == (True, False, False)
     assert (found.k, found.true_concept, found.concept, found.prompt_start) == (2, 0, 1, 0)
     assert found.method == "kl exact, rate closed form"
-
-
-def test_fields_are_those_of_the_design():
-    design = (
-        "k", "true_concept", "concept", "kl_sum", "kl_infinite_mass", "eps_start", "eps_delim_printed",
-        "eps_delim_repaired", "start_kl", "printed_holds", "repaired_holds", "rate", "rate_low", "rate_high",
-        "sharp_holds", "method",
-    )  # fmt: skip
-    more = (
-        "kl_low", "kl_high", "prompt_start", "repaired_start", "sharp_start", "repaired_kl_sum", "repaired_kl_low",
-        "repaired_kl_high", "start_kl_low", "start_kl_high", "rate_bracket", "rate_samples", "kl_rounding",
-        "rate_rounding", "level",
-    )  # fmt: skip
-    assert [*design, *more] == list(Condition._fields)
 
 
 def three_concepts(seed, states=3):

@@ -5,14 +5,17 @@ import math
 
 import numpy as np
 import pytest
-from prompt_enumeration import forward, random_instance
+from prompt_enumeration import all_prompts, exact_weight, forward, random_instance
 
 from implicit_bayes.theory import MixtureOfHMMs, PromptLaw
-from implicit_bayes.theory.statements.finite_sample import Bound, enough, start_law
+from implicit_bayes.theory.statements.finite_sample import Bound, enough, start_law, weight_bound
+from implicit_bayes.theory.statements.finite_sample_odds import odds_moments
+from implicit_bayes.theory.statements.finite_sample_search import exponent
 
 
-def exact_errors(mixture, law, ns):
-    """P(wrong answer) at large n by counting example types; two concepts, one delimiter state, few types."""
+def odds_laws(mixture, law, ns):
+    """The law of the log-odds of theta after n whole examples, by counting their types; and every x with its mass and
+    p(x, y) under both concepts and p_prompt. Two concepts, one delimiter state, few types."""
     k, d = law.length, mixture.n_states - 1
     examples = np.array(list(itertools.product(range(mixture.n_tokens), repeat=k)))
     mass = forward(law.start, law.hmm.transition, law.hmm.emission, examples).sum(-1)
@@ -30,13 +33,26 @@ def exact_errors(mixture, law, ns):
     own = [a @ mixture.emission for a in ahead]
     truth = (forward(law.start, law.hmm.transition, law.hmm.emission, inputs) @ mixture.emission).argmax(-1)
     values, masses = collect(first + math.log(mixture.prior[1] / mixture.prior[0]), mass)
-    found = []
+    found = {}
     for n in range(1, max(ns) + 1):
-        if n in ns:
-            mixed = own[0] + np.exp(values)[:, None, None] * own[1]
-            found.append(float(masses @ ((mixed.argmax(-1) != truth) @ x_mass)))
+        found[n] = values, masses
         values, masses = collect(np.add.outer(values, later).reshape(-1), np.outer(masses, mass).reshape(-1))
-    return np.array([found[sorted(ns).index(n)] for n in ns])
+    return [found[n] for n in ns], x_mass, own, truth
+
+
+def exact_errors(mixture, law, ns):
+    """P(wrong answer)."""
+    laws, x_mass, own, truth = odds_laws(mixture, law, ns)
+    mixed = [own[0] + np.exp(values)[:, None, None] * own[1] for values, _ in laws]
+    wrong = [(each.argmax(-1) != truth) @ x_mass for each in mixed]
+    return np.array([float(masses @ each) for (_, masses), each in zip(laws, wrong, strict=True)])
+
+
+def exact_weights(mixture, law, ns):
+    """E[1 - w_n(theta*)]."""
+    laws, x_mass, own, _ = odds_laws(mixture, law, ns)
+    of_x = np.log(own[1].sum(-1)) - np.log(own[0].sum(-1))
+    return np.array([float(masses @ (1 / (1 + np.exp(-values[:, None] - of_x)) @ x_mass)) for values, masses in laws])
 
 
 def collect(values, masses):
@@ -70,6 +86,22 @@ def test_the_exponent_is_the_slope_of_the_exact_error(seed):
     for delta in (0.1, 0.01):
         n = enough(found.error, delta)
         assert n is not None and (exact_errors(mixture, law, [n, n + 1, n + 7]) <= delta).all()
+
+
+def test_the_exponent_of_the_weight_has_s_up_to_1():
+    """theta rarely starts with a after a delimiter, which all examples do, so s > 1 is best for the error; but E[1 - w]
+    behaves as E min(1, odds), whose exponent is -log M(1), and F1 attains it."""
+    rows = [[[0.5, 0.4, 0.1], [0.3, 0.6, 0.1], [0.8, 0.1, 0.1]], [[0.6, 0.3, 0.1], [0.3, 0.6, 0.1], [0.4, 0.5, 0.1]]]
+    mixture = MixtureOfHMMs([0.5, 0.5], [[0.8, 0.1, 0.1]] * 2, rows, np.eye(3), 2)
+    law = PromptLaw.of(mixture, [1.0, 0.0, 0.0], 0, 2)
+    odds = odds_moments(mixture, law, 0, "sharp")
+    error, weight = exponent(odds, 0), exponent(odds, 0, 1.0)
+    assert error.s > 2 and weight.s == 1.0 and weight.value == pytest.approx(math.log(2))
+    assert error.value > 2 * weight.value
+    exact = exact_weights(mixture, law, [20, 40])
+    assert math.log(exact[0] / exact[1]) / 20 == pytest.approx(weight.value, abs=1e-6)
+    assert (weight_bound(odds, [20, 40]).value >= exact).all()
+    assert exact_weights(mixture, law, [2])[0] == pytest.approx(exact_weight(mixture, all_prompts(mixture, law, 2), 0))
 
 
 @pytest.mark.parametrize("seed", range(30))

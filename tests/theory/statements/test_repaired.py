@@ -156,11 +156,28 @@ def test_bad_shapes_are_named():
         segment_probability(mixture, 0, np.zeros((1, 0), dtype=int), np.zeros((1, 1), dtype=int))
 
 
-@given(st.floats(0, 5), st.floats(0, 50))
-def test_limit_bound_is_the_assembled_rate(start_kl, kl_sum):
-    constants = RepairedConstants(1, 0.02, 0.3, 0.002, 1.0, 6.0, 0.5)
-    expected = math.log(15) + math.log(12) + start_kl - kl_sum
-    assert limit_bound(constants, start_kl, kl_sum) == pytest.approx(expected)
+@STEPS
+@given(st.integers(0, 10**6), st.sampled_from([1, 2]))
+def test_limit_bound_is_what_one_more_example_adds_to_the_assembled_bound(seed, delimiters):
+    """The mean, over every example O_2 that a prompt may have, of the bound at n = 2 less the bound at n = 1."""
+    generator = np.random.default_rng(seed)
+    laws = generator.dirichlet(np.full(4, 2.0), (2, 5)) * 0.96 + 0.01
+    emission = np.eye(4)[[0, 1, 2, 3] if delimiters == 1 else [0, 1, 3, 3]]
+    mixture = MixtureOfHMMs([0.5, 0.5], laws[:, 4], laws[:, :4], emission, 3)
+    emitted = np.flatnonzero(emission.any(0))
+    second = [(a, b) for a in emitted for b in emitted]
+    starts = [generator.dirichlet(np.ones(4)), *mixture.initial]
+    chains = [mixture.transition[0], *mixture.transition]
+    p_prompt, p_true, p_wrong = (
+        np.array([start * emission[:, a] @ chain @ emission[:, b] for a, b in second])
+        for start, chain in zip(starts, chains, strict=True)
+    )
+    seen = p_prompt > 0
+    start_kl, kl_sum = (float(p_prompt[seen] @ np.log(p_prompt[seen] / p[seen])) for p in (p_true, p_wrong))
+    prompts = np.array([[0, 1, 3, a, b, 3, 0] for a, b in second])
+    added = np.diff(assembled_bound(mixture, 0, 1, 2, prompts).bound)[:, 0]
+    bound = limit_bound(repaired_constants(mixture, 0, 1), start_kl, kl_sum)
+    assert float(p_prompt[seen] @ added[seen]) == pytest.approx(bound, abs=1e-9)
 
 
 def test_limit_bound_at_infinities():

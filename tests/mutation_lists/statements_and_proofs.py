@@ -1,37 +1,8 @@
-"""Errors in the theory."""
+"""Errors in the theory's statements and proofs."""
 
 from mutation_lists import Mutation
 
-THEORY = (
-    Mutation(
-        "drop the prior",
-        "theory/filtering/posterior.py",
-        "joint = safe_log(prior) + log_evidence",
-        "joint = 0.0 * prior + log_evidence",
-        "tests/theory/filtering/test_filter.py::test_a_case_worked_by_hand",
-    ),
-    Mutation(
-        "mix predictives in the scan without the prior",
-        "theory/filtering/scales.py",
-        "prior_C[:, None] * jnp.ldexp(jnp.ones_like(mass_CxB), shift_CxB)",
-        "jnp.ldexp(jnp.ones_like(mass_CxB), shift_CxB)",
-        "tests/theory/filtering/test_filter.py::test_a_case_worked_by_hand",
-    ),
-    Mutation(
-        "use the document start law for p_prompt",
-        "theory/objects/prompts.py",
-        "return HMM(self.start, self.hmm.transition, self.hmm.emission)",
-        "return HMM(self.hmm.initial, self.hmm.transition, self.hmm.emission)",
-        "tests/theory/information/test_kl.py::test_printed_counterexample",
-    ),
-    Mutation(
-        "swap the arguments of the KL",
-        "theory/information/kl.py",
-        "return kl_table(prompt, [alternative], [prompt.length], seed=seed, budget=budget)[0][0]",
-        "swapped = PromptLaw(alternative, alternative.initial, prompt.length, prompt.delimiter)\n"
-        "    return kl_table(swapped, [prompt.example_law()], [prompt.length], seed=seed, budget=budget)[0][0]",
-        "tests/theory/information/test_kl.py::test_printed_counterexample",
-    ),
+STATEMENTS_AND_PROOFS = (
     Mutation(
         "count uncertain inputs as right",
         "theory/statements/limits.py",
@@ -51,7 +22,7 @@ THEORY = (
     Mutation(
         "leave near-ties to rounding",
         "theory/statements/limits.py",
-        "[:EXACT_TESTS]",
+        "[:most_exact]",
         "[:0]",
         "tests/theory/statements/test_limits.py::test_ties_within_rounding_are_decided_in_exact_integers",
     ),
@@ -92,13 +63,6 @@ THEORY = (
         "tests/theory/statements/test_theorem_verdicts.py::test_no_verdict_is_false",
     ),
     Mutation(
-        "forget which first examples a concept survives",
-        "theory/information/survival.py",
-        "safe | {c for c, lives in zip(at_risk, alive, strict=True) if lives}",
-        "safe | set(at_risk)",
-        "tests/theory/information/test_survival.py::test_the_case_where_a_first_example_decides",
-    ),
-    Mutation(
         "pool the pairs of a measured risk",
         "theory/statements/risk.py",
         "_worst([binomial_interval(int(w), each, level) for w in column])",
@@ -119,34 +83,6 @@ THEORY = (
         "2 * (log0(c2) - log0(c1))",
         "2 * (log0(c1) - log0(c1))",
         "tests/theory/statements/test_conditions.py::test_printed_counterexample",
-    ),
-    Mutation(
-        "k for k - 1 in the test example",
-        "theory/objects/prompts.py",
-        "return (k + 1) * n + k - 1",
-        "return (k + 1) * n + k",
-        "tests/theory/objects/test_prompts.py::test_the_test_position_counts_examples_and_delimiters",
-    ),
-    Mutation(
-        "omit the delimiter from the rate",
-        "theory/information/rates.py",
-        "(score[:-1, :, 2:] - score[:-1, :, 1:2]).sum(0) + closing[:, 2:] - closing[:, 1:2]",
-        "(score[:, :, 2:] - score[:, :, 1:2]).sum(0)",
-        "tests/theory/information/test_rates.py::test_printed_counterexample_goes_the_wrong_way",
-    ),
-    Mutation(
-        "log2 for log",
-        "theory/information/prefixes.py",
-        "np.log(law, out=law)",
-        "np.log2(law, out=law)",
-        "tests/theory/information/test_kl.py::test_printed_counterexample",
-    ),
-    Mutation(
-        "a guard against underflow that does not look ahead to the next rescaling",
-        "theory/filtering/forward.py",
-        "doubtful = (smallest * least_C[:, None] ** every < floor_of(dtype)).any(0)",
-        "doubtful = (smallest * least_C[:, None] < floor_of(dtype)).any(0)",
-        "tests/theory/filtering/test_filter.py::test_a_state_that_underflows_inside_its_concept_still_counts",
     ),
     Mutation(
         "a start where rho* is 0 left out",
@@ -191,27 +127,6 @@ THEORY = (
         "tests/theory/statements/test_fisher.py::test_gamma_of_a_known_pencil",
     ),
     Mutation(
-        "a whole delimiter share for each delimiter state",
-        "theory/objects/families.py",
-        "share * delimiters / delimiters.sum()",
-        "share * delimiters",
-        "tests/theory/objects/test_families.py::test_a_delimiter_share_is_split_between_the_delimiter_states",
-    ),
-    Mutation(
-        "implied instead of and: delimiter states that cannot be reached",
-        "theory/information/supports.py",
-        "move.astype(np.float32) > 0) & speak",
-        "move.astype(np.float32) > 0) <= speak",
-        "tests/theory/information/test_supports.py::test_a_delimiter_that_no_example_leads_to_is_forbidden",
-    ),
-    Mutation(
-        "the sampler's emission of the closing token for every law",
-        "theory/information/prefixes.py",
-        "emission * (transition @ emission[:, :, closing_token, None])",
-        "emission * (transition @ emission[:1, :, closing_token, None])",
-        "tests/theory/information/test_supports.py::test_closing_probabilities_are_of_each_law_itself",
-    ),
-    Mutation(
         "one tail for two in Chernoff's interval",
         "theory/statements/bounds.py",
         "math.log(2.0 / (1.0 - level))",
@@ -227,17 +142,87 @@ THEORY = (
         "tests/theory/statements/test_bounds.py::test_binomial_interval_leaves_half_the_rest_on_each_side",
     ),
     Mutation(
-        "derivatives that are not cut",
-        "theory/filtering/bounded.py",
-        "return jnp.clip(x, -limit, limit)",
-        "return x",
-        "tests/theory/filtering/test_derivatives.py::test_a_closed_block_without_belief_spoils_nothing",
+        "forget the prior in the odds",
+        "theory/statements/finite_sample_odds.py",
+        "return np.log(prior[list(others)]) - np.log(prior[true])",
+        "return np.zeros(len(others))",
+        "tests/theory/statements/test_finite_sample_steps.py::test_the_sharp_moment_factorises",
     ),
     Mutation(
-        "an interval that forgets what was never drawn",
-        "theory/information/sampled_means.py",
-        "np.sqrt(2.0 * variance * level / count) + 7.0 * span * level / (3.0 * (count - 1.0))",
-        "np.sqrt(2.0 * variance * level / count)",
-        "tests/theory/information/test_sampled_means.py::test_a_rare_prefix_is_never_missed",
+        "start the first example from the delimiter's row",
+        "theory/statements/finite_sample_odds.py",
+        "first = [law.hmm, *(mixture.concept(c) for c in others)]",
+        "first = after",
+        "tests/theory/statements/test_finite_sample_steps.py::test_the_sharp_moment_factorises",
+    ),
+    Mutation(
+        "weigh examples without their delimiter",
+        "theory/statements/finite_sample_odds.py",
+        'delimiter after it."""\n        return self.version == "sharp"',
+        'delimiter after it."""\n        return False',
+        "tests/theory/statements/test_finite_sample_steps.py::test_the_sharp_moment_factorises",
+    ),
+    Mutation(
+        "bound the odds without the constant in front",
+        "theory/statements/finite_sample_odds.py",
+        "front_A=costs[:, 0]",
+        "front_A=0 * costs[:, 0]",
+        "tests/theory/statements/test_finite_sample_steps.py::test_the_repaired_moment_is_attained_by_indifferent_concepts",
+    ),
+    Mutation(
+        "count n later examples for n - 1",
+        "theory/statements/finite_sample.py",
+        "ns[at_n] - 1.0",
+        "ns[at_n] - 0.0",
+        "tests/theory/statements/test_finite_sample.py::test_bounds_of_regular_stand_above_measured_errors",
+    ),
+    Mutation(
+        "let one concept alone carry a wrong answer",
+        "theory/statements/finite_sample.py",
+        "return np.log(max(len(odds.concepts), 1)) - np.log(margin_N)",
+        "return -np.log(margin_N)",
+        "tests/theory/statements/test_finite_sample.py::test_bounds_of_regular_stand_above_measured_errors",
+    ),
+    Mutation(
+        "count inputs that theta* gets wrong as right",
+        "theory/statements/finite_sample.py",
+        "value = _lost(odds, ~counted_N) +",
+        "value = 0.0 +",
+        "tests/theory/statements/test_finite_sample.py::test_inputs_that_theta_star_itself_gets_wrong_stay_in_the_bound",
+    ),
+    Mutation(
+        "take a summand that is zero now for zero ever after",
+        "theory/statements/finite_sample.py",
+        "np.where(never, more, falls)",
+        "falls | never",
+        "tests/theory/statements/test_finite_sample.py::test_a_summand_that_is_zero_now_may_not_be_later",
+    ),
+    Mutation(
+        "stop the search for s at a maximum's end",
+        "theory/statements/finite_sample_search.py",
+        "rising = slope(np.zeros(count), every) >= 0",
+        "rising = slope(np.zeros(count), every) <= 0",
+        "tests/theory/statements/test_finite_sample.py::test_exponents_of_regular",
+    ),
+    Mutation(
+        "average the start laws for the worst",
+        "theory/statements/finite_sample_table.py",
+        "error_bound=tuple(np.max(errors, 0).tolist())",
+        "error_bound=tuple(np.mean(errors, 0).tolist())",
+        "tests/theory/statements/test_finite_sample.py::test_start_laws_each_worst_and_mixture",
+    ),
+    Mutation(
+        "take the margin under the kindest delimiter",
+        "theory/statements/merged_inputs.py",
+        "2.0).min(-1)",
+        "-2.0).max(-1)",
+        "tests/theory/statements/test_merged_inputs.py::test_margins_by_hand",
+    ),
+    Mutation(
+        "prove a bound one example too early",
+        "theory/proofs/certify_moments.py",
+        "base ** (n - 1)",
+        "base**n",
+        "tests/theory/proofs/test_certify_moments.py::test_six_examples_are_proved_enough_on_regular",
     ),
 )

@@ -1,0 +1,254 @@
+"""The numbers of experiment 8, read off the results along both dials; ``dial_words`` puts them into sentences."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from implicit_bayes.benchmarks.common.differences import LEAST
+from implicit_bayes.benchmarks.common.intervals import wilson
+from implicit_bayes.benchmarks.experiments.base import (
+    Accuracy,
+    Scale,
+    accuracy,
+    model_names,
+    point,
+    shown,
+    spaced,
+)
+from implicit_bayes.benchmarks.report.findings import Mark, Point
+
+SHIFTS = (0.0, 0.05, 0.1, 0.15, 0.25, 0.4, 0.6, 0.8, 0.95, 1.0)
+TWIN_SHIFTS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.6, 1.0)
+DELIMITERS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.03, 0.1, 0.2, 0.35, 0.5)
+KS = (2, 3)
+RIGHT = 0.95
+"""The share of prompts at which a predictor counts as right."""
+MANY = 256
+"""Examples that a rate near 0 needs to show."""
+VERSIONS = ("printed", "repaired", "sharp")
+
+
+class Shifts(NamedTuple):
+    """The start dial on the regular instance; positions are total variations from p(h | d, theta*).
+
+    Attributes:
+        shots: n of the prompts that are judged.
+        largest: the largest position.
+        a3: positions at which A3 holds for every true concept.
+        sharp: k -> positions at which the sharp condition holds for every true concept and alternative.
+        right: k -> predictor -> positions at which it is right on a share RIGHT of prompts.
+        models: labels of the models.
+        wrong_under_sharp: whether at the smallest k the sharp condition holds somewhere beyond the last position at
+            which exact Bayes is right.
+        points, marks: of the figure.
+    """
+
+    shots: int
+    largest: float
+    a3: list[float]
+    sharp: dict[int, list[float]]
+    right: dict[int, dict[str, list[float]]]
+    models: list[str]
+    wrong_under_sharp: bool
+    points: tuple[Point, ...]
+    marks: tuple[Mark, ...]
+
+    def last_right(self, k: int, name: str) -> float:
+        """The largest position at which a predictor is right; 0 where it never is."""
+        return max(self.right[k].get(name, [0.0]))
+
+
+class Position(NamedTuple):
+    """One position of the delimiter dial.
+
+    Attributes:
+        k: length of the examples.
+        probability: of a delimiter under theta*.
+        threshold, kl_sum: the largest printed threshold and the smallest Σ KL over the alternatives, nats.
+        holds: version of Condition 1 -> whether it holds for every alternative.
+        rate: the largest limit of r_n over the alternatives, nats an example.
+        bayes: of exact Bayes.
+        models: of each model.
+    """
+
+    k: int
+    probability: float
+    threshold: float
+    kl_sum: float
+    holds: dict[str, bool]
+    rate: float
+    bayes: Accuracy
+    models: tuple[Accuracy, ...]
+
+    @property
+    def parted(self) -> bool:
+        """Whether of exact Bayes and the first model one is right and the other is not."""
+        return bool(self.models) and (self.bayes.share >= RIGHT) != (self.models[0].share >= RIGHT)
+
+
+class Delimiters(NamedTuple):
+    """The delimiter dial on the regular instance.
+
+    Attributes:
+        shots: n of the prompts that are judged.
+        positions: all of them, those of the first k first.
+        points, marks: of the figure.
+    """
+
+    shots: int
+    positions: tuple[Position, ...]
+    points: tuple[Point, ...]
+    marks: tuple[Mark, ...]
+
+    def where(self, k: int, version: str) -> list[float]:
+        """Probabilities at which a version of the condition holds."""
+        return [each.probability for each in self.positions if each.k == k and each.holds[version]]
+
+    def right(self, k: int) -> list[float]:
+        """Probabilities at which exact Bayes is right."""
+        return [each.probability for each in self.positions if each.k == k and each.bayes.share >= RIGHT]
+
+
+class Released(NamedTuple):
+    """The start dial on released GINC, at its two ends: the average p(h | d), and the release's start law.
+
+    Attributes:
+        k, shots: of the prompts.
+        tv: A3's total variation at either end.
+        impossible: share of prompts without a posterior at either end.
+        points: of the figure.
+    """
+
+    k: int
+    shots: int
+    tv: tuple[float, float]
+    impossible: tuple[float, float]
+    points: tuple[Point, ...]
+
+
+def shots(scale: Scale) -> list[int]:
+    """n of the start dial."""
+    return [n for n in scale.ns if n >= 1]
+
+
+def many_shots(scale: Scale) -> list[int]:
+    """n of the delimiter dial."""
+    return shots(scale) if scale.name == "tiny" else [1, 4, 16, 64, MANY]
+
+
+def ginc_shots(scale: Scale) -> int:
+    """n of the dial on GINC."""
+    return max(n for n in scale.ns if n <= 16)
+
+
+def condition_holds_for_all(data: xr.Dataset, k: int, version: str) -> bool:
+    """Whether a version of Condition 1 is shown to hold for every alternative at this k."""
+    return set(data[f"{version}_holds"].values[data.k.values == k].tolist()) == {"True"}
+
+
+def a3_holds(data: xr.Dataset) -> bool:
+    """Whether A3 is shown to hold."""
+    return str(data.holds.sel(assumption="A3").values) == "True"
+
+
+def read_shifts(scale: Scale, results: Mapping[str, xr.Dataset]) -> Shifts:
+    """How far from p(h | d) the start law may be, by A3, by the sharp condition, and for each predictor."""
+    shifts, last = spaced(TWIN_SHIFTS, scale.grid), max(shots(scale))
+    conditions = {s: [results[f"shift-conditions-{s:g}-{c}"] for c in range(scale.concepts)] for s in shifts}
+    tv = {s: max(float(data.tv) for data in conditions[s]) for s in shifts}
+    a3 = [tv[s] for s in shifts if all(map(a3_holds, conditions[s]))]
+    sharp = {
+        k: [tv[s] for s in shifts if all(condition_holds_for_all(data, k, "sharp") for data in conditions[s])]
+        for k in KS
+    }  # fmt: skip
+    right: dict[int, dict[str, list[float]]] = {k: {} for k in KS}
+    points, marks = [], []
+    for k in KS:
+        panel = f"k = {k}"
+        for s in shifts:
+            data = results[f"shift-{s:g}"]
+            points += _points(data, panel, k, [last, 1] if 1 in shots(scale) else [last], tv[s])
+            for name in ("exact", *model_names(data)):
+                if accuracy(data, name, k, last).share >= RIGHT:
+                    right[k].setdefault(name, []).append(tv[s])
+        for label, held in (("A3", a3), ("sharp condition", sharp[k])):
+            if held and max(held) < max(tv.values()):
+                marks.append(Mark(panel, max(held), f"{label} ends"))
+    least = min(KS)
+    return Shifts(
+        shots=last,
+        largest=max(tv.values()),
+        a3=a3,
+        sharp=sharp,
+        right=right,
+        models=model_names(results[f"shift-{shifts[0]:g}"]),
+        wrong_under_sharp=any(x > max(right[least].get("exact", [0.0])) for x in sharp[least]),
+        points=tuple(points),
+        marks=tuple(marks),
+    )
+
+
+def _points(data: xr.Dataset, panel: str, k: int, ns: list[int], x: float) -> list[Point]:
+    """Exact Bayes and the models at one position, where there are at least LEAST prompts."""
+    points = []
+    for name in ("exact", *model_names(data)):
+        for n in ns:
+            found = accuracy(data, name, k, n)
+            if found.prompts >= LEAST:
+                label = "exact Bayes" if name == "exact" else shown(name)
+                points.append(point(panel, f"{label}, n = {n}", x, found))
+    return points
+
+
+def read_delimiters(scale: Scale, results: Mapping[str, xr.Dataset]) -> Delimiters:
+    """The conditions and the accuracies at every position of the delimiter dial."""
+    probabilities, last, middle = spaced(DELIMITERS, scale.grid), max(many_shots(scale)), many_shots(scale)[-2]
+    points, marks, positions = [], [], []
+    for k in KS:
+        panel = f"k = {k}"
+        for q in probabilities:
+            data, law = results[f"delimiter-{q:g}"], results[f"delimiter-conditions-{q:g}"]
+            points += _points(data, panel, k, [last, middle], q)
+            here = law.k.values == k
+            positions.append(
+                Position(
+                    k=k,
+                    probability=q,
+                    threshold=float(law.printed_threshold.values[here].max()),
+                    kl_sum=float(law.kl_sum.values[here].min()),
+                    holds={version: condition_holds_for_all(law, k, version) for version in VERSIONS},
+                    rate=float(np.nanmax(law.rate.values[here])),
+                    bayes=accuracy(data, "exact", k, last),
+                    models=tuple(accuracy(data, name, k, last) for name in model_names(data)),
+                )
+            )
+        for version in VERSIONS:
+            held = [each.probability for each in positions if each.k == k and each.holds[version]]
+            if held:
+                marks.append(Mark(panel, min(held), f"{version} from here"))
+    return Delimiters(shots=last, positions=tuple(positions), points=tuple(points), marks=tuple(marks))
+
+
+def read_released(scale: Scale, results: Mapping[str, xr.Dataset]) -> Released:
+    """Accuracies on released GINC along the dial, and its ends."""
+    shifts, k, n, points = spaced(SHIFTS, scale.grid), scale.ks[0], ginc_shots(scale), []
+    panel = f"released GINC, k = {k}, n = {n}"
+    for s in shifts:
+        data = results[f"ginc-{s:g}"]
+        for name in (str(p) for p in data.predictor.values):
+            found = accuracy(data, name, k, n)
+            if found.prompts >= LEAST:
+                points.append(point(panel, shown(name), s, found))
+        points.append(_impossible(panel, s, float(data.impossible_share.sel(k=k, n=n)), scale.prompts_of_many))
+    ends = shifts[0], shifts[-1]
+    first, last = (float(results[f"ginc-{s:g}"].impossible_share.sel(k=k, n=n)) for s in ends)
+    tv = tuple(float(results[f"ginc-conditions-{s:g}"].tv) for s in ends)
+    return Released(k=k, shots=n, tv=(tv[0], tv[1]), impossible=(first, last), points=tuple(points))
+
+
+def _impossible(panel: str, x: float, share: float, prompts: int) -> Point:
+    low, high = wilson(np.array(round(share * prompts)), np.array(prompts))
+    y = (100 * share, 100 * float(low), 100 * float(high))
+    return Point(panel, "prompts with no posterior", x, *y, prompts)
