@@ -11,6 +11,7 @@ from implicit_bayes.simulators.instances import Instance
 from implicit_bayes.theory import PromptLaw
 from implicit_bayes.theory.proofs.certify import Certificate, certify
 from implicit_bayes.theory.statements.assumptions import Assumption
+from implicit_bayes.theory.statements.conclusions import TheoremVerdict
 from implicit_bayes.theory.statements.conditions import (
     VERSIONS,
     Condition,
@@ -23,7 +24,7 @@ from implicit_bayes.theory.statements.conditions import (
 )
 from implicit_bayes.theory.statements.diagnosis import Budget, split_budget
 from implicit_bayes.theory.statements.finite_sample_table import FiniteSample
-from implicit_bayes.theory.statements.theorems import TheoremVerdict, evaluate_theorems
+from implicit_bayes.theory.statements.theorems import evaluate_theorems
 
 SMALL_STATES = 32
 """Up to this many states every k from 2 to 10 is tested for the critical k; above, only the k asked for."""

@@ -22,8 +22,8 @@ from implicit_bayes.simulators.sampler import sample_documents
 from implicit_bayes.theory import MixtureOfHMMs, ModelError, PromptLaw
 from implicit_bayes.theory.information.decomposition import Decomposition, decompose
 from implicit_bayes.theory.statements.assumptions import Assumption, check_assumptions, worst_case
+from implicit_bayes.theory.statements.conclusions import TheoremVerdict
 from implicit_bayes.theory.statements.conditions import Condition
-from implicit_bayes.theory.statements.theorems import TheoremVerdict
 
 MARTINGALE_DOCUMENTS = 16
 """For the martingale gap, which is the slowest of the models' measures; ``gap`` takes more."""

@@ -51,7 +51,8 @@ class BucketTables(NamedTuple):
 def support_widths(mixture: MixtureOfHMMs) -> np.ndarray:
     """(V,) number of states that can emit each token under some concept."""
     positive_CxHxV = np.asarray(mixture.emission).reshape(-1, mixture.n_states, mixture.n_tokens) > 0
-    return positive_CxHxV.any(0).sum(0)
+    widths: np.ndarray = positive_CxHxV.any(0).sum(0)
+    return widths
 
 
 def bucket_bytes(mixture: MixtureOfHMMs) -> int:

@@ -9,7 +9,8 @@ Imported only when it is used; needs numba, and nothing else in this package doe
 """
 
 import math
-from typing import Any, no_type_check
+from collections.abc import Callable
+from typing import Any, TypeVar, no_type_check
 
 import numpy as np
 
@@ -17,6 +18,8 @@ try:
     import numba
 except ImportError as error:
     raise ImportError("the compiled filter needs numba: pip install 'implicit-bayes[compiled]'") from error
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 FLOOR_BITS = 963
 """Positive numbers are kept above 2**-963, a little above 1e-290."""
@@ -32,14 +35,15 @@ LEAST_POWER = -1075
 ALIVE, DOUBTFUL = 0, 1
 
 
-def compiled(function):
+def compiled(function: F) -> F:
     """numba's ``njit``, compiled in this process when first called; nothing is kept on disk (numba would pickle it).
 
     Products may be contracted into fused multiply-adds; infinities, zeros and the order of sums are left alone.
     Each function is written so that one set of types calls it, without slice assignments: so they compile in seconds.
     """
     options: Any = {"fastmath": {"contract"}, "error_model": "numpy", "boundscheck": False, "nogil": True}
-    return numba.njit(**options)(function)
+    machine_code: F = numba.njit(**options)(function)
+    return machine_code
 
 
 @compiled
@@ -226,6 +230,27 @@ def combine(out, coefficient, rows):
 
 @compiled
 @no_type_check
+def weigh(prior, mass, mass_bits, exponents, p, powers, weight):
+    """weight_c = prior_c 2^(exponent_c - top) at position p: (whether any is possible, top, sum_c weight_c mass_c).
+
+    The mass of each concept is brought to the common exponent before it is weighed, so that neither underflow nor
+    overflow can hide the leading one.
+    """
+    top, some = np.int64(-(2**62)), False
+    for c in range(prior.shape[0]):
+        if prior[c] > 0.0 and mass[c, p] > 0.0:
+            some, top = True, max(top, exponents[c, p] + (mass_bits[c, p] >> 52) - 1022)
+    total = 0.0
+    for c in range(prior.shape[0]):
+        weight[c] = 0.0
+        if some and prior[c] > 0.0 and mass[c, p] > 0.0:
+            weight[c] = prior[c] * powers[max(exponents[c, p] - top, LEAST_POWER) - LEAST_POWER]
+            total += weight[c] * mass[c, p]
+    return some, top, total
+
+
+@compiled
+@no_type_check
 def documents(
     tokens, wanted, belief_BxCxX, last_B, exponent_BxC, prior, code, width, size, bits,
     narrow, widen, narrowing, wide, following, following_wide, powers, per_concept,
@@ -235,8 +260,7 @@ def documents(
     """Every document under every concept; predictives weighed by the posterior, or one a concept.
 
     Positions are worked off in pieces of ``piece``, so that the beliefs of a piece stay in the cache. ``total`` times
-    two to the ``top`` is sum_c prior_c p(prefix | c); the mass of each concept is brought to the common exponent
-    before it is weighed, so that neither underflow nor overflow can hide the leading one.
+    two to the ``top`` is sum_c prior_c p(prefix | c).
     """
     batch, length = tokens.shape
     slots, concepts, side = wanted.shape[0], prior.shape[0], belief_BxCxX.shape[2]
@@ -271,16 +295,8 @@ def documents(
             for p in range(here):
                 at = begin + local[p]
                 token = code[tokens[b, at - 1]] if at > 0 else last_B[b]
-                top, some = np.int64(-(2**62)), False
+                some, top, total = weigh(prior, mass, mass_bits, exponents, p, powers, weight)
                 for c in range(concepts):
-                    if prior[c] > 0.0 and mass[c, p] > 0.0:
-                        some, top = True, max(top, exponents[c, p] + (mass_bits[c, p] >> 52) - 1022)
-                total = 0.0
-                for c in range(concepts):
-                    weight[c] = 0.0
-                    if some and prior[c] > 0.0 and mass[c, p] > 0.0:
-                        weight[c] = prior[c] * powers[max(exponents[c, p] - top, LEAST_POWER) - LEAST_POWER]
-                        total += weight[c] * mass[c, p]
                     mass_BxPxC[b, slot + p, c], exponents_BxPxC[b, slot + p, c] = mass[c, p], exponents[c, p]
                 total_BxP[b, slot + p] = total
                 top_BxP[b, slot + p] = top if some else 0

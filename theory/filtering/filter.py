@@ -17,7 +17,7 @@ from implicit_bayes.theory.filtering import compiled
 from implicit_bayes.theory.filtering import log_domain as log_kernels
 from implicit_bayes.theory.filtering import scaled as kernels
 from implicit_bayes.theory.filtering.dispatch import Method, Prepared, choose, compiles
-from implicit_bayes.theory.filtering.forward import Record, Trace
+from implicit_bayes.theory.filtering.forward import Asked, Record, Trace
 from implicit_bayes.theory.filtering.posterior import bayes_rule, weigh
 from implicit_bayes.theory.filtering.requests import check_positions, check_tokens
 from implicit_bayes.theory.filtering.scales import derivatives_may_drift
@@ -100,7 +100,8 @@ def filter_mixture(
     Raises:
         ModelError: tokens that are not integers of the vocabulary, positions outside 0..T, an unknown method.
     """
-    return _filter(mixture, tokens, positions, method, tables, "mixture")
+    found: MixtureFilter = _filter(mixture, tokens, positions, method, tables, "mixture")
+    return found
 
 
 def filter_concepts(
@@ -118,7 +119,8 @@ def filter_concepts(
     Returns:
         ConceptFilter over the leading axes of ``tokens``, then P positions.
     """
-    return _filter(mixture, tokens, positions, method, tables, "concepts")
+    found: ConceptFilter = _filter(mixture, tokens, positions, method, tables, "concepts")
+    return found
 
 
 def _filter(
@@ -177,7 +179,8 @@ def log_probability(mixture: MixtureOfHMMs, tokens: Any, *, method: Method = "au
     """
     if is_traced((mixture, tokens)):
         length = np.shape(tokens)[-1]
-        return _filter(mixture, tokens, [length], method, None, "probability")[..., 0]
+        total: Array = _filter(mixture, tokens, [length], method, None, "probability")[..., 0]
+        return total
     return weigh(mixture.prior, log_evidence(mixture, tokens, method=method)).log_probability
 
 
@@ -253,6 +256,7 @@ def _run_unjitted(
     differentiable: bool,
 ) -> Any:
     mixed = kind != "concepts"
+    asked = Asked(slots, n_slots, record, mixed)
 
     def wanted(trace: Trace) -> tuple[jax.Array, ...]:
         """What was asked for (and the axis of documents in it, below); the rest is never computed."""
@@ -267,7 +271,7 @@ def _run_unjitted(
     def exact() -> tuple[jax.Array, ...]:
         return wanted(log_kernels.log_trace(mixture, tokens_TxB, slots, n_slots, mixed))
 
-    def redo(doubtful, *found):
+    def redo(doubtful: jax.Array, *found: jax.Array) -> tuple[jax.Array, ...]:
         return tuple(
             jnp.where(doubtful.reshape(-1, *[1] * (x.ndim - 1 - axis)), x, y)
             for axis, x, y in zip(axes, exact(), found, strict=True)
@@ -278,9 +282,9 @@ def _run_unjitted(
     else:
         if method == "sparse":
             assert tables is not None
-            fast = kernels.sparse_trace(mixture, tables, tokens_TxB, slots, n_slots, record, mixed)
+            fast = kernels.sparse_trace(mixture, tables, tokens_TxB, asked)
         else:
-            fast = kernels.dense_trace(mixture, tokens_TxB, slots, n_slots, record, mixed)
+            fast = kernels.dense_trace(mixture, tokens_TxB, asked)
         doubtful = fast.doubtful_B
         if differentiable:
             doubtful |= derivatives_may_drift(mixture, len(tokens_TxB))

@@ -115,15 +115,15 @@ def log_trace(mixture: MixtureOfHMMs, tokens_TxB: Array, slots: Array, n_slots: 
     return Trace(evidence, log_total(prior, mass, exponent), predictive, doubtful, possible)
 
 
-def _record(buffers, slot, entries):
+def _record(buffers: tuple[jax.Array, ...], slot: Any, entries: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
     return tuple(
         jax.lax.dynamic_update_index_in_dim(buffer, entry, slot, 0)
         for buffer, entry in zip(buffers, entries, strict=True)
     )
 
 
-def _alive(prior, log_evidence_BxC):
-    return ((prior > 0) & (log_evidence_BxC > -jnp.inf)).any(-1)
+def _alive(prior: Array, log_evidence_BxC: jax.Array) -> jax.Array:
+    return ((jnp.asarray(prior) > 0) & (log_evidence_BxC > -jnp.inf)).any(-1)
 
 
 @jax.jit
@@ -136,7 +136,7 @@ def log_steps(mixture: MixtureOfHMMs, tokens_BxT: Array, ahead_BxCxH: jax.Array)
     """
     log_transition, log_emission = safe_log(mixture.transition), safe_log(jnp.asarray(mixture.emissions))
 
-    def step(ahead, token_B):
+    def step(ahead: jax.Array, token_B: jax.Array) -> tuple[jax.Array, tuple[jax.Array, ...]]:
         joint = ahead + jnp.take(log_emission, token_B, axis=2).transpose(2, 0, 1)
         evidence = log_sum_exp(joint, -1)
         ahead = jax.lax.map(lambda one: log_sum_exp(one[..., :, None] + log_transition, -2), joint)

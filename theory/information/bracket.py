@@ -52,7 +52,8 @@ class Ends(NamedTuple):
     @property
     def width(self) -> np.ndarray:
         """(A,) high - low."""
-        return self.high - self.low
+        width: np.ndarray = self.high - self.low
+        return width
 
 
 class _Nodes(NamedTuple):
@@ -149,7 +150,8 @@ def _one_example(
 def step(machine: Machine, before: int, token: int) -> np.ndarray:
     """(L, W, W') p(state', token | state), from the states of the token before to those of this one."""
     states = machine.supports[token]
-    return machine.rows[before][:, :, states] * machine.emission[:, None, states, token]
+    moved: np.ndarray = machine.rows[before][:, :, states] * machine.emission[:, None, states, token]
+    return moved
 
 
 def _children(machine: Machine, level: Sequence[_Nodes], source: Sequence[int]) -> Iterator[_Nodes]:

@@ -88,7 +88,8 @@ def expand(machine: Machine, lengths: Sequence[int], budget: int, closings: Sequ
 
 def _weigh(weight: np.ndarray, score: np.ndarray) -> np.ndarray:
     """(L,) weight @ score, whose columns are summed apart so that equal columns give equal sums."""
-    return (weight[:, None] * score).sum(0)
+    mean: np.ndarray = (weight[:, None] * score).sum(0)
+    return mean
 
 
 def root(machine: Machine) -> Nodes:

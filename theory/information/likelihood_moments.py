@@ -81,7 +81,8 @@ class ExampleGraph(NamedTuple):
         out = Cumulant(*(np.zeros((1, 1)) for _ in range(3)))
         for level in self.levels:
             out = _onward(level, np.zeros(len(level.log_p_E)), np.zeros(1), out)
-        return np.exp(out.value[0])
+        moments: np.ndarray = np.exp(out.value[0])
+        return moments
 
     def by_input(self, alternative: int, s: Any, closed: bool) -> Cumulant:
         """(S, N) the parts of ``examples`` whose first k - 1 tokens end in each node."""
@@ -155,4 +156,5 @@ def upper_mean(log_parts_SxN: np.ndarray) -> np.ndarray:
     safe_S = np.where(top_S > -np.inf, top_S, 0.0)
     _, _, high = t_interval(np.exp(log_parts_SxN - safe_S[:, None]).T)
     with np.errstate(divide="ignore"):
-        return safe_S + np.log(high * log_parts_SxN.shape[1])
+        logs: np.ndarray = safe_S + np.log(high * log_parts_SxN.shape[1])
+        return logs

@@ -92,12 +92,14 @@ class Machine(NamedTuple):
     @property
     def n_laws(self) -> int:
         """L, the sampler included."""
-        return self.emission.shape[0]
+        count: int = self.emission.shape[0]
+        return count
 
     @property
     def n_tokens(self) -> int:
         """V."""
-        return self.emission.shape[2]
+        count: int = self.emission.shape[2]
+        return count
 
     def keep(self, laws: np.ndarray) -> "Machine":
         """The machine of the chosen laws only (the first chosen one is the sampler)."""
@@ -138,7 +140,10 @@ def build(laws: Sequence[HMM], closing_token: int = 0) -> Machine:
         )
     sources: list[np.ndarray | None] = [*shared, None]
     then_close = emission * (transition @ emission[:, :, closing_token, None])
-    make = lambda scored: Tables(sources, classes, transition, initial, scored)  # noqa: E731
+
+    def make(scored: np.ndarray | None) -> Tables:
+        return Tables(sources, classes, transition, initial, scored)
+
     supports = tuple(shared[place] for place in classes[:-1])
     return Machine((*supports, np.zeros(1, dtype=np.int64)), make(None), make(emission), make(then_close), emission)
 

@@ -77,7 +77,8 @@ def _groups(tokens: np.ndarray) -> list[tuple[int, np.ndarray]]:
 def _choose(law: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """One index a row by inverse CDF; an entry of zero is never chosen."""
     cumulative = law.cumsum(-1)
-    return (cumulative > generator.random(len(law))[:, None] * cumulative[:, -1:]).argmax(-1)
+    drawn: np.ndarray = (cumulative > generator.random(len(law))[:, None] * cumulative[:, -1:]).argmax(-1)
+    return drawn
 
 
 def sample_size(pilot: np.ndarray, offset: np.ndarray, span: np.ndarray, accuracy: float, coverage: float) -> int:

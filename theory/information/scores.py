@@ -116,7 +116,8 @@ def evaluate(scores: Scores, length: int, quantity: Quantity, coverage: float = 
 def _known_part(exact: Expansion, length: int, quantity: Quantity) -> np.ndarray:
     padded = np.zeros((length, 1, exact.score.shape[1]))
     padded[: len(exact.score), 0] = exact.score
-    return quantity(padded, np.zeros_like(padded[0]))[0]
+    scored: np.ndarray = quantity(padded, np.zeros_like(padded[0]))[0]
+    return scored
 
 
 def _sampled_part(draws: Draws, known: int, length: int, quantity: Quantity) -> np.ndarray:

@@ -225,7 +225,8 @@ def simulate_documents(family: ConceptFamily, theta: Any, key: jax.Array, docume
     """(documents, length) tokens drawn from theta; traceable. A state or token of probability zero is never drawn."""
     theta = as_float64("theta", theta)
     check_shape("theta", theta, (family.n_parameters,), f"{family.n_parameters} parameters")
-    return in_float64(_simulate)(family, theta, key, documents=documents, length=length)
+    documents_found: Array = in_float64(_simulate)(family, theta, key, documents=documents, length=length)
+    return documents_found
 
 
 @functools.partial(jax.jit, static_argnames=("documents", "length"))

@@ -162,7 +162,8 @@ def _ratio(exact: ExactInstance, concept: int, d: list[int], extreme: Any) -> Fr
     pairs = list(zip(after, exact.initial[concept], strict=True))
     if extreme is max and any(p and not q for p, q in pairs):
         return None
-    return extreme(p / q for p, q in pairs if q)
+    ratio: Fraction | None = extreme(p / q for p, q in pairs if q)
+    return ratio
 
 
 def _assumptions(exact: ExactInstance, constants: dict[str, Any], sums: Sums) -> dict[str, bool]:

@@ -108,7 +108,8 @@ def instance_of(logits: Logits, length: int) -> tuple[MixtureOfHMMs, PromptLaw]:
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
     raw = np.exp(logits - logits.max(-1, keepdims=True))
-    return without_subnormals(raw / raw.sum(-1, keepdims=True))
+    law: np.ndarray = without_subnormals(raw / raw.sum(-1, keepdims=True))
+    return law
 
 
 def verify(mixture: MixtureOfHMMs, prompt: PromptLaw, true_concept: int, concept: int) -> Margins:

@@ -146,7 +146,8 @@ def climb(
 ) -> tuple[Logits, _Tally]:
     """``keep`` ascents (of ``size`` drawn, one compiled shape): the best instance of each and the tally."""
     out = _climb(key, statement, size, states, length, steps)
-    return jax.tree.map(lambda leaf: np.asarray(leaf)[:keep], out)
+    kept: tuple[Logits, _Tally] = jax.tree.map(lambda leaf: np.asarray(leaf)[:keep], out)
+    return kept
 
 
 @functools.partial(jax.jit, static_argnames=("statement", "size", "states", "length", "steps"))
@@ -191,7 +192,8 @@ def objective(margins: Margins, statement: str) -> Array:
     if statement == "printed":
         parts = jnp.stack([margins.rate, margins.printed, A3_SCALE * margins.a3])
         return -jax.nn.logsumexp(-SHARPNESS * jnp.minimum(parts, 2 * GOAL)) / SHARPNESS
-    return margins.rate + 10.0 * jnp.minimum(margins.repaired - ROOM, 0.0)
+    climbed: Array = margins.rate + 10.0 * jnp.minimum(margins.repaired - ROOM, 0.0)
+    return climbed
 
 
 def _hypotheses(margins: Margins, statement: str) -> Any:

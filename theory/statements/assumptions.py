@@ -161,7 +161,8 @@ def compare_shift(mixture: MixtureOfHMMs, prompt: PromptLaw, tv: float, margin: 
     distances = (
         sum(abs(p - q) for p, q in zip(law.start, law.transition[d], strict=True)) for d in mixture.delimiter_states()
     )
-    return 2 * max(distances) < least
+    verdict: Verdict = 2 * max(distances) < least
+    return verdict
 
 
 def largest_shift(mixture: MixtureOfHMMs, prompt: PromptLaw) -> tuple[float, int]:

@@ -148,7 +148,8 @@ def delimiter_row(hmm: HMM, delimiter: int) -> HMM | None:
 
 def _log_prior(mixture: MixtureOfHMMs, others: Sequence[int], true: int) -> np.ndarray:
     prior = np.asarray(mixture.prior)
-    return np.log(prior[list(others)]) - np.log(prior[true])
+    log_ratio: np.ndarray = np.log(prior[list(others)]) - np.log(prior[true])
+    return log_ratio
 
 
 def _sharp(
@@ -229,4 +230,5 @@ def _graph(law: PromptLaw, laws: Sequence[HMM], budget: int, draw: int | None) -
 
 
 def _with_pilot(assemble: Any, seed: int) -> Odds:
-    return assemble(2 * seed + 1)._replace(pilot=assemble(2 * seed))
+    odds: Odds = assemble(2 * seed + 1)._replace(pilot=assemble(2 * seed))
+    return odds

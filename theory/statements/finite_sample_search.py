@@ -103,7 +103,10 @@ class Summand:
 
         def slope(s: np.ndarray, index: np.ndarray) -> np.ndarray:
             common = self.odds.log_prior_A[self.a] + self.odds.first(self.a, s).slope
-            return common + later_I[index] * self.odds.later(self.a, s).slope + pick(self.inputs(s), index).slope
+            slope: np.ndarray = (
+                common + later_I[index] * self.odds.later(self.a, s).slope + pick(self.inputs(s), index).slope
+            )
+            return slope
 
         every = np.arange(len(later_I))
         s = _best_s(slope, len(every), largest_s)

@@ -7,7 +7,7 @@ Source: docs/theory, "How many examples are enough".
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -124,11 +124,11 @@ def _start_law(mixture: MixtureOfHMMs, law: PromptLaw, true: int, version: Versi
         return StartLaw(f"not evaluated: {error}", {})
 
 
-def _weight(each: StartLaw):
+def _weight(each: StartLaw) -> Callable[[Sequence[int]], Bound]:
     return each.weight
 
 
-def _error(each: StartLaw):
+def _error(each: StartLaw) -> Callable[[Sequence[int]], Bound]:
     return each.error
 
 

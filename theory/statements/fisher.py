@@ -171,13 +171,15 @@ def taylor_remainder(
 
     def many(points: jax.Array) -> jax.Array:
         kl = lambda t: jnp.asarray(weight) @ (log_p - _log_conditionals(family.mixture(t), tokens))  # noqa: E731
-        return jax.lax.map(kl, points)
+        values: jax.Array = jax.lax.map(kl, points)
+        return values
 
     flat = (theta + shifts).reshape(-1, theta.size)
     exact = np.asarray(in_float64(jax.jit(many))(flat)).reshape(*shifts.shape[:2], -1)
     second = series.value + np.einsum("km,rdm->rdk", series.gradient, shifts)
     second = second + 0.5 * np.einsum("kij,rdi,rdj->rdk", series.hessian, shifts, shifts)
-    return np.abs(exact - second).max((1, 2))
+    remainder: np.ndarray = np.abs(exact - second).max((1, 2))
+    return remainder
 
 
 def prompt_rate(family: ConceptFamily, law: PromptLaw) -> Callable[[Any], jax.Array]:

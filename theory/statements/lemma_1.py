@@ -115,7 +115,7 @@ def lemma_1_from_paths(
 def paths_from_start(transition: np.ndarray, emission: np.ndarray, tokens_Bxm: np.ndarray) -> np.ndarray:
     """(B, H, H) p(x, h_m = h' | h_1 = h) of m >= 1 tokens."""
     emits_BxmxH = emission.T[tokens_Bxm]
-    paths = np.eye(len(transition)) * emits_BxmxH[:, 0, None, :]
+    paths: np.ndarray = np.eye(len(transition)) * emits_BxmxH[:, 0, None, :]
     for t in range(1, tokens_Bxm.shape[1]):
         paths = (paths @ transition) * emits_BxmxH[:, t, None, :]
     return paths

@@ -51,7 +51,8 @@ class InputBlock(NamedTuple):
         joint_NxW = start_H[self.first_F] @ self.paths_LxNxFxW[law]
         mass_N = joint_NxW.sum(-1, keepdims=True)
         ahead = np.asarray(hmm.transition)[self.last_W] @ np.asarray(hmm.emission)
-        return joint_NxW / np.where(mass_N > 0, mass_N, 1.0) @ ahead
+        predictive: np.ndarray = joint_NxW / np.where(mass_N > 0, mass_N, 1.0) @ ahead
+        return predictive
 
     def lemma_1(self, mixture: MixtureOfHMMs, law: PromptLaw) -> Lemma1:
         """``repaired.lemma_1`` at each x, from the merged paths of theta* = ``law.hmm``."""

@@ -125,7 +125,8 @@ def _start_ratio(transition: Array, initial: Array, states: np.ndarray) -> np.nd
     after, start = np.asarray(transition)[states].sum(0), np.asarray(initial)
     relevant = (after > 0) | (start > 0)
     with np.errstate(divide="ignore"):
-        return after[relevant] / start[relevant]
+        ratios: np.ndarray = after[relevant] / start[relevant]
+        return ratios
 
 
 def segment_probability(mixture: MixtureOfHMMs, concept: int, past: np.ndarray, segment: np.ndarray) -> Sides:
