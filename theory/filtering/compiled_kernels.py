@@ -9,17 +9,11 @@ Imported only when it is used; needs numba, and nothing else in this package doe
 """
 
 import math
-from collections.abc import Callable
-from typing import Any, TypeVar, no_type_check
+from typing import no_type_check
 
 import numpy as np
 
-try:
-    import numba
-except ImportError as error:
-    raise ImportError("the compiled filter needs numba: pip install 'implicit-bayes[compiled]'") from error
-
-F = TypeVar("F", bound=Callable[..., Any])
+from implicit_bayes.theory.filtering.machine_code import compiled
 
 FLOOR_BITS = 963
 """Positive numbers are kept above 2**-963, a little above 1e-290."""
@@ -33,17 +27,6 @@ LEAST_POWER = -1075
 """Powers of two below 2**-1074 are 0; ``powers[i]`` is two to the i + LEAST_POWER."""
 
 ALIVE, DOUBTFUL = 0, 1
-
-
-def compiled(function: F) -> F:
-    """numba's ``njit``, compiled in this process when first called; nothing is kept on disk (numba would pickle it).
-
-    Products may be contracted into fused multiply-adds; infinities, zeros and the order of sums are left alone.
-    Each function is written so that one set of types calls it, without slice assignments: so they compile in seconds.
-    """
-    options: Any = {"fastmath": {"contract"}, "error_model": "numpy", "boundscheck": False, "nogil": True}
-    machine_code: F = numba.njit(**options)(function)
-    return machine_code
 
 
 @compiled
@@ -230,23 +213,28 @@ def combine(out, coefficient, rows):
 
 @compiled
 @no_type_check
-def weigh(prior, mass, mass_bits, exponents, p, powers, weight):
-    """weight_c = prior_c 2^(exponent_c - top) at position p: (whether any is possible, top, sum_c weight_c mass_c).
-
-    The mass of each concept is brought to the common exponent before it is weighed, so that neither underflow nor
-    overflow can hide the leading one.
-    """
-    top, some = np.int64(-(2**62)), False
-    for c in range(prior.shape[0]):
-        if prior[c] > 0.0 and mass[c, p] > 0.0:
-            some, top = True, max(top, exponents[c, p] + (mass_bits[c, p] >> 52) - 1022)
-    total = 0.0
-    for c in range(prior.shape[0]):
-        weight[c] = 0.0
-        if some and prior[c] > 0.0 and mass[c, p] > 0.0:
-            weight[c] = prior[c] * powers[max(exponents[c, p] - top, LEAST_POWER) - LEAST_POWER]
-            total += weight[c] * mass[c, p]
-    return some, top, total
+def concepts_along(
+    tokens, wanted, begin, last_C, exponent_C, belief_CxX, possible_C,
+    scratch, saved, code, width, size, bits, narrow, widen, narrowing, wide, mass, exponents, beliefs,
+):  # fmt: skip
+    """``forward`` of every concept over a piece of one document that starts at ``begin``: whether any is doubtful."""
+    doubtful = False
+    for c in range(last_C.shape[0]):
+        if possible_C[c] < begin:  # dead before this piece
+            for p in range(wanted.shape[0]):
+                mass[c, p], exponents[c, p] = 0.0, 0
+                for j in range(belief_CxX.shape[1]):
+                    beliefs[c, p, j] = 0.0
+            continue
+        last, exponent, alive, verdict = forward(
+            tokens, wanted, last_C[c], exponent_C[c], belief_CxX[c],
+            scratch, saved, code, width, size, bits, narrow[c], widen[c], narrowing[c], wide[c],
+            mass[c], exponents[c], beliefs[c],
+        )  # fmt: skip
+        last_C[c], exponent_C[c] = last, exponent
+        possible_C[c] += alive
+        doubtful = doubtful or verdict == DOUBTFUL
+    return doubtful
 
 
 @compiled
@@ -260,7 +248,8 @@ def documents(
     """Every document under every concept; predictives weighed by the posterior, or one a concept.
 
     Positions are worked off in pieces of ``piece``, so that the beliefs of a piece stay in the cache. ``total`` times
-    two to the ``top`` is sum_c prior_c p(prefix | c).
+    two to the ``top`` is sum_c prior_c p(prefix | c); the mass of each concept is brought to the common exponent
+    before it is weighed, so that neither underflow nor overflow can hide the leading one.
     """
     batch, length = tokens.shape
     slots, concepts, side = wanted.shape[0], prior.shape[0], belief_BxCxX.shape[2]
@@ -274,29 +263,25 @@ def documents(
             stop = length if slot + here == slots else wanted[slot + here - 1]
             for p in range(here):
                 local[p] = wanted[slot + p] - begin
-            for c in range(concepts):
-                if possible_BxC[b, c] < begin:  # dead before this piece
-                    for p in range(here):
-                        mass[c, p], exponents[c, p] = 0.0, 0
-                        for j in range(side):
-                            beliefs[c, p, j] = 0.0
-                    continue
-                last, exponent, alive, verdict = forward(
-                    tokens[b, begin:stop], local[:here], last_C[c], exponent_BxC[b, c], belief_BxCxX[b, c],
-                    scratch, saved, code, width, size, bits, narrow[c], widen[c], narrowing[c], wide[c],
-                    mass[c], exponents[c], beliefs[c],
-                )  # fmt: skip
-                last_C[c], exponent_BxC[b, c] = last, exponent
-                possible_BxC[b, c] += alive
-                if verdict == DOUBTFUL:
-                    doubtful_B[b] = True
+            doubtful_B[b] = concepts_along(
+                tokens[b, begin:stop], local[:here], begin, last_C, exponent_BxC[b], belief_BxCxX[b], possible_BxC[b],
+                scratch, saved, code, width, size, bits, narrow, widen, narrowing, wide, mass, exponents, beliefs,
+            )  # fmt: skip
             if doubtful_B[b]:
                 break
             for p in range(here):
                 at = begin + local[p]
                 token = code[tokens[b, at - 1]] if at > 0 else last_B[b]
-                some, top, total = weigh(prior, mass, mass_bits, exponents, p, powers, weight)
+                top, some = np.int64(-(2**62)), False
                 for c in range(concepts):
+                    if prior[c] > 0.0 and mass[c, p] > 0.0:
+                        some, top = True, max(top, exponents[c, p] + (mass_bits[c, p] >> 52) - 1022)
+                total = 0.0
+                for c in range(concepts):
+                    weight[c] = 0.0
+                    if some and prior[c] > 0.0 and mass[c, p] > 0.0:
+                        weight[c] = prior[c] * powers[max(exponents[c, p] - top, LEAST_POWER) - LEAST_POWER]
+                        total += weight[c] * mass[c, p]
                     mass_BxPxC[b, slot + p, c], exponents_BxPxC[b, slot + p, c] = mass[c, p], exponents[c, p]
                 total_BxP[b, slot + p] = total
                 top_BxP[b, slot + p] = top if some else 0
