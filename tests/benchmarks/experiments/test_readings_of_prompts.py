@@ -14,8 +14,8 @@ LOST = ("ginc:single-concept", "ginc:random-tokens")
 @pytest.mark.parametrize(
     ("model", "other", "bayes", "lost", "blind"),
     [
-        (0.3, 0.2, 0.2, "a single concept and random tokens", True),
-        (0.3, 0.2, 0.9, "a single concept and random tokens", False),
+        (0.375, 0.2, 0.2, "a single concept and random tokens", True),
+        (0.375, 0.2, 0.9, "a single concept and random tokens", False),
         (0.4, 0.2, 0.2, "none", False),  # exactly half
         (0.2, 0.8, 0.2, "none", False),  # one model still knows
     ],
