@@ -22,7 +22,7 @@ from implicit_bayes.theory import ModelError
 
 
 class Settings(NamedTuple):
-    """What is timed: see ``benchmarks.cli.commands.bench`` for every field."""
+    """What is timed: see ``benchmarks.cli.questions.bench`` for every field."""
 
     documents: int = 100
     length: int = 1000

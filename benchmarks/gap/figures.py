@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
+from implicit_bayes.benchmarks.gap.costs import costs
 from implicit_bayes.benchmarks.report.panels import MARKERS, Drawing, Figures, Panel, number_axis
 
 FLOOR = 1e-9
@@ -37,7 +38,7 @@ def _slices(results: xr.Dataset, kind: str, words: str, shown: list[str], axis: 
             bars[0] = np.minimum(bars[0], 0.99 * value)  # the axis is logarithmic
             axis.errorbar(x[at], value[at], bars[:, at], marker=MARKERS[i % 7], color=f"C{i % 7}", capsize=2,
                           label=str(name))  # fmt: skip
-    axis.set_xticks(x, results.slice_words.values[chosen], rotation=40, ha="right", fontsize=8)
+    axis.set_xticks(x, results.slice_words.values[chosen], rotation=40, ha="right", fontsize=9)
     axis.set(xlabel=words, yscale="log", ylabel="KL(Bayes ‖ model), nats/token")
 
 
@@ -216,6 +217,7 @@ def _fits(results: xr.Dataset, name: str, k: int, axis: Axes) -> None:
 
 FIGURES: Figures = {
     "gap_loss": loss,
+    "gap_costs": costs,
     "gap_context": context,
     "gap_implied": implied,
     "gap_bayesianity": bayesianity,

@@ -28,6 +28,7 @@ from implicit_bayes.simulators.datasets import Documents
 from implicit_bayes.simulators.instances import Instance, load_instance
 from implicit_bayes.simulators.sampler import sample_documents
 from implicit_bayes.theory import ModelError
+from implicit_bayes.theory.information.decomposition import Decomposition, decompose
 
 Start = Callable[[str, int], Callable[[int], None]]
 
@@ -70,6 +71,7 @@ class Gap(NamedTuple):
     """All models; prints as the tables of the command line.
 
     context: of ``context_gap``.   fits: (predictor, k) -> one Fit for each scaling law, or none.
+    information: what the documents cost Bayes, at their full length.
     """
 
     instance: Instance
@@ -77,6 +79,7 @@ class Gap(NamedTuple):
     models: list[ModelGap]
     context: xr.Dataset
     fits: dict[tuple[str, int], list[Fit]]
+    information: Decomposition
 
     def __str__(self) -> str:
         """The tables that ``implicit-bayes gap`` shows."""
@@ -184,7 +187,8 @@ def measure(
         losses = context.prompt_loss.sel(predictor=name, k=k).values.T
         fits[name, k] = fit_laws(context.n.values, losses, settings.seed)
         advance(1)
-    return Gap(instance, settings, found, context, fits)
+    information = decompose(instance.mixture, drawn.tokens, [settings.length])
+    return Gap(instance, settings, found, context, fits, information)
 
 
 def fresh_documents(instance: Instance, documents: int, length: int, seed: int) -> Documents:

@@ -16,6 +16,7 @@ from implicit_bayes.simulators.stored import Count, Text, convert, read_json
 
 TITLES = {
     "gap_loss": "Divergence from exact Bayes",
+    "gap_costs": "What a token costs",
     "gap_context": "In context",
     "gap_implied": "The posterior that a model implies",
     "gap_bayesianity": "Laws that Bayes obeys",
@@ -23,7 +24,7 @@ TITLES = {
     "gap_scaling": "Scaling laws of the log-loss",
 }
 SECTIONS = (
-    ("loss", "On documents", ("gap_loss", "gap_implied", "gap_bayesianity")),
+    ("loss", "On documents", ("gap_loss", "gap_costs", "gap_implied", "gap_bayesianity")),
     ("context", "In context", ("gap_context", "gap_scaling")),
     ("probes", "Inside the models", ("gap_probes",)),
 )
@@ -41,7 +42,7 @@ def _between(value: Any, low: Any = None, high: Any = None) -> str:
     """A number with its interval, both as stored (an infinity is a string); a dash for None."""
     if value is None or isinstance(value, str):
         return value or "–"
-    form = "{:.4f}" if abs(value) >= 5e-5 or value == 0 else "{:.0e}"
+    form, value = "{:.4f}" if abs(value) >= 5e-5 or value == 0 else "{:.0e}", value + 0.0  # no minus before a zero
     if low is None or high is None:
         return form.format(value)
     return form.format(value) + " [{}, {}]".format(*(x if isinstance(x, str) else form.format(x) for x in (low, high)))

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from implicit_bayes.benchmarks.gap.context import MEASURES
+from implicit_bayes.benchmarks.gap.costs import efficiency_rows, loss_parts, sample_efficiency
 from implicit_bayes.benchmarks.gap.laws import ville_threshold
 from implicit_bayes.benchmarks.gap.loss import Mean
 from implicit_bayes.benchmarks.gap.measure import EPSILONS, Gap, ModelGap, best_probe, mean_or_none
@@ -22,6 +23,9 @@ def as_json(gap: Gap, command: str = "") -> dict[str, Any]:
             "instance": gap.instance.name,
             "command": command,
             "settings": gap.settings,
+            "decomposition": loss_parts(gap.information, found.loss.excess.value),
+            "sample_efficiency": sample_efficiency(gap.context, found.model),
+            "examples_needed": efficiency_rows(gap.context, found.model),
             "curves": curve_rows(gap, found.model, "all"),
             "curves_by_split": [
                 row for split in ("possible", "impossible") for row in curve_rows(gap, found.model, split)
@@ -132,6 +136,9 @@ def as_dataset(gap: Gap) -> xr.Dataset:
         for name in ("variance", "possible", "bayes"):
             data = _add_means(data, f"order_{name}", [getattr(found.order, name) for found in models])
         data["order_prompts"] = ("model", [found.order.possible_prompts for found in models if found.order])
+    parts = loss_parts(gap.information, 0.0)
+    names = ["entropy_given_concept", "concept_information"]
+    data["part_nats"] = ("part", [parts[name] for name in names], {"units": "nats per token"})
     data["ville_log_max"] = ("model", [found.loss.log_ratio_max for found in models])
     data["calibration_error"] = ("model", [found.loss.calibration_error for found in models])
     data["implied_time"] = ("model", [found.implied.time for found in models])

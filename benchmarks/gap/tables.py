@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from implicit_bayes.benchmarks.common.console import WIDTH, Console
+from implicit_bayes.benchmarks.gap.costs import loss_parts, sample_efficiency
 from implicit_bayes.benchmarks.gap.laws import ville_threshold
 from implicit_bayes.benchmarks.gap.loss import Mean
 from implicit_bayes.benchmarks.gap.measure import Gap, ModelGap, best_probe
@@ -103,8 +104,24 @@ def show(gap: Gap, out: Console) -> None:
     )
     out.print(gap_table(gap.models, "Models against exact Bayes [95% over documents]"))
     out.print(context_table(gap))
+    for line in cost_lines(gap):
+        out.print(line, soft_wrap=True)
     if any(gap.fits.values()):
         out.print(scaling_table(gap))
+
+
+def cost_lines(gap: Gap) -> list[str]:
+    """What a token costs, and examples needed beside Bayes."""
+    parts = loss_parts(gap.information, 0.0)
+    lines = [
+        f"A token costs Bayes {parts['entropy_given_concept']:.4f} nats of noise of a known concept and "
+        f"{parts['concept_information']:.4f} for not knowing it"
+    ]
+    for found in gap.models:
+        ratios = sample_efficiency(gap.context, found.model)
+        words = ", ".join(f"{delta}: {'–' if ratio is None else f'{ratio:.3g}'}" for delta, ratio in ratios.items())
+        lines.append(f"{found.model} needs this many times Bayes' examples for an error of at most {words}")
+    return lines
 
 
 def context_table(gap: Gap) -> Table:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
+from implicit_bayes.benchmarks.verification.enough import finite_samples
 from implicit_bayes.simulators.instances import Instance
 from implicit_bayes.theory import PromptLaw
 from implicit_bayes.theory.proofs.certify import Certificate, certify
@@ -21,6 +22,7 @@ from implicit_bayes.theory.statements.conditions import (
     worst_pair,
 )
 from implicit_bayes.theory.statements.diagnosis import Budget, split_budget
+from implicit_bayes.theory.statements.finite_sample_table import FiniteSample
 from implicit_bayes.theory.statements.theorems import TheoremVerdict, evaluate_theorems
 
 SMALL_STATES = 32
@@ -45,6 +47,7 @@ class Statements(NamedTuple):
     theorems: at ``theorem_k``, the largest k asked for.
     budgets: for each k asked for, the pair and the start law that bind the repaired condition.
     certificates: for each (k asked for, theta*, theta), if asked for.
+    finite: Theorem 1 at finite n for each (k asked for, theta*) and version.
     """
 
     conditions: list[Condition]
@@ -54,6 +57,7 @@ class Statements(NamedTuple):
     theorem_k: int
     budgets: list[Budget]
     certificates: list[Certificate]
+    finite: Sequence[FiniteSample] = ()
 
 
 def tested_ks(instance: Instance, ks: Sequence[int]) -> tuple[int, ...]:
@@ -68,6 +72,7 @@ def check_statements(
     assumptions: Sequence[Assumption],
     seed: int,
     certified: bool,
+    ns: Sequence[int],
     start: Callable[[str, int], Callable[[int], None]],
 ) -> Statements:
     """Evaluate every statement of the paper on one instance.
@@ -78,6 +83,7 @@ def check_statements(
         assumptions: A1 to A5 for every prompt law, in any order.
         seed: of every estimate that samples.
         certified: also prove what can be proved on rational entries.
+        ns: numbers of examples at which the bounds of finite n are wanted.
         start: progress, see ``benchmarks.verification.verify.verify``.
 
     Returns:
@@ -105,7 +111,12 @@ def check_statements(
         for row in binding(conditions, ks, "repaired")
     ]  # fmt: skip
     certificates = certificates_of(instance, conditions, ks, start) if certified else []
-    return Statements(conditions, lengths, critical_k_of(conditions, lengths), theorems, max(ks), budgets, certificates)
+    finite = finite_samples(instance, ks, ns, conditions, seed, start)
+    critical = critical_k_of(conditions, lengths)
+    return Statements(
+        conditions=conditions, tested_ks=lengths, critical_k=critical, theorems=theorems, theorem_k=max(ks),
+        budgets=budgets, certificates=certificates, finite=finite,
+    )  # fmt: skip
 
 
 def _case(instance: Instance, row: Condition, start: int) -> tuple[Any, PromptLaw]:

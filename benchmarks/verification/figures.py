@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 
 from implicit_bayes.benchmarks.common.intervals import wilson
 from implicit_bayes.benchmarks.report.panels import MARKERS, Drawing, Figures, Panel, number_axis
+from implicit_bayes.benchmarks.verification.enough_figures import finite, information
 
 FEW = 20
 """Below this many defined prompts a share is drawn hollow and without its interval, which would rule the axis."""
@@ -262,6 +263,8 @@ FIGURES: Figures = {
     "undefined": undefined_share,
     "conditions": conditions,
     "budget": budget,
+    "finite": finite,
+    "information": information,
 }
 
 

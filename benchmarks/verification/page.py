@@ -20,7 +20,11 @@ TITLES = {
     "undefined": "Where the Bayes answer does not exist",
     "conditions": "Condition 1 and the error of every predictor",
     "budget": "What the conditions are made of",
+    "finite": "How many examples are enough",
+    "information": "What a token costs Bayes",
 }
+DATA = {"curves": "curves", "undefined": "curves", "finite": "finite_sample", "information": "information"}
+"""The key of results.json behind a figure; of the others ``conditions``."""
 IN_WORDS = {
     "A1": "Delimiter states emit the delimiter and nothing else, and no other state can emit it.",
     "A2": "Under θ* every state moves to every delimiter state with probability above c1 > 0, under the other concepts "
@@ -70,7 +74,9 @@ def _page(directory: Path, stored: dict[str, Any]) -> Page:
         Section("assumptions", "Assumptions", (), "", (), (_assumptions(stored),)),
         Section("conditions", "Conditions and theorems", (), "", of("conditions", "budget"),
                 (_theorems(stored), *_certificates(stored), _conditions(stored))),
+        Section("finite", "Theorem 1 at finite n", (), "", of("finite"), tuple(_finite(stored))),
         Section("curves", "In-context curves", (), "", of("curves", "undefined"), (_curves(stored),)),
+        Section("information", "What a token costs", (), "", of("information"), ()),
     ]  # fmt: skip
     if stored.get("gap"):
         sections.append(
@@ -106,7 +112,8 @@ def _figures(directory: Path, stored: dict[str, Any], command: str, seed: str) -
         if drawing is None:
             continue
         svgs, key = on_page(drawing)
-        rows = stored["curves" if each in ("curves", "undefined") else "conditions"]
+        rows = stored[DATA.get(each, "conditions")]
+        rows = rows["by_position"] if isinstance(rows, dict) else rows
         found[each] = PageFigure(
             name=each, title=TITLES[each], svgs=svgs, alt=f"{TITLES[each]}. {drawing.caption}", caption=drawing.caption,
             command=command, seed=seed, data=_csv(rows), file=f"{each}.csv", key=key, note=drawing.note,
@@ -117,6 +124,31 @@ def _figures(directory: Path, stored: dict[str, Any], command: str, seed: str) -
 def _csv(rows: Sequence[dict[str, Any]]) -> str:
     names = list(rows[0]) if rows else []
     return as_csv(names, [[row[name] for name in names] for row in rows])
+
+
+def _finite(stored: dict[str, Any]) -> list[PageTable]:
+    """n(delta) certified and measured, for every k, true concept and version."""
+
+    def words(enough: dict[str, Any]) -> str:
+        return " / ".join("–" if n is None else str(n) for n in enough.values())
+
+    rows = tuple(
+        (row["k"], row["true_concept"], row["version"], number(row["exponent"]), words(row["n_enough"]),
+         words(row["n_measured"]), row["method"], row["reason"])
+        for row in stored.get("finite_sample", ())
+    )  # fmt: skip
+    header = (
+        "k",
+        "θ*",
+        "version",
+        "exponent, nats/example",
+        "enough, certified",
+        "enough, measured",
+        "method",
+        "why not",
+    )
+    title = "Examples that are enough for an error of at most 0.1 / 0.01 / 0.001"
+    return [PageTable(title, header, rows)] if rows else []
 
 
 def _assumptions(stored: dict[str, Any]) -> PageTable:

@@ -178,7 +178,7 @@ def evaluate(name: str, k: int, seed: int = 0) -> list[str]:
     laws = prompt_laws(instance, [k])
     reports = [check_assumptions(instance.mixture, law) for law in laws.values()]
     every = [row for report in reports for row in report]
-    found = check_statements(instance, [k], every, seed, False, lambda words, total: lambda done: None)
+    found = check_statements(instance, [k], every, seed, False, (), lambda words, total: lambda done: None)
     merged = worst_case(reports, list(laws))
     return [statement.status(merged, found) for statement in STATEMENTS]
 

@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from implicit_bayes.benchmarks.gap.store import compact
+from implicit_bayes.benchmarks.verification.enough import finite_dataset, finite_json, information_json
 from implicit_bayes.benchmarks.verification.evaluate import conditions_dataset
 from implicit_bayes.benchmarks.verification.verify import Verification
 
@@ -36,6 +37,8 @@ def as_json(result: Verification) -> dict[str, Any]:
         ],
         "budget": result.statements.budgets,
         "certificates": result.statements.certificates,
+        "finite_sample": finite_json(result.statements.finite, result.curves),
+        "information": information_json(result.information),
         "curves": curve_rows(result.curves),
         "bayes": result.bayes,
         "models": result.models,
@@ -75,6 +78,7 @@ def curve_rows(curves: xr.Dataset) -> list[dict[str, Any]]:
 def as_dataset(result: Verification) -> xr.Dataset:
     """Everything numeric, for results.nc: the curves with the rest as scalars and attributes."""
     data = result.curves.merge(conditions_dataset(result.statements))
+    data = data.merge(finite_dataset(result.statements.finite, result.information))
     for prefix, loss in (("bayes", result.bayes), ("validation", result.validation)):
         for field, value in (loss._asdict() if loss is not None else {}).items():
             units = {"units": "nats per token"} if field in ("cross_entropy", "standard_error", "low", "high") else {}

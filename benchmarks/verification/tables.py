@@ -9,6 +9,12 @@ from rich.text import Text
 
 from implicit_bayes.benchmarks.common.console import WIDTH, Console
 from implicit_bayes.benchmarks.gap.tables import gap_table
+from implicit_bayes.benchmarks.verification.enough import (
+    enough_words,
+    information_line,
+    measured_enough,
+    worst_rows,
+)
 from implicit_bayes.benchmarks.verification.evaluate import binding
 from implicit_bayes.benchmarks.verification.verify import BayesLoss, Verification
 from implicit_bayes.theory.proofs.enclosures import Enclosure
@@ -40,10 +46,14 @@ def show(result: Verification, out: Console) -> None:
     out.print(theorem_table(result))
     if result.statements.certificates:
         out.print(certificate_table(result))
+    out.print(finite_table(result))
+    for line in finite_lines(result):
+        out.print(line, soft_wrap=True)
     out.print(curve_table(result))
     for words, loss in (("fresh documents", result.bayes), ("published validation documents", result.validation)):
         if loss is not None:
             out.print(loss_line(words, loss))
+    out.print(information_line(result.information), soft_wrap=True)
     for row in result.models:
         error = f"[{row.low:.4f}, {row.high:.4f}]"
         out.print(f"{row.model}: excess over Bayes on the fresh documents {row.excess:.4f} {error} nats/token")
@@ -178,6 +188,28 @@ def theorem_table(result: Verification) -> Table:
         applies, vacuous = ("yes" if flag else "no" for flag in (row.applies, row.vacuous))
         table.add_row(row.name, row.version, applies, number(row.bound), vacuous, row.in_words, row.reason)
     return table
+
+
+def finite_table(result: Verification) -> Table:
+    """Examples that are enough: certified at the worst true concept, beside measured over all."""
+    table = Table(title="Theorem 1 at finite n: examples that are enough for an error of at most 0.1 / 0.01 / 0.001")
+    for words in ("k", "version", "exponent, nats/example", "certified", "measured"):
+        table.add_column(words, overflow="fold")
+    for row in worst_rows(result.statements.finite):
+        measured = enough_words(measured_enough(result.curves, row.k))
+        table.add_row(str(row.k), row.version, f"{row.exponent:.4f}", enough_words(row.n_enough), measured)
+    return table
+
+
+def finite_lines(result: Verification) -> list[str]:
+    """Why a bound says nothing, or what kind of number it is."""
+    lines = []
+    for row in worst_rows(result.statements.finite):
+        if row.reason:
+            lines.append(f"k = {row.k}, {row.version}, true concept {row.true_concept}: {row.reason}.")
+        elif row.method == "monte carlo":
+            lines.append(f"k = {row.k}, {row.version}: from sampled examples, upper ends of 95% intervals (no proof).")
+    return lines
 
 
 def certificate_table(result: Verification) -> Table:

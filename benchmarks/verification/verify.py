@@ -23,6 +23,7 @@ from implicit_bayes.simulators.released import released_documents
 from implicit_bayes.simulators.sampler import sample_documents
 from implicit_bayes.theory import MixtureOfHMMs, ModelError, PromptLaw, filter_mixture
 from implicit_bayes.theory.filtering.filter import weigh
+from implicit_bayes.theory.information.decomposition import Decomposition, decompose
 from implicit_bayes.theory.statements.assumptions import Assumption, check_assumptions, worst_case
 from implicit_bayes.theory.statements.conditions import Condition
 from implicit_bayes.theory.statements.theorems import TheoremVerdict
@@ -99,6 +100,7 @@ class Verification(NamedTuple):
     bayes: cross-entropy of exact Bayes on fresh documents.
     validation: the same on the published validation split, where there is one.
     models, gaps: language models on the fresh documents; gaps are what ``gap`` finds there, without probes and orders.
+    information: what the fresh documents cost Bayes, split into the noise of a known concept and not knowing it.
     command: the shell command that gives this result, empty where none was used.
     """
 
@@ -111,6 +113,7 @@ class Verification(NamedTuple):
     validation: BayesLoss | None
     models: list[ModelLoss]
     gaps: list[ModelGap]
+    information: Decomposition
     command: str = ""
 
     @property
@@ -257,7 +260,7 @@ def _verify(
         reports.append(check_assumptions(instance.mixture, law))
         advance(1)
     every = [row for report in reports for row in report]
-    statements = check_statements(instance, settings.ks, every, settings.seed, settings.certify, start)
+    statements = check_statements(instance, settings.ks, every, settings.seed, settings.certify, settings.ns, start)
     curves = in_context_curves(
         instance,
         settings.ks,
@@ -270,6 +273,7 @@ def _verify(
     advance = start("Bayes cross-entropy", 2)
     documents = fresh_documents(instance, settings)
     bayes = bayes_loss(instance, documents.tokens, documents.concepts)
+    information = decompose(instance.mixture, documents.tokens)
     advance(1)
     validation = published_loss(instance)
     advance(1)
@@ -282,7 +286,7 @@ def _verify(
     worst = worst_case(reports, list(laws))
     return Verification(
         instance=instance, settings=settings, assumptions=worst, statements=statements, curves=curves, bayes=bayes,
-        validation=validation, models=losses, gaps=gaps,
+        validation=validation, models=losses, gaps=gaps, information=information,
     )  # fmt: skip
 
 

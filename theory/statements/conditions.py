@@ -246,7 +246,7 @@ def critical_k(
     mixture: MixtureOfHMMs,
     start_laws: np.ndarray,
     true_concepts: Sequence[int] | int,
-    ks: Sequence[int],
+    ks: Sequence[int] | int,
     *,
     seed: int = 0,
 ) -> CriticalK:
@@ -256,7 +256,7 @@ def critical_k(
         mixture: the pretraining law.
         start_laws: (S, H) candidates for p_prompt(h).
         true_concepts: indices of the possible theta*, or one.
-        ks: example lengths to try.
+        ks: example lengths to try, a list of them.
         seed: of the sampling, if any.
 
     Returns:
@@ -266,6 +266,8 @@ def critical_k(
         ModelError: a k below 2, no true concept, or as ``condition_table``.
     """
     true_concepts = [true_concepts] if isinstance(true_concepts, (int, np.integer)) else list(true_concepts)
+    if isinstance(ks, (int, np.integer)):
+        raise ModelError("ks: a list of example lengths is wanted, not one number")
     if not true_concepts:
         raise ModelError("true_concepts: none given; name at least one concept")
     found = [

@@ -65,22 +65,37 @@ def lemma_1(mixture: MixtureOfHMMs, true_concept: int, start: Array, x_test: np.
     """
     hmm, states = mixture.concept(true_concept), pure_delimiter_states(mixture)
     start = np.asarray(start, dtype=np.float64)
-    paths_BxHxH = paths_from_start(np.asarray(hmm.transition), np.asarray(hmm.emission), np.asarray(x_test))
-    like_BxH = paths_BxHxH.sum(-1)
     starts_SxH = np.concatenate([start[None], np.asarray(hmm.transition)[states]])
-    joint_BxSxH = starts_SxH * like_BxH[:, None]
-    total_BxS = joint_BxSxH.sum(-1)
+    tv_start = float(0.5 * np.abs(starts_SxH[1:] - start).sum(-1).max())
+    paths_BxHxH = paths_from_start(np.asarray(hmm.transition), np.asarray(hmm.emission), np.asarray(x_test))
+    following_HxV = np.asarray(hmm.transition) @ np.asarray(hmm.emission)
+    error = 4.0 * rounding(np.shape(x_test)[1], mixture.n_states)
+    return lemma_1_from_paths(paths_BxHxH, starts_SxH, following_HxV, tv_start, error)
+
+
+def lemma_1_from_paths(
+    paths_BxFxG: np.ndarray, starts_SxF: np.ndarray, following_GxV: np.ndarray, tv_start: float, error: float
+) -> Lemma1:
+    """``lemma_1`` from p(x, h_m | h_1), up to a factor for each x, over only the states h_1 and h_m that x allows.
+
+    Args:
+        paths_BxFxG: the paths of each x.
+        starts_SxF: p_prompt(h_1), then p(h_1 | d) for every d.
+        following_GxV: p(y | h_m).
+        tv_start: max_d TV(p_prompt(h), p(h | d)), over all states.
+        error: what rounding may have done to a difference of two numbers in [0, 1].
+    """
+    like_BxF = paths_BxFxG.sum(-1)
+    joint_BxSxF = starts_SxF * like_BxF[:, None]
+    total_BxS = joint_BxSxF.sum(-1)
     safe_BxS = np.where(total_BxS > 0, total_BxS, 1.0)
-    posterior_BxSxH = joint_BxSxH / safe_BxS[..., None]
-    next_BxSxV = (starts_SxH @ paths_BxHxH) @ np.asarray(hmm.transition) @ np.asarray(hmm.emission)
-    predictive_BxSxV = next_BxSxV / safe_BxS[..., None]
+    posterior_BxSxF = joint_BxSxF / safe_BxS[..., None]
+    predictive_BxSxV = (starts_SxF @ paths_BxFxG) @ following_GxV / safe_BxS[..., None]
     margin = top_margin(predictive_BxSxV[:, 0])
     defined = (total_BxS > 0).all(-1)
-    tv_start = float(0.5 * np.abs(starts_SxH[1:] - start).sum(-1).max())
-    tv_posterior = 0.5 * np.abs(posterior_BxSxH[:, 1:] - posterior_BxSxH[:, :1]).sum(-1).max(-1)
-    best = like_BxH.max(-1)
+    tv_posterior = 0.5 * np.abs(posterior_BxSxF[:, 1:] - posterior_BxSxF[:, :1]).sum(-1).max(-1)
+    best = like_BxF.max(-1)
     start_limit = margin * total_BxS[:, 0] / (2 * np.where(best > 0, best, 1.0))
-    error = 4.0 * rounding(np.shape(x_test)[1], mixture.n_states)
     posterior_room, start_room = margin / 2 - tv_posterior, start_limit - tv_start
     return Lemma1(
         margin=margin,

@@ -9,20 +9,21 @@ and as wrong in the upper end.
 Source: theory notes, section 3 (the sharp condition and Lemma 1).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from implicit_bayes.theory.information.estimates import Verdict
 from implicit_bayes.theory.information.survival import Survivors
 from implicit_bayes.theory.objects.decimals import integers, next_token
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
 from implicit_bayes.theory.statements.bounds import bounded_mean_interval
+from implicit_bayes.theory.statements.merged_inputs import InputBlock, input_blocks
 from implicit_bayes.theory.statements.risk import (
     LEVEL,
     example_filter,
-    reachable_tests,
     rounding,
     sample_prompts,
     start_filter,
@@ -30,6 +31,10 @@ from implicit_bayes.theory.statements.risk import (
 
 SAMPLED_TESTS = 200
 """Test inputs drawn where they are too many to enumerate."""
+
+EVERY_TEST = 100_000_000
+"""Largest (merged test inputs x laws x tokens) for which every x is looked at: a few seconds' work; where one x may
+settle the matter five times as much."""
 
 EXACT_TESTS = 400
 """Test inputs whose near-ties are decided in exact integers; beyond, they stay undecided."""
@@ -60,11 +65,15 @@ class LimitRisk(NamedTuple):
 
 
 class _Tests(NamedTuple):
-    """Test inputs with their weights and truths: tokens (B, m), weight (B,), truth p_prompt(y|x) (B, V)."""
+    """Test inputs with their weights and truths: tokens (B, m), weight (B,), truth p_prompt(y|x) (B, V).
+
+    alike: (B,) whether each stands for inputs of exactly equal beliefs, so that exact integers may decide for all.
+    """
 
     tokens: np.ndarray
     weight: np.ndarray
     truth: np.ndarray
+    alike: np.ndarray
 
 
 class _Answers(NamedTuple):
@@ -102,6 +111,7 @@ def limit_risk(
     *,
     share: int = 1,
     seed: int = 0,
+    budget: float | None = None,
 ) -> LimitRisk:
     """Risk in the limit, x of ``length`` tokens; A1 must hold unless no concept survives.
 
@@ -113,34 +123,78 @@ def limit_risk(
         length: tokens of x, at least 1.
         share: number of statements that are to hold at once with probability LEVEL, where x is sampled.
         seed: of the sampling, if any.
+        budget: by default ``EVERY_TEST``.
     """
-    tests, exhaustive = _tests(law, length, seed)
-    laws = _ConceptLaws(mixture, tests.tokens)
-    ends = np.zeros((4, len(tests.tokens)))
-    for outcome in outcomes:
-        found = _answers(law, laws, tests, outcome, rates)
-        ends += outcome.probability * np.stack([found.surely, found.perhaps, found.least, found.most])
+    budget = EVERY_TEST if budget is None else budget
+    blocks, exhaustive = _tests(mixture, law, outcomes, length, seed, budget)
+    totals, parts, exact_left = np.zeros(5), [], EXACT_TESTS
+    for tests, laws in blocks:
+        ends = np.zeros((4, len(tests.tokens)))
+        for outcome in outcomes:
+            found, used = _answers(law, laws, tests, outcome, rates, exact_left)
+            exact_left -= used
+            ends += outcome.probability * np.stack([found.surely, found.perhaps, found.least, found.most])
+        if exhaustive:
+            totals += [*(ends @ tests.weight), tests.weight.sum()]
+        else:
+            parts.append(ends)
     if exhaustive:
         error = 4.0 * rounding(length, mixture.n_states)
-        wrong_low, wrong_high, least, most = (float(row @ tests.weight) for row in ends)
+        wrong_low, wrong_high, least, most = (float(total) for total in totals[:4] / totals[4])
         excess = max(least - error, 0.0), min(most + error, 1.0) if most > 0 else 0.0
         return LimitRisk((wrong_low, wrong_high), excess, True)
     level = 1.0 - (1.0 - LEVEL) / (2 * share)
-    found_at = [bounded_mean_interval(np.clip(row, 0.0, 1.0), level) for row in ends]
+    found_at = [bounded_mean_interval(np.clip(row, 0.0, 1.0), level) for row in np.concatenate(parts, 1)]
     nobody = not any(outcome.alive | outcome.perhaps for outcome in outcomes)  # wrong whatever x is
     wrong = (1.0, 1.0) if nobody else (found_at[0].low, found_at[1].high)
     return LimitRisk(wrong, (found_at[2].low, found_at[3].high), False)
 
 
-def _tests(law: PromptLaw, length: int, seed: int) -> tuple[_Tests, bool]:
-    """Every x with its probability, or sampled ones with their shares; and whether it is every one."""
-    reachable = reachable_tests(law, length)
-    if reachable is None:
-        tokens = sample_prompts(law, SAMPLED_TESTS, 0, np.random.default_rng(seed))[:, :length]
-        weight = np.full(len(tokens), 1.0 / len(tokens))
-    else:
-        tokens, weight = reachable
-    return _Tests(tokens, weight / weight.sum(), example_filter(law, tokens)[1][:, -1]), reachable is not None
+def same_argmax(mixture: MixtureOfHMMs, law: PromptLaw, concept: int, *, seed: int = 0) -> Verdict:
+    """Whether a concept's predictive after a delimiter has an argmax of p_prompt(y|x) at every x of k - 1 tokens.
+
+    Stops at the first x where it surely has not; "undetermined" where x was sampled and none was met.
+    """
+    alone = (Survivors(1.0, frozenset({concept})),)
+    blocks, exhaustive = _tests(mixture, law, alone, law.length - 1, seed, 5 * EVERY_TEST)
+    verdict: Verdict = True if exhaustive else "undetermined"
+    left = EXACT_TESTS
+    for tests, laws in blocks:
+        found, used = _answers(law, laws, tests, alone[0], {concept: (0.0, 0.0)}, left)
+        left -= used
+        if found.surely.any():
+            return False
+        if found.perhaps.any():
+            verdict = "undetermined"
+    return verdict
+
+
+def _tests(
+    mixture: MixtureOfHMMs, law: PromptLaw, outcomes: Sequence[Survivors], length: int, seed: int, budget: float
+) -> tuple[Iterable[tuple[_Tests, "_ConceptLaws"]], bool]:
+    """Every x with its probability (merged by belief, in blocks), or sampled ones; and whether it is every one."""
+    concepts = sorted(frozenset().union(*(outcome.alive | outcome.perhaps for outcome in outcomes)))
+    laws = max(1, len(concepts)) * len(mixture.delimiter_states())
+    blocks = input_blocks(law, [mixture.concept(c) for c in concepts], length, budget // (laws * mixture.n_tokens))
+    if blocks is not None:
+        return (_of_block(mixture, law, concepts, block) for block in blocks), True
+    tokens = sample_prompts(law, SAMPLED_TESTS, 0, np.random.default_rng(seed))[:, :length]
+    truth, count = example_filter(law, tokens)[1][:, -1], len(tokens)
+    sampled = _Tests(tokens, np.full(count, 1.0 / count), truth, np.ones(count, dtype=bool))
+    return [(sampled, _ConceptLaws(mixture, tokens))], False
+
+
+def _of_block(
+    mixture: MixtureOfHMMs, law: PromptLaw, concepts: Sequence[int], block: InputBlock
+) -> tuple[_Tests, "_ConceptLaws"]:
+    truth = block.predictive(0, np.asarray(law.start), law.hmm)
+    laws = _ConceptLaws(mixture, block.tokens_NxM)
+    for i, c in enumerate(concepts):
+        hmm = mixture.concept(c)
+        rows = [block.predictive(i + 1, np.asarray(hmm.transition)[d], hmm) for d in laws.states]
+        found = np.stack(rows, 1)
+        laws.found[c] = np.asarray(found.any(-1)), found
+    return _Tests(block.tokens_NxM, block.mass_N, truth, block.alike_N), laws
 
 
 class _ConceptLaws:
@@ -168,7 +222,10 @@ class _ConceptLaws:
         return next_token(kernel[self.states[d]], kernel, emission, self.tokens[x].tolist())
 
 
-def _answers(law: PromptLaw, laws: _ConceptLaws, tests: _Tests, outcome: Survivors, rates: Rates) -> _Answers:
+def _answers(
+    law: PromptLaw, laws: _ConceptLaws, tests: _Tests, outcome: Survivors, rates: Rates, most_exact: int
+) -> tuple[_Answers, int]:
+    """The ends at every x, and how many near-ties were decided exactly (at most ``most_exact``)."""
     concepts, sure_CxB, in_CxB = _left(laws, len(tests.tokens), outcome, rates)
     nobody_B: np.ndarray = np.logical_not(np.any(sure_CxB, axis=0))
     size = (len(tests.tokens), len(concepts) * len(laws.states))
@@ -179,12 +236,13 @@ def _answers(law: PromptLaw, laws: _ConceptLaws, tests: _Tests, outcome: Survivo
         here = slice(i * len(laws.states), (i + 1) * len(laws.states))
         points_BxP[:, here], law_BxPxV[:, here] = allowed & in_CxB[i][:, None], predictive
     answers = judge(tests.truth, law_BxPxV, points_BxP, nobody_B, rounding(tests.tokens.shape[1], law.hmm.n_states))
-    doubtful = np.flatnonzero(answers.close & (answers.surely != answers.perhaps))
+    doubtful = np.flatnonzero(answers.close & (answers.surely != answers.perhaps) & tests.alike)
+    doubtful = doubtful[np.argsort(-tests.weight[doubtful], kind="stable")][:most_exact]
     if not doubtful.size:
-        return answers
+        return answers, 0
     parts = [np.array(part) for part in answers]
     start, kernel, emission = integers(law.start, law.hmm.transition, law.hmm.emission)
-    for b in doubtful[np.argsort(-tests.weight[doubtful], kind="stable")][:EXACT_TESTS]:
+    for b in doubtful:
         truth = next_token(start, kernel, emission, tests.tokens[b].tolist())
         left = [divmod(p, len(laws.states)) for p in np.flatnonzero(points_BxP[b])]
         rows = [laws.exactly(concepts[int(i)], int(d), int(b)) for i, d in left]
@@ -193,7 +251,7 @@ def _answers(law: PromptLaw, laws: _ConceptLaws, tests: _Tests, outcome: Survivo
         parts[0][b], parts[1][b] = exactly.surely[0], exactly.perhaps[0]
         scale = float(sum(truth))
         parts[2][b], parts[3][b] = (float(each[0]) / scale for each in (exactly.least, exactly.most))
-    return _Answers(*parts)
+    return _Answers(*parts), len(doubtful)
 
 
 def _left(laws: _ConceptLaws, count: int, outcome: Survivors, rates: Rates) -> tuple[list[int], np.ndarray, np.ndarray]:

@@ -17,9 +17,9 @@ from implicit_bayes.theory.objects.prompts import PromptLaw
 from implicit_bayes.theory.objects.types import Array
 from implicit_bayes.theory.statements.assumptions import find_concept
 from implicit_bayes.theory.statements.conditions import Condition
-from implicit_bayes.theory.statements.lemma_1 import lemma_1
-from implicit_bayes.theory.statements.limits import RATE_ROUNDING, LimitRisk, Rates, limit_risk, unbeaten
-from implicit_bayes.theory.statements.risk import affordable, reachable_tests
+from implicit_bayes.theory.statements.limits import RATE_ROUNDING, LimitRisk, Rates, limit_risk, same_argmax, unbeaten
+from implicit_bayes.theory.statements.merged_inputs import lemma_1_everywhere
+from implicit_bayes.theory.statements.risk import affordable
 
 
 class Pair(NamedTuple):
@@ -80,21 +80,11 @@ class Pair(NamedTuple):
         """Whether theta*'s predictive after a delimiter has the argmax of p_prompt(y|x) at every reachable x."""
         if self.member is None:
             return "undetermined"
-        alone = (Survivors(1.0, frozenset({self.member})),)
-        found = limit_risk(mixture, self.law, alone, {self.member: (0.0, 0.0)}, self.law.length - 1)
-        if found.wrong[0] > 0:
-            return False
-        return True if found.exhaustive and found.wrong[1] == 0 else "undetermined"
+        return same_argmax(mixture, self.law, self.member)
 
     def lemma_1_holds(self, mixture: MixtureOfHMMs) -> Verdict:
         """The repaired Lemma 1 at every reachable x: start-state posteriors given x closer than Delta(x)/2."""
-        tests = reachable_tests(self.law, self.law.length - 1)
-        if tests is None:
-            return "undetermined"
-        result = lemma_1(mixture, self.true_concept, np.asarray(self.law.start), tests[0])
-        if (result.by_posterior | result.by_start).all():
-            return True
-        return False if (~result.perhaps).any() else "undetermined"
+        return lemma_1_everywhere(mixture, self.law)
 
 
 def all_hold(verdicts: Sequence[Verdict]) -> Verdict:

@@ -174,7 +174,7 @@ def last_segment(
     """
     constants = repaired_constants(mixture, true_concept, concept)
     sides = segment_probability(mixture, true_concept, past, x_test)
-    return Sides(np.full_like(sides.left, -_front(constants, np.shape(x_test)[-1])), sides.left, sides.defined)
+    return Sides(np.full_like(sides.left, -front_cost(constants, np.shape(x_test)[-1])), sides.left, sides.defined)
 
 
 class AssembledBound(NamedTuple):
@@ -218,7 +218,7 @@ def assembled_bound(
     alone = np.asarray(log_evidence(mixture, examples))
     gain = np.cumsum(alone[..., concept] - alone[..., true_concept], -1)
     delimiters = np.array([constants.eps_delim * (n - 1) if n > 1 else 0.0 for n in shots])
-    bound = _add(gain, delimiters, _front(constants, k - 1))
+    bound = _add(gain, delimiters, front_cost(constants, k - 1))
     return AssembledBound(shots, evidence[..., concept] - evidence[..., true_concept], bound)
 
 
@@ -237,8 +237,8 @@ def limit_bound(constants: RepairedConstants, start_kl: float, kl_sum: float) ->
     return math.inf if cost == math.inf else cost - kl_sum
 
 
-def _front(constants: RepairedConstants, steps: int) -> float:
-    """-log(|D| c1) - m log(c5 c6)."""
+def front_cost(constants: RepairedConstants, steps: int) -> float:
+    """-log(|D| c1) - m log(c5 c6), nats: what the segments without a bound of their own can cost, m = k - 1."""
     return -log0(constants.n_delimiters * constants.c1) - steps * (log0(constants.c5) + log0(constants.c6))
 
 

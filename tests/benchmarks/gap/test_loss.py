@@ -175,6 +175,17 @@ def test_the_e_value_against_foresight_has_mean_one_for_every_causal_model(seed)
     assert total == pytest.approx(1, abs=1e-9)
 
 
+def test_tokens_are_sorted_by_their_surprise():
+    """Probabilities e^-1.5, e^-3 and the rest, whose surprise is 0.32: each in its own bin, with its own share."""
+    p = np.array([np.exp(-1.5), np.exp(-3.0), 0.0])
+    p[2] = 1 - p.sum()
+    tokens = np.array([[0, 0, 1, 2, 2, 2, 2, 2]], np.int32)
+    rows = loss_gap(Fixed(p), coin(p), tokens).surprises
+    assert [(row.words, row.share) for row in rows] == [
+        ("0.1 to 0.5 nats", 5 / 8), ("1 to 2 nats", 2 / 8), ("2 to 4 nats", 1 / 8)
+    ]  # fmt: skip
+
+
 def test_intervals_over_few_documents_are_students():
     """Two documents: 12.7 standard errors; one: everything; a slice that one document has: everything."""
     value, chosen = np.array([[1.0, 2.0], [3.0, 4.0]]), np.ones((2, 2), bool)

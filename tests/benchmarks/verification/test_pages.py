@@ -103,7 +103,8 @@ def test_pages_are_legible_on_a_telephone_without_scroll_boxes(which, compared, 
         "const wide = [...document.querySelectorAll('.scroll,.canvas')].filter(e => e.scrollWidth > e.clientWidth+1);"
         "const texts = [...document.querySelectorAll('figure svg text, figcaption, td, li')]"
         "  .filter(t => t.getBoundingClientRect().height > 0);"
-        "const high = t => parseFloat(getComputedStyle(t).fontSize) * (t.getScreenCTM ? t.getScreenCTM().a : 1);"
+        "const scale = m => m ? Math.hypot(m.a, m.b) : 1;"  # of turned text too
+        "const high = t => parseFloat(getComputedStyle(t).fontSize) * scale(t.getScreenCTM && t.getScreenCTM());"
         "return [wide.length, Math.min(...texts.map(high)), texts.length]"
     )
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

@@ -63,11 +63,11 @@ def test_forbidden_prefixes_and_delimiters_are_those_of_enumeration_ten_thousand
 
 def test_a_delimiter_that_no_example_leads_to_is_forbidden():
     """theta stays on word 0; its delimiter state exists and speaks, but no way leads there."""
-    kernel, emission = np.full((3, 3), 1 / 3), np.eye(3)
-    prompt = PromptLaw(HMM(np.full(3, 1 / 3), kernel, emission), [1.0, 0.0, 0.0], 2, 2)
-    stuck = HMM(np.full(3, 1 / 3), [[0.5, 0.5, 0.0], [0.5, 0.5, 0.0], [0.4, 0.3, 0.3]], emission)
+    emission, start = np.eye(3), np.full(3, 1 / 3)
+    prompt = PromptLaw(HMM(start, [[0.5, 0.5, 0.0]] * 3, emission), [1.0, 0.0, 0.0], 2, 2)
+    stuck = HMM(start, [[0.5, 0.5, 0.0], [0.5, 0.5, 0.0], [0.4, 0.3, 0.3]], emission)
     assert forbids(prompt, stuck) == "surely"
-    assert forbids(prompt, prompt.hmm) == "never"
+    assert forbids(prompt, HMM(start, [[0.5, 0.25, 0.25], [0.5, 0.25, 0.25], [0.5, 0.5, 0.0]], emission)) == "never"
 
 
 def test_closing_probabilities_are_of_each_law_itself():

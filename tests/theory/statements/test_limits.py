@@ -187,7 +187,7 @@ def test_sampled_tests_give_ends_that_cover_the_exact_ones(monkeypatch):
     """Sampled x (as where they are too many) against enumeration: ends cover with probability .99 each, 20 times."""
     mixture, (pair,) = pairs_of_case("forbids_some_first_examples")
     exact = pair.limit(mixture, 1, pure=True)
-    monkeypatch.setattr("implicit_bayes.theory.statements.risk.ENUMERATION_BUDGET", 1)
+    monkeypatch.setattr("implicit_bayes.theory.statements.limits.EVERY_TEST", 0)
     for seed in range(20):
         found = pair.limit(mixture, 1, pure=True, seed=seed)
         assert not found.exhaustive

@@ -233,9 +233,9 @@ Proof.
   assert (VH : is_HMM (hmm P)) by (apply (valid_concept 0); lia).
   assert (PR : 0 < prior mixture 0) by (values; lra).
   assert (K1 : (1 <= example_length P)%nat) by (cbn; lia).
-  assert (RATES : forall c, In c (others 2 0) ->
+  assert (RATES : forall c, In c (others 2 0) -> 0 < prior mixture c ->
     (exists O, possible_example P O /\ segment mixture 5 c O = 0) \/ rate mixture P 5 0 c < 0).
-  { intros c [<- | []]. right. apply rate_is_negative. }
+  { intros c [<- | []] _. right. apply rate_is_negative. }
   assert (LAST : 0 < last_segment_probability mixture 5 0 [0%nat]).
   { unfold last_segment_probability. rewrite one_value by lia. values. lra. }
   apply (error_does_not_vanish mixture P 5 0 D_is_d valid a1 ltac:(lia) PR valid_start VH K1 star_possible RATES

@@ -26,7 +26,7 @@ Hypothesis k_pos : (1 <= k)%nat.
 Hypothesis wrong_possible :
   forall O, possible_example P O -> 0 < first_segment m wrong O /\ 0 < segment m d wrong O.
 Hypothesis rates :
-  forall c, In c (others C wrong) ->
+  forall c, In c (others C wrong) -> 0 < prior m c ->
   (exists O, possible_example P O /\ segment m d c O = 0) \/ rate m P d wrong c < 0.
 Variables (x : list nat) (y_wrong : nat) (gamma : R).
 Hypothesis x_is : In x (words V (k - 1)).

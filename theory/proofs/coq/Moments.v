@@ -201,9 +201,9 @@ Proof.
   unfold Rdiv. rewrite Rmult_assoc, Rinv_l by lra. lra.
 Qed.
 
-(** F1. Constants of theta_c: [c2 c] and [R_theta c]; its exponent: [s c]. *)
+(** F1. Constants of theta_c: [c2 c] and [R_theta c]; its exponent: [s c]. A concept of prior 0 counts for nothing. *)
 Theorem moment_bound (c2 R_theta s : nat -> R) n x :
-  (forall c, In c (others C true) -> other_constants m (concept m c) (c2 c) (R_theta c)) ->
+  (forall c, In c (others C true) -> 0 < prior m c -> other_constants m (concept m c) (c2 c) (R_theta c)) ->
   (forall c, 0 <= s c <= 1) -> (1 <= n)%nat -> In x (words V (k - 1)) ->
   expect_examples P n (fun S => 1 - posterior m true (prompt delim S x))
   <= Σ c ∈ others C true,
@@ -219,6 +219,11 @@ Proof.
     + apply prompt_tokens; auto. now apply examples_tokens.
     + now apply star_prompt_pos.
     + apply sum_le. intros c I. pose proof (OC c I) as OCc. apply in_others in I. destruct I as [L _].
+      destruct (proj1 (proj1 valid) c L) as [PC | PC].
+      2:{ replace (odds m true c (prompt delim (O :: S) x)) with 0
+            by (unfold odds, joint; rewrite <- PC; unfold Rdiv; ring).
+          rewrite power_0. repeat apply Rmult_le_pos; auto using power_nonneg, pow_le, product_nonneg. }
+      specialize (OCc PC).
       assert (Q : 0 <= prior m c * K / prior m true).
       { pose proof K_pos. apply Rmult_le_pos; [apply Rmult_le_pos; [now apply valid | lra] |].
         left. now apply Rinv_0_lt_compat. }

@@ -212,9 +212,9 @@ Proof.
   assert (VH : is_HMM (hmm P)) by (apply (valid_concept 0); lia).
   assert (PR : 0 < prior mixture 1) by (values; lra).
   assert (K1 : (1 <= example_length P)%nat) by (cbn; lia).
-  assert (RATES : forall c, In c (others 2 1) ->
+  assert (RATES : forall c, In c (others 2 1) -> 0 < prior mixture c ->
     (exists O, possible_example P O /\ segment mixture 3 c O = 0) \/ rate mixture P 3 1 c < 0).
-  { intros c [<- | []]. right. apply rate_reversed. }
+  { intros c [<- | []] _. right. apply rate_reversed. }
   assert (LAST : 0 < last_segment_probability mixture 3 1 [0%nat]).
   { unfold last_segment_probability. rewrite identity_one; try lia; try apply (identity 1); try apply valid_concept; try lia.
     values. lra. }

@@ -174,15 +174,16 @@ Qed.
 
 (** The posterior forgets every wrong concept geometrically, for every test example x. *)
 Theorem posterior_concentrates (c2 R_theta : nat -> R) :
-  (forall c, In c (others C true) -> other_constants m (concept m c) (c2 c) (R_theta c)) ->
-  (forall c, In c (others C true) -> repaired_condition m P true c c1 rho (c2 c) (R_theta c)) ->
+  (forall c, In c (others C true) -> 0 < prior m c -> other_constants m (concept m c) (c2 c) (R_theta c)) ->
+  (forall c, In c (others C true) -> 0 < prior m c -> repaired_condition m P true c c1 rho (c2 c) (R_theta c)) ->
   exists A r, 0 <= A /\ 0 <= r < 1 /\ forall n x, (1 <= n)%nat -> In x (words V (k - 1)) ->
     expect_examples P n (fun S => 1 - posterior m true (prompt delim S x)) <= A * r ^ n.
 Proof.
   intros OC RC.
   destruct (finite_choice (others C true)
-    (fun c s => 0 <= s <= 1 /\ power (B (c2 c) (R_theta c)) s * moment c s < 1)) as (s0 & F).
-  { intros c I. destruct (condition_makes_a_moment_small c (c2 c) (R_theta c)) as (s & S & G); auto.
+    (fun c s => 0 <= s <= 1 /\ (0 < prior m c -> power (B (c2 c) (R_theta c)) s * moment c s < 1))) as (s0 & F).
+  { intros c I. destruct (Rlt_dec 0 (prior m c)) as [PC | PC]; [| exists 0; split; [lra | tauto]].
+    destruct (condition_makes_a_moment_small c (c2 c) (R_theta c)) as (s & S & G); auto.
     - now apply in_others in I.
     - exists s. split; [lra | auto]. }
   set (s := fun c => Rmin 1 (Rmax 0 (s0 c))).
@@ -192,23 +193,31 @@ Proof.
   assert (SE : forall c, In c (others C true) -> s c = s0 c).
   { intros c I. destruct (F c I) as [[? ?] _]. unfold s. rewrite Rmax_right, Rmin_right; lra. }
   set (bs := fun c => power (B (c2 c) (R_theta c)) (s c)).
-  destruct (finite_max (others C true) (fun c => bs c * moment c (s c))) as (r & RR & MAX).
-  { intros c I. unfold bs. rewrite (SE c I). apply F, I. }
-  assert (BP : forall c, In c (others C true) -> 0 < bs c).
-  { intros c I. apply power_gt_0. now apply (B_pos m true c1 c5 c6 rho star_bounds c), OC. }
+  destruct (finite_max (others C true) (fun c => if Rlt_dec 0 (prior m c) then bs c * moment c (s c) else 0))
+    as (r & RR & MAX).
+  { intros c I. destruct Rlt_dec as [PC | PC]; [| lra]. unfold bs. rewrite (SE c I). now apply F. }
+  assert (BP : forall c, In c (others C true) -> 0 < prior m c -> 0 < bs c).
+  { intros c I PC. apply power_gt_0. apply (B_pos m true c1 c5 c6 rho star_bounds c). now apply OC. }
+  assert (Z : forall c, ~ 0 < prior m c -> In c (others C true) ->
+    power (prior m c * K m P c1 c5 c6 / prior m true) (s c) = 0).
+  { intros c N I. apply in_others in I. destruct I as [L _]. destruct (proj1 (proj1 valid) c L) as [Q | Q]; [tauto |].
+    rewrite <- Q. unfold Rdiv. rewrite !Rmult_0_l. apply power_0. }
   assert (AN : forall c, In c (others C true) -> 0 <= power (prior m c * K m P c1 c5 c6 / prior m true) (s c) / bs c).
-  { intros c I. apply Rmult_le_pos; [apply power_nonneg | left; apply Rinv_0_lt_compat; auto]. }
+  { intros c I. destruct (Rlt_dec 0 (prior m c)) as [PC | PC].
+    - apply Rmult_le_pos; [apply power_nonneg | left; apply Rinv_0_lt_compat; auto].
+    - rewrite Z by auto. unfold Rdiv. rewrite Rmult_0_l. lra. }
   exists (Σ c ∈ others C true, power (prior m c * K m P c1 c5 c6 / prior m true) (s c) / bs c), r.
   split; [now apply sum_nonneg |]. split; [exact RR |]. intros n x N I.
   eapply Rle_trans; [apply (moment_bound m P true valid valid_start a1 true_below a4 prior_true k_pos c1 c5 c6 rho
     star_bounds star_possible c2 R_theta s n x); auto |].
-  rewrite <- sum_scale_r. apply sum_le. intros c J. fold (bs c).
+  rewrite <- sum_scale_r. apply sum_le. intros c J. fold (bs c). specialize (MAX c J). simpl in MAX.
+  destruct (Rlt_dec 0 (prior m c)) as [PC | PC]; [| rewrite (Z c PC J); unfold Rdiv; rewrite !Rmult_0_l; lra].
   assert (MN : 0 <= moment c (s c)).
   { apply sum_nonneg. intros O IO. apply Rmult_le_pos; [| apply power_nonneg].
     apply (p_prompt_word_nonneg P (hmm_valid m P true valid true_below a4) valid_start _ _ IO). }
   replace (bs c ^ (n - 1)) with (bs c ^ n / bs c).
   2:{ destruct n as [| n]; [lia |]. replace (Datatypes.S n - 1)%nat with n by lia. simpl. field.
-      apply Rgt_not_eq, BP, J. }
+      now apply Rgt_not_eq, BP. }
   replace (power (prior m c * K m P c1 c5 c6 / prior m true) (s c) * (bs c ^ n / bs c) * moment c (s c) ^ n)
     with (power (prior m c * K m P c1 c5 c6 / prior m true) (s c) / bs c * (bs c * moment c (s c)) ^ n).
   2:{ rewrite Rpow_mult_distr. unfold Rdiv. ring. }

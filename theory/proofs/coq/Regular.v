@@ -171,7 +171,7 @@ Proof.
   - refine (conj valid (conj (valid_start t) (conj K1 (conj a1 (conj Lt (conj eq_refl (conj PR
       (conj (star_bounds t Lt) (conj (possible t Lt t) _))))))))).
     intros x I Q. now apply lemma_1.
-  - intros c I. exists (1/10), 4. split; [apply other_bounds; now apply in_others in I | now apply condition].
+  - intros c I _. exists (1/10), 4. split; [apply other_bounds; now apply in_others in I | now apply condition].
 Qed.
 
 Theorem regular_learns t : (t < 5)%nat -> learns mixture (prompt_law t).

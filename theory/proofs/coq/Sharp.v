@@ -171,18 +171,21 @@ Qed.
 (** ** A negative rate for every other concept: the posterior concentrates on [base] *)
 
 Theorem sharp_concentrates :
-  (forall c, In c (others C base) -> (exists O, possible_example P O /\ segment c O = 0) \/ rate c < 0) ->
+  (forall c, In c (others C base) -> 0 < prior m c ->
+    (exists O, possible_example P O /\ segment c O = 0) \/ rate c < 0) ->
   exists r, 0 <= r < 1 /\ forall x, @tokens V x -> 0 < last_segment_probability base x ->
   exists A, forall n, (1 <= n)%nat ->
     expect_examples P n (fun S => 1 - posterior m base (prompt delim S x)) <= A * r ^ n.
 Proof.
   intros NEG.
   destruct (finite_choice (others C base)
-    (fun c s => 0 <= s <= 1 /\ expect_example P (fun O => power (segment_ratio c O) s) < 1)) as (s0 & F).
+    (fun c s => 0 <= s <= 1 /\ (0 < prior m c -> expect_example P (fun O => power (segment_ratio c O) s) < 1)))
+    as (s0 & F).
   { intros c I. pose proof I as J. apply in_others in J. destruct J as [L _].
+    destruct (Rlt_dec 0 (prior m c)) as [PC | PC]; [| exists 0; split; [lra | tauto]].
     destruct (small_moment P valid_hmm valid_start (segment_ratio c)) as (s & S & G).
     - intros O IO. now apply ratio_nonneg.
-    - destruct (NEG c I) as [(O & IO & Z) | N]; [left | now right]. exists O. split; auto.
+    - destruct (NEG c I PC) as [(O & IO & Z) | N]; [left | now right]. exists O. split; auto.
       unfold segment_ratio. rewrite Z. unfold Rdiv. ring.
     - exists s. split; [lra | auto]. }
   set (s := fun c => Rmin 1 (Rmax 0 (s0 c))).
@@ -194,8 +197,8 @@ Proof.
   assert (EN : forall (f : list nat -> R) t, 0 <= expect_example P (fun O => power (f O) t)).
   { intros f t. apply sum_nonneg. intros O I.
     apply Rmult_le_pos; [apply (p_prompt_word_nonneg P valid_hmm valid_start _ _ I) | apply power_nonneg]. }
-  destruct (finite_max (others C base) M) as (r & RR & MAX).
-  { intros c I. unfold M. rewrite (SE c I). apply F, I. }
+  destruct (finite_max (others C base) (fun c => if Rlt_dec 0 (prior m c) then M c else 0)) as (r & RR & MAX).
+  { intros c I. destruct Rlt_dec as [PC | PC]; [| lra]. unfold M. rewrite (SE c I). now apply F. }
   (* r > 0, so that r^(n-1) is r^n / r *)
   set (r' := (1 + r) / 2). assert (R' : 0 < r' < 1 /\ r <= r') by (unfold r'; lra).
   exists r'. split; [lra |]. intros x T Q.
@@ -217,8 +220,11 @@ Proof.
     rewrite sharp_moments by auto.
     apply Rle_trans with (A c * M c ^ n); [right; unfold A, M; ring |].
     replace (A c / r' * r' ^ S n) with (A c * r' ^ n) by (simpl; field; lra).
-    apply Rmult_le_compat_l; [apply AN |]. apply pow_incr. split; [apply EN |].
-    specialize (MAX c I). lra.
+    specialize (MAX c I). simpl in MAX. destruct (Rlt_dec 0 (prior m c)) as [PC | PC].
+    + apply Rmult_le_compat_l; [apply AN |]. apply pow_incr. split; [apply EN | lra].
+    + assert (Z : A c = 0); [| rewrite Z; lra]. unfold A.
+      destruct (proj1 (proj1 valid) c L) as [Q' | Q']; [tauto |].
+      rewrite <- Q'. unfold Rdiv. rewrite !Rmult_0_l, power_0. ring.
 Qed.
 
 (** ** Why it is called the rate: E[ n r_n ] grows by it with every example *)

@@ -1,9 +1,9 @@
 (** * Theorem 1, repaired, and its sharp version
 
     For every finite mixture that meets A1 and A4, whose theta_star can go from every state to every other and emit every
-    token: if every wrong concept satisfies the repaired condition, and every x_test the repaired Lemma 1, then the
-    in-context predictor f_n errs with a probability that tends to 0, geometrically in the number n of examples.
-    Any number of delimiter states. *)
+    token: if every wrong concept of positive prior satisfies the repaired condition, and every x_test the repaired
+    Lemma 1, then the in-context predictor f_n errs with a probability that tends to 0, geometrically in the number n
+    of examples. Any number of delimiter states. *)
 
 From Coq Require Import Reals List Lia Lra Arith.
 From Coquelicot Require Import Rbar Rcomplements Lim_seq.
@@ -27,13 +27,13 @@ Definition common_hypotheses (c1 c5 c6 rho : R) : Prop :=
 
 Definition repaired_hypotheses : Prop :=
   exists c1 c5 c6 rho, common_hypotheses c1 c5 c6 rho /\
-  forall c, In c (others C true) ->
+  forall c, In c (others C true) -> 0 < prior m c ->
   exists c2 R_theta, other_constants m (concept m c) c2 R_theta /\ repaired_condition m P true c c1 rho c2 R_theta.
 
 (** One delimiter state d; the rate of every wrong concept is negative (or it forbids a possible example: rate -inf). *)
 Definition sharp_hypotheses : Prop :=
   exists c1 c5 c6 rho d, common_hypotheses c1 c5 c6 rho /\ delimiter_states m = [d] /\
-  forall c, In c (others C true) ->
+  forall c, In c (others C true) -> 0 < prior m c ->
   (exists O, possible_example P O /\ segment m d c O = 0) \/ rate m P d true c < 0.
 
 (** The conclusion: the error of every argmax of the predictive tends to 0, and geometrically. *)
@@ -45,14 +45,18 @@ Definition learns : Prop :=
 Theorem repaired_theorem_1 : repaired_hypotheses -> learns.
 Proof.
   intros (c1 & c5 & c6 & rho & (VM & VS & K1 & A1' & LT & A4' & PT & SB & SP & L1) & OC) f y_test FP FT.
-  destruct (finite_choice (others C true) (fun c c2 => exists R_theta,
-    other_constants m (concept m c) c2 R_theta /\ repaired_condition m P true c c1 rho c2 R_theta) OC) as (c2 & OC2).
-  destruct (finite_choice (others C true) (fun c R_theta =>
-    other_constants m (concept m c) (c2 c) R_theta /\ repaired_condition m P true c c1 rho (c2 c) R_theta) OC2)
+  destruct (finite_choice (others C true) (fun c c2 => 0 < prior m c -> exists R_theta,
+    other_constants m (concept m c) c2 R_theta /\ repaired_condition m P true c c1 rho c2 R_theta)) as (c2 & OC2).
+  { intros c I. destruct (Rlt_dec 0 (prior m c)) as [PC | PC]; [| now exists 0].
+    destruct (OC c I PC) as (c2 & R_theta & OCR). exists c2. intros _. now exists R_theta. }
+  destruct (finite_choice (others C true) (fun c R_theta => 0 < prior m c ->
+    other_constants m (concept m c) (c2 c) R_theta /\ repaired_condition m P true c c1 rho (c2 c) R_theta))
     as (R_theta & OCR).
+  { intros c I. destruct (Rlt_dec 0 (prior m c)) as [PC | PC]; [| now exists 0].
+    destruct (OC2 c I PC) as (R_theta & B). now exists R_theta. }
   destruct (posterior_concentrates m P true VM VS A1' LT A4' PT K1 c1 c5 c6 rho SB SP c2 R_theta) as (A & r & NA & RR & POST).
-  - intros c I. apply (OCR c I).
-  - intros c I. apply (OCR c I).
+  - intros c I PC. apply (OCR c I PC).
+  - intros c I PC. apply (OCR c I PC).
   - destruct (concentration_suffices m P true VM VS A1' LT A4' PT K1 c1 c5 c6 rho SB SP f y_test r RR) as (A' & B); auto.
     + intros x I. exists A. intros n N. now apply POST.
     + split; [now exists A', r |]. exact (error_tends_to_0 m P true VM VS LT A4' f y_test A' r RR B).

@@ -1,0 +1,202 @@
+"""Subcommands that make: documents, trained models, experiments repeated, figures and pages.
+
+Each is its signature and its help (``benchmarks.cli.help_text`` reads the docstring); the work is done elsewhere.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from tyro.conf import Positional, arg
+
+Out = Annotated[Path, arg(metavar="DIR")]
+Json = Annotated[Path | None, arg(metavar="PATH")]
+Instance = Annotated[Positional[str], arg(metavar="INSTANCE")]
+
+
+def sample(
+    instance: Instance,
+    /,
+    out: Out,
+    documents: int | None = None,
+    length: int | None = None,
+    split: Literal["train", "validation"] = "train",
+    prompts: int | None = None,
+    k: tuple[int, ...] = (3, 5, 8, 10),
+    n: int = 64,
+    layout: Literal["npz", "published"] = "npz",
+    seed: int = 0,
+    json: Json = None,
+) -> None:
+    """Write documents and prompts of an instance.
+
+    The published layout of ginc, ginc-100 and ginc-150 continues the released random stream bit for bit (its seed
+    is the release's own; --seed does not apply) and holds text files and JSON lines with the released field names.
+
+    Try:
+      implicit-bayes sample ginc --split validation --documents 100 --length 1024 --layout published --out data/ginc
+      implicit-bayes sample ginc-paper --documents 1000 --length 1024 --seed 3 --out data/paper
+
+    Args:
+        instance: a name or the path of an .npz.
+        out: directory for the files.
+        documents: how many (default: 100, or all that the released split holds).
+        length: tokens in each (default: 1024, or the released length).
+        split: train or validation (they differ in their random stream).
+        prompts: prompts for each k, in the published layout for each (k, n); 0 writes none (default: none in the
+            npz layout; all 2500 of the release, in and out of distribution, in the published one).
+        k: example lengths of the prompts.
+        n: examples in each prompt (npz layout).
+        layout: npz, or published (the released GINC file layout).
+        seed: of documents and prompts (npz layout).
+        json: file for a machine-readable list of what was written.
+    """
+    from implicit_bayes.benchmarks.cli import jobs
+
+    jobs.sample(instance, out, documents, length, split, prompts, k, n, layout, seed, json)
+
+
+def train(
+    out: Annotated[Path, arg(metavar="RUN")],
+    instance: Annotated[str | None, arg(metavar="INSTANCE")] = None,
+    model: Literal["lstm", "transformer"] | None = None,
+    preset: str | None = None,
+    resume: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    seed: int | None = None,
+    tokens: int | None = None,
+    data: Literal["fresh", "released"] | None = None,
+    resets: float | None = None,
+    devices: int | None = None,
+    bfloat16: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    documents: int | None = None,
+    length: int | None = None,
+    tensorboard: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    coordinator: Annotated[str | None, arg(metavar="HOST:PORT")] = None,
+    processes: int = 1,
+    process: int = 0,
+    json: Json = None,
+) -> None:
+    """Train a language model on an instance's documents, and measure its distance from exact Bayes as it goes.
+
+    RUN holds config.json, metrics.jsonl, checkpoints, figures and, at the end, weights.npz. A run that is stopped in
+    any way goes on with --resume, to bitwise the same weights.
+
+    Try:
+      implicit-bayes train --instance ginc --model lstm --out runs/lstm
+      implicit-bayes train --model lstm --preset tiny --out runs/tiny
+      implicit-bayes train --out runs/lstm --resume
+      implicit-bayes train --model transformer --preset paper-4l --bfloat16 --out runs/paper-4l
+
+    Args:
+        out: directory of the run.
+        instance: a name or the path of an .npz (default: ginc, or what RUN has with --resume).
+        model: architecture (default: lstm, or RUN's).
+        preset: small (the default), tiny (seconds), paper-4l, paper-12l, paper-16l (transformer), paper-lstm (lstm).
+        resume: go on from the newest good checkpoint in RUN, with everything that RUN was begun with.
+        seed: of weights, documents and dropout (default 0).
+        tokens: to train on (default: the preset's; curriculum and learning rate scale along, so RUN cannot change it).
+        data: fresh documents without end, or the released training documents again and again (default: the preset's).
+        resets: probability that a document's state is redrawn at a token; anything but 0 is another pretraining law.
+        devices: to split every batch over (default: as many as there are and as divide the batches).
+        bfloat16: compute in bfloat16 (for accelerators); weights and optimiser stay in float32.
+        documents: held-out documents that the excess over Bayes is measured on (default: 64, or RUN's).
+        length: tokens of each of them (default: 1024, or RUN's).
+        tensorboard: also write TensorBoard events to RUN/tensorboard (needs the package tensorboardX).
+        coordinator: address of process 0, where several processes train together.
+        processes: how many they are.
+        process: which of them this is, from 0.
+        json: file for the machine-readable summary.
+    """
+    from implicit_bayes.benchmarks.cli import jobs
+    from implicit_bayes.benchmarks.training import setup as training
+
+    cluster = training.Cluster(coordinator, processes, process)
+    asked = training.Asked(
+        instance, model, preset, seed, tokens, data, resets, devices, True if bfloat16 else None, documents, length
+    )
+    jobs.train(asked, out, resume, tensorboard, cluster, json)
+
+
+def reproduce(
+    experiments: Annotated[Positional[tuple[str, ...]], arg(metavar="EXPERIMENT|all …")],
+    /,
+    out: Out,
+    preset: Literal["tiny", "small", "paper"] = "small",
+    workers: int = 0,
+    scheduler: Annotated[str | None, arg(metavar="ADDRESS")] = None,
+    slurm: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    host: str = "127.0.0.1",
+    tls_ca: Annotated[str | None, arg(metavar="FILE")] = None,
+    tls_cert: Annotated[str | None, arg(metavar="FILE")] = None,
+    tls_key: Annotated[str | None, arg(metavar="FILE")] = None,
+    plan: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    seed: int = 0,
+    json: Json = None,
+) -> None:
+    """Repeat the paper's experiments beside exact Bayes, and write figures, tables and a report.
+
+    Experiments: curves, scaling, ablations, order, zero-shot, length, possible, dial; or all. The work is cut into
+    cells that are stored one by one: run the same command again to go on after an interruption.
+
+    Try:
+      implicit-bayes reproduce all --preset small --out out/small
+      implicit-bayes reproduce zero-shot dial --out out/small
+      implicit-bayes reproduce all --preset paper --plan --out out/paper
+      implicit-bayes reproduce all --preset paper --scheduler tcp://127.0.0.1:8786 --out out/paper
+
+    Args:
+        experiments: names, or all.
+        out: directory for cells, results.nc, results.csv, figures and report.html.
+        preset: tiny (a minute or two, for tests), small (two cores, under an hour), paper (the full grid, a cluster).
+        workers: local processes (default: one a core).
+        scheduler: address of a Dask scheduler, tcp://… or tls://…; DIR must be on a file system its workers share.
+        slurm: write scripts for a Slurm cluster to DIR/slurm, and compute nothing.
+        host: that the scheduler of those scripts binds to.
+        tls_ca: certificate authority, for tls://.
+        tls_cert: certificate.
+        tls_key: its key.
+        plan: say how many cells there are, how many are stored and how long the rest takes, and compute nothing.
+        seed: of prompts, documents and trainings.
+        json: file for the machine-readable findings.
+    """
+    from implicit_bayes.benchmarks.cli import reproduce as reproduction
+    from implicit_bayes.benchmarks.sweep.run import Tls
+
+    where = reproduction.Where(scheduler, Tls(tls_ca, tls_cert, tls_key), workers)
+    if slurm:
+        reproduction.write_slurm(experiments, preset, seed, out, host, where.tls, json)
+    elif plan:
+        reproduction.show_plan(experiments, preset, seed, out, json)
+    else:
+        reproduction.reproduce(experiments, preset, seed, out, where, json)
+
+
+def figures(directory: Annotated[Positional[Path], arg(metavar="DIR")], /, json: Json = None) -> None:
+    """Redraw every figure from the results.nc in DIR, without computing anything again.
+
+    Try:
+      implicit-bayes figures out/ginc
+
+    Args:
+        directory: the --out directory of an earlier verify, or a RUN.
+        json: file for a machine-readable list of what was written.
+    """
+    from implicit_bayes.benchmarks.cli import jobs
+
+    jobs.figures(directory, json)
+
+
+def report(directory: Annotated[Positional[Path], arg(metavar="DIR")], /, json: Json = None) -> None:
+    """Write DIR/report.html, one page that needs nothing else, from the results stored in DIR.
+
+    Try:
+      implicit-bayes report out/ginc
+      implicit-bayes report out/small
+
+    Args:
+        directory: the --out directory of an earlier verify, gap or reproduce.
+        json: file for a machine-readable list of what was written.
+    """
+    from implicit_bayes.benchmarks.cli import jobs
+
+    jobs.report(directory, json)

@@ -1,0 +1,179 @@
+"""Build the graphs of ``likelihood_moments``: all examples, expanded and merged; or a sample of their prefixes."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from implicit_bayes.theory.information.beliefs import distinct_rows
+from implicit_bayes.theory.information.expansion import Nodes, count_children, root
+from implicit_bayes.theory.information.likelihood_moments import ExampleGraph, Level
+from implicit_bayes.theory.information.prefixes import Machine, build, normalise
+from implicit_bayes.theory.information.sampling import draw
+from implicit_bayes.theory.objects.checks import ModelError
+from implicit_bayes.theory.objects.models import HMM
+
+BUDGET = 200_000
+"""Merged prefixes affordable on one level."""
+
+PAIRS = 2_000_000
+"""Largest number of (token, token) pairs that a level visits, and of (prefix, last token) pairs of a sample."""
+
+SAMPLES, FEWEST = 8192, 256
+"""Prefixes drawn where the expansion is not affordable; fewer where the vocabulary is wide."""
+
+FAINTEST = 1e-290
+"""A positive probability of a step below this cannot be told from an impossible one in float64."""
+
+
+def example_graph(
+    sampler: HMM, true: HMM, alternatives: Sequence[HMM], length: int, delimiter: int, budget: int = BUDGET
+) -> ExampleGraph | None:
+    """Expand the examples of ``length`` tokens; None where a level needs more than ``budget`` nodes or edges.
+
+    Args:
+        sampler: p_prompt(O), the law of one example.
+        true: theta* from the start law that the ratio is about.
+        alternatives: every theta, each from its own start law.
+        length: k >= 2.
+        delimiter: the token of ``closed``.
+        budget: merged prefixes on one level.
+
+    Raises:
+        ModelError: the laws differ in shape, or probabilities are so small that float64 could take the improbable
+            for the impossible.
+    """
+    machine = build([sampler, true, *alternatives], delimiter)
+    nodes, levels = [root(machine)], []
+    for position in range(1, length + 1):
+        if len(nodes) * machine.n_tokens > PAIRS:
+            return None
+        if count_children(machine, nodes, length - position)[1] > budget:
+            return None
+        if position < length:
+            level, nodes = _expand(machine, nodes)
+            levels.append(level)
+    return _finish(machine, nodes, tuple(levels), delimiter, sampled=False)
+
+
+def sampled_graph(
+    sampler: HMM, true: HMM, alternatives: Sequence[HMM], length: int, delimiter: int, seed: int, samples: int = SAMPLES
+) -> ExampleGraph:
+    """The same with ``samples`` independent prefixes of k - 1 tokens; the last token (and delimiter) is summed exactly.
+
+    Every estimate is an average over independent prefixes (Rao-Blackwell), so ``upper`` has its interval. Whether
+    theta* forbids an example must be known otherwise: a sample may miss it.
+
+    Raises:
+        ModelError: as ``example_graph``; or more tokens than ``FEWEST`` prefixes can be summed over.
+    """
+    samples = min(samples, PAIRS // sampler.n_tokens)
+    if samples < FEWEST:
+        raise ModelError(f"vocabulary: {sampler.n_tokens} tokens are too many for moments of examples, even sampled")
+    machine = build([sampler, true, *alternatives], delimiter)
+    tokens = draw(machine, length, samples, np.random.default_rng(seed)).tokens
+    tokens = tokens[np.argsort(tokens[:, -1], kind="stable")]
+    before = np.full(samples, machine.n_tokens)
+    belief_LxNxH = np.zeros((machine.n_laws, samples, machine.emission.shape[1]))
+    belief_LxNxH[:, :, 0] = 1.0
+    gain_AxN = np.zeros((len(alternatives), samples))
+    for now in tokens.T:
+        fresh = np.zeros_like(belief_LxNxH)
+        for last, token in np.unique(np.stack([before, now], 1), axis=0):
+            rows = np.flatnonzero((before == last) & (now == token))
+            mass, belief = _step(machine, int(last), int(token), belief_LxNxH[:, rows][:, :, machine.supports[last]])
+            gain_AxN[:, rows] += _gains(mass)
+            fresh[:, rows[:, None], machine.supports[token]] = belief
+        before, belief_LxNxH = now, fresh
+    nodes = [
+        Nodes(int(token), np.ones((before == token).sum()), belief_LxNxH[:, before == token][:, :, support])
+        for token, support in enumerate(machine.supports[:-1])
+        if (before == token).any()
+    ]
+    each, log_p = np.arange(samples), np.full(samples, -math.log(samples))
+    return _finish(machine, nodes, (Level(np.zeros_like(each), each, each, log_p, gain_AxN),), delimiter, sampled=True)
+
+
+def _step(machine: Machine, last: int, token: int, belief: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(L, N) p(token | prefix) and the filters after it, refusing what underflows."""
+    rows, emits = machine.rows[last][:, :, machine.supports[token]], machine.emission[:, machine.supports[token], token]
+    joint = belief @ (rows * emits[:, None])
+    _refuse_faint(joint, belief, (rows > 0) & (emits > 0)[:, None])
+    return normalise(joint)
+
+
+def _refuse_faint(result: np.ndarray, belief: np.ndarray, may: np.ndarray) -> None:
+    """``result`` = ``belief`` @ table is positive, and not faint, where the table's exact support ``may`` says so."""
+    if result.size and result.min() < FAINTEST:
+        possible = (belief > 0).astype(np.float32) @ may.astype(np.float32) > 0
+        if (possible & (result < FAINTEST)).any():
+            raise ModelError("laws: probabilities below float64's range make the improbable look impossible")
+
+
+def _may_close(machine: Machine, delimiter: int) -> np.ndarray:
+    """(L, H) whether the delimiter can be the token after a state's own."""
+    speaks = (machine.emission[:, :, delimiter, None] > 0).astype(np.float32)
+    return ((machine.rows.transition > 0).astype(np.float32) @ speaks)[..., 0] > 0
+
+
+def _gains(mass: np.ndarray) -> np.ndarray:
+    """(A, E) log-ratios to law 1; -inf where the alternative forbids, 0 where law 1 does."""
+    with np.errstate(divide="ignore"):
+        log_mass = np.log(mass)
+    known = mass[1] > 0
+    return np.where(known, log_mass[2:] - np.where(known, log_mass[1], 0.0), 0.0)
+
+
+def _expand(machine: Machine, nodes: list[Nodes]) -> tuple[Level, list[Nodes]]:
+    """The edges of one level and the merged nodes that they lead to."""
+    offsets = np.cumsum([0, *(len(group.weight) for group in nodes)])
+    edges, merged, count = [], [], 0
+    for token in range(machine.n_tokens):
+        parents, masses, beliefs = [], [], []
+        for offset, group in zip(offsets, nodes, strict=False):
+            mass, belief = _step(machine, group.token, token, group.belief)
+            alive = np.flatnonzero(mass[0] > 0)
+            if alive.size:
+                parents.append(offset + alive)
+                masses.append(mass[:, alive])
+                beliefs.append(belief[:, alive])
+        if parents:
+            belief = np.concatenate(beliefs, 1)
+            rows = np.ascontiguousarray(belief.transpose(1, 0, 2)).reshape(belief.shape[1], -1)
+            first, inverse = distinct_rows(rows)
+            order = np.argsort(inverse, kind="stable")
+            mass = np.concatenate(masses, 1)[:, order]
+            edges.append((np.concatenate(parents)[order], count + inverse[order], mass))
+            merged.append(Nodes(token, np.ones(len(first)), np.ascontiguousarray(belief[:, first])))
+            count += len(first)
+    parent, node, mass = (np.concatenate(part, -1) for part in zip(*edges, strict=True))
+    return _level(parent, node, mass), merged
+
+
+def _level(parent: np.ndarray, node: np.ndarray, mass: np.ndarray) -> Level:
+    first = np.flatnonzero(np.diff(node, prepend=-1))
+    return Level(parent, node, first, np.log(mass[0]), _gains(mass))
+
+
+def _finish(
+    machine: Machine, nodes: list[Nodes], levels: tuple[Level, ...], delimiter: int, sampled: bool
+) -> ExampleGraph:
+    """The last token: p_prompt draws token v; the laws answer with v, or with v and the delimiter."""
+    offset, last, closed, laws = 0, [], [], []
+    speaks, closes = (machine.emission > 0).astype(np.float32), _may_close(machine, delimiter)
+    for group in nodes:
+        following, closing = machine.following[group.token], machine.closing[group.token]
+        mass, ended = group.belief @ following, group.belief @ closing
+        reach = (machine.rows[group.token] > 0).astype(np.float32)
+        _refuse_faint(mass, group.belief, reach @ speaks > 0)
+        _refuse_faint(ended[1:], group.belief[1:], (reach @ (speaks * closes[:, :, None]) > 0)[1:])
+        at, token = np.nonzero(mass[0] > 0)
+        last.append((offset + at, mass[:, at, token]))
+        closed.append((offset + at, np.concatenate([mass[:1, at, token], ended[1:, at, token]])))
+        laws.append(mass[:2])
+        offset += len(group.weight)
+    parts = [[np.concatenate(x, -1) for x in zip(*edges, strict=True)] for edges in (last, closed)]
+    lost_N = np.concatenate([group.belief[1].sum(-1) == 0 for group in nodes])
+    lost = [bool((mass[1] == 0).any()) for _, mass in parts]
+    final = [_level(parent, parent, mass) for parent, mass in parts]
+    return ExampleGraph(levels, final[0], final[1], np.concatenate(laws, 1), lost_N, lost[0], lost[1], sampled)

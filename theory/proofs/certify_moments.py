@@ -1,0 +1,243 @@
+"""Certificates at finite n: moments of likelihood ratios at rational s in Arb balls, and n(delta) proved.
+
+Entries are read as the decimals they print as, so p(O) and the ratios are fractions and only their powers are balls:
+
+    M_theta(s) = sum_O p_prompt(O) ( p(O, delim | d, theta) / p(O, delim | d, theta*) )^s,    s = p/q.
+
+Any s in the bounds F1 and F2 gives a bound, so s may be the float64 optimum rounded to a short fraction: what is then
+enclosed is a bound, whatever found it. F2 at n is proved to be at most delta, and to stay so, where the balls of its
+summands add up to at most delta and every base M_theta(s) lies below 1.
+
+Source: docs/theory, "How many examples are enough"; one delimiter state, A1, and a theta* that forbids no example.
+"""
+
+import itertools
+from collections import defaultdict
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from implicit_bayes.theory.objects.checks import ModelError
+from implicit_bayes.theory.objects.models import MixtureOfHMMs
+from implicit_bayes.theory.objects.prompts import PromptLaw
+from implicit_bayes.theory.proofs.enclosures import Enclosure, Verdict, enclose, load_flint
+from implicit_bayes.theory.proofs.exact_instance import ExactInstance, Row, exact_instance
+
+MAX_EXAMPLES = 20_000
+"""Prefixes of examples and test inputs that the enumeration may expand to."""
+
+Atoms = dict[Fraction, Fraction]
+"""{ratio: p_prompt-mass}: the law of a likelihood ratio."""
+
+
+class Tests(NamedTuple):
+    """One test input x: p_prompt(x), the ratio X_theta(x) by place of theta, and Delta*(x)."""
+
+    mass: Fraction
+    ratios: dict[int, Fraction]
+    margin: Fraction
+
+
+class MomentLaws(NamedTuple):
+    """Everything F2 needs of one instance, in exact fractions.
+
+    first, later: by place of theta, the law of the ratio of a first and of a later example, its delimiter included.
+    tests: every x of positive probability.
+    prior_odds: pi_theta / pi_*, by place of theta.
+    """
+
+    first: dict[int, Atoms]
+    later: dict[int, Atoms]
+    tests: list[Tests]
+    prior_odds: dict[int, Fraction]
+
+
+class MomentCertificate(NamedTuple):
+    """What is proved about the number of examples.
+
+    n, delta: the claim is P(f_m(x) != y_test) <= delta for every m >= n.
+    s: by concept, the exponents used, one for all x.
+    base: by concept, M_theta(s) enclosed.
+    exponent: the smallest of -log M_theta(s), enclosed: a lower bound of the true exponent.
+    error_bound: F2 at n, enclosed.
+    proved: True, False (this s does not prove it) or "undetermined" (the ball straddles).
+    bits: working precision.
+    """
+
+    n: int
+    delta: Fraction
+    s: dict[int, Fraction]
+    base: dict[int, Enclosure]
+    exponent: Enclosure
+    error_bound: Enclosure
+    proved: Verdict
+    bits: int
+
+
+def certify_enough(
+    mixture: MixtureOfHMMs,
+    prompt: PromptLaw,
+    true_concept: int,
+    n: int,
+    delta: Fraction,
+    s: Fraction | dict[int, Fraction] = Fraction(1, 2),
+    *,
+    bits: int = 256,
+) -> MomentCertificate:
+    """Prove that n examples are enough for an error of at most delta, and stay enough.
+
+    Args:
+        mixture: the pretraining law, in short decimals.
+        prompt: theta*, p_prompt(h), k.
+        true_concept: theta*.
+        n: examples, at least 1.
+        delta: the error probability.
+        s: the exponent, one for all or by concept; rational and nonnegative.
+        bits: precision of the ball arithmetic.
+
+    Raises:
+        ImportError: python-flint is missing.
+        ModelError: entries that are not short decimals, several delimiter states, a theta* that forbids an example,
+            too many examples, or an s or n out of range.
+    """
+    flint = load_flint()
+    others = [int(c) for c in mixture.possible_concepts() if c != true_concept]
+    chosen = dict.fromkeys(others, s) if isinstance(s, Fraction) else s
+    if n < 1 or any(chosen[c] < 0 for c in others):
+        raise ModelError("n, s: asks for n of at least 1 and exponents of at least 0")
+    laws = moment_laws(mixture, prompt, true_concept)
+    with flint.ctx.workprec(bits):
+        bases = {c: moment(laws.later[c], chosen[c]) for c in others}
+        bound = error_ball(laws, chosen, bases, n)
+        limit = flint.fmpq(delta.numerator, delta.denominator)
+        below = [_below(base, 1) for base in bases.values()] + [_below(bound, limit)]
+        proved: Verdict = "undetermined" if "undetermined" in below and False not in below else all(below)
+        slowest = min((-base.log() for base in bases.values()), key=float, default=flint.arb("inf"))
+        return MomentCertificate(
+            n, delta, chosen, {c: enclose(base) for c, base in bases.items()}, enclose(slowest), enclose(bound), proved,
+            bits,
+        )  # fmt: skip
+
+
+def _below(ball: Any, limit: Any) -> Verdict:
+    return True if ball <= limit else (False if ball > limit else "undetermined")
+
+
+def moment(atoms: Atoms, s: Fraction) -> Any:
+    """The ball of E ratio^s; a ratio of 0 counts 0 (the limit of small s, if s is 0)."""
+    flint = load_flint()
+    power, total = flint.fmpq(s.numerator, s.denominator), flint.arb(0)
+    for ratio, mass in atoms.items():
+        if ratio:
+            total += _ball(mass) * _ball(ratio) ** flint.arb(power)
+    return total
+
+
+def error_ball(laws: MomentLaws, s: dict[int, Fraction], bases: dict[int, Any], n: int) -> Any:
+    """The ball of F2 at n with the given s: mass of the x that theta* itself may get wrong, plus the summands."""
+    flint = load_flint()
+    total = flint.arb(0)
+    for test in laws.tests:
+        if test.margin <= 0:
+            total += _ball(test.mass)
+            continue
+        for c, base in bases.items():
+            if test.ratios[c]:
+                odds = laws.prior_odds[c] * test.ratios[c] * len(bases) / test.margin
+                power = flint.arb(flint.fmpq(s[c].numerator, s[c].denominator))
+                total += _ball(test.mass) * _ball(odds) ** power * moment(laws.first[c], s[c]) * base ** (n - 1)
+    return total
+
+
+def _ball(x: Fraction) -> Any:
+    flint = load_flint()
+    return flint.arb(flint.fmpq(x.numerator, x.denominator))
+
+
+def moment_laws(mixture: MixtureOfHMMs, prompt: PromptLaw, true_concept: int) -> MomentLaws:
+    """The laws of the ratios and the test inputs, by enumeration in exact fractions.
+
+    Raises:
+        ModelError: see ``certify_enough``.
+    """
+    others = [int(c) for c in mixture.possible_concepts() if c != true_concept]
+    if not others or float(mixture.prior[true_concept]) == 0.0:
+        raise ModelError("prior: asks for a theta* of positive prior and another concept")
+    exact = [exact_instance(mixture, prompt, true_concept, c) for c in others]
+    places = {c: each.other for c, each in zip(others, exact, strict=True)}
+    each = exact[0]
+    rows = {c: row for c in (each.true, *places.values()) if (row := each.restart(c)) is not None}
+    if len(rows) <= len(places):
+        raise ModelError("emission: several states emit the delimiter, so examples are not independent")
+    first = _ratio_laws(each, {c: each.initial[c] for c in rows})
+    later = _ratio_laws(each, {c: each.transition[c][rows[c]] for c in rows})
+    tests = _tests(each, {c: each.transition[c][rows[c]] for c in rows})
+    at_home = {place: c for c, place in places.items()}
+    return MomentLaws(
+        first={c: first[place] for c, place in places.items()},
+        later={c: later[place] for c, place in places.items()},
+        tests=[t._replace(ratios={at_home[p]: r for p, r in t.ratios.items()}) for t in tests],
+        prior_odds={c: each.prior[place] / each.prior[each.true] for c, place in places.items()},
+    )
+
+
+def _ratio_laws(each: ExactInstance, starts: dict[int, Row]) -> dict[int, Atoms]:
+    """By place of theta, the law of p(O, delim | theta) / p(O, delim | theta*) from the given start laws."""
+    found: dict[int, Atoms] = {c: defaultdict(Fraction) for c in starts if c != each.true}
+    for tokens, mass in example_masses(each, each.length):
+        closed = (*tokens, each.delimiter)
+        p = {c: _probability(each, c, start, closed) for c, start in starts.items()}
+        if not p[each.true]:
+            raise ModelError(f"prompt: theta* forbids the example {' '.join(map(str, tokens))}, so nothing is bounded")
+        for c, atoms in found.items():
+            atoms[p[c] / p[each.true]] += mass
+    return found
+
+
+def _tests(each: ExactInstance, starts: dict[int, Row]) -> list[Tests]:
+    tests = []
+    for tokens, mass in example_masses(each, each.length - 1):
+        truth = [_probability(each, each.true, each.start, (*tokens, y)) for y in each.tokens]
+        own = [_probability(each, each.true, starts[each.true], (*tokens, y)) for y in each.tokens]
+        p = {c: _probability(each, c, start, tokens) for c, start in starts.items()}
+        answers = [y for y in each.tokens if truth[y] == max(truth)]
+        lead = max(own[y] - max([own[z] for z in each.tokens if z != y], default=Fraction(0)) for y in answers)
+        ratios = {c: p[c] / p[each.true] for c in starts if c != each.true}
+        tests.append(Tests(mass, ratios, lead / p[each.true]))
+    return tests
+
+
+def example_masses(each: ExactInstance, length: int) -> list[tuple[tuple[int, ...], Fraction]]:
+    """Every sequence that p_prompt can draw with its probability, prefixes of probability 0 cut off."""
+    alive: list[tuple[tuple[int, ...], Row]] = [((), each.start)]
+    for position in range(length):
+        if len(alive) * len(each.tokens) > MAX_EXAMPLES:
+            raise ModelError(f"k: {each.length} needs more than {MAX_EXAMPLES} exact prefixes; lower k")
+        grown = []
+        for (tokens, ahead), token in itertools.product(alive, each.tokens):
+            joint = _hear(each, each.true, ahead, token)
+            if any(joint):
+                grown.append(((*tokens, token), joint if position == length - 1 else _move(each, each.true, joint)))
+        alive = grown
+    return [(tokens, sum(joint, Fraction(0))) for tokens, joint in alive]
+
+
+def sequence_laws(each: ExactInstance, c: int, start: Row, tokens: Sequence[int]) -> Row:
+    """(H,) p(tokens, state of the last one) under concept c from a start law."""
+    joint = _hear(each, c, start, tokens[0])
+    for token in tokens[1:]:
+        joint = _hear(each, c, _move(each, c, joint), token)
+    return joint
+
+
+def _probability(each: ExactInstance, c: int, start: Row, tokens: Sequence[int]) -> Fraction:
+    return sum(sequence_laws(each, c, start, tokens), Fraction(0))
+
+
+def _hear(each: ExactInstance, c: int, law: Row, token: int) -> Row:
+    return tuple(p * emits[token] for p, emits in zip(law, each.emission[c], strict=True))
+
+
+def _move(each: ExactInstance, c: int, joint: Row) -> Row:
+    active = [(p, row) for p, row in zip(joint, each.transition[c], strict=True) if p]
+    return tuple(sum((p * row[g] for p, row in active), Fraction(0)) for g in each.states)

@@ -1,0 +1,163 @@
+"""Theorem 1 at finite n: how many examples are enough, sharp and repaired.
+
+    F1  E[1 - w_n(theta*)]  <= sum_theta min_{0 <= s <= 1} E[odds_n(theta)^s]
+    F2  P( f_n(x) != y_test ) <= P( Delta*(x) <= 0 )
+                                 + E_x sum_theta min_{s >= 0} ( (C-1)/Delta*(x) )^s E[odds_n(theta)^s | x]
+    F3  sharp, rate < 0: the exponent of F2, -log inf_{s >= 0} M_theta(s) nats an example, is the true one (Cramer);
+        that of F1 is so with s <= 1.
+
+w_n is the posterior, f_n the answer, Delta*(x) = min_d [p(y_test | x, d, theta*) - max_{y != y_test} p(y | x, d,
+theta*)]. Each step of the proofs is a function of ``statements.finite_sample_steps``. The logarithm of each summand is
+convex in s, so the best s is the root of its derivative; whatever s is found, the bound holds. Where test inputs are
+few (after merging) s is chosen for each of them, else one s serves all.
+
+n(delta) is the smallest n at which F2 is at most delta and stays so: at the chosen s every factor by which one more
+example multiplies its summand is at most 1.
+
+Source: docs/theory, "How many examples are enough".
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from implicit_bayes.theory.information.moment_graphs import BUDGET
+from implicit_bayes.theory.objects.models import MixtureOfHMMs
+from implicit_bayes.theory.objects.prompts import PromptLaw
+from implicit_bayes.theory.statements.bounds import binomial_interval
+from implicit_bayes.theory.statements.finite_sample_odds import TIE, Odds, Version, odds_moments
+from implicit_bayes.theory.statements.finite_sample_search import LARGEST_S, ROUNDING, Exponent, Summand, exponent
+
+DELTAS = (0.1, 0.01, 0.001)
+"""Error probabilities for which n(delta) is reported."""
+
+FEW_INPUTS, FEW_EDGES = 64, 200_000
+"""Up to this many merged test inputs, and (inputs x edges of the later examples' graph), s is chosen for each input."""
+
+LARGEST_N = 2**30
+"""Where the search for n ends."""
+
+
+class Bound(NamedTuple):
+    """An upper bound at n = ns, and whether it can only fall from there on (then it is shown to stay)."""
+
+    ns: np.ndarray
+    value: np.ndarray
+    settled: np.ndarray
+
+
+def _log_threshold(odds: Odds) -> np.ndarray:
+    """(N,) log((C - 1)/Delta*(x)); nan where theta* itself may be wrong."""
+    margin_N = np.where(odds.margin_N > TIE, odds.margin_N, np.nan)
+    return np.log(max(len(odds.concepts), 1)) - np.log(margin_N)
+
+
+def weight_bound(odds: Odds, ns: Sequence[int]) -> Bound:
+    """F1 at every n >= 1 of ``ns``."""
+    return _bound(odds, np.asarray(ns), np.zeros(len(odds.mass_N)), 1.0)
+
+
+def error_bound(odds: Odds, ns: Sequence[int]) -> Bound:
+    """F2 at every n >= 1 of ``ns``."""
+    return _bound(odds, np.asarray(ns), _log_threshold(odds), math.inf)
+
+
+def _bound(odds: Odds, ns: np.ndarray, log_threshold_N: np.ndarray, largest_s: float) -> Bound:
+    counted_N, exact = np.isfinite(log_threshold_N), odds.pilot is None
+    size = len(odds.mass_N) if _one_s_for_each_input(odds) else 1
+    sums, settled = np.zeros((len(ns), size)), np.ones(len(ns), dtype=bool)
+    at_n, at_x = (x.reshape(-1) for x in np.indices((len(ns), size)))
+    later_I, inputs_I = ns[at_n] - 1.0, at_x if size > 1 else None
+    for a in range(len(odds.concepts)):
+        summand = Summand(odds, a, log_threshold_N)
+        if exact and odds.later_graph.edges <= FEW_EDGES // 8:
+            value, falls = summand.best(later_I, inputs_I, largest_s)
+        else:
+            value, falls = summand.best_of(later_I, _few_s(odds, a, largest_s))
+        if exact and largest_s == math.inf:
+            never, more = summand.unreachable(later_I, inputs_I)
+            value, falls = np.where(never, -np.inf, value), np.where(never, more, falls)
+        sums += np.exp(np.minimum(value, 1.0)).reshape(sums.shape)
+        settled &= falls.reshape(sums.shape).all(1)
+    ceiling = np.where(counted_N, odds.mass_N, 0.0)
+    value = _lost(odds, ~counted_N) + np.minimum(sums, ceiling if size > 1 else ceiling.sum()).sum(1)
+    return Bound(ns, np.minimum(value * (1.0 + 100.0 * ROUNDING), 1.0), settled)
+
+
+def _one_s_for_each_input(odds: Odds) -> bool:
+    """Whether inputs are few enough for that."""
+    count = len(odds.mass_N)
+    return odds.pilot is None and count <= FEW_INPUTS and count * odds.later_graph.edges <= FEW_EDGES
+
+
+def _few_s(odds: Odds, a: int, largest_s: float) -> np.ndarray:
+    """Where a pass over the graph costs much, a few s for all n: around the exponent's, which is best for large n.
+
+    Where examples were sampled only that one, found on the pilot sample, so that no choice is made on the sample.
+    """
+    s = min(exponent(odds, a, largest_s).s, largest_s, LARGEST_S)
+    if odds.pilot is not None:
+        return np.array([s])
+    return np.linspace(0.0, min(2.0 * s if s > 0 else 1.0, largest_s), 33)
+
+
+def _lost(odds: Odds, lost_N: np.ndarray) -> float:
+    """P(Delta* <= 0); where test inputs were sampled the upper end of its 99% interval."""
+    if odds.sampled_inputs:
+        return binomial_interval(int(lost_N.sum()), len(lost_N)).high
+    return float(odds.mass_N[lost_N].sum())
+
+
+def enough(bound: Callable[[Sequence[int]], Bound], delta: float) -> int | None:
+    """n(delta): the smallest n from which the bound is shown to be and to stay at most delta; None if there is none."""
+
+    def good(ns: Sequence[int]) -> np.ndarray:
+        found = bound(ns)
+        return (found.value <= delta) & found.settled
+
+    ladder = [2**i for i in range(LARGEST_N.bit_length())]
+    passing = np.flatnonzero(good(ladder))
+    if not passing.size:
+        return None
+    high = ladder[passing[0]]
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if good([middle])[0] else (middle, high)
+    return high
+
+
+class StartLaw(NamedTuple):
+    """The bounds under one start law of the prompt: a prompt keeps one for all its examples.
+
+    odds: the factors, or words: why the bound says nothing.
+    exponents: for every theta, by concept.
+    """
+
+    odds: Odds | str
+    exponents: dict[int, Exponent]
+
+    def weight(self, ns: Sequence[int]) -> Bound:
+        """F1, or 1 where the bound says nothing."""
+        return nothing(ns) if isinstance(self.odds, str) else weight_bound(self.odds, ns)
+
+    def error(self, ns: Sequence[int]) -> Bound:
+        """F2, or 1 where the bound says nothing."""
+        return nothing(ns) if isinstance(self.odds, str) else error_bound(self.odds, ns)
+
+
+def nothing(ns: Sequence[int]) -> Bound:
+    """The bound 1."""
+    return Bound(np.asarray(ns), np.ones(len(ns)), np.zeros(len(ns), dtype=bool))
+
+
+def start_law(
+    mixture: MixtureOfHMMs, law: PromptLaw, true_concept: int, version: Version, *, seed: int = 0, budget: int = BUDGET
+) -> StartLaw:
+    """Factors and exponents under one start law; see ``finite_sample_odds.odds_moments``."""
+    odds = odds_moments(mixture, law, true_concept, version, seed=seed, budget=budget)
+    if isinstance(odds, str):
+        return StartLaw(odds, {})
+    return StartLaw(odds, {c: exponent(odds, a) for a, c in enumerate(odds.concepts)})

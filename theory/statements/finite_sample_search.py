@@ -1,0 +1,137 @@
+"""The best s of each summand of the bounds at finite n, and the exponent: minima of convex functions of one variable.
+
+The logarithm of threshold^s E[odds_n^s | x] is convex in s, so its minimum is the root of its derivative, which the
+moments bring along (a root is found to full precision where a minimiser stops at its square root).
+"""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import elementwise
+
+from implicit_bayes.theory.information.likelihood_moments import Cumulant, total, upper_mean
+from implicit_bayes.theory.statements.finite_sample_odds import TIE, Odds
+
+LARGEST_S = 1024.0
+"""Where the search for s ends."""
+
+ROUNDING = 1e-14
+"""Error of a factor's logarithm; bounds are rounded up by it, n times, and by a hundred of it for the rest."""
+
+UNREACHABLE = -1e-9
+"""Odds whose largest logarithm is this far below the threshold never reach it (beyond rounding)."""
+
+
+class Exponent(NamedTuple):
+    """-log inf_{s >= 0} of a later example's factor, nats an example, and the s that attains it.
+
+    value: 0 where the bound does not improve with n; inf where theta never reaches the odds of theta*.
+    """
+
+    value: float
+    s: float
+
+
+def _best_s(slope: Callable[[np.ndarray, np.ndarray], np.ndarray], count: int, largest: float) -> np.ndarray:
+    """(count,) minimisers in [0, largest] of convex functions, by the roots of their derivatives.
+
+    Args:
+        slope: (s, index) -> derivatives of the functions with those indices.
+        count: how many functions.
+        largest: the end of the range; with inf it grows until the derivative is positive, up to ``LARGEST_S``.
+    """
+    every = np.arange(count)
+    end = np.full(count, min(largest, 1.0))
+    falling = slope(end, every) < 0
+    while largest > 1.0 and falling.any() and end.max() < LARGEST_S:
+        end = np.where(falling, 2.0 * end, end)
+        falling = slope(end, every) < 0
+    rising = slope(np.zeros(count), every) >= 0
+    s = np.where(rising, 0.0, end)
+    if (inside := np.flatnonzero(~rising & ~falling)).size:
+        found = elementwise.find_root(slope, (np.zeros(inside.size), end[inside]), args=(inside,))
+        s[inside] = np.where(np.isfinite(found.x), found.x, end[inside])
+    return s
+
+
+def exponent(odds: Odds, a: int, largest_s: float = math.inf) -> Exponent:
+    """F3's exponent of the a-th theta; with ``largest_s`` = 1 that of F1."""
+    if odds.lost[1]:
+        return Exponent(0.0, 0.0)
+    if largest_s == math.inf and odds.largest(a)[1] < UNREACHABLE:
+        return Exponent(math.inf, math.inf)
+    chosen = odds if odds.pilot is None else odds.pilot
+    s = _best_s(lambda s, _: chosen.later(a, s).slope, 1, largest_s)
+    value = -float(_upper(odds, "later", a, s)[0])
+    return Exponent(0.0 if value < TIE else value, float(s[0]))
+
+
+def _upper(odds: Odds, which: str, a: int, s: np.ndarray) -> np.ndarray:
+    """(S,) the factor's log, or the upper end of its interval where examples were sampled."""
+    graph, cost = (odds.first_graph, odds.front_A[a]) if which == "first" else (odds.later_graph, odds.delimiter_A[a])
+    return graph.upper(a, s, odds.closed) + (s * cost if cost else 0.0)
+
+
+class Summand:
+    """log of ( threshold(x)^s E[odds_n(theta)^s | x] p(x) ) of the a-th theta as a function of s, n and x.
+
+    Args:
+        odds: the factors.
+        a: which theta.
+        log_threshold_N: of every class of x; not finite where x does not count.
+    """
+
+    def __init__(self, odds: Odds, a: int, log_threshold_N: np.ndarray):
+        self.odds, self.a, self.counted_N = odds, a, np.isfinite(log_threshold_N)
+        self.log_threshold_N = np.where(self.counted_N, log_threshold_N, 0.0)
+
+    def inputs(self, s: np.ndarray) -> Cumulant:
+        """(S, N) the factors of x with their thresholds."""
+        raw, cost = self.odds.inputs(self.a, s), self.log_threshold_N
+        value = np.where(self.counted_N, raw.value + s[:, None] * cost, -np.inf)
+        return Cumulant(value, raw.slope + cost, raw.curvature)
+
+    def best(self, later_I: np.ndarray, inputs_I: np.ndarray | None, largest_s: float) -> tuple[np.ndarray, np.ndarray]:
+        """(I,) the smallest log over s for pairs of n and x (without ``inputs_I`` all x), and ``settled``."""
+
+        def pick(parts_SxN: Cumulant, index: np.ndarray) -> Cumulant:
+            if inputs_I is None:
+                return total(parts_SxN)
+            return Cumulant(*(part[np.arange(len(index)), inputs_I[index]] for part in parts_SxN))
+
+        def slope(s: np.ndarray, index: np.ndarray) -> np.ndarray:
+            common = self.odds.log_prior_A[self.a] + self.odds.first(self.a, s).slope
+            return common + later_I[index] * self.odds.later(self.a, s).slope + pick(self.inputs(s), index).slope
+
+        every = np.arange(len(later_I))
+        s = _best_s(slope, len(every), largest_s)
+        first, later = (_upper(self.odds, which, self.a, s) for which in ("first", "later"))
+        return self._at(s, first, later, pick(self.inputs(s), every).value, later_I)
+
+    def best_of(self, later_I: np.ndarray, s_G: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(I,) the same over the given s only, one pass for all n; upper ends where examples were sampled."""
+        first, later = (_upper(self.odds, which, self.a, s_G) for which in ("first", "later"))
+        parts = self.inputs(s_G)
+        of_x = upper_mean(parts.value) if self.odds.sampled_inputs else total(parts).value
+        tables = [self._at(s_G, first, later, of_x, np.full(len(s_G), n)) for n in later_I]
+        at = [int(value.argmin()) for value, _ in tables]
+        value, falls = ([table[i][j] for table, j in zip(tables, at, strict=True)] for i in (0, 1))
+        return np.array(value), np.array(falls)
+
+    def _at(
+        self, s: np.ndarray, first: np.ndarray, later: np.ndarray, of_x: np.ndarray, later_I: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        grown = np.where(later_I > 0, later_I * np.where(later_I > 0, later, 0.0), 0.0)
+        value = s * self.odds.log_prior_A[self.a] + first + grown + of_x + ROUNDING * (100.0 + later_I)
+        return value, (later < -ROUNDING) | (s == 0.0) | (first == -np.inf) | (of_x == -np.inf)
+
+    def unreachable(self, later_I: np.ndarray, inputs_I: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """(I,) whether no prompt brings the odds up to the threshold, and whether more examples only lower them."""
+        first, later, reach_N = self.odds.largest(self.a)
+        most_N = np.where(self.counted_N, reach_N + self.log_threshold_N, -np.inf)
+        most = np.full(len(later_I), most_N.max()) if inputs_I is None else most_N[inputs_I]
+        grown = np.where(later_I > 0, later_I * (later if later > -np.inf else -1e300), 0.0)
+        stays = (most == -np.inf) | (later < -ROUNDING)
+        return self.odds.log_prior_A[self.a] + first + grown + most < UNREACHABLE, stays

@@ -1,0 +1,205 @@
+"""Every test input x of positive probability, those that leave the same belief merged, for Lemma 1 and limiting risks.
+
+All that Lemma 1 and the limit of the predictor ask of x = x_1..x_m is a function of the normalised paths
+
+    J_x(h_1, h_m) = p(x, h_m | h_1, law) / sum over both,    h_1 in S_{x_1}, h_m in S_{x_m},
+
+S_o the states that can emit o: any start law turns it into a belief, and x into the laws of the next token. Inputs
+whose J agree bit for bit are one class. With identity emissions there is one class for each (first, last token),
+whatever k is; with many states a token there are as many classes as inputs, and they are visited a block at a time.
+
+Source: docs/theory, "Lemma 1".
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from implicit_bayes.theory.information.beliefs import distinct_rows
+from implicit_bayes.theory.information.estimates import Verdict
+from implicit_bayes.theory.objects.models import HMM, MixtureOfHMMs
+from implicit_bayes.theory.objects.prompts import PromptLaw
+from implicit_bayes.theory.statements.lemma_1 import Lemma1, lemma_1_from_paths
+from implicit_bayes.theory.statements.repaired import pure_delimiter_states
+from implicit_bayes.theory.statements.risk import rounding
+
+CLASSES = 2_000_000
+"""Largest number of classes that are visited; GINC's prompts of k = 5 have 1.3 million."""
+
+
+class InputBlock(NamedTuple):
+    """N classes of test inputs that share their first and their last token.
+
+    tokens_NxM: a representative of each.
+    mass_N: p_prompt-mass of each.
+    first_F, last_W: the states that can emit the first and the last token.
+    paths_LxNxFxW: J under theta* (law 0) and under the other laws asked for; 0 throughout where one forbids x.
+    alike_N: the inputs of the class have exactly equal J: there is but one, or J is a point under every law (else
+        they are equal as rounded).
+    """
+
+    tokens_NxM: np.ndarray
+    mass_N: np.ndarray
+    first_F: np.ndarray
+    last_W: np.ndarray
+    paths_LxNxFxW: np.ndarray
+    alike_N: np.ndarray
+
+    def predictive(self, law: int, start_H: np.ndarray, hmm: HMM) -> np.ndarray:
+        """(N, V) p(y | x) of a law begun from a start law; 0 throughout where x is impossible then."""
+        joint_NxW = start_H[self.first_F] @ self.paths_LxNxFxW[law]
+        mass_N = joint_NxW.sum(-1, keepdims=True)
+        ahead = np.asarray(hmm.transition)[self.last_W] @ np.asarray(hmm.emission)
+        return joint_NxW / np.where(mass_N > 0, mass_N, 1.0) @ ahead
+
+    def lemma_1(self, mixture: MixtureOfHMMs, law: PromptLaw) -> Lemma1:
+        """``repaired.lemma_1`` at each x, from the merged paths of theta* = ``law.hmm``."""
+        rows_SxH = np.asarray(law.hmm.transition)[pure_delimiter_states(mixture)]
+        starts_SxH = np.concatenate([np.asarray(law.start)[None], rows_SxH])
+        tv_start = float(0.5 * np.abs(rows_SxH - starts_SxH[0]).sum(-1).max())
+        following_WxV = np.asarray(law.hmm.transition)[self.last_W] @ np.asarray(law.hmm.emission)
+        error = 4.0 * rounding(self.tokens_NxM.shape[1], mixture.n_states)
+        return lemma_1_from_paths(self.paths_LxNxFxW[0], starts_SxH[:, self.first_F], following_WxV, tv_start, error)
+
+
+class _Laws(NamedTuple):
+    """theta* and the other laws (L of them).   supports: S_o for every token, under any of them."""
+
+    transition_LxHxH: np.ndarray
+    emission_LxHxV: np.ndarray
+    start_H: np.ndarray
+    supports: tuple[np.ndarray, ...]
+
+
+class _Paths(NamedTuple):
+    """N classes after the same last token.   paths_LxNxFxW: J.   mass_N, tokens_Nxj, alike_N: as in ``InputBlock``."""
+
+    paths_LxNxFxW: np.ndarray
+    mass_N: np.ndarray
+    tokens_Nxj: np.ndarray
+    alike_N: np.ndarray
+
+
+def input_blocks(
+    law: PromptLaw, others: Sequence[HMM], length: int, budget: float = CLASSES
+) -> Iterator[InputBlock] | None:
+    """Every x of ``length`` tokens with p_prompt(x) > 0 in exactly one class; None where there are too many classes.
+
+    Args:
+        law: p_prompt.
+        others: laws besides theta* = ``law.hmm`` whose beliefs tell inputs apart.
+        length: m >= 1 tokens.
+        budget: classes to visit.
+    """
+    hmms = [law.hmm, *others]
+    transition, emission = (np.stack([np.asarray(getattr(h, n)) for h in hmms]) for n in ("transition", "emission"))
+    supports = tuple(np.flatnonzero((emission[:, :, o] > 0).any(0)) for o in range(emission.shape[2]))
+    laws = _Laws(transition, emission, np.asarray(law.start), supports)
+    return _blocks(laws, length) if count_classes(laws, length) <= budget else None
+
+
+def merged_tests(
+    law: PromptLaw, others: Sequence[HMM], length: int, budget: float = 20_000
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """One x of each class (B, m) with the class's p_prompt-mass (B,): enough for whatever depends on beliefs only."""
+    blocks = input_blocks(law, others, length, budget)
+    if blocks is None:
+        return None
+    tokens, mass = zip(*((block.tokens_NxM, block.mass_N) for block in blocks), strict=True)
+    return np.concatenate(tokens), np.concatenate(mass)
+
+
+def lemma_1_everywhere(mixture: MixtureOfHMMs, law: PromptLaw, budget: float = CLASSES) -> Verdict:
+    """The repaired Lemma 1 at every x of k - 1 tokens that p_prompt can draw; stops at the first where it fails."""
+    blocks = input_blocks(law, [], law.length - 1, budget)
+    if blocks is None:
+        return "undetermined"
+    verdict: Verdict = True
+    for block in blocks:
+        lemma = block.lemma_1(mixture, law)
+        if (~lemma.perhaps).any():
+            return False
+        if not (lemma.by_posterior | lemma.by_start).all():
+            verdict = "undetermined"
+    return verdict
+
+
+def count_classes(laws: _Laws, length: int) -> float:
+    """An upper bound on the number of classes: 1 for each pair of tokens that only one state emits, else all inputs."""
+    sizes = np.array([len(support) for support in laws.supports])
+    emits_HxV = laws.emission_LxHxV[0] > 0
+    step_VxV = ((emits_HxV.T.astype(float) @ (laws.transition_LxHxH[0] > 0)) @ emits_HxV > 0).astype(float)
+    first = np.flatnonzero((laws.start_H[:, None] > 0).T @ emits_HxV)
+    count_FxV = np.eye(len(sizes))[first]
+    for _ in range(length - 1):
+        count_FxV = count_FxV @ step_VxV
+        merges = (sizes[first] == 1)[:, None] & (sizes == 1)
+        count_FxV = np.where(merges, np.minimum(count_FxV, 1.0), count_FxV)
+    return float(count_FxV.sum())
+
+
+def _blocks(laws: _Laws, length: int) -> Iterator[InputBlock]:
+    for first, states in enumerate(laws.supports):
+        emits_LxF = laws.emission_LxHxV[:, states, first]
+        mass = float(laws.start_H[states] @ emits_LxF[0])
+        if mass <= 0:
+            continue
+        paths = _normalise((np.eye(len(states)) * emits_LxF[:, None, :])[:, None])
+        level = {first: _Paths(paths, np.array([mass]), np.array([[first]]), np.ones(1, dtype=bool))}
+        for _ in range(length - 1):
+            level = dict(_extended(laws, level, laws.start_H[states]))
+        for last, found in level.items():
+            ends = laws.supports[last]
+            yield InputBlock(found.tokens_Nxj, found.mass_N, states, ends, found.paths_LxNxFxW, found.alike_N)
+
+
+def _extended(laws: _Laws, level: dict[int, _Paths], start_F: np.ndarray) -> Iterator[tuple[int, _Paths]]:
+    """The classes one token on, by that token."""
+    ahead = {o: found.paths_LxNxFxW @ laws.transition_LxHxH[:, None, laws.supports[o]] for o, found in level.items()}
+    for token, states in enumerate(laws.supports):
+        emits_LxW = laws.emission_LxHxV[:, states, token]
+        parts = []
+        for o, found in level.items():
+            raw = ahead[o][..., states] * emits_LxW[:, None, None]
+            gain_N = (start_F @ raw[0]).sum(-1) / (start_F @ found.paths_LxNxFxW[0]).sum(-1)
+            alive = np.flatnonzero(gain_N > 0)
+            if alive.size:
+                mass = found.mass_N[alive] * gain_N[alive]
+                parts.append((raw[:, alive], mass, found.tokens_Nxj[alive], found.alike_N[alive]))
+        if parts:
+            paths = _normalise(np.concatenate([part[0] for part in parts], 1))
+            mass, tokens, alike = (np.concatenate([part[i] for part in parts]) for i in (1, 2, 3))
+            yield token, _merged(paths, mass, np.pad(tokens, ((0, 0), (0, 1)), constant_values=token), alike)
+
+
+def _normalise(paths_LxNxFxW: np.ndarray) -> np.ndarray:
+    sums = paths_LxNxFxW.sum((-1, -2), keepdims=True)
+    return paths_LxNxFxW / np.where(sums > 0, sums, 1.0)
+
+
+def _merged(paths_LxNxFxW: np.ndarray, mass_N: np.ndarray, tokens_Nxj: np.ndarray, alike_N: np.ndarray) -> _Paths:
+    rows = np.ascontiguousarray(paths_LxNxFxW.swapaxes(0, 1)).reshape(len(mass_N), -1)
+    first, inverse = distinct_rows(rows)
+    paths = paths_LxNxFxW[:, first]
+    count = np.bincount(inverse, minlength=len(first))
+    points = ((paths > 0).sum((-1, -2)) <= 1).all(0)
+    alike = points | ((count == 1) & alike_N[first])
+    return _Paths(paths, np.bincount(inverse, mass_N, len(first)), tokens_Nxj[first], alike)
+
+
+def answer_margins(truth_NxV: np.ndarray, predictive_NxDxV: np.ndarray, tie: float) -> np.ndarray:
+    """(N,) Delta*(x) = min_d [ p(y_test | x, d) - max_{y != y_test} p(y | x, d) ], over the d that allow x.
+
+    y_test is an argmax of p_prompt(y | x); of answers tied within ``tie`` the one with the largest margin, which is
+    as good. -1 where no d can write x, and where there is one token only the margin is its probability.
+    """
+    best = np.full(len(truth_NxV), -1.0)
+    possible_NxD = predictive_NxDxV.sum(-1) > 0
+    for answer in range(truth_NxV.shape[1]):
+        tied = np.flatnonzero((truth_NxV[:, answer] >= truth_NxV.max(-1) - tie) & possible_NxD.any(-1))
+        if tied.size:
+            others = np.delete(predictive_NxDxV[tied], answer, -1).max(-1, initial=0.0)
+            margin = np.where(possible_NxD[tied], predictive_NxDxV[tied][..., answer] - others, 2.0).min(-1)
+            best[tied] = np.maximum(best[tied], margin)
+    return best
