@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from implicit_bayes.theory import ConceptFilter, MixtureOfHMMs
-from implicit_bayes.theory.filtering.filter import weigh
+from implicit_bayes.theory.filtering.posterior import weigh
 
 STEPS = 40
 """Newton steps of the interior-point method; the barrier shrinks tenfold at each."""

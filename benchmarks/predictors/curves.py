@@ -19,7 +19,8 @@ from implicit_bayes.simulators.datasets import Prompts
 from implicit_bayes.simulators.instances import Instance
 from implicit_bayes.simulators.sampler import sample_prompts
 from implicit_bayes.theory import MixtureOfHMMs, filter_mixture
-from implicit_bayes.theory.filtering.filter import Prepared, prepare
+from implicit_bayes.theory.filtering.dispatch import Prepared
+from implicit_bayes.theory.filtering.filter import prepare
 from implicit_bayes.theory.objects.prompts import prefix_length
 
 DEFAULT_KS = (3, 5, 8, 10)

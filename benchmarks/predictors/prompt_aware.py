@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from implicit_bayes.theory import MixtureOfHMMs, filter_concepts
-from implicit_bayes.theory.filtering.filter import Method, Prepared, weigh
+from implicit_bayes.theory.filtering.dispatch import Method, Prepared
+from implicit_bayes.theory.filtering.posterior import weigh
 
 
 class PromptAware(NamedTuple):

@@ -23,7 +23,7 @@ from implicit_bayes.benchmarks.speed.compare import Advance
 from implicit_bayes.simulators.instances import Instance, load_instance, save_instance
 from implicit_bayes.simulators.sampler import sample_documents
 from implicit_bayes.theory import ModelError
-from implicit_bayes.theory.filtering.filter import weigh
+from implicit_bayes.theory.filtering.posterior import weigh
 from implicit_bayes.theory.filtering.streaming import filter_stream
 
 CASES = ((1, 10_000_000, 1 << 14), (1, 10_000_000, 1 << 16), (1000, 10_240, 16), (1000, 10_240, 64))

@@ -10,7 +10,7 @@ from implicit_bayes.benchmarks.speed.compare import Advance
 from implicit_bayes.theory import MixtureOfHMMs
 from implicit_bayes.theory.filtering.block_tables import bucket_bytes
 from implicit_bayes.theory.filtering.dispatch import MAX_TABLE_BYTES, Method, compiles
-from implicit_bayes.theory.filtering.scaled import table_bytes
+from implicit_bayes.theory.filtering.support_tables import table_bytes
 
 BASE = {"tokens": 200, "states": 100, "concepts": 1, "support width": 4, "batch": 20}
 GRID: dict[str, tuple[int, ...]] = {

@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from implicit_bayes.theory.filtering.bounded import bounded
-from implicit_bayes.theory.filtering.scaled import LOG_2, Trace, log_sum_exp, log_total, safe_log, shares
+from implicit_bayes.theory.filtering.forward import Trace
+from implicit_bayes.theory.filtering.scales import LOG_2, log_sum_exp, log_total, safe_log, shares
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.types import Array
 

@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from implicit_bayes.theory.filtering.filter import check_tokens
-from implicit_bayes.theory.filtering.scaled import log_sum_exp, safe_log
+from implicit_bayes.theory.filtering.requests import check_tokens
+from implicit_bayes.theory.filtering.scales import log_sum_exp, safe_log
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.types import Array
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpyro.distributions import Distribution, constraints
 
 from implicit_bayes.theory.filtering.filter import log_probability
-from implicit_bayes.theory.filtering.scaled import safe_log
+from implicit_bayes.theory.filtering.scales import safe_log
 from implicit_bayes.theory.objects.checks import ModelError, as_float64
 from implicit_bayes.theory.objects.models import MixtureOfHMMs, as_token
 from implicit_bayes.theory.objects.precision import in_float64, is_traced

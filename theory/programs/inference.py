@@ -22,8 +22,9 @@ from numpyro import distributions as dist
 from numpyro.infer import MCMC, NUTS
 from scipy.stats import chisquare
 
-from implicit_bayes.theory.filtering.filter import check_tokens, filter_concepts, log_probability
-from implicit_bayes.theory.filtering.scaled import safe_log
+from implicit_bayes.theory.filtering.filter import filter_concepts, log_probability
+from implicit_bayes.theory.filtering.requests import check_tokens
+from implicit_bayes.theory.filtering.scales import safe_log
 from implicit_bayes.theory.objects.checks import ModelError, as_float64, check_shape
 from implicit_bayes.theory.objects.families import ConceptFamily
 from implicit_bayes.theory.objects.precision import in_float64

@@ -5,7 +5,7 @@ import pytest
 
 from implicit_bayes.benchmarks.common.intervals import wilson
 from implicit_bayes.benchmarks.predictors.curves import in_context_curves
-from implicit_bayes.benchmarks.verification.verify import published_loss
+from implicit_bayes.benchmarks.verification.losses import published_loss
 from implicit_bayes.simulators.instances import load_instance
 
 
