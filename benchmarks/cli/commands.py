@@ -136,7 +136,7 @@ def one_line(box: str) -> str:
     return re.sub(r"\s+", " ", words).strip()
 
 
-DESCRIPTION = """Verify the theory that in-context learning is implicit Bayesian inference (Xie et al. 2022).
+DESCRIPTION = """Verify in-context learning as implicit Bayesian inference (Xie et al. 2022).
 
 Start with: implicit-bayes verify ginc --out out/ginc
 """

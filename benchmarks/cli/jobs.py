@@ -25,6 +25,7 @@ from implicit_bayes.benchmarks.verification import figures as drawing
 from implicit_bayes.benchmarks.verification import status_table as table
 from implicit_bayes.benchmarks.verification import tables as screen
 from implicit_bayes.benchmarks.verification import verify as verification
+from implicit_bayes.benchmarks.verification.side_by_side import comparison_table
 from implicit_bayes.lm.run import read_config
 from implicit_bayes.lm.train import train as run
 from implicit_bayes.simulators import published
@@ -79,7 +80,7 @@ def verify(
     for result in results:  # shown when everything is stored: whoever reads may have left
         screen.show(result, console)
     if len(results) > 1:
-        console.print(screen.comparison_table(results))
+        console.print(comparison_table(results))
     _list(console, written)
 
 

@@ -19,7 +19,8 @@ from implicit_bayes.simulators.datasets import Prompts
 from implicit_bayes.simulators.instances import Instance
 from implicit_bayes.simulators.sampler import sample_prompts
 from implicit_bayes.theory import MixtureOfHMMs, filter_mixture
-from implicit_bayes.theory.filtering.filter import Prepared, prepare
+from implicit_bayes.theory.filtering.dispatch import Prepared
+from implicit_bayes.theory.filtering.filter import prepare
 from implicit_bayes.theory.objects.prompts import prefix_length
 
 DEFAULT_KS = (3, 5, 8, 10)
@@ -42,7 +43,9 @@ class Predictor(NamedTuple):
 class Answers(NamedTuple):
     """What one predictor says of x_test's next token, by prompt and n.
 
-    law_PxNxV: its law; meaningless where not defined.   defined_PxN: whether it has one.
+    Attributes:
+        law_PxNxV: its law; meaningless where not defined.
+        defined_PxN: whether it has one.
     """
 
     law_PxNxV: np.ndarray

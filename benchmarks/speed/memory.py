@@ -23,7 +23,7 @@ from implicit_bayes.benchmarks.speed.compare import Advance
 from implicit_bayes.simulators.instances import Instance, load_instance, save_instance
 from implicit_bayes.simulators.sampler import sample_documents
 from implicit_bayes.theory import ModelError
-from implicit_bayes.theory.filtering.filter import weigh
+from implicit_bayes.theory.filtering.posterior import weigh
 from implicit_bayes.theory.filtering.streaming import filter_stream
 
 CASES = ((1, 10_000_000, 1 << 14), (1, 10_000_000, 1 << 16), (1000, 10_240, 16), (1000, 10_240, 64))
@@ -36,8 +36,10 @@ AGREEMENT = 1e-12
 class MemoryUse(NamedTuple):
     """One stream through the filter.
 
-    peak_bytes: highest resident set of the process.   base_bytes: that of the same process after one chunk only.
-    log_probability: sum over documents of log p of the whole document, nats: the same for every size of chunk.
+    Attributes:
+        peak_bytes: highest resident set of the process.
+        base_bytes: that of the same process after one chunk only.
+        log_probability: sum over documents of log p of the whole document, nats: the same for every size of chunk.
     """
 
     task: str

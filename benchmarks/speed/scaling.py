@@ -10,7 +10,7 @@ from implicit_bayes.benchmarks.speed.compare import Advance
 from implicit_bayes.theory import MixtureOfHMMs
 from implicit_bayes.theory.filtering.block_tables import bucket_bytes
 from implicit_bayes.theory.filtering.dispatch import MAX_TABLE_BYTES, Method, compiles
-from implicit_bayes.theory.filtering.scaled import table_bytes
+from implicit_bayes.theory.filtering.support_tables import table_bytes
 
 BASE = {"tokens": 200, "states": 100, "concepts": 1, "support width": 4, "batch": 20}
 GRID: dict[str, tuple[int, ...]] = {
@@ -26,9 +26,12 @@ METHODS: tuple[Method, ...] = ("dense", "sparse", "compiled")
 class Scaling(NamedTuple):
     """One size varied, the others at BASE.
 
-    size: what is varied.   method: which recursion.   values: the sizes that its tables could be built for.
-    cpu_seconds: of one call, compilation and tables excluded, the least of three.
-    exponent: slope of log time on log size over the upper half of the values (nan with fewer than two).
+    Attributes:
+        size: what is varied.
+        method: which recursion.
+        values: the sizes that its tables could be built for.
+        cpu_seconds: of one call, compilation and tables excluded, the least of three.
+        exponent: slope of log time on log size over the upper half of the values (nan with fewer than two).
     """
 
     size: str

@@ -19,7 +19,7 @@ from implicit_bayes.benchmarks.predictors.models import find_model
 from implicit_bayes.benchmarks.predictors.paired import excess, hold_out
 from implicit_bayes.benchmarks.sweep.cells import Cell, Store
 from implicit_bayes.benchmarks.training.records import read_records
-from implicit_bayes.benchmarks.verification.verify import bayes_loss
+from implicit_bayes.benchmarks.verification.losses import bayes_loss
 from implicit_bayes.lm.model import LanguageModel, NetworkModel
 from implicit_bayes.lm.run import from_json
 from implicit_bayes.lm.schedule import plan
@@ -36,7 +36,12 @@ from implicit_bayes.theory.statements.conditions import condition_table
 
 
 class Task(NamedTuple):
-    """version: of the code.   run: (cell, store) -> result."""
+    """What computes the cells of one name, and in which version.
+
+    Attributes:
+        version: of the code.
+        run: (cell, store) -> result.
+    """
 
     version: int
     run: Callable[[Cell, Store], xr.Dataset]

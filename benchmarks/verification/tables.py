@@ -16,10 +16,11 @@ from implicit_bayes.benchmarks.verification.enough import (
     worst_rows,
 )
 from implicit_bayes.benchmarks.verification.evaluate import binding
-from implicit_bayes.benchmarks.verification.verify import BayesLoss, Verification
+from implicit_bayes.benchmarks.verification.losses import BayesLoss
+from implicit_bayes.benchmarks.verification.verify import Verification
 from implicit_bayes.theory.proofs.enclosures import Enclosure
 from implicit_bayes.theory.proofs.search import SearchResult
-from implicit_bayes.theory.statements.conditions import IMPOSSIBLE, VERSIONS, Condition, Version
+from implicit_bayes.theory.statements.conditions import IMPOSSIBLE, Condition, Version
 
 
 def verdict(holds: bool | str) -> str:
@@ -238,40 +239,6 @@ def enclosure(ball: Enclosure) -> str:
     """The leading digits and the radius; all digits stand in the JSON."""
     digits = ball.midpoint if len(ball.midpoint) <= 18 else ball.midpoint[:18] + "…"
     return f"{digits} ± {ball.radius:.1e}"
-
-
-def comparison_table(results: list[Verification]) -> Table:
-    """Instances side by side: assumptions, conditions at the largest k, Theorem 1, and what Bayes does."""
-    table = Table("", *(result.instance.name for result in results), title="Side by side", title_justify="left")
-    for i in range(5):
-        rows = [result.assumptions[i] for result in results]
-        table.add_row(f"assumption {rows[0].name}", *(verdict(row.holds) for row in rows))
-    table.add_section()
-    table.add_row("conditions at k", *(str(result.statements.theorem_k) for result in results))
-    for version in VERSIONS:
-        worst = [binding(result.statements.conditions, [result.statements.theorem_k], version) for result in results]
-        shown = [FACTS[version](rows[0]) if rows else () for rows in worst]
-        words = (f"{each[1]} against {each[2]}: {each[4]}" if each else "no pair" for each in shown)
-        table.add_row(f"{version} condition, where it binds", *words)
-    for version in ("printed", "repaired", "sharp"):
-        critical = [getattr(result.statements.critical_k, version) for result in results]
-        table.add_row(f"critical k, {version}", *("none" if k is None else str(k) for k in critical))
-    table.add_section()
-    for version in ("printed", "repaired", "sharp"):
-        found = [
-            next(row for row in result.statements.theorems if (row.name, row.version) == ("1", version))
-            for result in results
-        ]
-        table.add_row(f"Theorem 1, {version}", *(row.in_words for row in found))
-    table.add_section()
-    last = [result.curves.isel(k=-1, n=-1).sel(predictor="exact") for result in results]
-    table.add_row("exact accuracy, largest n, %", *(
-        "–" if np.isnan(cell.accuracy) else f"{100 * float(cell.accuracy):.1f} "
-        f"[{100 * float(cell.accuracy_low):.1f}, {100 * float(cell.accuracy_high):.1f}] "
-        f"of {int(cell.prompts - cell.undefined)}" for cell in last
-    ))  # fmt: skip
-    table.add_row("undefined, largest n, %", *(f"{100 * float(cell.undefined_share):.1f}" for cell in last))
-    return table
 
 
 def search_lines(found: SearchResult) -> str:

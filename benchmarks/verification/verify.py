@@ -1,6 +1,5 @@
 """What the theory says about one instance, and what exact Bayes does on it: the suite's main job."""
 
-import math
 import os
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -10,19 +9,17 @@ import numpy as np
 import xarray as xr
 
 from implicit_bayes.benchmarks.common.extras import need
-from implicit_bayes.benchmarks.common.intervals import mean_interval
 from implicit_bayes.benchmarks.gap.measure import ModelGap, one_model
 from implicit_bayes.benchmarks.predictors.curves import DEFAULT_KS, in_context_curves
 from implicit_bayes.benchmarks.predictors.models import find_models
 from implicit_bayes.benchmarks.predictors.promises import check_promises
 from implicit_bayes.benchmarks.verification.evaluate import Statements, check_statements
+from implicit_bayes.benchmarks.verification.losses import BayesLoss, ModelLoss, bayes_loss, model_loss, published_loss
 from implicit_bayes.lm.model import LanguageModel
 from implicit_bayes.simulators.datasets import Documents
 from implicit_bayes.simulators.instances import Instance, load_instance
-from implicit_bayes.simulators.released import released_documents
 from implicit_bayes.simulators.sampler import sample_documents
-from implicit_bayes.theory import MixtureOfHMMs, ModelError, PromptLaw, filter_mixture
-from implicit_bayes.theory.filtering.filter import weigh
+from implicit_bayes.theory import MixtureOfHMMs, ModelError, PromptLaw
 from implicit_bayes.theory.information.decomposition import Decomposition, decompose
 from implicit_bayes.theory.statements.assumptions import Assumption, check_assumptions, worst_case
 from implicit_bayes.theory.statements.conditions import Condition
@@ -30,25 +27,6 @@ from implicit_bayes.theory.statements.theorems import TheoremVerdict
 
 MARTINGALE_DOCUMENTS = 16
 """For the martingale gap, which is the slowest of the models' measures; ``gap`` takes more."""
-
-
-class BayesLoss(NamedTuple):
-    """Cross-entropy of the exact Bayes predictor.
-
-    cross_entropy: nats per token, mean over documents.
-    standard_error: of that mean, over documents; inf where there is one document, or an impossible one.
-    documents, length: how many, and their length in tokens.
-    recovered: documents whose posterior ends with its largest weight on the true concept.
-    low, high: 95% interval of the mean by Student's t; (-inf, inf) where the error is inf.
-    """
-
-    cross_entropy: float
-    standard_error: float
-    documents: int
-    length: int
-    recovered: int
-    low: float
-    high: float
 
 
 class Settings(NamedTuple):
@@ -66,21 +44,6 @@ class Settings(NamedTuple):
     model_prompts: int = 300
 
 
-class ModelLoss(NamedTuple):
-    """A language model on the fresh documents of ``bayes``, nats per token.
-
-    excess, standard_error: over exact Bayes on the same documents, and the error of that mean over documents.
-    low, high: its 95% interval by Student's t.
-    """
-
-    model: str
-    excess: float
-    standard_error: float
-    tokens: int
-    low: float
-    high: float
-
-
 Progress = Callable[[str, int], Callable[[int], None]]
 """Called with (words, total) when a stage begins; returns what is called with the steps just done."""
 DEFAULT_NS = (0, 1, 2, 4, 8, 16, 32, 64)
@@ -93,15 +56,19 @@ Answer = tuple[xr.Dataset, ModelGap]
 class Verification(NamedTuple):
     """Everything that ``verify`` found; prints as the tables of the command line.
 
-    instance, settings: what was asked.
-    assumptions: A1 to A5, each over every true concept, start law and k.
-    statements: conditions, critical k, theorems, budget and certificates; the first and third also as attributes.
-    curves: accuracy over (predictor, k, n), with counts and intervals.
-    bayes: cross-entropy of exact Bayes on fresh documents.
-    validation: the same on the published validation split, where there is one.
-    models, gaps: language models on the fresh documents; gaps are what ``gap`` finds there, without probes and orders.
-    information: what the fresh documents cost Bayes, split into the noise of a known concept and not knowing it.
-    command: the shell command that gives this result, empty where none was used.
+    Attributes:
+        instance, settings: what was asked.
+        assumptions: A1 to A5, each over every true concept, start law and k.
+        statements: conditions, critical k, theorems, budget and certificates; the first and third also as
+            attributes.
+        curves: accuracy over (predictor, k, n), with counts and intervals.
+        bayes: cross-entropy of exact Bayes on fresh documents.
+        validation: the same on the published validation split, where there is one.
+        models, gaps: language models on the fresh documents; gaps are what ``gap`` finds there, without probes and
+            orders.
+        information: what the fresh documents cost Bayes, split into the noise of a known concept and not knowing
+            it.
+        command: the shell command that gives this result, empty where none was used.
     """
 
     instance: Instance
@@ -282,7 +249,7 @@ def _verify(
     gaps = [gap for _, gap in found]
     if found:
         curves = xr.concat([curves, *(theirs for theirs, _ in found)], "predictor")
-    losses = [_model_loss(gap) for gap in gaps]
+    losses = [model_loss(gap) for gap in gaps]
     worst = worst_case(reports, list(laws))
     return Verification(
         instance=instance, settings=settings, assumptions=worst, statements=statements, curves=curves, bayes=bayes,
@@ -324,28 +291,3 @@ def fresh_documents(instance: Instance, settings: Settings) -> Documents:
     """Documents drawn afresh from the pretraining law."""
     key = jax.random.fold_in(jax.random.key(settings.seed), 1)
     return sample_documents(instance.mixture, key, settings.documents, settings.length)
-
-
-def published_loss(instance: Instance) -> BayesLoss | None:
-    """Bayes cross-entropy on the published validation documents, for the released instances."""
-    if instance.released_vocabulary is None:
-        return None
-    documents = released_documents(instance.released_vocabulary, "validation")
-    return bayes_loss(instance, documents.tokens, documents.concepts)
-
-
-def bayes_loss(instance: Instance, tokens_BxT: np.ndarray, concepts_B: np.ndarray) -> BayesLoss:
-    """-(1/T) log p(o_1..o_T) under the mixture, in nats per token, and how often the concept is recovered."""
-    documents, length = tokens_BxT.shape
-    out = filter_mixture(instance.mixture, tokens_BxT, positions=[length])
-    loss_B = -np.asarray(weigh(instance.mixture.prior, out.log_evidence[:, 0]).log_probability) / length
-    recovered = int((np.asarray(out.log_posterior)[:, 0].argmax(-1) == concepts_B).sum())
-    known = documents > 1 and np.isfinite(loss_B).all()
-    error = float(loss_B.std(ddof=1) / math.sqrt(documents)) if known else math.inf
-    mean = float(loss_B.mean())
-    return BayesLoss(mean, error, documents, length, recovered, *mean_interval(mean, error, documents))
-
-
-def _model_loss(gap: ModelGap) -> ModelLoss:
-    mean = gap.loss.excess
-    return ModelLoss(gap.model, mean.value, mean.standard_error, gap.loss.tokens, mean.low, mean.high)

@@ -12,8 +12,8 @@ import jax
 import numpy as np
 
 from implicit_bayes.theory.filtering import compiled
-from implicit_bayes.theory.filtering import scaled as kernels
 from implicit_bayes.theory.filtering.block_tables import bucket_bytes, support_widths
+from implicit_bayes.theory.filtering.support_tables import SupportTables, support_tables, support_width, table_bytes
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.precision import is_traced
@@ -56,8 +56,8 @@ def choose(mixture: MixtureOfHMMs, method: Method) -> Method:
         return method
     if is_traced(mixture):
         return "dense"
-    pays = kernels.support_width(mixture.emission) * SPARSE_SHARE <= mixture.n_states
-    return "sparse" if pays and kernels.table_bytes(mixture) <= MAX_TABLE_BYTES else "dense"
+    pays = support_width(mixture.emission) * SPARSE_SHARE <= mixture.n_states
+    return "sparse" if pays and table_bytes(mixture) <= MAX_TABLE_BYTES else "dense"
 
 
 def compiles(mixture: MixtureOfHMMs, method: Method, tokens: float = math.inf) -> bool:
@@ -81,9 +81,9 @@ class Prepared:
         self._mixture = mixture
         self._made: dict[str, Any] = {}
 
-    def padded(self) -> kernels.SupportTables:
+    def padded(self) -> SupportTables:
         """For JAX's sparse recursion."""
-        return self._make("padded", kernels.support_tables)
+        return self._make("padded", support_tables)
 
     def buckets(self) -> Any:
         """For compiled code."""

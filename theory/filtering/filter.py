@@ -17,7 +17,11 @@ from implicit_bayes.theory.filtering import compiled
 from implicit_bayes.theory.filtering import log_domain as log_kernels
 from implicit_bayes.theory.filtering import scaled as kernels
 from implicit_bayes.theory.filtering.dispatch import Method, Prepared, choose, compiles
-from implicit_bayes.theory.filtering.scaled import Record, SupportTables, safe_log
+from implicit_bayes.theory.filtering.forward import Record, Trace
+from implicit_bayes.theory.filtering.posterior import bayes_rule, weigh
+from implicit_bayes.theory.filtering.requests import check_positions, check_tokens
+from implicit_bayes.theory.filtering.scales import derivatives_may_drift
+from implicit_bayes.theory.filtering.support_tables import SupportTables
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.precision import in_float64, is_traced
@@ -38,12 +42,13 @@ class MixtureFilter(NamedTuple):
     probability zero under every concept of positive prior: there is no posterior, ``log_posterior`` is -inf
     throughout and ``predictive`` is 0 throughout (neither sums to one, so neither can be taken for a law).
 
-    log_evidence: log p(o_1..o_t | theta_c), nats; -inf where impossible.
-    log_posterior: log p(theta_c | o_1..o_t), nats; keeps its own scale per concept, so that a losing concept
-        stays finite far below exp underflow.
-    defined: whether the posterior exists.
-    predictive: p(o_{t+1} = v | o_1..o_t), mixture over concepts.
-    first_impossible: 0-based index of the first token whose prefix has probability zero; T where there is none.
+    Attributes:
+        log_evidence: log p(o_1..o_t | theta_c), nats; -inf where impossible.
+        log_posterior: log p(theta_c | o_1..o_t), nats; keeps its own scale per concept, so that a losing concept
+            stays finite far below exp underflow.
+        defined: whether the posterior exists.
+        predictive: p(o_{t+1} = v | o_1..o_t), mixture over concepts.
+        first_impossible: 0-based index of the first token whose prefix has probability zero; T where there is none.
     """
 
     log_evidence: Float[Array, "*batch P C"]
@@ -56,8 +61,9 @@ class MixtureFilter(NamedTuple):
 class ConceptFilter(NamedTuple):
     """What each concept says after each prefix o_1..o_t, no prior involved.
 
-    log_evidence: log p(o_1..o_t | theta_c), nats; -inf where impossible.
-    predictive: p(o_{t+1} = v | o_1..o_t, theta_c); 0 throughout where the prefix is impossible under c.
+    Attributes:
+        log_evidence: log p(o_1..o_t | theta_c), nats; -inf where impossible.
+        predictive: p(o_{t+1} = v | o_1..o_t, theta_c); 0 throughout where the prefix is impossible under c.
     """
 
     log_evidence: Float[Array, "*batch P C"]
@@ -177,67 +183,6 @@ def log_probability(mixture: MixtureOfHMMs, tokens: Any, *, method: Method = "au
     return weigh(mixture.prior, log_evidence(mixture, tokens, method=method)).log_probability
 
 
-class Weighed(NamedTuple):
-    """Concepts weighed by their evidence.
-
-    log_probability: (...,) log sum_c prior_c exp(evidence_c), nats; -inf where impossible.
-    log_posterior: (..., C) nats; -inf throughout where ``defined`` is False.
-    defined: (...,) whether the posterior exists.
-    """
-
-    log_probability: Array
-    log_posterior: Array
-    defined: Array
-
-
-@in_float64
-def weigh(prior: Array, log_evidence: Array) -> Weighed:
-    """Bayes' rule over concepts: from (C,) prior and (..., C) log-evidence to the posterior, exact at zeros."""
-    return _weigh(prior, log_evidence)
-
-
-def _weigh(prior: Array, log_evidence: Array) -> Weighed:
-    joint = safe_log(prior) + log_evidence
-    total = _log_mean(jnp.asarray(prior), log_evidence, jax.lax.stop_gradient(joint.max(-1, keepdims=True)))
-    defined = total > -jnp.inf
-    return Weighed(total, joint - jnp.where(defined, total, 0.0)[..., None], defined)
-
-
-def _log_mean(prior: Array, log_evidence: Array, top: Array) -> jax.Array:
-    """log sum_c prior_c exp(evidence_c) with ``top`` the largest term; linear in the prior, also where it is zero."""
-    finite = top > -jnp.inf
-    shift = jnp.where(finite, top, 0.0)
-    most = 0.99 * math.log(float(jnp.finfo(jnp.result_type(log_evidence)).max))
-    likelihood = jnp.exp(jnp.minimum(jnp.where(finite, log_evidence - shift, -jnp.inf), most))
-    return safe_log((prior * likelihood).sum(-1)) + shift[..., 0]
-
-
-def check_tokens(tokens: Any, n_tokens: int) -> Array:
-    """Integer tokens with at least one axis, all in 0..V-1 (values of tracers are not checked)."""
-    tokens = tokens if isinstance(tokens, jax.core.Tracer) else np.asarray(tokens)
-    if tokens.ndim == 0:
-        raise ModelError("tokens: a single number; expected an array (..., T)")
-    if tokens.size == 0 and not isinstance(tokens, jax.core.Tracer):
-        tokens = tokens.astype(np.int32)
-    if not jnp.issubdtype(tokens.dtype, jnp.integer):
-        raise ModelError(f"tokens: expected integers, got dtype {tokens.dtype}")
-    if not isinstance(tokens, jax.core.Tracer) and tokens.size:
-        for worst in (int(tokens.min()), int(tokens.max())):
-            if not 0 <= worst < n_tokens:
-                raise ModelError(f"tokens: {worst} is outside the vocabulary 0..{n_tokens - 1}")
-    return tokens.astype(np.int32)
-
-
-def check_positions(positions: Sequence[int], length: int) -> np.ndarray:
-    """Distinct prefix lengths in 0..T."""
-    wanted = np.asarray(positions, dtype=np.int64).reshape(-1)
-    if wanted.size and (wanted.min() < 0 or wanted.max() > length):
-        raise ModelError(f"positions: {wanted.min()}..{wanted.max()} leave 0..{length}")
-    if np.unique(wanted).size != wanted.size:
-        raise ModelError("positions: a prefix length is asked for twice")
-    return wanted
-
-
 def prepare(mixture: MixtureOfHMMs, method: Method = "auto") -> Prepared | None:
     """What the sparse recursions precompute from a mixture, for callers that filter with the same one many times.
 
@@ -311,7 +256,7 @@ def _run_unjitted(
 ) -> Any:
     mixed = kind != "concepts"
 
-    def wanted(trace: kernels.Trace) -> tuple[jax.Array, ...]:
+    def wanted(trace: Trace) -> tuple[jax.Array, ...]:
         """What was asked for (and the axis of documents in it, below); the rest is never computed."""
         if kind == "probability":
             return (trace.log_probability_PxB,)
@@ -340,14 +285,14 @@ def _run_unjitted(
             fast = kernels.dense_trace(mixture, tokens_TxB, slots, n_slots, record, mixed)
         doubtful = fast.doubtful_B
         if differentiable:
-            doubtful |= kernels.derivatives_may_drift(mixture, len(tokens_TxB))
+            doubtful |= derivatives_may_drift(mixture, len(tokens_TxB))
         found = jax.lax.cond(doubtful.any(), redo, lambda _, *found: found, doubtful, *wanted(fast))
     if kind == "probability":
         return found[0].swapaxes(0, 1)
     evidence, predictive, possible = found
     if kind == "concepts":
         return ConceptFilter(evidence.swapaxes(0, 1), predictive.swapaxes(0, 1))
-    _, posterior, defined = _weigh(mixture.prior, evidence)
+    _, posterior, defined = bayes_rule(mixture.prior, evidence)
     first, second, third, fourth = (jnp.swapaxes(x, 0, 1) for x in (evidence, posterior, defined, predictive))
     return MixtureFilter(first, second, third, fourth, possible)
 

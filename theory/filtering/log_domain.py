@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from implicit_bayes.theory.filtering.bounded import bounded
-from implicit_bayes.theory.filtering.scaled import LOG_2, Trace, log_sum_exp, log_total, safe_log, shares
+from implicit_bayes.theory.filtering.forward import Trace
+from implicit_bayes.theory.filtering.scales import LOG_2, log_sum_exp, log_total, safe_log, shares
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.types import Array
 
@@ -18,8 +19,10 @@ from implicit_bayes.theory.objects.types import Array
 class _Floating(NamedTuple):
     """Numbers mantissa 2^exponent, entry by entry, with mantissas in [1/2, 1) or exactly 0.
 
-    virtual: the mantissa, or where it is 0 a number in [1/2, 1) that stands for what would be there: the derivative of
-        a zero is measured on the scale virtual 2^exponent, so that it neither overflows nor vanishes on the way.
+    Attributes:
+        virtual: the mantissa, or where it is 0 a number in [1/2, 1) that stands for what would be there: the
+            derivative of a zero is measured on the scale virtual 2^exponent, so that it neither overflows nor
+            vanishes on the way.
     """
 
     mantissa: jax.Array

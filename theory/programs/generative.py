@@ -14,8 +14,8 @@ from numpyro import distributions as dist
 from numpyro.contrib.control_flow import scan
 from numpyro.ops.indexing import Vindex
 
-from implicit_bayes.theory.filtering.filter import check_tokens
-from implicit_bayes.theory.filtering.scaled import safe_log
+from implicit_bayes.theory.filtering.requests import check_tokens
+from implicit_bayes.theory.filtering.scales import safe_log
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.precision import in_float64

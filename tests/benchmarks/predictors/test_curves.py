@@ -9,7 +9,7 @@ import pytest
 from implicit_bayes.benchmarks.common.intervals import wilson
 from implicit_bayes.benchmarks.predictors.curves import in_context_curves, references, split_examples
 from implicit_bayes.benchmarks.predictors.prompt_aware import prompt_aware, started_mixture
-from implicit_bayes.benchmarks.verification.verify import bayes_loss
+from implicit_bayes.benchmarks.verification.losses import bayes_loss
 from implicit_bayes.simulators.instances import Instance
 from implicit_bayes.simulators.sampler import sample_prompts
 from implicit_bayes.theory import MixtureOfHMMs, filter_mixture, log_evidence

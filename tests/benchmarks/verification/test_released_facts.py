@@ -1,11 +1,11 @@
-"""What exact Bayes says about the released GINC, V = 50: the theory notes' measured facts, measured again."""
+"""What exact Bayes says about the released GINC, V = 50: measured facts, measured again."""
 
 import numpy as np
 import pytest
 
 from implicit_bayes.benchmarks.common.intervals import wilson
 from implicit_bayes.benchmarks.predictors.curves import in_context_curves
-from implicit_bayes.benchmarks.verification.verify import published_loss
+from implicit_bayes.benchmarks.verification.losses import published_loss
 from implicit_bayes.simulators.instances import load_instance
 
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from strategies import mixtures
 
 from implicit_bayes.theory import MixtureOfHMMs
-from implicit_bayes.theory.filtering.filter import filter_concepts, filter_mixture, log_probability, weigh
+from implicit_bayes.theory.filtering.filter import filter_concepts, filter_mixture, log_probability
+from implicit_bayes.theory.filtering.posterior import weigh
 from implicit_bayes.theory.objects.families import ConceptFamily
 
 METHODS = ("dense", "log")

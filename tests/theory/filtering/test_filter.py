@@ -1,12 +1,12 @@
 """The filter against enumeration of all hidden paths, and its contract where arithmetic is about to fail."""
 
 import brute_force
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
+from random_laws import random_documents, random_mixture
 from strategies import mixtures_with_documents
 
 from implicit_bayes.theory import MixtureOfHMMs, ModelError, filter_mixture, log_evidence, log_probability
@@ -14,24 +14,6 @@ from implicit_bayes.theory.filtering import filter as filter_module
 from implicit_bayes.theory.filtering.filter import filter_concepts
 
 METHODS = ("dense", "sparse", "log")
-FIELDS = ("prior", "initial", "transition", "emission")
-
-
-def random_mixture(seed, concepts=3, states=5, tokens=4, zeros=0.0, shared=False) -> MixtureOfHMMs:
-    """Dirichlet rows with a share of exact zeros; every token can be emitted."""
-    rng = np.random.default_rng(seed)
-
-    def rows(*shape):
-        weights = np.where(rng.random(shape) < zeros, 0.0, rng.gamma(1.0, size=shape) + 1e-3)
-        weights[..., 0] += weights.sum(-1) == 0
-        return weights / weights.sum(-1, keepdims=True)
-
-    emission = rows(states, tokens) if shared else rows(concepts, states, tokens)
-    return MixtureOfHMMs(rows(concepts), rows(concepts, states), rows(concepts, states, states), emission, 0)
-
-
-def random_documents(seed, *shape, tokens=4) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, tokens, shape)
 
 
 # -- against enumeration ----------------------------------------------------------------------------------------------
@@ -242,91 +224,6 @@ def test_the_same_underflow_in_single_precision_and_under_vmap():
     np.testing.assert_allclose(single, truth, rtol=1e-5)
     mapped = jax.vmap(lambda o: log_probability(two_blocks(), o))(tokens[None])
     np.testing.assert_allclose(mapped, [truth], rtol=1e-5)
-
-
-# -- transformations --------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("method", ("auto", "log"))
-def test_gradients_are_finite_differences(method):
-    mixture, documents = random_mixture(5, concepts=2, states=3, tokens=4), random_documents(6, 2, 5)
-
-    @jax.jit
-    def total(changed):
-        return log_probability(changed, documents, method=method).sum()
-
-    with jax.enable_x64(True):
-        gradient = jax.grad(total)(mixture)
-        step = 1e-6
-        for field in FIELDS:
-            array = getattr(mixture, field)
-            for index in np.ndindex(*array.shape):
-                nudge = np.zeros_like(array)
-                nudge[index] = step
-                up, down = (eqx.tree_at(lambda m: getattr(m, field), mixture, array + s * nudge) for s in (1, -1))  # noqa: B023
-                slope = (float(total(up)) - float(total(down))) / (2 * step)
-                np.testing.assert_allclose(getattr(gradient, field)[index], slope, rtol=1e-6, atol=1e-7)
-
-
-@pytest.mark.parametrize("method", ("auto", "log"))
-def test_gradients_at_exact_zeros_are_finite(method):
-    """Zeros in every array, a possible and an impossible document, at once and under vmap (where both branches run)."""
-    emission = [[0.5, 0.5, 0.0, 0.0], [0.0, 0.5, 0.5, 0.0]]
-    kernels = [[[0.0, 1.0], [1.0, 0.0]], [[1.0, 0.0], [0.5, 0.5]]]
-    mixture = MixtureOfHMMs([1.0, 0.0], [[1.0, 0.0], [0.5, 0.5]], kernels, emission, 0)
-    documents = np.array([[0, 1, 0, 2], [0, 2, 0, 2], [3, 0, 0, 0]])
-
-    def one(mixture, document):
-        log_p = log_probability(mixture, document, method=method)
-        return jnp.where(log_p > -jnp.inf, log_p, 0.0)
-
-    with jax.enable_x64(True):
-        values, gradient = jax.vmap(jax.value_and_grad(one), (None, 0))(mixture, documents)
-    np.testing.assert_allclose(values, [4 * np.log(0.5), 4 * np.log(0.5), 0.0], rtol=1e-13)
-    gradient = jax.tree.map(np.asarray, gradient)
-    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
-    np.testing.assert_allclose(gradient.transition[:2, 0, 0, 1], 2.0, rtol=1e-12)
-    assert all((leaf[2] == 0).all() for leaf in jax.tree.leaves(gradient))
-
-
-def test_jit_and_vmap_over_documents_and_mixtures():
-    documents = random_documents(2, 4, 6)
-    several = [random_mixture(seed) for seed in range(3)]
-    with jax.enable_x64(True):
-        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *several)
-        plain = np.array([log_probability(mixture, documents) for mixture in several])
-        by_document = jax.vmap(log_probability, (None, 0))(several[0], documents)
-        by_mixture = jax.jit(jax.vmap(log_probability, (0, None)))(stacked, documents)
-    np.testing.assert_allclose(by_document, plain[0], rtol=1e-13)
-    np.testing.assert_allclose(by_mixture, plain, rtol=1e-13)
-
-
-def test_sparse_needs_its_zeros_concrete():
-    with pytest.raises(ModelError, match="sparse needs a concrete mixture"):
-        jax.jit(lambda m: log_probability(m, [0, 1], method="sparse"))(random_mixture(0))
-    mixture = random_mixture(0, concepts=2, states=2)
-    tokens_alone = jax.jit(lambda o: log_probability(mixture, o, method="sparse"))(np.array([0, 1]))
-    np.testing.assert_allclose(tokens_alone, brute_force.log(brute_force.probability(mixture, [0, 1])), rtol=1e-5)
-
-
-def test_double_precision_is_the_callers_affair_alone():
-    mixture, documents = random_mixture(1), random_documents(2, 4, 6)
-    assert not jax.config.jax_enable_x64
-    outside = filter_mixture(mixture, documents)
-    for leaf in (*outside, log_evidence(mixture, documents), log_probability(mixture, documents)):
-        assert isinstance(leaf, np.ndarray)
-    assert outside.log_evidence.dtype == outside.log_posterior.dtype == outside.predictive.dtype == np.float64
-    assert log_probability(mixture, documents).dtype == np.float64
-    assert log_probability(mixture, documents[0]).dtype == np.float64
-    assert not jax.config.jax_enable_x64
-    with jax.enable_x64(True):
-        inside = filter_mixture(mixture, documents)
-        assert all(isinstance(leaf, jax.Array) for leaf in inside)
-        assert inside.log_evidence.dtype == jnp.float64
-    jax.tree.map(np.testing.assert_array_equal, outside, inside)
-    traced = jax.jit(log_probability)(mixture, documents)
-    assert traced.dtype == jnp.float32
-    np.testing.assert_allclose(traced, log_probability(mixture, documents), rtol=1e-5)
 
 
 # -- symmetries -------------------------------------------------------------------------------------------------------

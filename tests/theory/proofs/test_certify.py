@@ -9,14 +9,13 @@ import pytest
 
 from implicit_bayes.simulators.regular import regular
 from implicit_bayes.theory import MixtureOfHMMs, ModelError, PromptLaw
-from implicit_bayes.theory.information.kl import kl_sum
 from implicit_bayes.theory.information.rates import log_likelihood_rate
 from implicit_bayes.theory.proofs import exact_sums
 from implicit_bayes.theory.proofs.certify import certify
 from implicit_bayes.theory.proofs.counterexamples import Counterexample, printed_lemma_1, printed_theorem_1
 from implicit_bayes.theory.proofs.enclosures import enclose, expectation
 from implicit_bayes.theory.proofs.exact_instance import exact_instance, printed_fractions
-from implicit_bayes.theory.proofs.search import verify
+from implicit_bayes.theory.proofs.observed_chains import verify
 from implicit_bayes.theory.statements.repaired import repaired_constants
 
 
@@ -292,60 +291,3 @@ def test_concepts_of_prior_zero_take_no_part():
     out = certify(mixture, silent, 2, 1)
     assert out.assumptions["A4"] is False and out.assumptions["A1"] is False
     assert of(case).assumptions["A4"] is True
-
-
-def rational_case(seed):
-    """Any zeros, any emission, one or two delimiter states or an impure one, priors of zero; eighths throughout."""
-    rng = np.random.default_rng(seed)
-    h, c = int(rng.integers(2, 4)), 2 + int(rng.random() < 0.3)
-    free = int(rng.integers(1, h)) if rng.random() < 0.3 else h - 1  # the others emit the delimiter
-
-    def laws(*shape, zeros=0.3):
-        keep = rng.random(shape) >= zeros
-        keep[..., 0] |= ~keep.any(-1)
-        share = keep / keep.sum(-1, keepdims=True)
-        return rng.multinomial(8, share.reshape(-1, shape[-1])).reshape(shape) / 8
-
-    identity = rng.random() < 0.5
-    emission = np.zeros((h, free + 1))
-    emission[:free, :free] = np.eye(free) if identity else laws(free, free)
-    emission[free:, free] = 1.0
-    if rng.random() < 0.1:
-        emission[free] = 1 / 2 * emission[free] + 1 / 2 * np.eye(free + 1)[0]
-    prior = np.array([0.5, 0.5] if c == 2 else [0.5, 0.5, 0.0])
-    zeros = rng.choice([0.0, 0.2, 0.5])
-    mixture = MixtureOfHMMs(prior, laws(c, h, zeros=zeros), laws(c, h, h, zeros=zeros), emission, free)
-    start = np.append(laws(free, zeros=zeros), np.zeros(h - free))
-    return mixture, PromptLaw.of(mixture, start, 0, int(rng.integers(2, 4)))
-
-
-def agree(seed):
-    """certify against the float path: KL and its infinite mass, the rate, and whether there is one."""
-    mixture, prompt = rational_case(seed)
-    out, theta = certify(mixture, prompt, 0, 1), mixture.concept(1)
-    signal = kl_sum(prompt, theta)
-    assert float(out.kl_sum) == pytest.approx(signal.value, rel=1e-9, abs=1e-12)
-    assert float(out.kl_infinite_mass) == pytest.approx(signal.infinite_mass, abs=1e-12)
-    if "several delimiter states" in out.rate_reason:
-        assert out.rate is None and len(mixture.delimiter_states()) > 1
-        return out
-    rate = log_likelihood_rate(prompt, theta)
-    assert (out.rate is None) == (rate.value is None) == out.rate_reason.startswith("no rate exists")
-    if out.rate is not None and rate.value is not None:
-        assert float(out.rate) == pytest.approx(rate.value, rel=1e-9, abs=1e-12)
-    return out
-
-
-def test_certificates_agree_with_the_float_path_on_random_rational_instances():
-    """300 instances, and each kind of rate among them."""
-    seen = [agree(seed).rate_reason.split(":")[0].split(" of ")[0] for seed in range(300)]
-    assert set(seen) == {
-        "closed form", "no rate exists", "theta forbids first examples", "theta forbids later examples",
-        "of the prompts that survive", "several delimiter states", "theta forbids almost every long prompt",
-    }  # fmt: skip
-
-
-@pytest.mark.slow
-def test_certificates_agree_with_the_float_path_ten_thousand_times():
-    for seed in range(10_000):
-        agree(seed)

@@ -7,7 +7,8 @@ import pytest
 from implicit_bayes.theory import ModelError
 from implicit_bayes.theory.objects.precision import in_float64
 from implicit_bayes.theory.proofs.certify import certify
-from implicit_bayes.theory.proofs.search import Logits, climb, instance_of, margins_of, random_logits, search, verify
+from implicit_bayes.theory.proofs.observed_chains import Logits, instance_of, margins_of, random_logits, verify
+from implicit_bayes.theory.proofs.search import climb, search
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,126 @@
+"""Errors in the theory's objects, filter and information."""
+
+from mutation_lists import Mutation
+
+FILTERING_AND_INFORMATION = (
+    Mutation(
+        "drop the prior",
+        "theory/filtering/posterior.py",
+        "joint = safe_log(prior) + log_evidence",
+        "joint = 0.0 * prior + log_evidence",
+        "tests/theory/filtering/test_filter.py::test_a_case_worked_by_hand",
+    ),
+    Mutation(
+        "mix predictives in the scan without the prior",
+        "theory/filtering/scales.py",
+        "prior_C[:, None] * jnp.ldexp(jnp.ones_like(mass_CxB), shift_CxB)",
+        "jnp.ldexp(jnp.ones_like(mass_CxB), shift_CxB)",
+        "tests/theory/filtering/test_filter.py::test_a_case_worked_by_hand",
+    ),
+    Mutation(
+        "use the document start law for p_prompt",
+        "theory/objects/prompts.py",
+        "return HMM(self.start, self.hmm.transition, self.hmm.emission)",
+        "return HMM(self.hmm.initial, self.hmm.transition, self.hmm.emission)",
+        "tests/theory/information/test_kl.py::test_printed_counterexample",
+    ),
+    Mutation(
+        "swap the arguments of the KL",
+        "theory/information/kl.py",
+        "return kl_table(prompt, [alternative], [prompt.length], seed=seed, budget=budget)[0][0]",
+        "swapped = PromptLaw(alternative, alternative.initial, prompt.length, prompt.delimiter)\n"
+        "    return kl_table(swapped, [prompt.example_law()], [prompt.length], seed=seed, budget=budget)[0][0]",
+        "tests/theory/information/test_kl.py::test_printed_counterexample",
+    ),
+    Mutation(
+        "forget which first examples a concept survives",
+        "theory/information/survival.py",
+        "safe | {c for c, lives in zip(at_risk, alive, strict=True) if lives}",
+        "safe | set(at_risk)",
+        "tests/theory/information/test_survival.py::test_the_case_where_a_first_example_decides",
+    ),
+    Mutation(
+        "k for k - 1 in the test example",
+        "theory/objects/prompts.py",
+        "return (k + 1) * n + k - 1",
+        "return (k + 1) * n + k",
+        "tests/theory/objects/test_prompts.py::test_the_test_position_counts_examples_and_delimiters",
+    ),
+    Mutation(
+        "omit the delimiter from the rate",
+        "theory/information/rates.py",
+        "(score[:-1, :, 2:] - score[:-1, :, 1:2]).sum(0) + closing[:, 2:] - closing[:, 1:2]",
+        "(score[:, :, 2:] - score[:, :, 1:2]).sum(0)",
+        "tests/theory/information/test_rates.py::test_printed_counterexample_goes_the_wrong_way",
+    ),
+    Mutation(
+        "log2 for log",
+        "theory/information/prefixes.py",
+        "np.log(law, out=law)",
+        "np.log2(law, out=law)",
+        "tests/theory/information/test_kl.py::test_printed_counterexample",
+    ),
+    Mutation(
+        "a guard against underflow that does not look ahead to the next rescaling",
+        "theory/filtering/forward.py",
+        "doubtful = (smallest * least_C[:, None] ** every < floor_of(dtype)).any(0)",
+        "doubtful = (smallest * least_C[:, None] < floor_of(dtype)).any(0)",
+        "tests/theory/filtering/test_filter.py::test_a_state_that_underflows_inside_its_concept_still_counts",
+    ),
+    Mutation(
+        "a whole delimiter share for each delimiter state",
+        "theory/objects/families.py",
+        "share * delimiters / delimiters.sum()",
+        "share * delimiters",
+        "tests/theory/objects/test_families.py::test_a_delimiter_share_is_split_between_the_delimiter_states",
+    ),
+    Mutation(
+        "implied instead of and: delimiter states that cannot be reached",
+        "theory/information/supports.py",
+        "move.astype(np.float32) > 0) & speak",
+        "move.astype(np.float32) > 0) <= speak",
+        "tests/theory/information/test_supports.py::test_a_delimiter_that_no_example_leads_to_is_forbidden",
+    ),
+    Mutation(
+        "the sampler's emission of the closing token for every law",
+        "theory/information/prefixes.py",
+        "emission * (transition @ emission[:, :, closing_token, None])",
+        "emission * (transition @ emission[:1, :, closing_token, None])",
+        "tests/theory/information/test_supports.py::test_closing_probabilities_are_of_each_law_itself",
+    ),
+    Mutation(
+        "derivatives that are not cut",
+        "theory/filtering/bounded.py",
+        "return jnp.clip(x, -limit, limit)",
+        "return x",
+        "tests/theory/filtering/test_derivatives.py::test_a_closed_block_without_belief_spoils_nothing",
+    ),
+    Mutation(
+        "an interval that forgets what was never drawn",
+        "theory/information/sampled_means.py",
+        "np.sqrt(2.0 * variance * level / count) + 7.0 * span * level / (3.0 * (count - 1.0))",
+        "np.sqrt(2.0 * variance * level / count)",
+        "tests/theory/information/test_sampled_means.py::test_a_rare_prefix_is_never_missed",
+    ),
+    Mutation(
+        "measure odds against the prompt law",
+        "theory/information/moment_graphs.py",
+        "np.where(known, log_mass[1], 0.0)",
+        "np.where(known, log_mass[0], 0.0)",
+        "tests/theory/information/test_likelihood_moments.py::test_moments_equal_enumeration",
+    ),
+    Mutation(
+        "tilt without the log-ratio's spread",
+        "theory/information/likelihood_moments.py",
+        "spread_SxE = before.curvature[:, level.parent_E] + (mean_SxE - slope[:, level.node_E]) ** 2",
+        "spread_SxE = before.curvature[:, level.parent_E] + mean_SxE - slope[:, level.node_E]",
+        "tests/theory/information/test_likelihood_moments.py::test_derivatives_are_those_of_the_logarithm",
+    ),
+    Mutation(
+        "take what is not known for what was learnt",
+        "theory/information/decomposition.py",
+        "_mean(prior_entropy - posterior_entropy_BxP)",
+        "_mean(posterior_entropy_BxP)",
+        "tests/theory/information/test_decomposition.py::test_information_saturates_below_its_ceiling",
+    ),
+)

@@ -1,0 +1,47 @@
+"""Bayes' rule over concepts: evidence to posterior and probability of the whole, exact at zeros."""
+
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from implicit_bayes.theory.filtering.scales import safe_log
+from implicit_bayes.theory.objects.precision import in_float64
+from implicit_bayes.theory.objects.types import Array
+
+
+class Weighed(NamedTuple):
+    """Concepts weighed by their evidence.
+
+    Attributes:
+        log_probability: (...,) log sum_c prior_c exp(evidence_c), nats; -inf where impossible.
+        log_posterior: (..., C) nats; -inf throughout where ``defined`` is False.
+        defined: (...,) whether the posterior exists.
+    """
+
+    log_probability: Array
+    log_posterior: Array
+    defined: Array
+
+
+@in_float64
+def weigh(prior: Array, log_evidence: Array) -> Weighed:
+    """Bayes' rule over concepts: from (C,) prior and (..., C) log-evidence to the posterior, exact at zeros."""
+    return bayes_rule(prior, log_evidence)
+
+
+def bayes_rule(prior: Array, log_evidence: Array) -> Weighed:
+    joint = safe_log(prior) + log_evidence
+    total = _log_mean(jnp.asarray(prior), log_evidence, jax.lax.stop_gradient(joint.max(-1, keepdims=True)))
+    defined = total > -jnp.inf
+    return Weighed(total, joint - jnp.where(defined, total, 0.0)[..., None], defined)
+
+
+def _log_mean(prior: Array, log_evidence: Array, top: Array) -> jax.Array:
+    """log sum_c prior_c exp(evidence_c) with ``top`` the largest term; linear in the prior, also where it is zero."""
+    finite = top > -jnp.inf
+    shift = jnp.where(finite, top, 0.0)
+    most = 0.99 * math.log(float(jnp.finfo(jnp.result_type(log_evidence)).max))
+    likelihood = jnp.exp(jnp.minimum(jnp.where(finite, log_evidence - shift, -jnp.inf), most))
+    return safe_log((prior * likelihood).sum(-1)) + shift[..., 0]

@@ -1,0 +1,37 @@
+"""What a filter is asked: tokens of the vocabulary, and prefix lengths that exist."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from implicit_bayes.theory.objects.checks import ModelError
+from implicit_bayes.theory.objects.types import Array
+
+
+def check_tokens(tokens: Any, n_tokens: int) -> Array:
+    """Integer tokens with at least one axis, all in 0..V-1 (values of tracers are not checked)."""
+    tokens = tokens if isinstance(tokens, jax.core.Tracer) else np.asarray(tokens)
+    if tokens.ndim == 0:
+        raise ModelError("tokens: a single number; expected an array (..., T)")
+    if tokens.size == 0 and not isinstance(tokens, jax.core.Tracer):
+        tokens = tokens.astype(np.int32)
+    if not jnp.issubdtype(tokens.dtype, jnp.integer):
+        raise ModelError(f"tokens: expected integers, got dtype {tokens.dtype}")
+    if not isinstance(tokens, jax.core.Tracer) and tokens.size:
+        for worst in (int(tokens.min()), int(tokens.max())):
+            if not 0 <= worst < n_tokens:
+                raise ModelError(f"tokens: {worst} is outside the vocabulary 0..{n_tokens - 1}")
+    return tokens.astype(np.int32)
+
+
+def check_positions(positions: Sequence[int], length: int) -> np.ndarray:
+    """Distinct prefix lengths in 0..T."""
+    wanted = np.asarray(positions, dtype=np.int64).reshape(-1)
+    if wanted.size and (wanted.min() < 0 or wanted.max() > length):
+        raise ModelError(f"positions: {wanted.min()}..{wanted.max()} leave 0..{length}")
+    if np.unique(wanted).size != wanted.size:
+        raise ModelError("positions: a prefix length is asked for twice")
+    return wanted
