@@ -172,7 +172,7 @@ def reproduce(
 
 
 def figures(directory: Annotated[Positional[Path], arg(metavar="DIR")], /, json: Json = None) -> None:
-    """Redraw every figure from the results.nc in DIR, without computing anything again.
+    """Redraw every figure from the results.nc in DIR.
 
     Try:
       implicit-bayes figures out/ginc

@@ -22,6 +22,7 @@ PACKAGES = {
     "torch": ("hf", "torch"),
     "transformers": ("hf", "transformers"),
     "numba": ("compiled", "numba"),
+    "funsor": ("enumeration", "funsor"),
     "dask": ("scale", "dask"),
     "distributed": ("scale", "distributed"),
     "dask_jobqueue": ("scale", "dask-jobqueue"),

@@ -61,6 +61,8 @@ def dynamax(alone: MixtureOfHMMs, tokens_BxT: np.ndarray) -> Evidence:
 
 def numpyro(alone: MixtureOfHMMs, tokens_BxT: np.ndarray) -> Evidence:
     """log p of every document by funsor's enumeration of the generative program."""
+    import funsor  # noqa: F401
+
     from implicit_bayes.theory.programs.generative import enumerated_log_probability
 
     return lambda: np.array([float(enumerated_log_probability(alone, document)) for document in tokens_BxT])

@@ -43,12 +43,14 @@ COUNTS = (
 class Statements(NamedTuple):
     """What the paper's conditions and theorems come to on one instance.
 
-    conditions: one for each (k, theta*, theta), each version at the start law that binds it, k over ``tested_ks``.
-    critical_k: smallest tested k at which each version holds for every pair.
-    theorems: at ``theorem_k``, the largest k asked for.
-    budgets: for each k asked for, the pair and the start law that bind the repaired condition.
-    certificates: for each (k asked for, theta*, theta), if asked for.
-    finite: Theorem 1 at finite n for each (k asked for, theta*) and version.
+    Attributes:
+        conditions: one for each (k, theta*, theta), each version at the start law that binds it, k over
+            ``tested_ks``.
+        critical_k: smallest tested k at which each version holds for every pair.
+        theorems: at ``theorem_k``, the largest k asked for.
+        budgets: for each k asked for, the pair and the start law that bind the repaired condition.
+        certificates: for each (k asked for, theta*, theta), if asked for.
+        finite: Theorem 1 at finite n for each (k asked for, theta*) and version.
     """
 
     conditions: list[Condition]

@@ -42,12 +42,13 @@ class MixtureFilter(NamedTuple):
     probability zero under every concept of positive prior: there is no posterior, ``log_posterior`` is -inf
     throughout and ``predictive`` is 0 throughout (neither sums to one, so neither can be taken for a law).
 
-    log_evidence: log p(o_1..o_t | theta_c), nats; -inf where impossible.
-    log_posterior: log p(theta_c | o_1..o_t), nats; keeps its own scale per concept, so that a losing concept
-        stays finite far below exp underflow.
-    defined: whether the posterior exists.
-    predictive: p(o_{t+1} = v | o_1..o_t), mixture over concepts.
-    first_impossible: 0-based index of the first token whose prefix has probability zero; T where there is none.
+    Attributes:
+        log_evidence: log p(o_1..o_t | theta_c), nats; -inf where impossible.
+        log_posterior: log p(theta_c | o_1..o_t), nats; keeps its own scale per concept, so that a losing concept
+            stays finite far below exp underflow.
+        defined: whether the posterior exists.
+        predictive: p(o_{t+1} = v | o_1..o_t), mixture over concepts.
+        first_impossible: 0-based index of the first token whose prefix has probability zero; T where there is none.
     """
 
     log_evidence: Float[Array, "*batch P C"]
@@ -60,8 +61,9 @@ class MixtureFilter(NamedTuple):
 class ConceptFilter(NamedTuple):
     """What each concept says after each prefix o_1..o_t, no prior involved.
 
-    log_evidence: log p(o_1..o_t | theta_c), nats; -inf where impossible.
-    predictive: p(o_{t+1} = v | o_1..o_t, theta_c); 0 throughout where the prefix is impossible under c.
+    Attributes:
+        log_evidence: log p(o_1..o_t | theta_c), nats; -inf where impossible.
+        predictive: p(o_{t+1} = v | o_1..o_t, theta_c); 0 throughout where the prefix is impossible under c.
     """
 
     log_evidence: Float[Array, "*batch P C"]

@@ -24,12 +24,15 @@ from implicit_bayes.theory.objects.types import Array
 class Trace(NamedTuple):
     """What a scaled recursion over (B, T) tokens leaves behind, at P chosen prefix lengths.
 
-    log_evidence_PxBxC: log p(o_1..o_t | c), nats, -inf where impossible.
-    log_probability_PxB: log sum_c prior_c p(o_1..o_t | c), nats, differentiable where a prior or an evidence is 0.
-    predictive_PxKxBxV: p(o_{t+1} | o_1..o_t, c), zero rows where the prefix is impossible under c (K = C); or mixed,
-        p(o_{t+1} | o_1..o_t), zero rows where it is impossible under every concept of positive prior (K = 1).
-    doubtful_B: whether some entry came so near underflow that the rest means nothing.
-    possible_B: number of leading tokens after which some concept of positive prior is still possible.
+    Attributes:
+        log_evidence_PxBxC: log p(o_1..o_t | c), nats, -inf where impossible.
+        log_probability_PxB: log sum_c prior_c p(o_1..o_t | c), nats, differentiable where a prior or an evidence is
+            0.
+        predictive_PxKxBxV: p(o_{t+1} | o_1..o_t, c), zero rows where the prefix is impossible under c (K = C); or
+            mixed, p(o_{t+1} | o_1..o_t), zero rows where it is impossible under every concept of positive prior (K
+            = 1).
+        doubtful_B: whether some entry came so near underflow that the rest means nothing.
+        possible_B: number of leading tokens after which some concept of positive prior is still possible.
     """
 
     log_evidence_PxBxC: jax.Array

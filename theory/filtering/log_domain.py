@@ -19,8 +19,10 @@ from implicit_bayes.theory.objects.types import Array
 class _Floating(NamedTuple):
     """Numbers mantissa 2^exponent, entry by entry, with mantissas in [1/2, 1) or exactly 0.
 
-    virtual: the mantissa, or where it is 0 a number in [1/2, 1) that stands for what would be there: the derivative of
-        a zero is measured on the scale virtual 2^exponent, so that it neither overflows nor vanishes on the way.
+    Attributes:
+        virtual: the mantissa, or where it is 0 a number in [1/2, 1) that stands for what would be there: the
+            derivative of a zero is measured on the scale virtual 2^exponent, so that it neither overflows nor
+            vanishes on the way.
     """
 
     mantissa: jax.Array

@@ -26,14 +26,16 @@ from implicit_bayes.theory.objects.prompts import PromptLaw
 class KLSum(NamedTuple):
     """sum_j KL_j of one theta, nats.
 
-    value: the sum; +inf where p_prompt puts mass on examples that theta forbids.
-    low, high: 95% interval; both equal ``value`` where it is exact (an infinity is always exact).
-    infinite_mass: p_prompt-probability of the examples O with p(O | theta) = 0, exact; 0 if there are none.
-    per_position: (k,) KL_j. From the first position at which theta can forbid the prefix on, +inf: the conditional
-        law of theta does not exist on those prefixes.
-    method: "exact" or "monte carlo" (some leading positions may still be exact).
-    prefixes: merged prefixes expanded, or prefixes sampled.
-    rounding: bound on the error of float64's arithmetic, which the interval leaves out; 0 where nobody asked for it.
+    Attributes:
+        value: the sum; +inf where p_prompt puts mass on examples that theta forbids.
+        low, high: 95% interval; both equal ``value`` where it is exact (an infinity is always exact).
+        infinite_mass: p_prompt-probability of the examples O with p(O | theta) = 0, exact; 0 if there are none.
+        per_position: (k,) KL_j. From the first position at which theta can forbid the prefix on, +inf: the
+            conditional law of theta does not exist on those prefixes.
+        method: "exact" or "monte carlo" (some leading positions may still be exact).
+        prefixes: merged prefixes expanded, or prefixes sampled.
+        rounding: bound on the error of float64's arithmetic, which the interval leaves out; 0 where nobody asked
+            for it.
     """
 
     value: float

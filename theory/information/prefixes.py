@@ -76,11 +76,12 @@ class Tables:
 class Machine(NamedTuple):
     """L laws over H states and V tokens, cut up by the last token. Entry V of each field is the empty prefix.
 
-    supports: S_o, indices of the states that can emit o under some law ([0], a virtual state, for the start).
-    rows: (L, |S_o|, H) kernel rows of those states (the start laws for the start).
-    following: (L, |S_o|, V) p(next token v | state).
-    closing: (L, |S_o|, V) p(next token v, then the closing token | state).
-    emission: (L, H, V).
+    Attributes:
+        supports: S_o, indices of the states that can emit o under some law ([0], a virtual state, for the start).
+        rows: (L, |S_o|, H) kernel rows of those states (the start laws for the start).
+        following: (L, |S_o|, V) p(next token v | state).
+        closing: (L, |S_o|, V) p(next token v, then the closing token | state).
+        emission: (L, H, V).
     """
 
     supports: tuple[np.ndarray, ...]

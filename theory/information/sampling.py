@@ -22,10 +22,11 @@ MARGIN = 1.2
 class Draws(NamedTuple):
     """Per-sample scores at positions 1..k; see ``theory.information.expansion.Expansion`` for their expectations.
 
-    tokens: (N, k - 1) the sampled prefixes.
-    log_mass: (N, k - 1) log p(first j tokens), j = 1..k-1, nats.
-    score: (k, N, L) sum_v p(v | prefix, sampler) log q_l(v | prefix), nats.
-    closing: (k, N, L) the score of (token, then the closing token); nan at positions not asked for.
+    Attributes:
+        tokens: (N, k - 1) the sampled prefixes.
+        log_mass: (N, k - 1) log p(first j tokens), j = 1..k-1, nats.
+        score: (k, N, L) sum_v p(v | prefix, sampler) log q_l(v | prefix), nats.
+        closing: (k, N, L) the score of (token, then the closing token); nan at positions not asked for.
     """
 
     tokens: np.ndarray

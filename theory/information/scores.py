@@ -39,8 +39,9 @@ class Scores(NamedTuple):
 class Estimate(NamedTuple):
     """Q quantities with their intervals and the work they took.
 
-    exact: whether they were enumerated (then intervals have zero width). Sampled ones have none only where every
-        prefix contributes the same.
+    Attributes:
+        exact: whether they were enumerated (then intervals have zero width). Sampled ones have none only where
+            every prefix contributes the same.
     """
 
     mean: np.ndarray

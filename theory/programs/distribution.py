@@ -22,10 +22,11 @@ EVENT_AXES = {"prior": 1, "initial": 2, "transition": 3, "emission": 3}
 class MixtureArrays(NamedTuple):
     """The arrays of one mixture, or of many along leading batch axes.
 
-    prior: (..., C) p(theta).
-    initial: (..., C, H) p(h | theta).
-    transition: (..., C, H, H) p(h' | h, theta).
-    emission: (..., C, H, V); (..., 1, H, V) when the concepts of a mixture share it; (H, V) when all share it.
+    Attributes:
+        prior: (..., C) p(theta).
+        initial: (..., C, H) p(h | theta).
+        transition: (..., C, H, H) p(h' | h, theta).
+        emission: (..., C, H, V); (..., 1, H, V) when the concepts of a mixture share it; (H, V) when all share it.
     """
 
     prior: Any

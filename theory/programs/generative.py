@@ -1,8 +1,8 @@
 """The pretraining law as a generative program with its latents in sight, and their enumeration by funsor.
 
 A second opinion on ``theory.filtering.filter`` that shares no code with it: NumPyro traces the program, funsor sums
-out the
-concept and every hidden state. Slow and memory-hungry (C * H * H factors for every token): for small instances.
+out the concept and every hidden state. Slow and memory-hungry (C * H * H factors for every token): for small instances.
+The enumeration needs funsor, which is the extra ``enumeration``; the program itself does not.
 """
 
 from typing import Any
@@ -12,7 +12,6 @@ import jax.numpy as jnp
 import numpyro
 from numpyro import distributions as dist
 from numpyro.contrib.control_flow import scan
-from numpyro.contrib.funsor import config_enumerate, enum, log_density
 from numpyro.ops.indexing import Vindex
 
 from implicit_bayes.theory.filtering.requests import check_tokens
@@ -67,7 +66,12 @@ def enumerated_log_probability(mixture: MixtureOfHMMs, tokens: Any) -> Array:
 
     Raises:
         ModelError: more than one document, or tokens outside the vocabulary.
+        ImportError: funsor is not installed.
     """
+    try:
+        import numpyro.contrib.funsor  # noqa: F401
+    except ImportError as error:
+        raise ImportError("enumeration needs funsor: pip install 'implicit-bayes[enumeration]'") from error
     tokens = check_tokens(tokens, mixture.n_tokens)
     if tokens.ndim != 1:
         raise ModelError(f"tokens: {tokens.ndim} axes where one document (T,) has 1")
@@ -78,6 +82,8 @@ def enumerated_log_probability(mixture: MixtureOfHMMs, tokens: Any) -> Array:
 @in_float64
 @jax.jit
 def _enumerate(mixture: MixtureOfHMMs, tokens: Array) -> jax.Array:
+    from numpyro.contrib.funsor import config_enumerate, enum, log_density
+
     program = enum(config_enumerate(generative_program))
     log_p, _ = log_density(program, (mixture, tokens.shape[0], jnp.asarray(tokens)), {}, {})
     return jnp.asarray(log_p)

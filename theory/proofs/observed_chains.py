@@ -39,11 +39,12 @@ class Logits(NamedTuple):
 class Margins(NamedTuple):
     """Left side minus right side of every inequality in play, nats except a3 (a probability).
 
-    rate: lim r_n(theta); positive means that the posterior concentrates on theta.
-    printed: sum_j KL_j - eps_start - eps_delim, the printed Condition 1.
-    repaired: sum_j KL_j - start_kl - log(c2/c1) - a_theta, the repaired condition.
-    a3: min over x_test of Delta(x)/4, minus max_d TV(p_prompt(h), p(h|d,theta*)).
-    kl_sum: sum_j KL_j(theta).
+    Attributes:
+        rate: lim r_n(theta); positive means that the posterior concentrates on theta.
+        printed: sum_j KL_j - eps_start - eps_delim, the printed Condition 1.
+        repaired: sum_j KL_j - start_kl - log(c2/c1) - a_theta, the repaired condition.
+        a3: min over x_test of Delta(x)/4, minus max_d TV(p_prompt(h), p(h|d,theta*)).
+        kl_sum: sum_j KL_j(theta).
     """
 
     rate: Any

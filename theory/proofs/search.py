@@ -54,14 +54,17 @@ class Found(NamedTuple):
 class SearchResult(NamedTuple):
     """What a search met. An instance counts as visited at every step of the ascent, its random start included.
 
-    found: starts whose ascent met a counterexample that ``verify`` confirmed.
-    starts: ascents run.
-    instances: the counterexamples, one per successful start.
-    visited: instances looked at, starts times (steps + 1). Those of one ascent are neighbours, not independent.
-    hypotheses_met: how many of the visited satisfied all hypotheses of the statement.
-    starts_met: how many of the independent random starts did, before any ascent.
-    highest_rate: largest rate among the visited instances that satisfied the hypotheses; -inf if there were none.
-    highest_sum: largest rate + repaired margin among all visited; the repaired theorem says that it is never positive.
+    Attributes:
+        found: starts whose ascent met a counterexample that ``verify`` confirmed.
+        starts: ascents run.
+        instances: the counterexamples, one per successful start.
+        visited: instances looked at, starts times (steps + 1). Those of one ascent are neighbours, not independent.
+        hypotheses_met: how many of the visited satisfied all hypotheses of the statement.
+        starts_met: how many of the independent random starts did, before any ascent.
+        highest_rate: largest rate among the visited instances that satisfied the hypotheses; -inf if there were
+            none.
+        highest_sum: largest rate + repaired margin among all visited; the repaired theorem says that it is never
+            positive.
     """
 
     statement: str

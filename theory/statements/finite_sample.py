@@ -134,8 +134,9 @@ def enough(bound: Callable[[Sequence[int]], Bound], delta: float) -> int | None:
 class StartLaw(NamedTuple):
     """The bounds under one start law of the prompt: a prompt keeps one for all its examples.
 
-    odds: the factors, or words: why the bound says nothing.
-    exponents: for every theta, by concept.
+    Attributes:
+        odds: the factors, or words: why the bound says nothing.
+        exponents: for every theta, by concept.
     """
 
     odds: Odds | str

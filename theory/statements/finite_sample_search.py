@@ -27,7 +27,8 @@ UNREACHABLE = -1e-9
 class Exponent(NamedTuple):
     """-log inf_{s >= 0} of a later example's factor, nats an example, and the s that attains it.
 
-    value: 0 where the bound does not improve with n; inf where theta never reaches the odds of theta*.
+    Attributes:
+        value: 0 where the bound does not improve with n; inf where theta never reaches the odds of theta*.
     """
 
     value: float

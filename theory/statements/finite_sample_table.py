@@ -34,13 +34,16 @@ class StartRow(NamedTuple):
 class FiniteSample(NamedTuple):
     """Theorem 1 at finite n for one (k, theta*) in one version, at the worst start law.
 
-    exponent: smallest over theta, nats an example; 0 where the bound says nothing, inf where no theta ever competes.
-    n_enough: n(delta) certified by F2.
-    ns, weight_bound, error_bound: F1 on E[1 - w_n(theta*)] and F2 on the probability of a wrong answer at those n.
-    method: "exact"; "monte carlo" (upper ends of 95% intervals; an estimate, not a proof); "none".
-    reason: words: why the bound says nothing, or "".
-    mixture_n_enough, mixture_error_bound: for a start law drawn uniformly.
-    start_laws: one each.
+    Attributes:
+        exponent: smallest over theta, nats an example; 0 where the bound says nothing, inf where no theta ever
+            competes.
+        n_enough: n(delta) certified by F2.
+        ns, weight_bound, error_bound: F1 on E[1 - w_n(theta*)] and F2 on the probability of a wrong answer at those
+            n.
+        method: "exact"; "monte carlo" (upper ends of 95% intervals; an estimate, not a proof); "none".
+        reason: words: why the bound says nothing, or "".
+        mixture_n_enough, mixture_error_bound: for a start law drawn uniformly.
+        start_laws: one each.
     """
 
     k: int

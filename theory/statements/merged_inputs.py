@@ -31,12 +31,13 @@ CLASSES = 2_000_000
 class InputBlock(NamedTuple):
     """N classes of test inputs that share their first and their last token.
 
-    tokens_NxM: a representative of each.
-    mass_N: p_prompt-mass of each.
-    first_F, last_W: the states that can emit the first and the last token.
-    paths_LxNxFxW: J under theta* (law 0) and under the other laws asked for; 0 throughout where one forbids x.
-    alike_N: the inputs of the class have exactly equal J: there is but one, or J is a point under every law (else
-        they are equal as rounded).
+    Attributes:
+        tokens_NxM: a representative of each.
+        mass_N: p_prompt-mass of each.
+        first_F, last_W: the states that can emit the first and the last token.
+        paths_LxNxFxW: J under theta* (law 0) and under the other laws asked for; 0 throughout where one forbids x.
+        alike_N: the inputs of the class have exactly equal J: there is but one, or J is a point under every law
+            (else they are equal as rounded).
     """
 
     tokens_NxM: np.ndarray

@@ -33,12 +33,13 @@ class MeasuredRisk(NamedTuple):
     probability LEVEL (Bonferroni), so it covers the largest risk of any pair with that probability; its value is the
     largest mean.
 
-    shots: n, increasing.
-    error: P( f_n(x) is not an argmax of p_prompt(y|x) ), x of k - 1 tokens; an undefined f_n is an error.
-    excess: excess 0-1 risk of f_n, x of k - 1 tokens.
-    random_excess: the same with the test example's length uniform on 2..k, the label being its last token.
-    undefined: share of prompts of probability zero under the pretraining law, over all pairs.
-    pairs: how many pairs, each with ``prompts`` prompts of its own.
+    Attributes:
+        shots: n, increasing.
+        error: P( f_n(x) is not an argmax of p_prompt(y|x) ), x of k - 1 tokens; an undefined f_n is an error.
+        excess: excess 0-1 risk of f_n, x of k - 1 tokens.
+        random_excess: the same with the test example's length uniform on 2..k, the label being its last token.
+        undefined: share of prompts of probability zero under the pretraining law, over all pairs.
+        pairs: how many pairs, each with ``prompts`` prompts of its own.
     """
 
     shots: tuple[int, ...]

@@ -53,6 +53,21 @@ def test_order_from_end_to_end(tmp_path, capsys):
     assert "4 stored" in capsys.readouterr().out
 
 
+@pytest.mark.slow
+def test_everything_from_end_to_end(tmp_path):
+    """All eight experiments: every cell computed, every finding with figures, a table and words without nan."""
+    assert cli.run(["reproduce", "all", "--preset", "tiny", "--workers", "1", "--out", str(tmp_path)]) == 0
+    found, about = findings.load(tmp_path)
+    assert [each.name for each in found] == list(EXPERIMENTS)
+    assert about["failed"] == 0 and about["cells"] == len({row["key"] for row in Store(tmp_path).journal()})
+    for each in found:
+        assert each.pictures and all((tmp_path / f"{picture.name}.svg").is_file() for picture in each.pictures)
+        assert all(table.rows for table in each.tables)
+        assert "nan" not in each.verdict + each.summary
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert all(EXPERIMENTS[name].title in page for name in EXPERIMENTS)
+
+
 BAD = {
     "unknown": (["reproduce", "curve", "--out", "DIR"], "experiment: 'curve' is none of all, curves"),
     "none": (["reproduce", "--out", "DIR"], "experiment"),

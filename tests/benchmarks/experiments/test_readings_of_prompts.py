@@ -14,8 +14,8 @@ LOST = ("ginc:single-concept", "ginc:random-tokens")
 @pytest.mark.parametrize(
     ("model", "other", "bayes", "lost", "blind"),
     [
-        (0.3, 0.2, 0.2, "a single concept and random tokens", True),
-        (0.3, 0.2, 0.9, "a single concept and random tokens", False),
+        (0.375, 0.2, 0.2, "a single concept and random tokens", True),
+        (0.375, 0.2, 0.9, "a single concept and random tokens", False),
         (0.4, 0.2, 0.2, "none", False),  # exactly half
         (0.2, 0.8, 0.2, "none", False),  # one model still knows
     ],
@@ -96,6 +96,12 @@ def test_order_tells_whose_answers_depend_on_it(rules, present, absent, summary)
         assert words in found.verdict
     assert absent not in found.verdict
     assert found.summary == f"best less worst order, k = 3: {summary}"
+
+
+def test_order_says_no_number_where_exact_bayes_never_answers():
+    found = read("order", ordered=lambda predictor, permutation: (0, 0) if predictor == "exact" else (1, 5))
+    assert "Exact Bayes has no answer in 100% of orders. Prompt-aware" in found.verdict
+    assert "nan" not in found.verdict
 
 
 def test_order_draws_means_between_the_worst_and_the_best_order():

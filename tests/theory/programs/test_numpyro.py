@@ -1,6 +1,7 @@
 """The NumPyro forms: a distribution over documents, and a program whose latents funsor enumerates."""
 
 import itertools
+import sys
 
 import brute_force
 import jax
@@ -276,6 +277,16 @@ def test_funsor_agrees_with_the_filter(x64):
         found, ours = enumerated_log_probability(mixture, tokens), log_probability(mixture, tokens)
     assert found.dtype == np.float64
     np.testing.assert_allclose(found, ours, rtol=1e-10)
+
+
+def test_without_funsor_the_program_runs_and_the_enumeration_names_the_extra(monkeypatch):
+    for module in [name for name in sys.modules if name.split(".")[0] == "funsor" or "contrib.funsor" in name]:
+        monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setitem(sys.modules, "numpyro.contrib.funsor", None)
+    with pytest.raises(ImportError, match=r"needs funsor: pip install 'implicit-bayes\[enumeration\]'"):
+        enumerated_log_probability(SPARSE, [0])
+    drawn = numpyro.handlers.trace(numpyro.handlers.seed(generative_program, 0)).get_trace(SPARSE, 1)
+    assert {"concept", "first_state", "first_token"} <= set(drawn)
 
 
 def test_enumeration_takes_one_document_of_the_vocabulary():
