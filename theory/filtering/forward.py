@@ -56,9 +56,10 @@ Spread = Callable[[jax.Array, jax.Array], jax.Array]
 class Recursion(NamedTuple):
     """How a belief goes along a document.
 
-    step: one token.
-    heads: the beliefs after 0, 1, .. tokens, from the last of which ``step`` goes on.
-    spread: a belief as one over the states.
+    Attributes:
+        step: one token.
+        heads: the beliefs after 0, 1, .. tokens, from the last of which ``step`` goes on.
+        spread: a belief as one over the states.
     """
 
     step: Step
@@ -69,10 +70,11 @@ class Recursion(NamedTuple):
 class Asked(NamedTuple):
     """What is reported of a document.
 
-    slots: (T + 1,) where to record prefix length t; ``n_slots`` means nowhere. Read if ``record`` is ``some``.
-    n_slots: P.
-    record: which prefix lengths.
-    mixed: whether predictives are weighed by the posterior and added up.
+    Attributes:
+        slots: (T + 1,) where to record prefix length t; ``n_slots`` means nowhere. Read if ``record`` is ``some``.
+        n_slots: P.
+        record: which prefix lengths.
+        mixed: whether predictives are weighed by the posterior and added up.
     """
 
     slots: Array

@@ -20,13 +20,13 @@ from implicit_bayes.theory.objects.decimals import integers, next_token
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
 from implicit_bayes.theory.statements.bounds import bounded_mean_interval
+from implicit_bayes.theory.statements.concept_laws import ConceptLaws
 from implicit_bayes.theory.statements.merged_inputs import InputBlock, input_blocks
 from implicit_bayes.theory.statements.risk import (
     LEVEL,
     example_filter,
     rounding,
     sample_prompts,
-    start_filter,
 )
 
 SAMPLED_TESTS = 200
@@ -176,7 +176,7 @@ def same_argmax(mixture: MixtureOfHMMs, law: PromptLaw, concept: int, *, seed: i
 
 def _tests(
     mixture: MixtureOfHMMs, law: PromptLaw, outcomes: Sequence[Survivors], length: int, seed: int, budget: float
-) -> tuple[Iterable[tuple[_Tests, "_ConceptLaws"]], bool]:
+) -> tuple[Iterable[tuple[_Tests, ConceptLaws]], bool]:
     """Every x with its probability (merged by belief, in blocks), or sampled ones; and whether it is every one."""
     concepts = sorted(frozenset().union(*(outcome.alive | outcome.perhaps for outcome in outcomes)))
     laws = max(1, len(concepts)) * len(mixture.delimiter_states())
@@ -186,14 +186,14 @@ def _tests(
     tokens = sample_prompts(law, SAMPLED_TESTS, 0, np.random.default_rng(seed))[:, :length]
     truth, count = example_filter(law, tokens)[1][:, -1], len(tokens)
     sampled = _Tests(tokens, np.full(count, 1.0 / count), truth, np.ones(count, dtype=bool))
-    return [(sampled, _ConceptLaws(mixture, tokens))], False
+    return [(sampled, ConceptLaws(mixture, tokens))], False
 
 
 def _of_block(
     mixture: MixtureOfHMMs, law: PromptLaw, concepts: Sequence[int], block: InputBlock
-) -> tuple[_Tests, "_ConceptLaws"]:
+) -> tuple[_Tests, ConceptLaws]:
     truth = block.predictive(0, np.asarray(law.start), law.hmm)
-    laws = _ConceptLaws(mixture, block.tokens_NxM)
+    laws = ConceptLaws(mixture, block.tokens_NxM)
     for i, c in enumerate(concepts):
         hmm = mixture.concept(c)
         rows = [block.predictive(i + 1, np.asarray(hmm.transition)[d], hmm) for d in laws.states]
@@ -202,33 +202,8 @@ def _of_block(
     return _Tests(block.tokens_NxM, block.mass_N, truth, block.alike_N), laws
 
 
-class _ConceptLaws:
-    """(B, D) whether d allows x, and (B, D, V) p(y | x, d, concept), each concept's computed when asked for."""
-
-    def __init__(self, mixture: MixtureOfHMMs, tokens: np.ndarray):
-        self.mixture, self.tokens, self.states = mixture, tokens, mixture.delimiter_states()
-        self.found: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-        self.exact: dict[int, list[np.ndarray]] = {}
-
-    def of(self, concept: int) -> tuple[np.ndarray, np.ndarray]:
-        if concept not in self.found:
-            kernel = np.asarray(self.mixture.transition)[concept]
-            emission = np.asarray(self.mixture.emissions)[concept]
-            mass, predictive = start_filter(kernel[self.states], kernel, emission, self.tokens)
-            self.found[concept] = mass[-1] > 0, predictive[-1]
-        return self.found[concept]
-
-    def exactly(self, concept: int, d: int, x: int) -> np.ndarray:
-        """(V,) p(x, y | d, concept) in integers of one scale."""
-        if concept not in self.exact:
-            hmm = self.mixture.concept(concept)
-            self.exact[concept] = integers(hmm.transition, hmm.emission)
-        kernel, emission = self.exact[concept]
-        return next_token(kernel[self.states[d]], kernel, emission, self.tokens[x].tolist())
-
-
 def _answers(
-    law: PromptLaw, laws: _ConceptLaws, tests: _Tests, outcome: Survivors, rates: Rates, most_exact: int
+    law: PromptLaw, laws: ConceptLaws, tests: _Tests, outcome: Survivors, rates: Rates, most_exact: int
 ) -> tuple[_Answers, int]:
     """The ends at every x, and how many near-ties were decided exactly (at most ``most_exact``)."""
     concepts, sure_CxB, in_CxB = _left(laws, len(tests.tokens), outcome, rates)
@@ -259,7 +234,7 @@ def _answers(
     return _Answers(*parts), len(doubtful)
 
 
-def _left(laws: _ConceptLaws, count: int, outcome: Survivors, rates: Rates) -> tuple[list[int], np.ndarray, np.ndarray]:
+def _left(laws: ConceptLaws, count: int, outcome: Survivors, rates: Rates) -> tuple[list[int], np.ndarray, np.ndarray]:
     """Concepts, (C, B) whether each surely survives (S_n, x), and whether the posterior given (S_n, x) may stay on it.
 
     Where x is impossible from some delimiter state and possible from another, a concept's rate bounds what is left of

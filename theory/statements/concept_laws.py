@@ -1,0 +1,33 @@
+"""What each concept says of the answer to test inputs, from every delimiter state: floats, and exact integers."""
+
+import numpy as np
+
+from implicit_bayes.theory.objects.decimals import integers, next_token
+from implicit_bayes.theory.objects.models import MixtureOfHMMs
+from implicit_bayes.theory.statements.risk import start_filter
+
+
+class ConceptLaws:
+    """(B, D) whether d allows x, and (B, D, V) p(y | x, d, concept), each concept's computed when asked for."""
+
+    def __init__(self, mixture: MixtureOfHMMs, tokens: np.ndarray):
+        self.mixture, self.tokens, self.states = mixture, tokens, mixture.delimiter_states()
+        self.found: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self.exact: dict[int, list[np.ndarray]] = {}
+
+    def of(self, concept: int) -> tuple[np.ndarray, np.ndarray]:
+        """For one concept, (B, D) and (B, D, V)."""
+        if concept not in self.found:
+            kernel = np.asarray(self.mixture.transition)[concept]
+            emission = np.asarray(self.mixture.emissions)[concept]
+            mass, predictive = start_filter(kernel[self.states], kernel, emission, self.tokens)
+            self.found[concept] = mass[-1] > 0, predictive[-1]
+        return self.found[concept]
+
+    def exactly(self, concept: int, d: int, x: int) -> np.ndarray:
+        """(V,) p(x, y | d, concept) in integers of one scale."""
+        if concept not in self.exact:
+            hmm = self.mixture.concept(concept)
+            self.exact[concept] = integers(hmm.transition, hmm.emission)
+        kernel, emission = self.exact[concept]
+        return next_token(kernel[self.states[d]], kernel, emission, self.tokens[x].tolist())
