@@ -95,7 +95,5 @@ def limits(accept_NxK: np.ndarray) -> np.ndarray:
     """
     column_K = np.arange(accept_NxK.shape[1], dtype=np.float64)
     limit_NxK = column_K + accept_NxK
-    limits: np.ndarray = np.where(
-        limit_NxK - column_K < accept_NxK, np.nextafter(limit_NxK, np.inf), limit_NxK
-    ).reshape(-1)
-    return limits
+    up: np.ndarray = np.where(limit_NxK - column_K < accept_NxK, np.nextafter(limit_NxK, np.inf), limit_NxK)
+    return up.reshape(-1)

@@ -63,8 +63,8 @@ FILTERING_AND_INFORMATION = (
     Mutation(
         "a guard against underflow that does not look ahead to the next rescaling",
         "theory/filtering/forward.py",
-        "doubtful = (smallest * least_C[:, None] ** every < floor_of(dtype)).any(0)",
-        "doubtful = (smallest * least_C[:, None] < floor_of(dtype)).any(0)",
+        "doubtful = (last.smallest * least_C[:, None] ** every < floor_of(dtype)).any(0)",
+        "doubtful = (last.smallest * least_C[:, None] < floor_of(dtype)).any(0)",
         "tests/theory/filtering/test_filter.py::test_a_state_that_underflows_inside_its_concept_still_counts",
     ),
     Mutation(

@@ -87,8 +87,8 @@ STATEMENTS_AND_PROOFS = (
     Mutation(
         "a start where rho* is 0 left out",
         "theory/proofs/certify.py",
-        "return extreme(p / q for p, q in pairs if q)",
-        "return extreme(p / q for p, q in pairs if p and q)",
+        "extreme(p / q for p, q in pairs if q)",
+        "extreme(p / q for p, q in pairs if p and q)",
         "tests/theory/proofs/test_certify.py::test_rho_star_of_zero_makes_the_repaired_condition_say_nothing",
     ),
     Mutation(
@@ -144,8 +144,8 @@ STATEMENTS_AND_PROOFS = (
     Mutation(
         "forget the prior in the odds",
         "theory/statements/finite_sample_odds.py",
-        "return np.log(prior[list(others)]) - np.log(prior[true])",
-        "return np.zeros(len(others))",
+        "log_ratio: np.ndarray = np.log(prior[list(others)]) - np.log(prior[true])",
+        "log_ratio: np.ndarray = np.zeros(len(others))",
         "tests/theory/statements/test_finite_sample_steps.py::test_the_sharp_moment_factorises",
     ),
     Mutation(
@@ -179,8 +179,8 @@ STATEMENTS_AND_PROOFS = (
     Mutation(
         "let one concept alone carry a wrong answer",
         "theory/statements/finite_sample.py",
-        "return np.log(max(len(odds.concepts), 1)) - np.log(margin_N)",
-        "return -np.log(margin_N)",
+        "logs: np.ndarray = np.log(max(len(odds.concepts), 1)) - np.log(margin_N)",
+        "logs: np.ndarray = -np.log(margin_N)",
         "tests/theory/statements/test_finite_sample.py::test_bounds_of_regular_stand_above_measured_errors",
     ),
     Mutation(
