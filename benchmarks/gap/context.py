@@ -19,6 +19,7 @@ import xarray as xr
 
 from implicit_bayes.benchmarks.common.intervals import mean_interval, wilson
 from implicit_bayes.benchmarks.gap.loss import calibration_error
+from implicit_bayes.benchmarks.predictors.agreement import is_right
 from implicit_bayes.benchmarks.predictors.curves import CHUNK, Answers, References, ask, references
 from implicit_bayes.lm.model import LanguageModel
 from implicit_bayes.simulators.instances import Instance
@@ -73,7 +74,7 @@ def context_gap(
         for p, answer in enumerate(answers):
             loss_PxN = _cross(truth_PxNxV, answer.law_PxNxV)
             every_loss[p, i] = np.where(answer.defined_PxN, loss_PxN, np.nan).T
-            right_PxN = answer.law_PxNxV.argmax(-1) == truth_PxNxV.argmax(-1)
+            right_PxN = is_right(answer.law_PxNxV, truth_PxNxV)
             every_right[p, i] = np.where(answer.defined_PxN, right_PxN, -1).T
             for s, of_split in enumerate((np.ones_like(possible_PxN), possible_PxN, ~possible_PxN)):
                 cells = _cells(truth_PxNxV, answer, of_split)
@@ -124,7 +125,7 @@ def _cells(truth_PxNxV: np.ndarray, answer: Answers, of_split_PxN: np.ndarray) -
     """Every measure at each n, over the prompts of a split that have an answer."""
     law_PxNxV, counted_PxN = answer.law_PxNxV, answer.defined_PxN & of_split_PxN
     guess_PxN = law_PxNxV.argmax(-1)
-    right_PxN = guess_PxN == truth_PxNxV.argmax(-1)
+    right_PxN = is_right(law_PxNxV, truth_PxNxV)
     loss_PxN = _cross(truth_PxNxV, law_PxNxV)
     confidence, chance = (np.take_along_axis(x, guess_PxN[..., None], -1)[..., 0] for x in (law_PxNxV, truth_PxNxV))
     cells = {name: np.full(guess_PxN.shape[1], np.nan) for name in MEASURES}

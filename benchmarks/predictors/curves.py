@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from implicit_bayes.benchmarks.common.intervals import wilson
+from implicit_bayes.benchmarks.predictors.agreement import is_right
 from implicit_bayes.benchmarks.predictors.promises import answer
 from implicit_bayes.benchmarks.predictors.prompt_aware import prompt_aware, started_mixture
 from implicit_bayes.lm.model import LanguageModel
@@ -73,6 +74,8 @@ def in_context_curves(
 ) -> xr.Dataset:
     """Accuracy of f_n(x_test) = argmax_y p(y | S_n, x_test) against y_test = argmax_y p_prompt(y | x_test).
 
+    Where several tokens tie for y_test, each of them is right.
+
     Args:
         instance: mixture, start laws and true concepts (each prompt draws one of each).
         ks: example lengths k.
@@ -102,10 +105,9 @@ def in_context_curves(
                 instance.mixture, instance.prompt_starts, draw, CHUNK, k, max(ns), true_concepts=instance.true_concepts
             )
             truth_PxNxV, answers = references_of.answers(batch, k, ns)
-            label_PxN = truth_PxNxV.argmax(-1)
             answers += [ask(model, batch.tokens[:size], k, ns) for model in models]
             for j, (law_PxNxV, defined_PxN) in enumerate(answers):
-                right_PxN = (law_PxNxV[:size].argmax(-1) == label_PxN[:size]) & defined_PxN[:size]
+                right_PxN = is_right(law_PxNxV[:size], truth_PxNxV[:size]) & defined_PxN[:size]
                 correct[j, i] += right_PxN.sum(0)
                 undefined[j, i] += (~defined_PxN[:size]).sum(0)
             advance(size)

@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from implicit_bayes.benchmarks.gap.context import context_gap
+from implicit_bayes.benchmarks.predictors.agreement import is_right
 from implicit_bayes.benchmarks.predictors.curves import References, ask, references
 from implicit_bayes.benchmarks.predictors.models import find_model
 from implicit_bayes.benchmarks.predictors.paired import excess, hold_out
@@ -207,7 +208,7 @@ def order(cell: Cell, store: Store) -> xr.Dataset:
             truth_PxNxV, answers = asked.answers(batch._replace(tokens=tokens), k, [n])
             answers += [ask(model, tokens, k, [n]) for model in models]
             for i, (law_PxNxV, defined_PxN) in enumerate(answers):
-                right = (law_PxNxV.argmax(-1) == truth_PxNxV.argmax(-1)) & defined_PxN
+                right = is_right(law_PxNxV, truth_PxNxV) & defined_PxN
                 correct[i, s, p], defined[i, s, p] = right.sum(), defined_PxN.sum()
     dims = ("predictor", "set", "permutation")
     names = [each.label for each in predictors] + [model.name for model in models]

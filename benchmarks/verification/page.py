@@ -137,13 +137,14 @@ def _finite(stored: dict[str, Any]) -> list[PageTable]:
          words(row["n_measured"]), row["method"], row["reason"])
         for row in stored.get("finite_sample", ())
     )  # fmt: skip
+    last = max((row["n"] for row in stored["curves"]), default=0)
     header = (
         "k",
         "θ*",
         "version",
         "exponent, nats/example",
         "enough, certified",
-        "enough, measured",
+        f"enough, measured at n ≤ {last}",
         "method",
         "why not",
     )

@@ -194,7 +194,8 @@ def theorem_table(result: Verification) -> Table:
 def finite_table(result: Verification) -> Table:
     """Examples that are enough: certified at the worst true concept, beside measured over all."""
     table = Table(title="Theorem 1 at finite n: examples that are enough for an error of at most 0.1 / 0.01 / 0.001")
-    for words in ("k", "version", "exponent, nats/example", "certified", "measured"):
+    measured_to = f"measured at n ≤ {int(result.curves.n.max())}"
+    for words in ("k", "version", "exponent, nats/example", "certified", measured_to):
         table.add_column(words, overflow="fold")
     for row in worst_rows(result.statements.finite):
         measured = enough_words(measured_enough(result.curves, row.k))

@@ -59,7 +59,7 @@ def check_simplex(name: str, array: Any) -> None:
     for defect, text in ((~np.isfinite(rows), "is not finite"), (rows < 0, "is negative"), (subnormal, lost)):
         if defect.any():
             where = tuple(int(i) for i in np.argwhere(defect)[0])
-            raise ModelError(f"{_at(name, where)}: entry {rows[where]!r} {text}")
+            raise ModelError(f"{_at(name, where)}: entry {float(rows[where])!r} {text}")
     sums = rows.sum(-1)
     bad = np.abs(sums - 1.0) > SIMPLEX_TOLERANCE
     if bad.any():

@@ -145,3 +145,15 @@ def test_the_loss_of_an_impossible_document_is_infinite_not_nan():
     loss = bayes_loss(impossible, np.array([[0, 0], [0, 1]]), np.zeros(2, int))
     assert loss.cross_entropy == np.inf
     assert bayes_loss(instance, np.array([[0, 1], [1, 2]]), np.zeros(2, int)).cross_entropy > 0
+
+
+def test_every_token_that_ties_for_the_argmax_is_right():
+    """The truth ties tokens 0 and 1 and the other concept leans to 1, so Bayes names 1: as right as 0, at every n."""
+    kernel = np.array([[[0.5, 0.25, 0.25], [0.25, 0.5, 0.25], [0.5, 0.25, 0.25]]] * 2)
+    even, leaning = np.array([[[0.5, 0.5, 0], [0.5, 0.5, 0], [0, 0, 1.0]], [[0.25, 0.75, 0], [0.5, 0.5, 0], [0, 0, 1]]])
+    mixture = MixtureOfHMMs([0.5, 0.5], [[0.4, 0.4, 0.2]] * 2, kernel, np.stack([even, leaning]), 2)
+    instance = Instance("ties", mixture, np.array([[[0.5, 0.5, 0.0]]] * 2), (0,), None, None, "")
+    x_test = np.array([[0], [1]])
+    assert (np.asarray(filter_mixture(mixture, x_test).predictive)[:, -1].argmax(-1) == 1).all()
+    table = in_context_curves(instance, [2], [0, 1], 60, [], 0)
+    assert (table.sel(predictor="exact").accuracy == 1.0).all()

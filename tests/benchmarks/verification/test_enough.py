@@ -48,6 +48,7 @@ def test_keys_and_words_of_the_counterexample(counterexample):
     assert all(math.isfinite(part) for part in parts) and parts[-1] == 12
     assert 0 < parts[1] <= parts[2] == pytest.approx(math.log(2))
     text = str(counterexample)
+    assert "measured at n ≤ 4" in " ".join(text.split())
     assert "the posterior goes to the wrong concept" in text and "Theorem 1 at finite n" in text
     assert "for not knowing it" in text
 

@@ -41,7 +41,7 @@ def test_what_is_given_is_what_is_stored_in_float64():
         ({"prior": [[0.25, 0.75]]}, ["prior", "2 axes", "(C,)"]),
         ({"prior": [0.5, 0.25, 0.25]}, ["initial", "(2, 2)", "(3, H)"]),
         ({"prior": [1.5, -0.5]}, ["prior[1]", "-0.5", "negative"]),
-        ({"prior": [np.nan, 1.0]}, ["prior[0]", "nan", "not finite"]),
+        ({"prior": [np.nan, 1.0]}, ["prior[0]: entry nan is not finite"]),
         ({"prior": [np.inf, 1.0]}, ["prior[0]", "inf", "not finite"]),
         ({"prior": ["a", "b"]}, ["prior", "numbers"]),
         ({"prior": [0.5j, 1 - 0.5j]}, ["prior", "real"]),
