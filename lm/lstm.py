@@ -19,14 +19,18 @@ from implicit_bayes.lm.recurrence import recur
 
 class LSTMConfig(NamedTuple):
     """Args:
-    vocabulary: V.
-    width: H, hidden units of a layer.
-    layers: how many.
-    embedding: width of a token embedding before the first layer, or None for a table straight into its gates.
-    dropout: rate, on the embedding and on the output of every layer.
-    multiplicative: whether a token also scales the hidden state of the first layer before the recurrent product.
-    readout: R, squared ReLUs whose output is added to that of the linear readout; 0 for none. A predictive is a
-        mixture over concepts, and its logarithm is not linear in anything that a recurrence finds easy to carry.
+
+    Attributes:
+        vocabulary: V.
+        width: H, hidden units of a layer.
+        layers: how many.
+        embedding: width of a token embedding before the first layer, or None for a table straight into its gates.
+        dropout: rate, on the embedding and on the output of every layer.
+        multiplicative: whether a token also scales the hidden state of the first layer before the recurrent
+            product.
+        readout: R, squared ReLUs whose output is added to that of the linear readout; 0 for none. A predictive is a
+            mixture over concepts, and its logarithm is not linear in anything that a recurrence finds easy to
+            carry.
     """
 
     vocabulary: int

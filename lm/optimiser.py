@@ -20,11 +20,13 @@ import optax
 
 class OptimiserConfig(NamedTuple):
     """Args:
-    method: adamw or soap.
-    b1, b2: decay of the averages of the gradient and of its square.
-    weight_decay: decoupled, on matrices only.
-    clip: norm that the whole gradient is cut down to.
-    plateau: steps over which the loss is averaged before the rate is cut tenfold for want of progress, or None.
+
+    Attributes:
+        method: adamw or soap.
+        b1, b2: decay of the averages of the gradient and of its square.
+        weight_decay: decoupled, on matrices only.
+        clip: norm that the whole gradient is cut down to.
+        plateau: steps over which the loss is averaged before the rate is cut tenfold for want of progress, or None.
     """
 
     method: Literal["adamw", "soap"] = "adamw"
@@ -49,9 +51,11 @@ def optimiser(config: OptimiserConfig) -> optax.GradientTransformationExtraArgs:
 
 class SoapState(NamedTuple):
     """Args:
-    steps: done.
-    mean, square: averages, trees like the parameters; in the eigenbasis.
-    outer, basis: (S, S) of every matrix, () of the rest.
+
+    Attributes:
+        steps: done.
+        mean, square: averages, trees like the parameters; in the eigenbasis.
+        outer, basis: (S, S) of every matrix, () of the rest.
     """
 
     steps: jax.Array

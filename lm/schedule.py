@@ -15,7 +15,10 @@ MOST = 20_000_000
 class Phase(NamedTuple):
     """A stretch of training on batches of one shape.
 
-    begin: share of all tokens seen when it begins, in [0, 1).   batch: documents.   length: tokens of each.
+    Attributes:
+        begin: share of all tokens seen when it begins, in [0, 1).
+        batch: documents.
+        length: tokens of each.
     """
 
     begin: float
@@ -25,12 +28,14 @@ class Phase(NamedTuple):
 
 class Schedule(NamedTuple):
     """Args:
-    tokens: to train on, all phases together.
-    phases: the first begins at 0.
-    peak: learning rate after the warm-up.
-    warm_up: steps of linear rise.
-    decay: cosine or linear down to ``floor`` times the peak, or constant (as plateau does it for itself).
-    floor: share of the peak that is left at the end.
+
+    Attributes:
+        tokens: to train on, all phases together.
+        phases: the first begins at 0.
+        peak: learning rate after the warm-up.
+        warm_up: steps of linear rise.
+        decay: cosine or linear down to ``floor`` times the peak, or constant (as plateau does it for itself).
+        floor: share of the peak that is left at the end.
     """
 
     tokens: int
@@ -44,8 +49,12 @@ class Schedule(NamedTuple):
 class Plan(NamedTuple):
     """A schedule worked out step by step.
 
-    phases: P phases.   first_P: step at which each begins.   steps: in all.   tokens_S1: seen before step s; the last
-    entry is the total.   rate_S: learning rate of step s.
+    Attributes:
+        phases: P phases.
+        first_P: step at which each begins.
+        steps: in all.
+        tokens_S1: seen before step s; the last entry is the total.
+        rate_S: learning rate of step s.
     """
 
     phases: tuple[Phase, ...]

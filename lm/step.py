@@ -24,7 +24,10 @@ Tree = TypeVar("Tree")
 class State(NamedTuple):
     """All that a training carries from step to step.
 
-    network: its weights, float32.   optimiser: optax's state.   step: () int32, steps done.
+    Attributes:
+        network: its weights, float32.
+        optimiser: optax's state.
+        step: () int32, steps done.
     """
 
     network: Network

@@ -58,8 +58,14 @@ class Cadence(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """network: at the end.   steps, tokens: done in all.   cpu_seconds: of every process that worked on the run.
-    notes: what the user should know, a line each."""
+    """A finished training: its network and what it took.
+
+    Attributes:
+        network: at the end.
+        steps, tokens: done in all.
+        cpu_seconds: of every process that worked on the run.
+        notes: what the user should know, a line each.
+    """
 
     network: Network
     steps: int

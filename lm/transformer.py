@@ -20,14 +20,17 @@ from implicit_bayes.lm.layers import Dense, LayerNorm, RMSNorm, drop, look_up, s
 
 class TransformerConfig(NamedTuple):
     """Args:
-    vocabulary: V.
-    width: D, a multiple of the heads (of twice the heads with rotary positions).
-    layers, heads: how many.
-    window: tokens a position sees (itself included), or None for all before it.
-    context: rows of the table of learned positions, or None for rotary ones.
-    dialect: ``modern`` (RMS norms, relu², no biases) or ``gpt2`` (layer norms, GELU, biases, tied output table).
-    dropout: rate, on embeddings, attention weights and what each half layer adds.
-    taps: length of a causal filter, one for each channel, that queries, keys and values go through; 1 is none.
+
+    Attributes:
+        vocabulary: V.
+        width: D, a multiple of the heads (of twice the heads with rotary positions).
+        layers, heads: how many.
+        window: tokens a position sees (itself included), or None for all before it.
+        context: rows of the table of learned positions, or None for rotary ones.
+        dialect: ``modern`` (RMS norms, relu², no biases) or ``gpt2`` (layer norms, GELU, biases, tied output
+            table).
+        dropout: rate, on embeddings, attention weights and what each half layer adds.
+        taps: length of a causal filter, one for each channel, that queries, keys and values go through; 1 is none.
     """
 
     vocabulary: int

@@ -95,4 +95,7 @@ def limits(accept_NxK: np.ndarray) -> np.ndarray:
     """
     column_K = np.arange(accept_NxK.shape[1], dtype=np.float64)
     limit_NxK = column_K + accept_NxK
-    return np.where(limit_NxK - column_K < accept_NxK, np.nextafter(limit_NxK, np.inf), limit_NxK).reshape(-1)
+    limits: np.ndarray = np.where(
+        limit_NxK - column_K < accept_NxK, np.nextafter(limit_NxK, np.inf), limit_NxK
+    ).reshape(-1)
+    return limits

@@ -7,7 +7,7 @@ from typing import no_type_check
 
 import numpy as np
 
-from implicit_bayes.theory.filtering.compiled_kernels import compiled
+from implicit_bayes.theory.filtering.machine_code import compiled
 
 __all__ = ["alias_chains", "inverse_cdf_chains", "sfc64_uniforms"]
 

@@ -147,14 +147,16 @@ def _softmax(scores: np.ndarray, temperature: float) -> np.ndarray:
     """exp(x / t) normalised, in the release's order of operations (divide, subtract the maximum, exponentiate)."""
     scaled = scores / temperature
     powers = np.exp(scaled - np.amax(scaled))
-    return powers / np.sum(powers)
+    law: np.ndarray = powers / np.sum(powers)
+    return law
 
 
 def _permutation_mixture(uniforms: np.ndarray, permutations: list[np.ndarray], temperature: float) -> np.ndarray:
     """(10, 10) sum_i w_i I[permutation_i], w = softmax((u - 1/2) / temperature), summed in the release's order."""
     weights = _softmax(uniforms - 0.5, temperature)
     matrices = np.stack([np.eye(len(order))[order] for order in permutations])
-    return without_subnormals(np.sum(weights[:, None, None] * matrices, axis=0))
+    kernel: np.ndarray = without_subnormals(np.sum(weights[:, None, None] * matrices, axis=0))
+    return kernel
 
 
 def _entity_kernel(
@@ -168,9 +170,13 @@ def _entity_kernel(
 
 def _joint_kernel(entity: np.ndarray, properties: np.ndarray) -> np.ndarray:
     """(100, 100) kron(entity, property): entry [(v, s), (v', s')] = property[s, s'] entity[v, v']."""
-    return without_subnormals((entity[:, None, :, None] * properties[None, :, None, :]).reshape(STATES, STATES))
+    kernel: np.ndarray = without_subnormals(
+        (entity[:, None, :, None] * properties[None, :, None, :]).reshape(STATES, STATES)
+    )
+    return kernel
 
 
 def _emission(memory: np.ndarray, vocabulary: int) -> np.ndarray:
     """(100, V) one-hot rows at memory[entity, property]."""
-    return np.eye(vocabulary)[memory.reshape(-1)]
+    emission: np.ndarray = np.eye(vocabulary)[memory.reshape(-1)]
+    return emission

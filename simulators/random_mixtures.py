@@ -10,6 +10,7 @@ with one entry of each row spared, so that a law always remains.
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from implicit_bayes.simulators.datasets import as_count
@@ -116,7 +117,7 @@ def _generator(source: Any) -> np.random.Generator:
     if isinstance(source, (int, np.integer)) and source >= 0:
         return np.random.default_rng(int(source))
     if isinstance(source, jax.Array):
-        is_new = jax.dtypes.issubdtype(source.dtype, jax.dtypes.prng_key)
+        is_new = jnp.issubdtype(source.dtype, jax.dtypes.prng_key)
         words = np.asarray(jax.random.key_data(source) if is_new else source)
         if words.ndim == 1 and words.dtype == np.uint32:
             return np.random.default_rng([int(word) for word in words])

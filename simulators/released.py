@@ -112,4 +112,5 @@ def _walk_in_numpy(starts: CdfTable, kernels: CdfTable, concepts: np.ndarray, un
 
 def _tokens(ginc: ReleasedGinc, states: np.ndarray) -> np.ndarray:
     """Tokens of states, by the memory."""
-    return ginc.memory.reshape(-1).astype(np.int32)[states]
+    tokens: np.ndarray = ginc.memory.reshape(-1).astype(np.int32)[states]
+    return tokens

@@ -248,7 +248,8 @@ def _emit(tables: Tables, generator: np.random.Generator, concepts: np.ndarray, 
     """(B, T) tokens of (B, T) states; no draw is spent where every state emits one token."""
     rows = states if tables.shared else states + (concepts * tables.states)[:, None]
     if tables.token_of is not None:
-        return tables.token_of[rows]
+        spoken: np.ndarray = tables.token_of[rows]
+        return spoken
     flat = rows.reshape(-1)
     tokens = np.empty(flat.shape, dtype=np.int32)
     with jax.enable_x64(True):

@@ -173,12 +173,14 @@ def _split(laws: np.ndarray, state: int) -> np.ndarray:
     """(..., H + 1) laws whose mass on a state is shared with a new last one."""
     wider = np.concatenate([laws, TWIN_SHARE * laws[..., state : state + 1]], -1)
     wider[..., state] *= 1.0 - TWIN_SHARE
-    return without_subnormals(wider)
+    kernel: np.ndarray = without_subnormals(wider)
+    return kernel
 
 
 def after_delimiter(mixture: MixtureOfHMMs) -> np.ndarray:
     """(C, H) p(h | d, theta), averaged over the delimiter states d."""
-    return np.asarray(mixture.transition)[:, mixture.delimiter_states()].mean(1)
+    start: np.ndarray = np.asarray(mixture.transition)[:, mixture.delimiter_states()].mean(1)
+    return start
 
 
 def prompt_shift(instance: Instance, share: float) -> Instance:

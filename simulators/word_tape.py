@@ -40,7 +40,8 @@ class WordTape(NamedTuple):
         """Uniforms in [0, 1) made of the two words at each position and the next."""
         high = (self.words[positions] >> np.uint32(5)).astype(np.float64)
         low = (self.words[positions + 1] >> np.uint32(6)).astype(np.float64)
-        return (high * 2.0**26 + low) / 2.0**53
+        uniforms: np.ndarray = (high * 2.0**26 + low) / 2.0**53
+        return uniforms
 
     @staticmethod
     def _cut(words: np.ndarray, bound: int) -> np.ndarray:

@@ -76,9 +76,10 @@ def hmms(draw: Any, states: Size = 3, tokens: Size = 3, positive: bool = False) 
 
 
 @st.composite
-def mixtures(draw: Any, *assumptions: str, **shapes: Any) -> MixtureOfHMMs:
+def mixtures(draw: st.DrawFn, /, *assumptions: str, **shapes: Any) -> MixtureOfHMMs:
     """The mixtures of ``instances`` with the same arguments."""
-    return draw(instances(*assumptions, **shapes)).mixture
+    mixture: MixtureOfHMMs = draw(instances(*assumptions, **shapes)).mixture
+    return mixture
 
 
 @st.composite
@@ -211,7 +212,8 @@ def _decided(draw: Any, kernel: np.ndarray, sizes: _Sizes, identity: bool) -> np
         favourite[sizes.words :] = favourite[-1]
     else:
         favourite = np.zeros(sizes.states, dtype=np.int64)
-    return NEARLY_ONE * np.eye(sizes.states)[favourite] + (1 - NEARLY_ONE) * kernel
+    nearly: np.ndarray = NEARLY_ONE * np.eye(sizes.states)[favourite] + (1 - NEARLY_ONE) * kernel
+    return nearly
 
 
 def _favourite_token(draw: Any, emission: np.ndarray, sizes: _Sizes) -> np.ndarray:
@@ -232,14 +234,16 @@ def _near_restart(draw: Any, kernel: np.ndarray, free: np.ndarray, sizes: _Sizes
         free = free.copy()
         free[sizes.words :] = 0.0
         free[0] += free.sum() == 0
-    return (1 - eta) * start / start.sum() + eta * free / free.sum()
+    mixed: np.ndarray = (1 - eta) * start / start.sum() + eta * free / free.sum()
+    return mixed
 
 
 def normalised(raw: np.ndarray) -> np.ndarray:
     """Nonnegative weights divided by their sum along the last axis; a row of zeros becomes a point mass on entry 0."""
     raw = np.asarray(raw, dtype=np.float64)
     raw[..., 0] += raw.sum(-1) == 0
-    return raw / raw.sum(-1, keepdims=True)
+    rows: np.ndarray = raw / raw.sum(-1, keepdims=True)
+    return rows
 
 
 def _size(draw: Any, size: Size) -> int:

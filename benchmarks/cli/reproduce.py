@@ -25,7 +25,10 @@ from implicit_bayes.theory import ModelError
 class Where(NamedTuple):
     """Where cells are computed.
 
-    scheduler: of a Dask cluster, or None.   tls: its certificates.   workers: local processes; 0 is one a core.
+    Attributes:
+        scheduler: of a Dask cluster, or None.
+        tls: its certificates.
+        workers: local processes; 0 is one a core.
     """
 
     scheduler: str | None = None

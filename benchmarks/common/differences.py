@@ -32,8 +32,11 @@ LEAST = 20
 class Difference(NamedTuple):
     """Second less first, in percentage points.
 
-    points: the difference; nan where fewer than LEAST prompts bear on it.   low, high: its 95% interval.
-    p_value: of the exact test of no difference (1 where there is none).   prompts: of the smaller sample.
+    Attributes:
+        points: the difference; nan where fewer than LEAST prompts bear on it.
+        low, high: its 95% interval.
+        p_value: of the exact test of no difference (1 where there is none).
+        prompts: of the smaller sample.
     """
 
     points: float

@@ -18,7 +18,13 @@ PADDING = 3
 
 
 class Row(NamedTuple):
-    """cells: words.   style: of the row.   ends: whether a line is drawn below it."""
+    """One row of a table that is to be printed.
+
+    Attributes:
+        cells: words.
+        style: of the row.
+        ends: whether a line is drawn below it.
+    """
 
     cells: tuple[str, ...]
     style: Any

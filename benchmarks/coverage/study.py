@@ -13,10 +13,16 @@ from implicit_bayes.theory.statements.bounds import binomial_interval
 
 
 class Case(NamedTuple):
-    """kind: of interval or test.   setting: in words.   nominal: coverage that is claimed.
-    guaranteed: whether it is claimed at every sample size, or only in a limit.
-    covers: asked with a generator, whether the interval of one repetition holds the truth (for a test: no false alarm).
-    share: of the repetitions that are asked for; 1 for what takes milliseconds.
+    """One kind of interval or test in one situation, ready to be simulated.
+
+    Attributes:
+        kind: of interval or test.
+        setting: in words.
+        nominal: coverage that is claimed.
+        guaranteed: whether it is claimed at every sample size, or only in a limit.
+        covers: asked with a generator, whether the interval of one repetition holds the truth (for a test: no false
+            alarm).
+        share: of the repetitions that are asked for; 1 for what takes milliseconds.
     """
 
     kind: str
@@ -29,7 +35,10 @@ class Case(NamedTuple):
 
 class Row(NamedTuple):
     """What a case came to.   covered: share of ``runs``, with its 99% interval [low, high].
-    verdict: "at least", "below", or "in doubt" where [low, high] holds the nominal coverage."""
+
+    Attributes:
+        verdict: "at least", "below", or "in doubt" where [low, high] holds the nominal coverage.
+    """
 
     kind: str
     setting: str

@@ -87,9 +87,8 @@ def _words(spreads: dict[tuple[int, str], float], rows: list[tuple], k: int) -> 
             "Some of the dependence is therefore Bayes's own: under the pretraining law one example's end leads to the "
             "next one's beginning. "
         )
-    verdict += (
-        f"Exact Bayes has no answer in {dead}% of orders; in the others it differs by {here['exact']:.1f} points. "
-    )
+    others = f"; in the others it differs by {here['exact']:.1f} points" if np.isfinite(here["exact"]) else ""
+    verdict += f"Exact Bayes has no answer in {dead}% of orders{others}. "
     verdict += (
         "Prompt-aware Bayes, to which the examples are exchangeable, answers alike in every order."
         if here[aware] == 0 else f"Prompt-aware Bayes differs by {here[aware]:.1f} points."

@@ -41,8 +41,12 @@ ROWS = 1024
 
 
 class MartingaleGap(NamedTuple):
-    """gap: total variation, mean over prefixes, error over documents (0 with error inf if none counts).
-    prefixes: that were counted."""
+    """How far a model's predictions along a document are from a martingale.
+
+    Attributes:
+        gap: total variation, mean over prefixes, error over documents (0 with error inf if none counts).
+        prefixes: that were counted.
+    """
 
     gap: Mean
     prefixes: int
@@ -51,9 +55,12 @@ class MartingaleGap(NamedTuple):
 class OrderVariance(NamedTuple):
     """Sum over tokens y of the variance of q(y | S, x_test) over all orders of S; mean over prompts, error too.
 
-    variance: of the model, over the prompts it answers in every order.   prompts: how many those are.
-    possible, bayes: of the model and of exact Bayes, over the prompts that the mixture allows in every order.
-    possible_prompts: how many those are (0 leaves a mean of 0 with error inf).   orders: tried for each.
+    Attributes:
+        variance: of the model, over the prompts it answers in every order.
+        prompts: how many those are.
+        possible, bayes: of the model and of exact Bayes, over the prompts that the mixture allows in every order.
+        possible_prompts: how many those are (0 leaves a mean of 0 with error inf).
+        orders: tried for each.
     """
 
     variance: Mean

@@ -32,14 +32,15 @@ the empty prefix of GINC, where the concepts differ by their start laws only (0.
 class Implied(NamedTuple):
     """Implied and exact posteriors after each of N prefixes, C concepts.
 
-    weight_NxC: w*; nan-free, 0 for concepts that forbid the prefix; 0 throughout where ``defined_N`` is False.
-    residual_N: KL( q || sum_c w*_c p_c ) on the tokens that some concept allows, q renormalised there; nats.
-    forbidden_N: mass of q on tokens that no concept allows.
-    exact_NxC: the exact concept posterior.
-    total_variation_N: between the two, 0 to 1.
-    defined_N: whether an exact posterior exists.
-    identified_N: whether only one w explains q best; False where q allows nothing that a concept allows.
-    open_N: whether two concepts or more are possible, so that w is not settled by the zeros alone.
+    Attributes:
+        weight_NxC: w*; nan-free, 0 for concepts that forbid the prefix; 0 throughout where ``defined_N`` is False.
+        residual_N: KL( q || sum_c w*_c p_c ) on the tokens that some concept allows, q renormalised there; nats.
+        forbidden_N: mass of q on tokens that no concept allows.
+        exact_NxC: the exact concept posterior.
+        total_variation_N: between the two, 0 to 1.
+        defined_N: whether an exact posterior exists.
+        identified_N: whether only one w explains q best; False where q allows nothing that a concept allows.
+        open_N: whether two concepts or more are possible, so that w is not settled by the zeros alone.
     """
 
     weight_NxC: np.ndarray

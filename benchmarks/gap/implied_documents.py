@@ -24,15 +24,19 @@ CHUNK = 32
 class ImpliedGap(NamedTuple):
     """What a model's predictions imply about the concept, after prefixes of 0..T tokens (P = T + 1).
 
-    total_variation: between implied and exact posterior, mean over the open prefixes (0 with error inf if none is).
-    residual: KL of the model's law from its best mixture, nats, mean over all prefixes.
-    forbidden: mass the model gives to tokens that no concept allows, mean over all prefixes.
-    open_share: open prefixes among all.
-    tv_P, residual_P, share_P: by prefix length: mean TV over the open ones (nan where none is), mean residual, and the
-        share that is open.
-    weight_P, exact_P: mean weight on the true concept, implied and exact, over the open prefixes (nan where none is).
-    time, exact_time: median over documents of the first prefix from which the true concept's weight stays above 0.9.
-    unsettled, exact_unsettled: share of documents in which it never does; they count as P in the median.
+    Attributes:
+        total_variation: between implied and exact posterior, mean over the open prefixes (0 with error inf if none
+            is).
+        residual: KL of the model's law from its best mixture, nats, mean over all prefixes.
+        forbidden: mass the model gives to tokens that no concept allows, mean over all prefixes.
+        open_share: open prefixes among all.
+        tv_P, residual_P, share_P: by prefix length: mean TV over the open ones (nan where none is), mean residual,
+            and the share that is open.
+        weight_P, exact_P: mean weight on the true concept, implied and exact, over the open prefixes (nan where
+            none is).
+        time, exact_time: median over documents of the first prefix from which the true concept's weight stays above
+            0.9.
+        unsettled, exact_unsettled: share of documents in which it never does; they count as P in the median.
     """
 
     total_variation: Mean

@@ -31,7 +31,14 @@ ROUNDING = 1e-5
 
 
 class LawCheck(NamedTuple):
-    """holds: value <= bound."""
+    """One law that any model obeys, checked on one model.
+
+    Attributes:
+        law: its name, in words.
+        value: what the model has.
+        bound: what it may have at most.
+        holds: value <= bound.
+    """
 
     law: str
     value: float

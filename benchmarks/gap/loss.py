@@ -47,8 +47,11 @@ TILTS = tuple(0.5**i for i in range(11))
 class Mean(NamedTuple):
     """A mean over documents.
 
-    value: of the mean.   standard_error: over documents; inf where there is one.   low, high: its 95% interval by
-    Student's t, with a degree of freedom fewer than the documents that bear on it: (-inf, inf) for one.
+    Attributes:
+        value: of the mean.
+        standard_error: over documents; inf where there is one.
+        low, high: its 95% interval by Student's t, with a degree of freedom fewer than the documents that bear on
+            it: (-inf, inf) for one.
     """
 
     value: float
@@ -60,7 +63,11 @@ class Mean(NamedTuple):
 class Slice(NamedTuple):
     """The gap on some of the positions.
 
-    words: which.   share: of all tokens.   kl, excess: nats per token there.   tv: total variation per token there.
+    Attributes:
+        words: which.
+        share: of all tokens.
+        kl, excess: nats per token there.
+        tv: total variation per token there.
     """
 
     words: str
@@ -73,18 +80,22 @@ class Slice(NamedTuple):
 class LossGap(NamedTuple):
     """A model against exact Bayes on documents of the pretraining law.
 
-    excess, kl, tv: over all tokens (nats, nats, probability).
-    positions, places, surprises: the same by position (bins 0, 1, 2, 4, ...), by start and middle, by surprise.
-    risk: excess 0-1 risk of the model's guess against the Bayes predictive, max_y p(y) - p(argmax_y q(y)).
-    foresight: mean of KL - excess, nats per token: 0 within its error for every causal model, positive for one that
-        sees the token it is asked for. Tokens whose KL is infinite are left out (they are known before the token is).
-    foresight_log_e: log of the e-value against foresight, over all documents: above log(1 / alpha) with probability at
-        most alpha for every causal model.
-    tokens: scored.   bayes_cross_entropy: nats per token, on these documents.
-    log_ratio_max: max over documents and t of log M_t = sum_{s <= t} log q(o_s) / p(o_s), nats. M is an e-process:
-        it reaches 1 / alpha in a document with probability at most alpha, whatever q is (Ville 1939).
-    calibration_error: sum over bins of confidence of share x | mean confidence - mean p(argmax q) |, the confidence
-        being max q; p, not a draw from it, says how often the guess is right.
+    Attributes:
+        excess, kl, tv: over all tokens (nats, nats, probability).
+        positions, places, surprises: the same by position (bins 0, 1, 2, 4, ...), by start and middle, by surprise.
+        risk: excess 0-1 risk of the model's guess against the Bayes predictive, max_y p(y) - p(argmax_y q(y)).
+        foresight: mean of KL - excess, nats per token: 0 within its error for every causal model, positive for one
+            that sees the token it is asked for. Tokens whose KL is infinite are left out (they are known before the
+            token is).
+        foresight_log_e: log of the e-value against foresight, over all documents: above log(1 / alpha) with
+            probability at most alpha for every causal model.
+        tokens: scored.
+        bayes_cross_entropy: nats per token, on these documents.
+        log_ratio_max: max over documents and t of log M_t = sum_{s <= t} log q(o_s) / p(o_s), nats. M is an
+            e-process: it reaches 1 / alpha in a document with probability at most alpha, whatever q is (Ville
+            1939).
+        calibration_error: sum over bins of confidence of share x | mean confidence - mean p(argmax q) |, the
+            confidence being max q; p, not a draw from it, says how often the guess is right.
     """
 
     excess: Mean

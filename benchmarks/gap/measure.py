@@ -70,8 +70,10 @@ class ModelGap(NamedTuple):
 class Gap(NamedTuple):
     """All models; prints as the tables of the command line.
 
-    context: of ``context_gap``.   fits: (predictor, k) -> one Fit for each scaling law, or none.
-    information: what the documents cost Bayes, at their full length.
+    Attributes:
+        context: of ``context_gap``.
+        fits: (predictor, k) -> one Fit for each scaling law, or none.
+        information: what the documents cost Bayes, at their full length.
     """
 
     instance: Instance

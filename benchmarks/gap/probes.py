@@ -52,8 +52,11 @@ class Estimate(NamedTuple):
 class Probe(NamedTuple):
     """One layer, one target.
 
-    layer: 1 is the lowest.   r2: of the model, held out.   untrained, last_token, shuffled: of the controls; untrained
-    is nan where the model cannot be had untrained.   margin: r2 less the largest of the controls that there are.
+    Attributes:
+        layer: 1 is the lowest.
+        r2: of the model, held out.
+        untrained, last_token, shuffled: of the controls; untrained is nan where the model cannot be had untrained.
+        margin: r2 less the largest of the controls that there are.
     """
 
     target: str

@@ -33,8 +33,14 @@ LEAST_ERROR = 1e-4
 
 
 class Law(NamedTuple):
-    """curve: log-loss at n given unconstrained parameters.   starts: where the search begins.   box: least and largest
-    parameters.   names: of what ``read`` makes of them."""
+    """A scaling law: its formula, its parameters and how a fit begins.
+
+    Attributes:
+        curve: log-loss at n given unconstrained parameters.
+        starts: where the search begins.
+        box: least and largest parameters.
+        names: of what ``read`` makes of them.
+    """
 
     name: str
     curve: Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -47,9 +53,12 @@ class Law(NamedTuple):
 class Fit(NamedTuple):
     """One law on one curve.
 
-    parameters: by name, with 95% intervals (value, low, high).
-    held_out_error: RMSE at the held-out n, nats (value, low, high).   carried_error: of carrying the last point on.
-    curve_N, low_N, high_N: the fitted curve at every n, with its interval.   held_out: the n kept from the fit.
+    Attributes:
+        parameters: by name, with 95% intervals (value, low, high).
+        held_out_error: RMSE at the held-out n, nats (value, low, high).
+        carried_error: of carrying the last point on.
+        curve_N, low_N, high_N: the fitted curve at every n, with its interval.
+        held_out: the n kept from the fit.
     """
 
     law: str

@@ -44,7 +44,9 @@ class Predictor(NamedTuple):
 class Answers(NamedTuple):
     """What one predictor says of x_test's next token, by prompt and n.
 
-    law_PxNxV: its law; meaningless where not defined.   defined_PxN: whether it has one.
+    Attributes:
+        law_PxNxV: its law; meaningless where not defined.
+        defined_PxN: whether it has one.
     """
 
     law_PxNxV: np.ndarray

@@ -28,7 +28,9 @@ CHUNK = 16
 class Held(NamedTuple):
     """Held-out documents and what exact Bayes makes of them.
 
-    tokens_BxT: (B, T) int32.   log_bayes_BxT: (B, T) log p(o_t | o_<t), nats.
+    Attributes:
+        tokens_BxT: (B, T) int32.
+        log_bayes_BxT: (B, T) log p(o_t | o_<t), nats.
     """
 
     tokens_BxT: np.ndarray
@@ -38,9 +40,13 @@ class Held(NamedTuple):
 class Excess(NamedTuple):
     """Mean excess over Bayes.
 
-    nats: per token, over all positions.   standard_error: of it, over documents (inf for one).   tokens: scored.
-    documents: how many; an interval of few needs Student's quantile (benchmarks.common.intervals.errors).
-    position_P: the first position of each bin (0, 1, 2, 4, 8, ...).   nats_P, standard_error_P: mean in each bin.
+    Attributes:
+        nats: per token, over all positions.
+        standard_error: of it, over documents (inf for one).
+        tokens: scored.
+        documents: how many; an interval of few needs Student's quantile (benchmarks.common.intervals.errors).
+        position_P: the first position of each bin (0, 1, 2, 4, 8, ...).
+        nats_P, standard_error_P: mean in each bin.
     """
 
     nats: float

@@ -17,11 +17,12 @@ from implicit_bayes.theory.filtering.posterior import weigh
 class PromptAware(NamedTuple):
     """Predictions at each number of examples, and the labels, from one pass over all examples.
 
-    predictive_PxNxV: p(y | O_1..O_n, x_test), the concept marginalised.
-    log_posterior_PxNxC: log p(c | O_1..O_n, x_test), nats.
-    defined_PxN: whether that posterior exists.
-    label_PxN: argmax of the true concept's p_prompt(y | x_test).
-    truth_PxNxV: that law itself.
+    Attributes:
+        predictive_PxNxV: p(y | O_1..O_n, x_test), the concept marginalised.
+        log_posterior_PxNxC: log p(c | O_1..O_n, x_test), nats.
+        defined_PxN: whether that posterior exists.
+        label_PxN: argmax of the true concept's p_prompt(y | x_test).
+        truth_PxNxV: that law itself.
     """
 
     predictive_PxNxV: np.ndarray

@@ -32,9 +32,11 @@ PRINTED = 1.96
 class Published(NamedTuple):
     """One published model.
 
-    label: for tables.   ks, ns: K example lengths, N numbers of examples.
-    accuracy_KxN, standard_error_KxN: percent; mean over five training seeds, and its standard error.
-    half_width_KxN: of its 95% interval (Student's, 4 degrees of freedom).
+    Attributes:
+        label: for tables.
+        ks, ns: K example lengths, N numbers of examples.
+        accuracy_KxN, standard_error_KxN: percent; mean over five training seeds, and its standard error.
+        half_width_KxN: of its 95% interval (Student's, 4 degrees of freedom).
     """
 
     label: str

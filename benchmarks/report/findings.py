@@ -45,7 +45,10 @@ class Mark(NamedTuple):
 
 class Axes(NamedTuple):
     """x, y: labels with units.   scale: of x: linear, log, or category (evenly spaced).   limits: of y, or None.
-    kind: line (bands), or bars (a mark with an error bar, no line)."""
+
+    Attributes:
+        kind: line (bands), or bars (a mark with an error bar, no line).
+    """
 
     x: str
     y: str
@@ -76,8 +79,12 @@ class Table(NamedTuple):
 class Findings(NamedTuple):
     """One experiment.
 
-    name, title: of the experiment.   paper: what the paper showed.   ours: what is measured here.
-    verdict: one or two sentences that the numbers decided.   summary: the same in at most a dozen words and numbers.
+    Attributes:
+        name, title: of the experiment.
+        paper: what the paper showed.
+        ours: what is measured here.
+        verdict: one or two sentences that the numbers decided.
+        summary: the same in at most a dozen words and numbers.
     """
 
     name: str

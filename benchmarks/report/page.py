@@ -20,9 +20,15 @@ from implicit_bayes.simulators.stored import read_text
 class PageFigure(NamedTuple):
     """A figure of one or more panels.
 
-    name: unique on the page.   svgs: a panel each, as matplotlib writes it.   alt: what a person who cannot see it
-    should know.   command: that makes it, or empty.   data: CSV text.   file: name of the download.   key: the legend,
-    where the panels have none of their own.   note: what is not drawn and why; a figure without panels is that alone.
+    Attributes:
+        name: unique on the page.
+        svgs: a panel each, as matplotlib writes it.
+        alt: what a person who cannot see it should know.
+        command: that makes it, or empty.
+        data: CSV text.
+        file: name of the download.
+        key: the legend, where the panels have none of their own.
+        note: what is not drawn and why; a figure without panels is that alone.
     """
 
     name: str
@@ -54,7 +60,13 @@ class PageTable(NamedTuple):
 
 
 class Section(NamedTuple):
-    """name: anchor.   lead: what was asked, in pairs of a word and a sentence.   verdict: the answer."""
+    """A section of a page: words, figures, tables.
+
+    Attributes:
+        name: anchor.
+        lead: what was asked, in pairs of a word and a sentence.
+        verdict: the answer.
+    """
 
     name: str
     title: str
@@ -65,8 +77,15 @@ class Section(NamedTuple):
 
 
 class Page(NamedTuple):
-    """summary: what a person should understand in a minute, as a word or two and a sentence.   at_a_glance: a table of
-    it.   facts: command, seed, ….   files: (name, URI) downloads of everything.   cover: figures of the summary."""
+    """A whole page, before it is HTML.
+
+    Attributes:
+        summary: what a person should understand in a minute, as a word or two and a sentence.
+        at_a_glance: a table of it.
+        facts: command, seed, ….
+        files: (name, URI) downloads of everything.
+        cover: figures of the summary.
+    """
 
     title: str
     subtitle: str

@@ -33,7 +33,11 @@ class Panel(NamedTuple):
 
 class Drawing(NamedTuple):
     """A figure. panels: none where there is nothing to draw.   caption: names what is drawn against what.
-    note: what could not be drawn, in sentences.   columns: panels side by side."""
+
+    Attributes:
+        note: what could not be drawn, in sentences.
+        columns: panels side by side.
+    """
 
     panels: tuple[Panel, ...]
     caption: str

@@ -22,11 +22,12 @@ Advance = Callable[[int], None]
 class Timing(NamedTuple):
     """One implementation on one task.
 
-    cpu_seconds_per_token: process CPU time (all threads), median over repeats, compilation excluded.
-    ratio_to_ours: how many times faster ours is (> 1: ours is faster).
-    agrees_to: largest relative difference from ours.
-    instance: the instance, with "+smoothed(0.01)" where its kernels are mixed with the uniform law.
-    first_call_seconds: CPU time of the first call, compilation and tables included.
+    Attributes:
+        cpu_seconds_per_token: process CPU time (all threads), median over repeats, compilation excluded.
+        ratio_to_ours: how many times faster ours is (> 1: ours is faster).
+        agrees_to: largest relative difference from ours.
+        instance: the instance, with "+smoothed(0.01)" where its kernels are mixed with the uniform law.
+        first_call_seconds: CPU time of the first call, compilation and tables included.
     """
 
     task: str
@@ -41,9 +42,10 @@ class Timing(NamedTuple):
 class Run(NamedTuple):
     """An implementation made ready: what to call, on how many tokens, and how far its answer is from ours.
 
-    call: does the whole task once.
-    tokens: that it works through (slow implementations are given fewer).
-    differs: largest relative difference of its answer from a reference's answer on the same tokens.
+    Attributes:
+        call: does the whole task once.
+        tokens: that it works through (slow implementations are given fewer).
+        differs: largest relative difference of its answer from a reference's answer on the same tokens.
     """
 
     call: Callable[[], Any]

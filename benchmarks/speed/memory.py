@@ -36,8 +36,10 @@ AGREEMENT = 1e-12
 class MemoryUse(NamedTuple):
     """One stream through the filter.
 
-    peak_bytes: highest resident set of the process.   base_bytes: that of the same process after one chunk only.
-    log_probability: sum over documents of log p of the whole document, nats: the same for every size of chunk.
+    Attributes:
+        peak_bytes: highest resident set of the process.
+        base_bytes: that of the same process after one chunk only.
+        log_probability: sum over documents of log p of the whole document, nats: the same for every size of chunk.
     """
 
     task: str

@@ -26,9 +26,12 @@ METHODS: tuple[Method, ...] = ("dense", "sparse", "compiled")
 class Scaling(NamedTuple):
     """One size varied, the others at BASE.
 
-    size: what is varied.   method: which recursion.   values: the sizes that its tables could be built for.
-    cpu_seconds: of one call, compilation and tables excluded, the least of three.
-    exponent: slope of log time on log size over the upper half of the values (nan with fewer than two).
+    Attributes:
+        size: what is varied.
+        method: which recursion.
+        values: the sizes that its tables could be built for.
+        cpu_seconds: of one call, compilation and tables excluded, the least of three.
+        exponent: slope of log time on log size over the upper half of the values (nan with fewer than two).
     """
 
     size: str

@@ -39,10 +39,15 @@ SIDES: dict[str, dict[str, tuple[str, ...]]] = {
 class TrainingTiming(NamedTuple):
     """One implementation of one architecture's training step.
 
-    architecture: lstm or transformer.   cpu_seconds_per_token: process CPU time of all threads, median over turns.
-    ratio_to_ours: of CPU seconds (> 1: ours needs less).   tokens_per_second: by the wall clock.
-    wall_ratio_to_ours: how many times more tokens/s ours does.   agrees_to: largest relative difference from ours of a
-    gradient's leaf (to the leaf's largest entry) and of the first losses.   variant: which way it is computed.
+    Attributes:
+        architecture: lstm or transformer.
+        cpu_seconds_per_token: process CPU time of all threads, median over turns.
+        ratio_to_ours: of CPU seconds (> 1: ours needs less).
+        tokens_per_second: by the wall clock.
+        wall_ratio_to_ours: how many times more tokens/s ours does.
+        agrees_to: largest relative difference from ours of a gradient's leaf (to the leaf's largest entry) and of
+            the first losses.
+        variant: which way it is computed.
     """
 
     task: str

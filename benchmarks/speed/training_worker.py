@@ -32,8 +32,13 @@ WARM_UP = 3
 
 
 class Job(NamedTuple):
-    """architecture: lstm or transformer.   variant: adamw, soap or as preset (ours); blocks or band (PyTorch).
-    phase: index into the preset's curriculum."""
+    """What one timed training process is asked to do.
+
+    Attributes:
+        architecture: lstm or transformer.
+        variant: adamw, soap or as preset (ours); blocks or band (PyTorch).
+        phase: index into the preset's curriculum.
+    """
 
     architecture: str
     variant: str

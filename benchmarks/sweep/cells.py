@@ -28,8 +28,14 @@ from implicit_bayes.benchmarks.common.storage import plain, read_results, write_
 
 
 class Cell(NamedTuple):
-    """task: a name in ``benchmarks.sweep.tasks.TASKS``.   version: of that task's code.   config: JSON-ready.
-    needs: cells whose results the task reads, in order."""
+    """One piece of work whose result is stored by the key of all that decides it.
+
+    Attributes:
+        task: a name in ``benchmarks.sweep.tasks.TASKS``.
+        version: of that task's code.
+        config: JSON-ready.
+        needs: cells whose results the task reads, in order.
+    """
 
     task: str
     version: int

@@ -22,7 +22,13 @@ from implicit_bayes.theory import ModelError
 
 
 class Failure(NamedTuple):
-    """cell: which.   message: one line.   trace: the traceback, empty where the cell was never begun."""
+    """A cell that failed, and why.
+
+    Attributes:
+        cell: which.
+        message: one line.
+        trace: the traceback, empty where the cell was never begun.
+    """
 
     cell: Cell
     message: str

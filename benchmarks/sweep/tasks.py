@@ -37,7 +37,12 @@ from implicit_bayes.theory.statements.conditions import condition_table
 
 
 class Task(NamedTuple):
-    """version: of the code.   run: (cell, store) -> result."""
+    """What computes the cells of one name, and in which version.
+
+    Attributes:
+        version: of the code.
+        run: (cell, store) -> result.
+    """
 
     version: int
     run: Callable[[Cell, Store], xr.Dataset]

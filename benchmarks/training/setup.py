@@ -26,7 +26,9 @@ FLAG = "--xla_cpu_multi_thread_eigen=false"
 class Cluster(NamedTuple):
     """Several processes that train together.
 
-    coordinator: HOST:PORT of process 0, or None for one process.   processes, process: how many, and which this is.
+    Attributes:
+        coordinator: HOST:PORT of process 0, or None for one process.
+        processes, process: how many, and which this is.
     """
 
     coordinator: str | None = None

@@ -11,6 +11,7 @@ from implicit_bayes.simulators.instances import Instance
 from implicit_bayes.theory import PromptLaw
 from implicit_bayes.theory.proofs.certify import Certificate, certify
 from implicit_bayes.theory.statements.assumptions import Assumption
+from implicit_bayes.theory.statements.conclusions import TheoremVerdict
 from implicit_bayes.theory.statements.conditions import (
     VERSIONS,
     Condition,
@@ -23,7 +24,7 @@ from implicit_bayes.theory.statements.conditions import (
 )
 from implicit_bayes.theory.statements.diagnosis import Budget, split_budget
 from implicit_bayes.theory.statements.finite_sample_table import FiniteSample
-from implicit_bayes.theory.statements.theorems import TheoremVerdict, evaluate_theorems
+from implicit_bayes.theory.statements.theorems import evaluate_theorems
 
 SMALL_STATES = 32
 """Up to this many states every k from 2 to 10 is tested for the critical k; above, only the k asked for."""
@@ -42,12 +43,14 @@ COUNTS = (
 class Statements(NamedTuple):
     """What the paper's conditions and theorems come to on one instance.
 
-    conditions: one for each (k, theta*, theta), each version at the start law that binds it, k over ``tested_ks``.
-    critical_k: smallest tested k at which each version holds for every pair.
-    theorems: at ``theorem_k``, the largest k asked for.
-    budgets: for each k asked for, the pair and the start law that bind the repaired condition.
-    certificates: for each (k asked for, theta*, theta), if asked for.
-    finite: Theorem 1 at finite n for each (k asked for, theta*) and version.
+    Attributes:
+        conditions: one for each (k, theta*, theta), each version at the start law that binds it, k over
+            ``tested_ks``.
+        critical_k: smallest tested k at which each version holds for every pair.
+        theorems: at ``theorem_k``, the largest k asked for.
+        budgets: for each k asked for, the pair and the start law that bind the repaired condition.
+        certificates: for each (k asked for, theta*, theta), if asked for.
+        finite: Theorem 1 at finite n for each (k asked for, theta*) and version.
     """
 
     conditions: list[Condition]

@@ -16,11 +16,12 @@ from implicit_bayes.theory.filtering.posterior import weigh
 class BayesLoss(NamedTuple):
     """Cross-entropy of the exact Bayes predictor.
 
-    cross_entropy: nats per token, mean over documents.
-    standard_error: of that mean, over documents; inf where there is one document, or an impossible one.
-    documents, length: how many, and their length in tokens.
-    recovered: documents whose posterior ends with its largest weight on the true concept.
-    low, high: 95% interval of the mean by Student's t; (-inf, inf) where the error is inf.
+    Attributes:
+        cross_entropy: nats per token, mean over documents.
+        standard_error: of that mean, over documents; inf where there is one document, or an impossible one.
+        documents, length: how many, and their length in tokens.
+        recovered: documents whose posterior ends with its largest weight on the true concept.
+        low, high: 95% interval of the mean by Student's t; (-inf, inf) where the error is inf.
     """
 
     cross_entropy: float
@@ -35,8 +36,9 @@ class BayesLoss(NamedTuple):
 class ModelLoss(NamedTuple):
     """A language model on the fresh documents of ``bayes``, nats per token.
 
-    excess, standard_error: over exact Bayes on the same documents, and the error of that mean over documents.
-    low, high: its 95% interval by Student's t.
+    Attributes:
+        excess, standard_error: over exact Bayes on the same documents, and the error of that mean over documents.
+        low, high: its 95% interval by Student's t.
     """
 
     model: str

@@ -22,8 +22,8 @@ from implicit_bayes.simulators.sampler import sample_documents
 from implicit_bayes.theory import MixtureOfHMMs, ModelError, PromptLaw
 from implicit_bayes.theory.information.decomposition import Decomposition, decompose
 from implicit_bayes.theory.statements.assumptions import Assumption, check_assumptions, worst_case
+from implicit_bayes.theory.statements.conclusions import TheoremVerdict
 from implicit_bayes.theory.statements.conditions import Condition
-from implicit_bayes.theory.statements.theorems import TheoremVerdict
 
 MARTINGALE_DOCUMENTS = 16
 """For the martingale gap, which is the slowest of the models' measures; ``gap`` takes more."""
@@ -56,15 +56,19 @@ Answer = tuple[xr.Dataset, ModelGap]
 class Verification(NamedTuple):
     """Everything that ``verify`` found; prints as the tables of the command line.
 
-    instance, settings: what was asked.
-    assumptions: A1 to A5, each over every true concept, start law and k.
-    statements: conditions, critical k, theorems, budget and certificates; the first and third also as attributes.
-    curves: accuracy over (predictor, k, n), with counts and intervals.
-    bayes: cross-entropy of exact Bayes on fresh documents.
-    validation: the same on the published validation split, where there is one.
-    models, gaps: language models on the fresh documents; gaps are what ``gap`` finds there, without probes and orders.
-    information: what the fresh documents cost Bayes, split into the noise of a known concept and not knowing it.
-    command: the shell command that gives this result, empty where none was used.
+    Attributes:
+        instance, settings: what was asked.
+        assumptions: A1 to A5, each over every true concept, start law and k.
+        statements: conditions, critical k, theorems, budget and certificates; the first and third also as
+            attributes.
+        curves: accuracy over (predictor, k, n), with counts and intervals.
+        bayes: cross-entropy of exact Bayes on fresh documents.
+        validation: the same on the published validation split, where there is one.
+        models, gaps: language models on the fresh documents; gaps are what ``gap`` finds there, without probes and
+            orders.
+        information: what the fresh documents cost Bayes, split into the noise of a known concept and not knowing
+            it.
+        command: the shell command that gives this result, empty where none was used.
     """
 
     instance: Instance

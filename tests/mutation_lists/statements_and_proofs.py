@@ -195,7 +195,7 @@ STATEMENTS_AND_PROOFS = (
         "theory/statements/finite_sample.py",
         "np.where(never, more, falls)",
         "falls | never",
-        "tests/theory/statements/test_finite_sample.py::test_a_summand_that_is_zero_now_may_not_be_later",
+        "tests/theory/statements/test_finite_sample_enough.py::test_a_summand_that_is_zero_now_may_not_be_later",
     ),
     Mutation(
         "stop the search for s at a maximum's end",

@@ -70,7 +70,7 @@ def test_the_seed_draws_the_paper_recipe():
 
 
 def test_the_counterexample_is_the_theory_rooms():
-    """The table of section 3 of the theory notes, in figures."""
+    """The table of docs/theory/counterexample.md, in figures."""
     ours = load_instance("printed-counterexample")
     np.testing.assert_array_equal(ours.mixture.transition[0, 0], [0.002, 0.5868, 0.3912, 0.02])
     np.testing.assert_array_equal(ours.mixture.transition[0, 3], [0.955, 0.0125, 0.0125, 0.02])

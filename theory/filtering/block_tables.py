@@ -28,12 +28,13 @@ class BucketTables(NamedTuple):
     Codes 0..M-1 are the narrow tokens, M - 1 the virtual "start" token (its one state stands for the start law);
     codes M..M+N-1 are the wide tokens. X is the side of the wide bucket (1 where there is no wide token).
 
-    code_V: code of every token.
-    width_K: |S_o| by code.
-    size_K: entries of a belief that are computed after the token: NARROW, or |S_o| rounded up to VECTOR.
-    narrow_CxMxMx4x4, widen_CxMxNx4xX, narrowing_CxNxMxXx4, wide_CxNxNxXxX: the blocks by bucket of (o, o').
-    next_MxCx4xV, next_wide_NxCxXxV: p(next token v | state w after the token).
-    bits: every positive entry of the blocks is at least 2**-bits.
+    Attributes:
+        code_V: code of every token.
+        width_K: |S_o| by code.
+        size_K: entries of a belief that are computed after the token: NARROW, or |S_o| rounded up to VECTOR.
+        narrow_CxMxMx4x4, widen_CxMxNx4xX, narrowing_CxNxMxXx4, wide_CxNxNxXxX: the blocks by bucket of (o, o').
+        next_MxCx4xV, next_wide_NxCxXxV: p(next token v | state w after the token).
+        bits: every positive entry of the blocks is at least 2**-bits.
     """
 
     code_V: np.ndarray
@@ -51,7 +52,8 @@ class BucketTables(NamedTuple):
 def support_widths(mixture: MixtureOfHMMs) -> np.ndarray:
     """(V,) number of states that can emit each token under some concept."""
     positive_CxHxV = np.asarray(mixture.emission).reshape(-1, mixture.n_states, mixture.n_tokens) > 0
-    return positive_CxHxV.any(0).sum(0)
+    widths: np.ndarray = positive_CxHxV.any(0).sum(0)
+    return widths
 
 
 def bucket_bytes(mixture: MixtureOfHMMs) -> int:

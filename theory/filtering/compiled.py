@@ -18,12 +18,13 @@ LOG_2 = float(np.log(2.0))
 class CompiledTrace(NamedTuple):
     """What the compiled recursion leaves behind for B documents at P positions, in increasing order.
 
-    log_evidence_BxPxC: log p(prefix | c), nats, -inf where impossible.
-    log_posterior_BxPxC: nats; -inf throughout where the prefix is impossible.
-    defined_BxP: whether it is possible.
-    predictive_BxPxKxV: weighed by the posterior (K = 1), or one for each concept (K = C); 0 where undefined.
-    possible_B: number of leading tokens after which some concept of positive prior is still possible.
-    doubtful_B: documents in which a filter entry came near underflow; their other fields mean nothing.
+    Attributes:
+        log_evidence_BxPxC: log p(prefix | c), nats, -inf where impossible.
+        log_posterior_BxPxC: nats; -inf throughout where the prefix is impossible.
+        defined_BxP: whether it is possible.
+        predictive_BxPxKxV: weighed by the posterior (K = 1), or one for each concept (K = C); 0 where undefined.
+        possible_B: number of leading tokens after which some concept of positive prior is still possible.
+        doubtful_B: documents in which a filter entry came near underflow; their other fields mean nothing.
     """
 
     log_evidence_BxPxC: np.ndarray
@@ -37,9 +38,10 @@ class CompiledTrace(NamedTuple):
 class Carry(NamedTuple):
     """Where B documents stand: enough to go on reading them.
 
-    belief_BxCxX: beliefs over the states after the last token, on a scale of their own.
-    exponent_BxC: p(prefix | c) is the belief's sum times two to this.
-    last_B: code of the last token.
+    Attributes:
+        belief_BxCxX: beliefs over the states after the last token, on a scale of their own.
+        exponent_BxC: p(prefix | c) is the belief's sum times two to this.
+        last_B: code of the last token.
     """
 
     belief_BxCxX: np.ndarray

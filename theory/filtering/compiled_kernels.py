@@ -9,14 +9,11 @@ Imported only when it is used; needs numba, and nothing else in this package doe
 """
 
 import math
-from typing import Any, no_type_check
+from typing import no_type_check
 
 import numpy as np
 
-try:
-    import numba
-except ImportError as error:
-    raise ImportError("the compiled filter needs numba: pip install 'implicit-bayes[compiled]'") from error
+from implicit_bayes.theory.filtering.machine_code import compiled
 
 FLOOR_BITS = 963
 """Positive numbers are kept above 2**-963, a little above 1e-290."""
@@ -30,16 +27,6 @@ LEAST_POWER = -1075
 """Powers of two below 2**-1074 are 0; ``powers[i]`` is two to the i + LEAST_POWER."""
 
 ALIVE, DOUBTFUL = 0, 1
-
-
-def compiled(function):
-    """numba's ``njit``, compiled in this process when first called; nothing is kept on disk (numba would pickle it).
-
-    Products may be contracted into fused multiply-adds; infinities, zeros and the order of sums are left alone.
-    Each function is written so that one set of types calls it, without slice assignments: so they compile in seconds.
-    """
-    options: Any = {"fastmath": {"contract"}, "error_model": "numpy", "boundscheck": False, "nogil": True}
-    return numba.njit(**options)(function)
 
 
 @compiled
@@ -226,6 +213,32 @@ def combine(out, coefficient, rows):
 
 @compiled
 @no_type_check
+def concepts_along(
+    tokens, wanted, begin, last_C, exponent_C, belief_CxX, possible_C,
+    scratch, saved, code, width, size, bits, narrow, widen, narrowing, wide, mass, exponents, beliefs,
+):  # fmt: skip
+    """``forward`` of every concept over a piece of one document that starts at ``begin``: whether any is doubtful."""
+    doubtful = False
+    for c in range(last_C.shape[0]):
+        if possible_C[c] < begin:  # dead before this piece
+            for p in range(wanted.shape[0]):
+                mass[c, p], exponents[c, p] = 0.0, 0
+                for j in range(belief_CxX.shape[1]):
+                    beliefs[c, p, j] = 0.0
+            continue
+        last, exponent, alive, verdict = forward(
+            tokens, wanted, last_C[c], exponent_C[c], belief_CxX[c],
+            scratch, saved, code, width, size, bits, narrow[c], widen[c], narrowing[c], wide[c],
+            mass[c], exponents[c], beliefs[c],
+        )  # fmt: skip
+        last_C[c], exponent_C[c] = last, exponent
+        possible_C[c] += alive
+        doubtful = doubtful or verdict == DOUBTFUL
+    return doubtful
+
+
+@compiled
+@no_type_check
 def documents(
     tokens, wanted, belief_BxCxX, last_B, exponent_BxC, prior, code, width, size, bits,
     narrow, widen, narrowing, wide, following, following_wide, powers, per_concept,
@@ -250,22 +263,10 @@ def documents(
             stop = length if slot + here == slots else wanted[slot + here - 1]
             for p in range(here):
                 local[p] = wanted[slot + p] - begin
-            for c in range(concepts):
-                if possible_BxC[b, c] < begin:  # dead before this piece
-                    for p in range(here):
-                        mass[c, p], exponents[c, p] = 0.0, 0
-                        for j in range(side):
-                            beliefs[c, p, j] = 0.0
-                    continue
-                last, exponent, alive, verdict = forward(
-                    tokens[b, begin:stop], local[:here], last_C[c], exponent_BxC[b, c], belief_BxCxX[b, c],
-                    scratch, saved, code, width, size, bits, narrow[c], widen[c], narrowing[c], wide[c],
-                    mass[c], exponents[c], beliefs[c],
-                )  # fmt: skip
-                last_C[c], exponent_BxC[b, c] = last, exponent
-                possible_BxC[b, c] += alive
-                if verdict == DOUBTFUL:
-                    doubtful_B[b] = True
+            doubtful_B[b] = concepts_along(
+                tokens[b, begin:stop], local[:here], begin, last_C, exponent_BxC[b], belief_BxCxX[b], possible_BxC[b],
+                scratch, saved, code, width, size, bits, narrow, widen, narrowing, wide, mass, exponents, beliefs,
+            )  # fmt: skip
             if doubtful_B[b]:
                 break
             for p in range(here):

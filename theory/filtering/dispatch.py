@@ -83,7 +83,8 @@ class Prepared:
 
     def padded(self) -> SupportTables:
         """For JAX's sparse recursion."""
-        return self._make("padded", support_tables)
+        tables: SupportTables = self._make("padded", support_tables)
+        return tables
 
     def buckets(self) -> Any:
         """For compiled code."""

@@ -17,7 +17,7 @@ from implicit_bayes.theory.filtering import compiled
 from implicit_bayes.theory.filtering import log_domain as log_kernels
 from implicit_bayes.theory.filtering import scaled as kernels
 from implicit_bayes.theory.filtering.dispatch import Method, Prepared, choose, compiles
-from implicit_bayes.theory.filtering.forward import Record, Trace
+from implicit_bayes.theory.filtering.forward import Asked, Record, Trace
 from implicit_bayes.theory.filtering.posterior import bayes_rule, weigh
 from implicit_bayes.theory.filtering.requests import check_positions, check_tokens
 from implicit_bayes.theory.filtering.scales import derivatives_may_drift
@@ -42,12 +42,13 @@ class MixtureFilter(NamedTuple):
     probability zero under every concept of positive prior: there is no posterior, ``log_posterior`` is -inf
     throughout and ``predictive`` is 0 throughout (neither sums to one, so neither can be taken for a law).
 
-    log_evidence: log p(o_1..o_t | theta_c), nats; -inf where impossible.
-    log_posterior: log p(theta_c | o_1..o_t), nats; keeps its own scale per concept, so that a losing concept
-        stays finite far below exp underflow.
-    defined: whether the posterior exists.
-    predictive: p(o_{t+1} = v | o_1..o_t), mixture over concepts.
-    first_impossible: 0-based index of the first token whose prefix has probability zero; T where there is none.
+    Attributes:
+        log_evidence: log p(o_1..o_t | theta_c), nats; -inf where impossible.
+        log_posterior: log p(theta_c | o_1..o_t), nats; keeps its own scale per concept, so that a losing concept
+            stays finite far below exp underflow.
+        defined: whether the posterior exists.
+        predictive: p(o_{t+1} = v | o_1..o_t), mixture over concepts.
+        first_impossible: 0-based index of the first token whose prefix has probability zero; T where there is none.
     """
 
     log_evidence: Float[Array, "*batch P C"]
@@ -60,8 +61,9 @@ class MixtureFilter(NamedTuple):
 class ConceptFilter(NamedTuple):
     """What each concept says after each prefix o_1..o_t, no prior involved.
 
-    log_evidence: log p(o_1..o_t | theta_c), nats; -inf where impossible.
-    predictive: p(o_{t+1} = v | o_1..o_t, theta_c); 0 throughout where the prefix is impossible under c.
+    Attributes:
+        log_evidence: log p(o_1..o_t | theta_c), nats; -inf where impossible.
+        predictive: p(o_{t+1} = v | o_1..o_t, theta_c); 0 throughout where the prefix is impossible under c.
     """
 
     log_evidence: Float[Array, "*batch P C"]
@@ -100,7 +102,8 @@ def filter_mixture(
     Raises:
         ModelError: tokens that are not integers of the vocabulary, positions outside 0..T, an unknown method.
     """
-    return _filter(mixture, tokens, positions, method, tables, "mixture")
+    found: MixtureFilter = _filter(mixture, tokens, positions, method, tables, "mixture")
+    return found
 
 
 def filter_concepts(
@@ -118,7 +121,8 @@ def filter_concepts(
     Returns:
         ConceptFilter over the leading axes of ``tokens``, then P positions.
     """
-    return _filter(mixture, tokens, positions, method, tables, "concepts")
+    found: ConceptFilter = _filter(mixture, tokens, positions, method, tables, "concepts")
+    return found
 
 
 def _filter(
@@ -177,7 +181,8 @@ def log_probability(mixture: MixtureOfHMMs, tokens: Any, *, method: Method = "au
     """
     if is_traced((mixture, tokens)):
         length = np.shape(tokens)[-1]
-        return _filter(mixture, tokens, [length], method, None, "probability")[..., 0]
+        total: Array = _filter(mixture, tokens, [length], method, None, "probability")[..., 0]
+        return total
     return weigh(mixture.prior, log_evidence(mixture, tokens, method=method)).log_probability
 
 
@@ -253,6 +258,7 @@ def _run_unjitted(
     differentiable: bool,
 ) -> Any:
     mixed = kind != "concepts"
+    asked = Asked(slots, n_slots, record, mixed)
 
     def wanted(trace: Trace) -> tuple[jax.Array, ...]:
         """What was asked for (and the axis of documents in it, below); the rest is never computed."""
@@ -267,7 +273,7 @@ def _run_unjitted(
     def exact() -> tuple[jax.Array, ...]:
         return wanted(log_kernels.log_trace(mixture, tokens_TxB, slots, n_slots, mixed))
 
-    def redo(doubtful, *found):
+    def redo(doubtful: jax.Array, *found: jax.Array) -> tuple[jax.Array, ...]:
         return tuple(
             jnp.where(doubtful.reshape(-1, *[1] * (x.ndim - 1 - axis)), x, y)
             for axis, x, y in zip(axes, exact(), found, strict=True)
@@ -278,9 +284,9 @@ def _run_unjitted(
     else:
         if method == "sparse":
             assert tables is not None
-            fast = kernels.sparse_trace(mixture, tables, tokens_TxB, slots, n_slots, record, mixed)
+            fast = kernels.sparse_trace(mixture, tables, tokens_TxB, asked)
         else:
-            fast = kernels.dense_trace(mixture, tokens_TxB, slots, n_slots, record, mixed)
+            fast = kernels.dense_trace(mixture, tokens_TxB, asked)
         doubtful = fast.doubtful_B
         if differentiable:
             doubtful |= derivatives_may_drift(mixture, len(tokens_TxB))

@@ -19,8 +19,10 @@ from implicit_bayes.theory.objects.types import Array
 class _Floating(NamedTuple):
     """Numbers mantissa 2^exponent, entry by entry, with mantissas in [1/2, 1) or exactly 0.
 
-    virtual: the mantissa, or where it is 0 a number in [1/2, 1) that stands for what would be there: the derivative of
-        a zero is measured on the scale virtual 2^exponent, so that it neither overflows nor vanishes on the way.
+    Attributes:
+        virtual: the mantissa, or where it is 0 a number in [1/2, 1) that stands for what would be there: the
+            derivative of a zero is measured on the scale virtual 2^exponent, so that it neither overflows nor
+            vanishes on the way.
     """
 
     mantissa: jax.Array
@@ -115,15 +117,15 @@ def log_trace(mixture: MixtureOfHMMs, tokens_TxB: Array, slots: Array, n_slots: 
     return Trace(evidence, log_total(prior, mass, exponent), predictive, doubtful, possible)
 
 
-def _record(buffers, slot, entries):
+def _record(buffers: tuple[jax.Array, ...], slot: Any, entries: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
     return tuple(
         jax.lax.dynamic_update_index_in_dim(buffer, entry, slot, 0)
         for buffer, entry in zip(buffers, entries, strict=True)
     )
 
 
-def _alive(prior, log_evidence_BxC):
-    return ((prior > 0) & (log_evidence_BxC > -jnp.inf)).any(-1)
+def _alive(prior: Array, log_evidence_BxC: jax.Array) -> jax.Array:
+    return ((jnp.asarray(prior) > 0) & (log_evidence_BxC > -jnp.inf)).any(-1)
 
 
 @jax.jit
@@ -136,7 +138,7 @@ def log_steps(mixture: MixtureOfHMMs, tokens_BxT: Array, ahead_BxCxH: jax.Array)
     """
     log_transition, log_emission = safe_log(mixture.transition), safe_log(jnp.asarray(mixture.emissions))
 
-    def step(ahead, token_B):
+    def step(ahead: jax.Array, token_B: jax.Array) -> tuple[jax.Array, tuple[jax.Array, ...]]:
         joint = ahead + jnp.take(log_emission, token_B, axis=2).transpose(2, 0, 1)
         evidence = log_sum_exp(joint, -1)
         ahead = jax.lax.map(lambda one: log_sum_exp(one[..., :, None] + log_transition, -2), joint)

@@ -14,9 +14,10 @@ from implicit_bayes.theory.objects.types import Array
 class Weighed(NamedTuple):
     """Concepts weighed by their evidence.
 
-    log_probability: (...,) log sum_c prior_c exp(evidence_c), nats; -inf where impossible.
-    log_posterior: (..., C) nats; -inf throughout where ``defined`` is False.
-    defined: (...,) whether the posterior exists.
+    Attributes:
+        log_probability: (...,) log sum_c prior_c exp(evidence_c), nats; -inf where impossible.
+        log_posterior: (..., C) nats; -inf throughout where ``defined`` is False.
+        defined: (...,) whether the posterior exists.
     """
 
     log_probability: Array

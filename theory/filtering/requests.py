@@ -24,7 +24,8 @@ def check_tokens(tokens: Any, n_tokens: int) -> Array:
         for worst in (int(tokens.min()), int(tokens.max())):
             if not 0 <= worst < n_tokens:
                 raise ModelError(f"tokens: {worst} is outside the vocabulary 0..{n_tokens - 1}")
-    return tokens.astype(np.int32)
+    checked: Array = tokens.astype(np.int32)
+    return checked
 
 
 def check_positions(positions: Sequence[int], length: int) -> np.ndarray:

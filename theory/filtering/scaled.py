@@ -10,64 +10,52 @@ entry stays above m s^r until the next time. r is chosen so that s^r leaves room
 exactly 0 makes the evidence -inf and the filter 0 from there on.
 """
 
+import jax
 import jax.numpy as jnp
 
-from implicit_bayes.theory.filtering.forward import Record, Trace, run
+from implicit_bayes.theory.filtering.forward import Asked, Recursion, Trace, run
 from implicit_bayes.theory.filtering.support_tables import SupportTables
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.types import Array
 
 
-def dense_trace(
-    mixture: MixtureOfHMMs, tokens_TxB: Array, slots: Array, n_slots: int, record: Record, mixed: bool
-) -> Trace:
+def dense_trace(mixture: MixtureOfHMMs, tokens_TxB: Array, asked: Asked) -> Trace:
     """The scaled forward recursion over all H states.
 
     Args:
         mixture: the mixture.
         tokens_TxB: int tokens, time first.
-        slots: (T + 1,) where to record prefix length t; ``n_slots`` means nowhere. Read if ``record`` is ``some``.
-        n_slots: P.
-        record: which prefix lengths.
-        mixed: whether predictives are weighed by the posterior and added up.
+        asked: which prefix lengths are recorded, and whether predictives are mixed.
     """
     emission_CxVxH, transition = jnp.swapaxes(mixture.emissions, -1, -2), jnp.asarray(mixture.transition)
-    initial, batch = jnp.asarray(mixture.initial), tokens_TxB.shape[1]
+    initial, tokens = jnp.asarray(mixture.initial), jnp.asarray(tokens_TxB)
 
-    def likelihood(token_B):
+    def likelihood(token_B: jax.Array) -> jax.Array:
         return emission_CxVxH.at[:, token_B].get(mode="promise_in_bounds")
 
-    def step(belief_CxBxH, _, token_B):
+    def step(belief_CxBxH: jax.Array, _: jax.Array, token_B: jax.Array) -> jax.Array:
         return jnp.einsum("cbh,chg->cbg", belief_CxBxH, transition) * likelihood(token_B)
 
-    heads = [jnp.broadcast_to(initial[:, None], (len(initial), batch, initial.shape[1]))]
-    if len(tokens_TxB):
-        heads.append(heads[0] * likelihood(tokens_TxB[0]))
-    return run(mixture, step, heads, tokens_TxB, slots, n_slots, record, mixed)
+    heads = [jnp.broadcast_to(initial[:, None], (len(initial), tokens.shape[1], initial.shape[1]))]
+    if len(tokens):
+        heads.append(heads[0] * likelihood(tokens[0]))
+    return run(mixture, Recursion(step, heads, lambda belief, _: belief), tokens, asked)
 
 
-def sparse_trace(
-    mixture: MixtureOfHMMs,
-    tables: SupportTables,
-    tokens_TxB: Array,
-    slots: Array,
-    n_slots: int,
-    record: Record,
-    mixed: bool,
-) -> Trace:
-    """The scaled forward recursion over only the states that can emit the token just seen."""
-    tokens, (concepts, states) = mixture.n_tokens, mixture.initial.shape
+def sparse_trace(mixture: MixtureOfHMMs, tables: SupportTables, tokens_TxB: Array, asked: Asked) -> Trace:
+    """The scaled forward recursion over only the states that can emit the token just seen; Args as ``dense_trace``."""
+    n_tokens, (concepts, states) = mixture.n_tokens, mixture.initial.shape
     batch, width = tokens_TxB.shape[1], tables.block_VVxCxWxW.shape[-1]
     block, dtype = jnp.asarray(tables.block_VVxCxWxW), jnp.result_type(mixture.transition)
 
-    def step(belief_CxBxW, previous_B, token_B):
-        between_BxCxWxW = block.at[previous_B * tokens + token_B].get(mode="promise_in_bounds")
+    def step(belief_CxBxW: jax.Array, previous_B: jax.Array, token_B: jax.Array) -> jax.Array:
+        between_BxCxWxW = block.at[previous_B * n_tokens + token_B].get(mode="promise_in_bounds")
         return (belief_CxBxW[..., None] * between_BxCxWxW.swapaxes(0, 1)).sum(-2)
 
-    def spread(belief_CxBxW, last_B):
+    def spread(belief_CxBxW: jax.Array, last_B: jax.Array) -> jax.Array:
         state_BxW, whole = jnp.asarray(tables.state_VxW)[last_B], jnp.zeros((concepts, batch, states), dtype)
         place = (jnp.arange(concepts)[:, None, None], jnp.arange(batch)[:, None], state_BxW)
         return whole.at[place].add(belief_CxBxW)
 
     start = jnp.zeros((concepts, batch, width), dtype).at[..., 0].set(1.0)
-    return run(mixture, step, [start], tokens_TxB, slots, n_slots, record, mixed, spread)
+    return run(mixture, Recursion(step, [start], spread), jnp.asarray(tokens_TxB), asked)

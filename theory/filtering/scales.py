@@ -45,7 +45,9 @@ def log_total(prior_C: jax.Array, mass_CxB: jax.Array, exponent_CxB: jax.Array) 
     return safe_log(total_B) + jnp.where(total_B > 0, top_B, 0).astype(total_B.dtype) * LOG_2
 
 
-def _weighed(prior_C, mass_CxB, exponent_CxB):
+def _weighed(
+    prior_C: jax.Array, mass_CxB: jax.Array, exponent_CxB: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
     """prior_c 2^(exponent_c - top), its sum against the masses, and top, the exponent of the leading concept."""
     live_CxB = (prior_C[:, None] > 0) & (mass_CxB > 0)
     _, size_CxB = jnp.frexp(jax.lax.stop_gradient(jnp.where(live_CxB, mass_CxB, 0.5)))
@@ -64,7 +66,7 @@ def tokens_between(least: jax.Array) -> jax.Array:
     return jnp.clip(jnp.floor(bits / -jnp.log2(jnp.minimum(least, 0.5))), 1, LONGEST_RUN).astype(int)
 
 
-def rescale(belief, exponent, smallest):
+def rescale(belief: jax.Array, exponent: jax.Array, smallest: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Bring each sum into [1/2, 1) by a power of two, which is split off; exact at zero. Watches the entries.
 
     A concept that is dead keeps pace with the others, so that its derivatives do too.
@@ -104,14 +106,15 @@ def derivatives_may_drift(mixture: MixtureOfHMMs, length: int) -> jax.Array:
     for _ in range(max(1, (step.shape[-1] - 1).bit_length())):
         step = jnp.minimum(step + step @ step, 1.0)
     least = smallest_entries(mixture)
-    return ~(step > 0).all() & (-length * jnp.log2(least.min()) > 0.9 * jnp.finfo(least.dtype).maxexp)
+    drift: jax.Array = ~(step > 0).all() & (-length * jnp.log2(least.min()) > 0.9 * jnp.finfo(least.dtype).maxexp)
+    return drift
 
 
 def smallest_entries(mixture: MixtureOfHMMs) -> jax.Array:
     """(C,) product of the smallest positive kernel (or start-law) and emission entry of each concept."""
 
-    def smallest(x):
-        x = jax.lax.stop_gradient(jnp.asarray(x)).reshape(x.shape[0], -1)
+    def smallest(array: Array) -> jax.Array:
+        x = jax.lax.stop_gradient(jnp.asarray(array)).reshape(array.shape[0], -1)
         return jnp.where(x > 0, x, 1.0).min(-1)
 
     emission = jnp.asarray(mixture.emissions)

@@ -23,9 +23,10 @@ CHUNK_BYTES = 64 * 2**20
 class StateBeliefs(NamedTuple):
     """Beliefs after each of the prefixes of length 1..T.
 
-    law_BxTxH: p(h_t | o_1..o_t); 0 throughout where the prefix is impossible.
-    log_posterior_BxTxC: log p(c | o_1..o_t), nats; -inf throughout where the prefix is impossible.
-    defined_BxT: whether the prefix is possible.
+    Attributes:
+        law_BxTxH: p(h_t | o_1..o_t); 0 throughout where the prefix is impossible.
+        log_posterior_BxTxC: log p(c | o_1..o_t), nats; -inf throughout where the prefix is impossible.
+        defined_BxT: whether the prefix is possible.
     """
 
     law_BxTxH: np.ndarray

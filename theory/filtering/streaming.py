@@ -95,7 +95,8 @@ def _ahead(mixture: MixtureOfHMMs, tables: Any, carry: compiled.Carry) -> np.nda
 
 def _log(x: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore"):
-        return np.log(x)
+        logs: np.ndarray = np.log(x)
+        return logs
 
 
 @in_float64

@@ -14,8 +14,9 @@ class SupportTables(NamedTuple):
     S_o lists the states that can emit token o under some concept, padded to the widest (W). Row V of the
     first axis is the virtual "start" token, whose only state stands for the start law.
 
-    block_VVxCxWxW: entry [o * V + o', c, w, w'] = transition[c, S_o[w], S_o'[w']] emission[c, S_o'[w'], o'].
-    state_VxW: S_o[w]; 0 where there is none.
+    Attributes:
+        block_VVxCxWxW: entry [o * V + o', c, w, w'] = transition[c, S_o[w], S_o'[w']] emission[c, S_o'[w'], o'].
+        state_VxW: S_o[w]; 0 where there is none.
     """
 
     block_VVxCxWxW: Array

@@ -14,10 +14,11 @@ from implicit_bayes.theory.objects.models import HMM
 class Beliefs(NamedTuple):
     """Distinct predicted state laws after the same number of tokens.
 
-    law_NxH: p(h | prefix) for the *next* hidden state.
-    mass_N: total probability of the prefixes merged into each.
-    example_Nxj: one prefix (tokens) of each.
-    complete: False if the expansion stopped at its budget, in which case nothing is returned but the start.
+    Attributes:
+        law_NxH: p(h | prefix) for the *next* hidden state.
+        mass_N: total probability of the prefixes merged into each.
+        example_Nxj: one prefix (tokens) of each.
+        complete: False if the expansion stopped at its budget, in which case nothing is returned but the start.
     """
 
     law_NxH: np.ndarray

@@ -37,10 +37,11 @@ NARROW = 1e-11
 class Ends(NamedTuple):
     """The two ends of the bracket for A laws against theta*, nats an example.
 
-    low, high: (A,) expectations of the ends.
-    forgotten: m.
-    nodes: merged prefixes visited, which bounds the length of every sum that was rounded.
-    magnitude: (A,) E |log p| of the two laws together, to which rounding is relative.
+    Attributes:
+        low, high: (A,) expectations of the ends.
+        forgotten: m.
+        nodes: merged prefixes visited, which bounds the length of every sum that was rounded.
+        magnitude: (A,) E |log p| of the two laws together, to which rounding is relative.
     """
 
     low: np.ndarray
@@ -52,17 +53,20 @@ class Ends(NamedTuple):
     @property
     def width(self) -> np.ndarray:
         """(A,) high - low."""
-        return self.high - self.low
+        width: np.ndarray = self.high - self.low
+        return width
 
 
 class _Nodes(NamedTuple):
     """N merged prefixes of one example that end in one token; laws L, delimiter states D, states W of that token.
 
-    token: that token (the delimiter before the first).
-    weight: (N,) their probability.
-    sampler: (N, W) the sampler's filter (W = 1, a virtual state, before the first token).
-    belief: (L, D, N, W) the filter of law l that was in delimiter state d when the block began; 0 where impossible.
-    offset: (L, D, N) exp( l_c(d) - max_d l_c(d) ) so far; 0 where impossible.
+    Attributes:
+        token: that token (the delimiter before the first).
+        weight: (N,) their probability.
+        sampler: (N, W) the sampler's filter (W = 1, a virtual state, before the first token).
+        belief: (L, D, N, W) the filter of law l that was in delimiter state d when the block began; 0 where
+            impossible.
+        offset: (L, D, N) exp( l_c(d) - max_d l_c(d) ) so far; 0 where impossible.
     """
 
     token: int
@@ -149,7 +153,8 @@ def _one_example(
 def step(machine: Machine, before: int, token: int) -> np.ndarray:
     """(L, W, W') p(state', token | state), from the states of the token before to those of this one."""
     states = machine.supports[token]
-    return machine.rows[before][:, :, states] * machine.emission[:, None, states, token]
+    moved: np.ndarray = machine.rows[before][:, :, states] * machine.emission[:, None, states, token]
+    return moved
 
 
 def _children(machine: Machine, level: Sequence[_Nodes], source: Sequence[int]) -> Iterator[_Nodes]:

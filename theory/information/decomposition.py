@@ -25,11 +25,13 @@ from implicit_bayes.theory.objects.models import MixtureOfHMMs
 class Decomposition(NamedTuple):
     """Bayes' loss on the first t tokens of a document, nats, for P values of t; means over documents.
 
-    positions: t.
-    entropy, entropy_error: (P,) sum_c pi_c H(O_1..t | c) and its standard error (inf where there is one document).
-    information, information_error: (P,) I(C; O_1..t).
-    prior_entropy: H(prior), the ceiling of ``information``.
-    documents: how many.
+    Attributes:
+        positions: t.
+        entropy, entropy_error: (P,) sum_c pi_c H(O_1..t | c) and its standard error (inf where there is one
+            document).
+        information, information_error: (P,) I(C; O_1..t).
+        prior_entropy: H(prior), the ceiling of ``information``.
+        documents: how many.
     """
 
     positions: np.ndarray

@@ -16,12 +16,16 @@ COVERAGE = 0.95
 class Rate(NamedTuple):
     """A limit or mean in nats, with an interval (95% unless another coverage was asked for).
 
-    value: the number; None where ``method`` is "undefined" (then low = -inf, high = +inf). Of a bracket, its middle.
-    low, high: the interval; both equal value where it was computed, not estimated.
-    method: "closed form", "monte carlo", "bracketed", "simulation", "equal processes" or "undefined".
-    bracket: width of the bracket in which the unknown past leaves the number; part of [low, high], and 0 elsewhere.
-    rounding: bound on the error of float64's arithmetic in value, low and high, which the interval leaves out.
-    samples: independent blocks that were sampled; 0 where everything was enumerated, so that [low, high] is certain.
+    Attributes:
+        value: the number; None where ``method`` is "undefined" (then low = -inf, high = +inf). Of a bracket, its
+            middle.
+        low, high: the interval; both equal value where it was computed, not estimated.
+        method: "closed form", "monte carlo", "bracketed", "simulation", "equal processes" or "undefined".
+        bracket: width of the bracket in which the unknown past leaves the number; part of [low, high], and 0
+            elsewhere.
+        rounding: bound on the error of float64's arithmetic in value, low and high, which the interval leaves out.
+        samples: independent blocks that were sampled; 0 where everything was enumerated, so that [low, high] is
+            certain.
     """
 
     value: float | None

@@ -22,9 +22,10 @@ PAIRS = 1 << 20
 class Nodes(NamedTuple):
     """N merged prefixes that end in one token.
 
-    token: that token (V for the empty prefix).
-    weight: (N,) their probability under the sampler.
-    belief: (L, N, |S_token|) the filters.
+    Attributes:
+        token: that token (V for the empty prefix).
+        weight: (N,) their probability under the sampler.
+        belief: (L, N, |S_token|) the filters.
     """
 
     token: int
@@ -35,9 +36,10 @@ class Nodes(NamedTuple):
 class Expansion(NamedTuple):
     """Expectations at positions 1..J, J the number of positions that were affordable.
 
-    score: (J, L) E_prefix sum_v p(v | prefix, sampler) log q_l(v | prefix), nats.
-    closing: (J, L) the score of (token j, then the closing token); nan at positions not asked for.
-    nodes: (J,) merged prefixes visited up to and including each position.
+    Attributes:
+        score: (J, L) E_prefix sum_v p(v | prefix, sampler) log q_l(v | prefix), nats.
+        closing: (J, L) the score of (token j, then the closing token); nan at positions not asked for.
+        nodes: (J,) merged prefixes visited up to and including each position.
     """
 
     score: np.ndarray
@@ -88,7 +90,8 @@ def expand(machine: Machine, lengths: Sequence[int], budget: int, closings: Sequ
 
 def _weigh(weight: np.ndarray, score: np.ndarray) -> np.ndarray:
     """(L,) weight @ score, whose columns are summed apart so that equal columns give equal sums."""
-    return (weight[:, None] * score).sum(0)
+    mean: np.ndarray = (weight[:, None] * score).sum(0)
+    return mean
 
 
 def root(machine: Machine) -> Nodes:

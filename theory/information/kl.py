@@ -26,14 +26,16 @@ from implicit_bayes.theory.objects.prompts import PromptLaw
 class KLSum(NamedTuple):
     """sum_j KL_j of one theta, nats.
 
-    value: the sum; +inf where p_prompt puts mass on examples that theta forbids.
-    low, high: 95% interval; both equal ``value`` where it is exact (an infinity is always exact).
-    infinite_mass: p_prompt-probability of the examples O with p(O | theta) = 0, exact; 0 if there are none.
-    per_position: (k,) KL_j. From the first position at which theta can forbid the prefix on, +inf: the conditional
-        law of theta does not exist on those prefixes.
-    method: "exact" or "monte carlo" (some leading positions may still be exact).
-    prefixes: merged prefixes expanded, or prefixes sampled.
-    rounding: bound on the error of float64's arithmetic, which the interval leaves out; 0 where nobody asked for it.
+    Attributes:
+        value: the sum; +inf where p_prompt puts mass on examples that theta forbids.
+        low, high: 95% interval; both equal ``value`` where it is exact (an infinity is always exact).
+        infinite_mass: p_prompt-probability of the examples O with p(O | theta) = 0, exact; 0 if there are none.
+        per_position: (k,) KL_j. From the first position at which theta can forbid the prefix on, +inf: the
+            conditional law of theta does not exist on those prefixes.
+        method: "exact" or "monte carlo" (some leading positions may still be exact).
+        prefixes: merged prefixes expanded, or prefixes sampled.
+        rounding: bound on the error of float64's arithmetic, which the interval leaves out; 0 where nobody asked
+            for it.
     """
 
     value: float
@@ -119,11 +121,13 @@ def kl_table(
 def _kl_each(score: np.ndarray, _: np.ndarray) -> np.ndarray:
     """(N, k L') inner KL of every law but the sampler, position by position; linear in the scores."""
     inner = score[:, :, :1] - score[:, :, 1:]
-    return inner.transpose(1, 0, 2).reshape(score.shape[1], -1)
+    rows: np.ndarray = inner.transpose(1, 0, 2).reshape(score.shape[1], -1)
+    return rows
 
 
 def _kl_total(score: np.ndarray, closing: np.ndarray) -> np.ndarray:
-    return _kl_each(score, closing).reshape(score.shape[1], len(score), -1).sum(1)
+    sums: np.ndarray = _kl_each(score, closing).reshape(score.shape[1], len(score), -1).sum(1)
+    return sums
 
 
 def _kl_of(law: int, total: scoring.Estimate, each: np.ndarray, forbidden: Forbidden, length: int) -> KLSum:
@@ -156,7 +160,8 @@ def _example_rate(prompt: PromptLaw, laws: list[HMM], seed: int, budget: int) ->
     machine = build([prompt.example_law(), *laws])
 
     def per_token(score: np.ndarray, _: np.ndarray) -> np.ndarray:
-        return -score[:, :, -1:].sum(0) / prompt.length
+        entropy: np.ndarray = -score[:, :, -1:].sum(0) / prompt.length
+        return entropy
 
     scores = scoring.collect(machine, [prompt.length], per_token, seed=seed, budget=budget)
     estimate = scoring.evaluate(scores, prompt.length, per_token)

@@ -31,10 +31,12 @@ class Cumulant(NamedTuple):
 class Level(NamedTuple):
     """E edges by one token, sorted by the node (N of them) that their first axis is gathered to.
 
-    parent_E: the node they leave.  node_E: the node they are gathered to.  first_N: where each node's edges begin.
-    log_p_E: log p_prompt(token | prefix).
-    gain_AxE: log-ratio of every alternative to theta*, nats; -inf where the alternative forbids the token, 0 where
-        theta* does (``lost`` then says so).
+    Attributes:
+        parent_E: the node they leave.  node_E: the node they are gathered to.  first_N: where each node's edges
+            begin.
+        log_p_E: log p_prompt(token | prefix).
+        gain_AxE: log-ratio of every alternative to theta*, nats; -inf where the alternative forbids the token, 0
+            where theta* does (``lost`` then says so).
     """
 
     parent_E: np.ndarray
@@ -47,12 +49,13 @@ class Level(NamedTuple):
 class ExampleGraph(NamedTuple):
     """All examples of k tokens that p_prompt can draw, merged; A alternatives against theta*.
 
-    levels: tokens 1..k-1; the nodes of the last are the test inputs x (N of them).
-    last, closed: token k, and token k with the delimiter after it, gathered by x.
-    law_2xNxV: p_prompt(y | x) and p(y | x, theta*), the latter 0 throughout where theta* forbids x.
-    lost_N: x is forbidden by theta*.
-    lost_last, lost_closed: theta* forbids some example, or some example with its delimiter.
-    sampled: nodes are a sample of prefixes, not all of them.
+    Attributes:
+        levels: tokens 1..k-1; the nodes of the last are the test inputs x (N of them).
+        last, closed: token k, and token k with the delimiter after it, gathered by x.
+        law_2xNxV: p_prompt(y | x) and p(y | x, theta*), the latter 0 throughout where theta* forbids x.
+        lost_N: x is forbidden by theta*.
+        lost_last, lost_closed: theta* forbids some example, or some example with its delimiter.
+        sampled: nodes are a sample of prefixes, not all of them.
     """
 
     levels: tuple[Level, ...]
@@ -81,7 +84,8 @@ class ExampleGraph(NamedTuple):
         out = Cumulant(*(np.zeros((1, 1)) for _ in range(3)))
         for level in self.levels:
             out = _onward(level, np.zeros(len(level.log_p_E)), np.zeros(1), out)
-        return np.exp(out.value[0])
+        moments: np.ndarray = np.exp(out.value[0])
+        return moments
 
     def by_input(self, alternative: int, s: Any, closed: bool) -> Cumulant:
         """(S, N) the parts of ``examples`` whose first k - 1 tokens end in each node."""
@@ -155,4 +159,5 @@ def upper_mean(log_parts_SxN: np.ndarray) -> np.ndarray:
     safe_S = np.where(top_S > -np.inf, top_S, 0.0)
     _, _, high = t_interval(np.exp(log_parts_SxN - safe_S[:, None]).T)
     with np.errstate(divide="ignore"):
-        return safe_S + np.log(high * log_parts_SxN.shape[1])
+        logs: np.ndarray = safe_S + np.log(high * log_parts_SxN.shape[1])
+        return logs

@@ -76,11 +76,12 @@ class Tables:
 class Machine(NamedTuple):
     """L laws over H states and V tokens, cut up by the last token. Entry V of each field is the empty prefix.
 
-    supports: S_o, indices of the states that can emit o under some law ([0], a virtual state, for the start).
-    rows: (L, |S_o|, H) kernel rows of those states (the start laws for the start).
-    following: (L, |S_o|, V) p(next token v | state).
-    closing: (L, |S_o|, V) p(next token v, then the closing token | state).
-    emission: (L, H, V).
+    Attributes:
+        supports: S_o, indices of the states that can emit o under some law ([0], a virtual state, for the start).
+        rows: (L, |S_o|, H) kernel rows of those states (the start laws for the start).
+        following: (L, |S_o|, V) p(next token v | state).
+        closing: (L, |S_o|, V) p(next token v, then the closing token | state).
+        emission: (L, H, V).
     """
 
     supports: tuple[np.ndarray, ...]
@@ -92,12 +93,14 @@ class Machine(NamedTuple):
     @property
     def n_laws(self) -> int:
         """L, the sampler included."""
-        return self.emission.shape[0]
+        count: int = self.emission.shape[0]
+        return count
 
     @property
     def n_tokens(self) -> int:
         """V."""
-        return self.emission.shape[2]
+        count: int = self.emission.shape[2]
+        return count
 
     def keep(self, laws: np.ndarray) -> "Machine":
         """The machine of the chosen laws only (the first chosen one is the sampler)."""
@@ -138,7 +141,10 @@ def build(laws: Sequence[HMM], closing_token: int = 0) -> Machine:
         )
     sources: list[np.ndarray | None] = [*shared, None]
     then_close = emission * (transition @ emission[:, :, closing_token, None])
-    make = lambda scored: Tables(sources, classes, transition, initial, scored)  # noqa: E731
+
+    def make(scored: np.ndarray | None) -> Tables:
+        return Tables(sources, classes, transition, initial, scored)
+
     supports = tuple(shared[place] for place in classes[:-1])
     return Machine((*supports, np.zeros(1, dtype=np.int64)), make(None), make(emission), make(then_close), emission)
 

@@ -71,7 +71,8 @@ def _least_logs(machine: Machine, steps: int) -> np.ndarray:
         np.log(np.where(x > 0, x, 1.0).reshape(len(x), -1).min(1))
         for x in (machine.emission, machine.rows.initial, machine.rows.transition)
     )
-    return starts + words + steps * (moves + words)
+    terms: np.ndarray = starts + words + steps * (moves + words)
+    return terms
 
 
 def _ends(

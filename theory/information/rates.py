@@ -233,10 +233,12 @@ def _expected(
 
 def _log_probabilities(score: np.ndarray, closing: np.ndarray) -> np.ndarray:
     """(N, L - 1) E log p(O, delimiter | law) of every law but the sampler."""
-    return score[:-1, :, 1:].sum(0) + closing[:, 1:]
+    pieces: np.ndarray = score[:-1, :, 1:].sum(0) + closing[:, 1:]
+    return pieces
 
 
 def _ratio(score: np.ndarray, closing: np.ndarray) -> np.ndarray:
     """(N, L - 2) log-ratio of the laws to theta* (law 1): tokens 1..k-1, then token k together with the delimiter."""
     with np.errstate(invalid="ignore"):  # inf - inf, by underflow alone, is refused by ``_closed_rates``
-        return (score[:-1, :, 2:] - score[:-1, :, 1:2]).sum(0) + closing[:, 2:] - closing[:, 1:2]
+        pieces: np.ndarray = (score[:-1, :, 2:] - score[:-1, :, 1:2]).sum(0) + closing[:, 2:] - closing[:, 1:2]
+        return pieces

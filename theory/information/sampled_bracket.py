@@ -46,8 +46,9 @@ CHUNK_NUMBERS = 4_000_000
 class Residuals(NamedTuple):
     """What B blocks add to the law of one example under the fixed q, nats an example.
 
-    low, high: (B, A) ends of the bracket of A laws against theta*, minus the same under q.
-    counted: r.
+    Attributes:
+        low, high: (B, A) ends of the bracket of A laws against theta*, minus the same under q.
+        counted: r.
     """
 
     low: np.ndarray
@@ -58,10 +59,11 @@ class Residuals(NamedTuple):
 class SampledEnds(NamedTuple):
     """E of the ends minus the same under q, with an interval that covers both ends at once.
 
-    low, high: (A,) lower limit of the lower end, upper limit of the upper end.
-    middle: (A,) estimate between the two ends.
-    width: (A,) estimated width of the bracket.
-    blocks: independent blocks.
+    Attributes:
+        low, high: (A,) lower limit of the lower end, upper limit of the upper end.
+        middle: (A,) estimate between the two ends.
+        width: (A,) estimated width of the bracket.
+        blocks: independent blocks.
     """
 
     low: np.ndarray
@@ -73,7 +75,10 @@ class SampledEnds(NamedTuple):
 
 class _Transfers(NamedTuple):
     """N examples. kernel: (N, L, D, D), row d is the law of the next delimiter state given d and the example.
-    mass: (N, L, D) log p(O, delim | d)."""
+
+    Attributes:
+        mass: (N, L, D) log p(O, delim | d).
+    """
 
     kernel: np.ndarray
     mass: np.ndarray

@@ -22,10 +22,11 @@ MARGIN = 1.2
 class Draws(NamedTuple):
     """Per-sample scores at positions 1..k; see ``theory.information.expansion.Expansion`` for their expectations.
 
-    tokens: (N, k - 1) the sampled prefixes.
-    log_mass: (N, k - 1) log p(first j tokens), j = 1..k-1, nats.
-    score: (k, N, L) sum_v p(v | prefix, sampler) log q_l(v | prefix), nats.
-    closing: (k, N, L) the score of (token, then the closing token); nan at positions not asked for.
+    Attributes:
+        tokens: (N, k - 1) the sampled prefixes.
+        log_mass: (N, k - 1) log p(first j tokens), j = 1..k-1, nats.
+        score: (k, N, L) sum_v p(v | prefix, sampler) log q_l(v | prefix), nats.
+        closing: (k, N, L) the score of (token, then the closing token); nan at positions not asked for.
     """
 
     tokens: np.ndarray
@@ -77,7 +78,8 @@ def _groups(tokens: np.ndarray) -> list[tuple[int, np.ndarray]]:
 def _choose(law: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """One index a row by inverse CDF; an entry of zero is never chosen."""
     cumulative = law.cumsum(-1)
-    return (cumulative > generator.random(len(law))[:, None] * cumulative[:, -1:]).argmax(-1)
+    drawn: np.ndarray = (cumulative > generator.random(len(law))[:, None] * cumulative[:, -1:]).argmax(-1)
+    return drawn
 
 
 def sample_size(pilot: np.ndarray, offset: np.ndarray, span: np.ndarray, accuracy: float, coverage: float) -> int:

@@ -39,8 +39,9 @@ class Scores(NamedTuple):
 class Estimate(NamedTuple):
     """Q quantities with their intervals and the work they took.
 
-    exact: whether they were enumerated (then intervals have zero width). Sampled ones have none only where every
-        prefix contributes the same.
+    Attributes:
+        exact: whether they were enumerated (then intervals have zero width). Sampled ones have none only where
+            every prefix contributes the same.
     """
 
     mean: np.ndarray
@@ -116,7 +117,8 @@ def evaluate(scores: Scores, length: int, quantity: Quantity, coverage: float = 
 def _known_part(exact: Expansion, length: int, quantity: Quantity) -> np.ndarray:
     padded = np.zeros((length, 1, exact.score.shape[1]))
     padded[: len(exact.score), 0] = exact.score
-    return quantity(padded, np.zeros_like(padded[0]))[0]
+    scored: np.ndarray = quantity(padded, np.zeros_like(padded[0]))[0]
+    return scored
 
 
 def _sampled_part(draws: Draws, known: int, length: int, quantity: Quantity) -> np.ndarray:

@@ -26,7 +26,11 @@ TOKENS, TOKENS_BURN_IN = 2048, 256
 
 
 def run_chains(
-    start: np.ndarray, transition: np.ndarray, emission: np.ndarray, shape: tuple[int, int], generator
+    start: np.ndarray,
+    transition: np.ndarray,
+    emission: np.ndarray,
+    shape: tuple[int, int],
+    generator: np.random.Generator,
 ) -> np.ndarray:
     """(B, T) tokens of B independent runs of T tokens of an HMM."""
     count, length = shape
@@ -80,7 +84,8 @@ def simulate_rates(
     """(B, L) batch means of log p(O_i, delimiter | past, theta) - log p(O_i, delimiter | past, theta*), nats."""
     tokens = prompt_chains(prompt, chains, burn_in + examples, np.random.default_rng(seed))
     means = batch_means(stack([prompt.hmm, *laws], prompt.delimiter), tokens, burn_in * (prompt.length + 1))
-    return (means[:, 1:] - means[:, :1]) / examples
+    rates: np.ndarray = (means[:, 1:] - means[:, :1]) / examples
+    return rates
 
 
 def entropy_rate(hmm: HMM, *, seed: int = 0) -> Rate:

@@ -24,8 +24,9 @@ Forbids = Literal["never", "sometimes", "surely"]
 class Forbidden(NamedTuple):
     """For S start laws of the sampler and positions 1..k.
 
-    mass: (S, k) probability, under the sampler, that the first j tokens are impossible under the law.
-    first: (S,) smallest j at which that can happen (exact, even where the mass underflows); k + 1 if it cannot.
+    Attributes:
+        mass: (S, k) probability, under the sampler, that the first j tokens are impossible under the law.
+        first: (S,) smallest j at which that can happen (exact, even where the mass underflows); k + 1 if it cannot.
     """
 
     mass: np.ndarray
@@ -35,9 +36,10 @@ class Forbidden(NamedTuple):
 class Front(NamedTuple):
     """K support sets after j tokens, and the sampler's hidden state jointly with each.
 
-    sets: (K, H) bool, where the law can be.
-    mass: (K, S, H) sampler's probability of (this set, hidden state).
-    alive: (K, S, H) bool, whether that is possible.
+    Attributes:
+        sets: (K, H) bool, where the law can be.
+        mass: (K, S, H) sampler's probability of (this set, hidden state).
+        alive: (K, S, H) bool, whether that is possible.
     """
 
     sets: np.ndarray

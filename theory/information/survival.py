@@ -20,9 +20,10 @@ from implicit_bayes.theory.objects.prompts import PromptLaw
 class Survivors(NamedTuple):
     """One outcome of a long prompt.
 
-    probability: of this outcome, under the prompt law.
-    alive: concepts of positive prior that give every continuation positive probability.
-    perhaps: concepts of which that is not decided (several delimiter states); they may die or live.
+    Attributes:
+        probability: of this outcome, under the prompt law.
+        alive: concepts of positive prior that give every continuation positive probability.
+        perhaps: concepts of which that is not decided (several delimiter states); they may die or live.
     """
 
     probability: float

@@ -31,4 +31,5 @@ def next_token(start: np.ndarray, transition: np.ndarray, emission: np.ndarray, 
     ahead = start
     for token in tokens:
         ahead = (ahead * emission[:, token]) @ transition
-    return ahead @ emission
+    predictive: np.ndarray = ahead @ emission
+    return predictive

@@ -144,7 +144,8 @@ class MixtureOfHMMs(eqx.Module):
         if self.emission.ndim == 3:
             return self.emission
         xp = jnp if isinstance(self.emission, jax.Array) else np
-        return xp.broadcast_to(self.emission, (self.n_concepts, *self.emission.shape))
+        emissions: Emission_CxHxV = xp.broadcast_to(self.emission, (self.n_concepts, *self.emission.shape))
+        return emissions
 
     def concept(self, index: int) -> HMM:
         """The HMM of one concept.
@@ -186,7 +187,8 @@ class MixtureOfHMMs(eqx.Module):
                 f"for zero; use 0, or at least {1.01 * least:.2e}"
             )
         transition = (1.0 - epsilon) * self.transition + epsilon / self.n_states
-        return eqx.tree_at(lambda m: m.transition, self, transition)
+        changed: MixtureOfHMMs = eqx.tree_at(lambda m: m.transition, self, transition)
+        return changed
 
     def delimiter_states(self) -> np.ndarray:
         """(|D|,) indices of D: the states that can emit the delimiter under some concept of positive prior.

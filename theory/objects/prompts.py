@@ -1,6 +1,6 @@
 """The prompt law: n independent examples joined by delimiters, which is not a document of the pretraining law.
 
-Source: Xie et al. 2022, section 2.1 ("prompt distribution") and section 2 of the project's theory notes.
+Source: Xie et al. 2022, section 2.1 ("prompt distribution") and docs/theory/objects.md.
 """
 
 from typing import Any

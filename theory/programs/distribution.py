@@ -22,10 +22,11 @@ EVENT_AXES = {"prior": 1, "initial": 2, "transition": 3, "emission": 3}
 class MixtureArrays(NamedTuple):
     """The arrays of one mixture, or of many along leading batch axes.
 
-    prior: (..., C) p(theta).
-    initial: (..., C, H) p(h | theta).
-    transition: (..., C, H, H) p(h' | h, theta).
-    emission: (..., C, H, V); (..., 1, H, V) when the concepts of a mixture share it; (H, V) when all share it.
+    Attributes:
+        prior: (..., C) p(theta).
+        initial: (..., C, H) p(h | theta).
+        transition: (..., C, H, H) p(h' | h, theta).
+        emission: (..., C, H, V); (..., 1, H, V) when the concepts of a mixture share it; (H, V) when all share it.
     """
 
     prior: Any
@@ -34,7 +35,7 @@ class MixtureArrays(NamedTuple):
     emission: Any
 
 
-class MixtureOfHMMsDistribution(Distribution):
+class MixtureOfHMMsDistribution(Distribution):  # type: ignore[misc]  # numpyro has no types
     """Documents o_1..o_T of the pretraining law, hidden states and concept summed out exactly.
 
     log_prob(o_1..o_T) = log sum_c prior[c] p(o_1..o_T | theta_c)
@@ -105,7 +106,8 @@ class MixtureOfHMMsDistribution(Distribution):
         inside = ((value >= 0) & (value < self.n_tokens)).all(-1)
         value = value.clip(0, self.n_tokens - 1).astype(np.int32)
         if self.batch_shape or is_traced((self.arrays, value)):
-            return _weigh_documents(self.arrays, value, inside)
+            log_p: Array = _weigh_documents(self.arrays, value, inside)
+            return log_p
         return _forbid(log_probability(_mixture(self.arrays), value), inside)
 
     def sample(self, key: Any, sample_shape: tuple[int, ...] = ()) -> jax.Array:
@@ -115,7 +117,7 @@ class MixtureOfHMMsDistribution(Distribution):
     @classmethod
     def tree_unflatten(cls, aux_data: Any, params: Any) -> "MixtureOfHMMsDistribution":
         """Rebuilt from leaves; vmap may have added or taken batch axes, so the batch shape is read off the leaves."""
-        out = super().tree_unflatten(aux_data, params)
+        out: MixtureOfHMMsDistribution = super().tree_unflatten(aux_data, params)
         shape = getattr(out.prior, "shape", None)
         if isinstance(shape, tuple) and len(shape) >= EVENT_AXES["prior"]:
             out._batch_shape = shape[: -EVENT_AXES["prior"]]
@@ -172,7 +174,8 @@ def _mixture(arrays: MixtureArrays) -> MixtureOfHMMs:
     """One mixture from arrays taken on trust: float32 rows do not sum to one within the constructor's 1e-9, and the
     delimiter plays no part here."""
     emission = arrays.emission[0] if arrays.emission.shape[-3] == 1 else arrays.emission
-    return jax.tree.unflatten(_SKELETON, arrays._replace(emission=emission))
+    mixture: MixtureOfHMMs = jax.tree.unflatten(_SKELETON, arrays._replace(emission=emission))
+    return mixture
 
 
 @in_float64

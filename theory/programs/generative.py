@@ -75,7 +75,8 @@ def enumerated_log_probability(mixture: MixtureOfHMMs, tokens: Any) -> Array:
     tokens = check_tokens(tokens, mixture.n_tokens)
     if tokens.ndim != 1:
         raise ModelError(f"tokens: {tokens.ndim} axes where one document (T,) has 1")
-    return _enumerate(mixture, tokens)
+    evidence: Array = _enumerate(mixture, tokens)
+    return evidence
 
 
 @in_float64

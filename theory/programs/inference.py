@@ -38,10 +38,11 @@ class DivergenceWarning(UserWarning):
 class Draws(NamedTuple):
     """Draws of NUTS. Axes: chains N, draws S, parameters m.
 
-    theta: (N, S, m).
-    log_density: (N, S) log prior + log likelihood, nats.
-    acceptance: (N, S) mean acceptance probability of each trajectory.
-    diverging: (N, S) trajectories that left the level set; any at all is a warning (``DivergenceWarning``).
+    Attributes:
+        theta: (N, S, m).
+        log_density: (N, S) log prior + log likelihood, nats.
+        acceptance: (N, S) mean acceptance probability of each trajectory.
+        diverging: (N, S) trajectories that left the level set; any at all is a warning (``DivergenceWarning``).
     """
 
     theta: Float[np.ndarray, "N S m"]
@@ -53,8 +54,9 @@ class Draws(NamedTuple):
 class GridPosterior(NamedTuple):
     """The posterior by quadrature on a grid of N points; axes before it: those asked for.
 
-    log_weight: (..., N) log of the normalised weights, nats.
-    mean: (..., m); covariance: (..., m, m).
+    Attributes:
+        log_weight: (..., N) log of the normalised weights, nats.
+        mean: (..., m); covariance: (..., m, m).
     """
 
     log_weight: Float[np.ndarray, "*batch N"]
@@ -65,9 +67,10 @@ class GridPosterior(NamedTuple):
 class Calibration(NamedTuple):
     """Ranks of true parameters among posterior draws, over replications R.
 
-    ranks: (R, m) number of the draws below theta_i; uniform on 0..draws if the sampler is right.
-    draws: L, draws each rank is among.
-    diverging: share of divergent trajectories.
+    Attributes:
+        ranks: (R, m) number of the draws below theta_i; uniform on 0..draws if the sampler is right.
+        draws: L, draws each rank is among.
+        diverging: share of divergent trajectories.
     """
 
     ranks: Int[np.ndarray, "R m"]
@@ -225,7 +228,8 @@ def simulate_documents(family: ConceptFamily, theta: Any, key: jax.Array, docume
     """(documents, length) tokens drawn from theta; traceable. A state or token of probability zero is never drawn."""
     theta = as_float64("theta", theta)
     check_shape("theta", theta, (family.n_parameters,), f"{family.n_parameters} parameters")
-    return in_float64(_simulate)(family, theta, key, documents=documents, length=length)
+    documents_found: Array = in_float64(_simulate)(family, theta, key, documents=documents, length=length)
+    return documents_found
 
 
 @functools.partial(jax.jit, static_argnames=("documents", "length"))

@@ -36,17 +36,18 @@ from implicit_bayes.theory.proofs.exact_sums import Sums, Terms, exact_sums
 class Certificate(NamedTuple):
     """What is proved about one (theta*, theta, k); the names are those of ``theory.statements.conditions.Condition``.
 
-    assumptions: {"A1": …, …, "A5": …}, decided exactly (A3 over every x_test of positive probability). Theta is the
-        concepts of positive prior.
-    constants: exact c1 … c6, c8, R_theta, rho*, tv (the largest TV of A3) and delta_over_4 (the smallest Delta/4).
-        c1, c2 as printed (c2 over every theta != theta*); None where a ratio is 0/0 or infinite.
-    kl_infinite_mass: exact p_prompt-mass of examples that theta forbids.
-    kl_sum, eps_start, eps_delim_printed, eps_delim_repaired, start_kl, rate: enclosures, nats; ``rate`` is None
-        where none exists or none is enclosed.
-    printed_margin, repaired_margin: kl_sum minus the threshold, enclosed as one number.
-    printed_holds, repaired_holds, sharp_holds: certified verdicts.
-    bits: working precision.
-    rate_reason: what the rate is, or why there is none.
+    Attributes:
+        assumptions: {"A1": …, …, "A5": …}, decided exactly (A3 over every x_test of positive probability). Theta is
+            the concepts of positive prior.
+        constants: exact c1 … c6, c8, R_theta, rho*, tv (the largest TV of A3) and delta_over_4 (the smallest
+            Delta/4). c1, c2 as printed (c2 over every theta != theta*); None where a ratio is 0/0 or infinite.
+        kl_infinite_mass: exact p_prompt-mass of examples that theta forbids.
+        kl_sum, eps_start, eps_delim_printed, eps_delim_repaired, start_kl, rate: enclosures, nats; ``rate`` is None
+            where none exists or none is enclosed.
+        printed_margin, repaired_margin: kl_sum minus the threshold, enclosed as one number.
+        printed_holds, repaired_holds, sharp_holds: certified verdicts.
+        bits: working precision.
+        rate_reason: what the rate is, or why there is none.
     """
 
     k: int
@@ -162,7 +163,8 @@ def _ratio(exact: ExactInstance, concept: int, d: list[int], extreme: Any) -> Fr
     pairs = list(zip(after, exact.initial[concept], strict=True))
     if extreme is max and any(p and not q for p, q in pairs):
         return None
-    return extreme(p / q for p, q in pairs if q)
+    ratio: Fraction | None = extreme(p / q for p, q in pairs if q)
+    return ratio
 
 
 def _assumptions(exact: ExactInstance, constants: dict[str, Any], sums: Sums) -> dict[str, bool]:

@@ -32,9 +32,11 @@ Filters = tuple[tuple[Row, ...], tuple[Row, ...]]
 class BracketCertificate(NamedTuple):
     """low <= lim r_n(theta) <= high, nats.
 
-    forgotten: m.
-    sharp_holds: whether the rate is below 0: proved True, proved False, or "undetermined" (the bracket straddles 0).
-    bits: working precision.
+    Attributes:
+        forgotten: m.
+        sharp_holds: whether the rate is below 0: proved True, proved False, or "undetermined" (the bracket
+            straddles 0).
+        bits: working precision.
     """
 
     low: Enclosure

@@ -41,9 +41,11 @@ class Tests(NamedTuple):
 class MomentLaws(NamedTuple):
     """Everything F2 needs of one instance, in exact fractions.
 
-    first, later: by place of theta, the law of the ratio of a first and of a later example, its delimiter included.
-    tests: every x of positive probability.
-    prior_odds: pi_theta / pi_*, by place of theta.
+    Attributes:
+        first, later: by place of theta, the law of the ratio of a first and of a later example, its delimiter
+            included.
+        tests: every x of positive probability.
+        prior_odds: pi_theta / pi_*, by place of theta.
     """
 
     first: dict[int, Atoms]
@@ -55,13 +57,14 @@ class MomentLaws(NamedTuple):
 class MomentCertificate(NamedTuple):
     """What is proved about the number of examples.
 
-    n, delta: the claim is P(f_m(x) != y_test) <= delta for every m >= n.
-    s: by concept, the exponents used, one for all x.
-    base: by concept, M_theta(s) enclosed.
-    exponent: the smallest of -log M_theta(s), enclosed: a lower bound of the true exponent.
-    error_bound: F2 at n, enclosed.
-    proved: True, False (this s does not prove it) or "undetermined" (the ball straddles).
-    bits: working precision.
+    Attributes:
+        n, delta: the claim is P(f_m(x) != y_test) <= delta for every m >= n.
+        s: by concept, the exponents used, one for all x.
+        base: by concept, M_theta(s) enclosed.
+        exponent: the smallest of -log M_theta(s), enclosed: a lower bound of the true exponent.
+        error_bound: F2 at n, enclosed.
+        proved: True, False (this s does not prove it) or "undetermined" (the ball straddles).
+        bits: working precision.
     """
 
     n: int

@@ -1,7 +1,7 @@
 """Instances on which printed statements of the paper are false: Theorem 1, Lemma 1, Proposition 2.
 
 Source: Xie et al. 2022, Theorem 1 and the lemmas of its appendix; the constructions are this project's own
-(theory notes, section 3). Every number is a short decimal, so that ``theory.proofs.certify`` can prove the
+(docs/theory/counterexample.md). Every number is a short decimal, so that ``theory.proofs.certify`` can prove the
 inequalities.
 """
 
@@ -17,15 +17,16 @@ from implicit_bayes.theory.objects.types import Array, Float
 class Counterexample(NamedTuple):
     """An instance, the statement it refutes, and the input on which to watch the refutation.
 
-    name: short name of the instance.
-    statement: the printed statement that is false here, in words.
-    mixture: the pretraining law.
-    prompt: p_prompt(h), k and theta*.
-    true_concept: index of theta* in the mixture.
-    concept: index of the concept theta != theta* that the statement speaks of.
-    x_test: (k - 1,) tokens at which the conclusion fails.
-    states: names of the hidden states, in order.
-    tokens: names of the tokens, in order.
+    Attributes:
+        name: short name of the instance.
+        statement: the printed statement that is false here, in words.
+        mixture: the pretraining law.
+        prompt: p_prompt(h), k and theta*.
+        true_concept: index of theta* in the mixture.
+        concept: index of the concept theta != theta* that the statement speaks of.
+        x_test: (k - 1,) tokens at which the conclusion fails.
+        states: names of the hidden states, in order.
+        tokens: names of the tokens, in order.
     """
 
     name: str
@@ -46,7 +47,7 @@ def printed_theorem_1() -> Counterexample:
     equal to the forward one only if the document start law is stationary. Here theta starts almost never in state a
     (.0005, which makes sum_j KL_j large) but goes there after every delimiter with probability .60.
 
-    Source: theory notes, section 3 (states = tokens a, b, c, d; D = {d}; k = 2; prior 1/2, 1/2).
+    Source: docs/theory/counterexample.md (states = tokens a, b, c, d; D = {d}; k = 2; prior 1/2, 1/2).
 
     Returns:
         The instance; at x_test = a theta* answers b and theta answers c.
@@ -70,7 +71,7 @@ def printed_lemma_1() -> Counterexample:
     difference, and the answer flips. Printed, repaired and sharp conditions all hold here for theta (it starts
     documents in C almost never), so the failure is Lemma 1's alone and refutes Theorem 1 a second time.
 
-    Source: theory notes, section 3 (Lemma 1), completed to an instance with every assumption.
+    Source: docs/theory/counterexample.md (Lemma 1), completed to an instance with every assumption.
 
     Returns:
         The instance; at x_test = x the prompt law answers y1 and the limit of the predictor answers y2.
@@ -95,10 +96,11 @@ def printed_lemma_1() -> Counterexample:
 class FailingBound(NamedTuple):
     """A lower bound claimed for p(O | h, theta*) and the example and state where it is false.
 
-    example: (k,) tokens O.
-    state: index of h.
-    probability: p(O | h, theta*) with h the state that emits O[1].
-    claimed: c6^k c5^2, which the printed step puts below it.
+    Attributes:
+        example: (k,) tokens O.
+        state: index of h.
+        probability: p(O | h, theta*) with h the state that emits O[1].
+        claimed: c6^k c5^2, which the printed step puts below it.
     """
 
     example: tuple[int, ...]

@@ -16,9 +16,10 @@ Verdict = bool | Literal["undetermined"]
 class Enclosure(NamedTuple):
     """A real number known to lie within ``radius`` of ``midpoint`` (nats); or an exact +-inf, of radius 0.
 
-    midpoint: decimal string, as many digits as are certain.
-    radius: float64, rounded up; it covers the rounding of ``midpoint`` too.
-    sign: True where the number is certainly positive, False where certainly not, else "undetermined".
+    Attributes:
+        midpoint: decimal string, as many digits as are certain.
+        radius: float64, rounded up; it covers the rounding of ``midpoint`` too.
+        sign: True where the number is certainly positive, False where certainly not, else "undetermined".
     """
 
     midpoint: str

@@ -18,10 +18,11 @@ Row = tuple[Fraction, ...]
 class ExactInstance(NamedTuple):
     """What a certificate is about.
 
-    prior, initial, transition, emission: of the concepts that take part, and of theta* and theta.
-    true, other: places of theta* and theta among them.
-    start: p_prompt(h).
-    delimiter, length: its token, and k.
+    Attributes:
+        prior, initial, transition, emission: of the concepts that take part, and of theta* and theta.
+        true, other: places of theta* and theta among them.
+        start: p_prompt(h).
+        delimiter, length: its token, and k.
     """
 
     prior: Row

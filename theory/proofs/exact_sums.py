@@ -24,8 +24,9 @@ Terms = dict[tuple[Fraction, Fraction], Fraction]
 class Forbidden(NamedTuple):
     """p_prompt-mass of the examples O that a law gives probability zero, the delimiter after O included.
 
-    first: from the document's start law, as the first example is.
-    later: from the delimiter's row, as every other is.
+    Attributes:
+        first: from the document's start law, as the first example is.
+        later: from the delimiter's row, as every other is.
     """
 
     first: Fraction
@@ -35,11 +36,13 @@ class Forbidden(NamedTuple):
 class Sums(NamedTuple):
     """The sums of one (theta*, theta, k).
 
-    kl, start: E log [ p_prompt(O) / p(O|theta) ] and E log [ p_prompt(O) / p(O|theta*) ].
-    rate: E log [ p(O, delimiter | d, theta) / p(O, delimiter | d, theta*) ] over later examples.
-    forbidden: mass of the examples O with p(O|theta) = 0.
-    by_true, by_other: what theta* and theta forbid; None (and no rate) where one of them has several delimiter states.
-    tests: for every x_test of positive probability, its next-token law.
+    Attributes:
+        kl, start: E log [ p_prompt(O) / p(O|theta) ] and E log [ p_prompt(O) / p(O|theta*) ].
+        rate: E log [ p(O, delimiter | d, theta) / p(O, delimiter | d, theta*) ] over later examples.
+        forbidden: mass of the examples O with p(O|theta) = 0.
+        by_true, by_other: what theta* and theta forbid; None (and no rate) where one of them has several delimiter
+            states.
+        tests: for every x_test of positive probability, its next-token law.
     """
 
     kl: Terms

@@ -39,11 +39,12 @@ class Logits(NamedTuple):
 class Margins(NamedTuple):
     """Left side minus right side of every inequality in play, nats except a3 (a probability).
 
-    rate: lim r_n(theta); positive means that the posterior concentrates on theta.
-    printed: sum_j KL_j - eps_start - eps_delim, the printed Condition 1.
-    repaired: sum_j KL_j - start_kl - log(c2/c1) - a_theta, the repaired condition.
-    a3: min over x_test of Delta(x)/4, minus max_d TV(p_prompt(h), p(h|d,theta*)).
-    kl_sum: sum_j KL_j(theta).
+    Attributes:
+        rate: lim r_n(theta); positive means that the posterior concentrates on theta.
+        printed: sum_j KL_j - eps_start - eps_delim, the printed Condition 1.
+        repaired: sum_j KL_j - start_kl - log(c2/c1) - a_theta, the repaired condition.
+        a3: min over x_test of Delta(x)/4, minus max_d TV(p_prompt(h), p(h|d,theta*)).
+        kl_sum: sum_j KL_j(theta).
     """
 
     rate: Any
@@ -108,7 +109,8 @@ def instance_of(logits: Logits, length: int) -> tuple[MixtureOfHMMs, PromptLaw]:
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
     raw = np.exp(logits - logits.max(-1, keepdims=True))
-    return without_subnormals(raw / raw.sum(-1, keepdims=True))
+    law: np.ndarray = without_subnormals(raw / raw.sum(-1, keepdims=True))
+    return law
 
 
 def verify(mixture: MixtureOfHMMs, prompt: PromptLaw, true_concept: int, concept: int) -> Margins:

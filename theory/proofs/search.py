@@ -54,14 +54,17 @@ class Found(NamedTuple):
 class SearchResult(NamedTuple):
     """What a search met. An instance counts as visited at every step of the ascent, its random start included.
 
-    found: starts whose ascent met a counterexample that ``verify`` confirmed.
-    starts: ascents run.
-    instances: the counterexamples, one per successful start.
-    visited: instances looked at, starts times (steps + 1). Those of one ascent are neighbours, not independent.
-    hypotheses_met: how many of the visited satisfied all hypotheses of the statement.
-    starts_met: how many of the independent random starts did, before any ascent.
-    highest_rate: largest rate among the visited instances that satisfied the hypotheses; -inf if there were none.
-    highest_sum: largest rate + repaired margin among all visited; the repaired theorem says that it is never positive.
+    Attributes:
+        found: starts whose ascent met a counterexample that ``verify`` confirmed.
+        starts: ascents run.
+        instances: the counterexamples, one per successful start.
+        visited: instances looked at, starts times (steps + 1). Those of one ascent are neighbours, not independent.
+        hypotheses_met: how many of the visited satisfied all hypotheses of the statement.
+        starts_met: how many of the independent random starts did, before any ascent.
+        highest_rate: largest rate among the visited instances that satisfied the hypotheses; -inf if there were
+            none.
+        highest_sum: largest rate + repaired margin among all visited; the repaired theorem says that it is never
+            positive.
     """
 
     statement: str
@@ -146,7 +149,8 @@ def climb(
 ) -> tuple[Logits, _Tally]:
     """``keep`` ascents (of ``size`` drawn, one compiled shape): the best instance of each and the tally."""
     out = _climb(key, statement, size, states, length, steps)
-    return jax.tree.map(lambda leaf: np.asarray(leaf)[:keep], out)
+    kept: tuple[Logits, _Tally] = jax.tree.map(lambda leaf: np.asarray(leaf)[:keep], out)
+    return kept
 
 
 @functools.partial(jax.jit, static_argnames=("statement", "size", "states", "length", "steps"))
@@ -191,7 +195,8 @@ def objective(margins: Margins, statement: str) -> Array:
     if statement == "printed":
         parts = jnp.stack([margins.rate, margins.printed, A3_SCALE * margins.a3])
         return -jax.nn.logsumexp(-SHARPNESS * jnp.minimum(parts, 2 * GOAL)) / SHARPNESS
-    return margins.rate + 10.0 * jnp.minimum(margins.repaired - ROOM, 0.0)
+    climbed: Array = margins.rate + 10.0 * jnp.minimum(margins.repaired - ROOM, 0.0)
+    return climbed
 
 
 def _hypotheses(margins: Margins, statement: str) -> Any:

@@ -1,6 +1,6 @@
 """Assumptions 1 to 5 of the paper, as printed, each with its constants and a witness where it fails.
 
-Source: Xie et al. 2022, Assumptions 1-5; restated in the project's theory notes, section 2.
+Source: Xie et al. 2022, Assumptions 1-5; restated in docs/theory/assumptions.md.
 """
 
 from typing import NamedTuple
@@ -21,10 +21,11 @@ MEMBER = "theta* is concept "
 class Assumption(NamedTuple):
     """One assumption on one instance.
 
-    name: "A1" to "A5".
-    holds: True, False, or "undetermined" where enumeration was not affordable and no violation was met.
-    constants: the best constants (suprema or infima) the assumption speaks of.
-    witness: words naming the worst state, token or concept.
+    Attributes:
+        name: "A1" to "A5".
+        holds: True, False, or "undetermined" where enumeration was not affordable and no violation was met.
+        constants: the best constants (suprema or infima) the assumption speaks of.
+        witness: words naming the worst state, token or concept.
     """
 
     name: str
@@ -161,7 +162,8 @@ def compare_shift(mixture: MixtureOfHMMs, prompt: PromptLaw, tv: float, margin: 
     distances = (
         sum(abs(p - q) for p, q in zip(law.start, law.transition[d], strict=True)) for d in mixture.delimiter_states()
     )
-    return 2 * max(distances) < least
+    verdict: Verdict = 2 * max(distances) < least
+    return verdict
 
 
 def largest_shift(mixture: MixtureOfHMMs, prompt: PromptLaw) -> tuple[float, int]:

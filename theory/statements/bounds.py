@@ -24,9 +24,10 @@ _BISECTIONS = 64
 class RiskBound(NamedTuple):
     """A bound on the excess 0-1 risk.
 
-    value: g^{-1}(nats), in [0, 1]; 1 where vacuous.
-    vacuous: nats >= log 2, so that the bound excludes nothing.
-    nats: the argument.
+    Attributes:
+        value: g^{-1}(nats), in [0, 1]; 1 where vacuous.
+        vacuous: nats >= log 2, so that the bound excludes nothing.
+        nats: the argument.
     """
 
     value: float

@@ -26,14 +26,17 @@ SLOW = 0.02
 class TheoremVerdict(NamedTuple):
     """One theorem, in one version, on one instance.
 
-    name: "1", "2" or "3".
-    version: "printed", "repaired" or "sharp".
-    applies: every hypothesis is *shown* to hold; one that is undetermined makes this False, and ``reason`` says so.
-    bound: on the excess 0-1 risk in the limit of many examples (0 for Theorem 1), or None where there is none.
-    vacuous: the statement excludes nothing here: it does not apply, or its bound is at least g^{-1}(log 2) = 1, or
-        its bound was too large a computation.
-    conclusion: whether what it promises is true of the exact predictor (for 2 and 3: excess risk at most ``bound``).
-    reason: words.
+    Attributes:
+        name: "1", "2" or "3".
+        version: "printed", "repaired" or "sharp".
+        applies: every hypothesis is *shown* to hold; one that is undetermined makes this False, and ``reason`` says
+            so.
+        bound: on the excess 0-1 risk in the limit of many examples (0 for Theorem 1), or None where there is none.
+        vacuous: the statement excludes nothing here: it does not apply, or its bound is at least g^{-1}(log 2) = 1,
+            or its bound was too large a computation.
+        conclusion: whether what it promises is true of the exact predictor (for 2 and 3: excess risk at most
+            ``bound``).
+        reason: words.
     """
 
     name: str

@@ -17,23 +17,25 @@ class Condition(NamedTuple):
     Numbers belong to the start law that binds the version they decide: kl_sum, kl_low, kl_high and kl_infinite_mass to
     ``prompt_start``, start_kl and the repaired_kl numbers to ``repaired_start``, the rate to ``sharp_start``.
 
-    k: example length.
-    true_concept, concept: indices of theta* and theta.
-    kl_sum, kl_low, kl_high: sum_j KL_j(theta) and its interval (zero width where exact).
-    kl_infinite_mass: p_prompt-mass of the examples that theta forbids.
-    eps_start: log(1/c8).
-    eps_delim_printed: 2 log(c2/c1) + log(c4/c3), c2 over every theta != theta*, c3 and c4 over every theta, as printed.
-    eps_delim_repaired: log(c2/c1) + a_theta with c2 of this theta; +inf where A1 fails.
-    start_kl, start_kl_low, start_kl_high: KL( p_prompt(O) || p(O|theta*) ).
-    printed_holds, repaired_holds, sharp_holds: True, False, or "undetermined" where an interval straddles.
-    rate, rate_low, rate_high: lim r_n(theta); rate is None where it is undefined.
-    method: how kl_sum and the rate were computed, and whether theta* has prior 0 (then no version holds).
-    prompt_start, repaired_start, sharp_start: indices of the start laws that bind the three versions.
-    repaired_kl_sum, repaired_kl_low, repaired_kl_high: sum_j KL_j(theta) at ``repaired_start``.
-    rate_bracket: width of the rate's bracket (several delimiter states).
-    rate_samples: blocks that were sampled for the rate's bracket.
-    kl_rounding, rate_rounding: bounds on the arithmetic's error, inside which nothing is decided.
-    level: probability with which all intervals of the table hold at once.
+    Attributes:
+        k: example length.
+        true_concept, concept: indices of theta* and theta.
+        kl_sum, kl_low, kl_high: sum_j KL_j(theta) and its interval (zero width where exact).
+        kl_infinite_mass: p_prompt-mass of the examples that theta forbids.
+        eps_start: log(1/c8).
+        eps_delim_printed: 2 log(c2/c1) + log(c4/c3), c2 over every theta != theta*, c3 and c4 over every theta, as
+            printed.
+        eps_delim_repaired: log(c2/c1) + a_theta with c2 of this theta; +inf where A1 fails.
+        start_kl, start_kl_low, start_kl_high: KL( p_prompt(O) || p(O|theta*) ).
+        printed_holds, repaired_holds, sharp_holds: True, False, or "undetermined" where an interval straddles.
+        rate, rate_low, rate_high: lim r_n(theta); rate is None where it is undefined.
+        method: how kl_sum and the rate were computed, and whether theta* has prior 0 (then no version holds).
+        prompt_start, repaired_start, sharp_start: indices of the start laws that bind the three versions.
+        repaired_kl_sum, repaired_kl_low, repaired_kl_high: sum_j KL_j(theta) at ``repaired_start``.
+        rate_bracket: width of the rate's bracket (several delimiter states).
+        rate_samples: blocks that were sampled for the rate's bracket.
+        kl_rounding, rate_rounding: bounds on the arithmetic's error, inside which nothing is decided.
+        level: probability with which all intervals of the table hold at once.
     """
 
     k: int

@@ -1,6 +1,6 @@
 """Where the budget of Condition 1 goes: signal, start mismatch, delimiter mismatch, and A3's margin, for one theta.
 
-Source: theory notes, sections 2 and 3; the terms are those of ``theory.statements.conditions``, each with
+Source: docs/theory/conditions.md; the terms are those of ``theory.statements.conditions``, each with
 what causes it.
 """
 
@@ -39,16 +39,17 @@ class StartRatio(NamedTuple):
 class Budget(NamedTuple):
     """The split, nats.
 
-    condition: every number and verdict of the three versions.
-    signal: sum_j KL_j(theta), position by position.
-    start_state: the state of the smallest p(h|theta*), which makes eps_start = log(1/c8).
-    start_kl: KL( p_prompt(O) || p(O|theta*) ), what the start mismatch really costs.
-    c1: the transition into a delimiter that theta* makes least; c2: the one that this theta makes most.
-    c2_printed: the same over every theta != theta*, which the printed condition uses.
-    largest: the state of R_theta; smallest: the state of rho*.
-    printed_margin, repaired_margin: signal minus threshold; -inf where the threshold is infinite.
-    start_shift: A3.
-    reading: one line: what to change for the theorem to apply.
+    Attributes:
+        condition: every number and verdict of the three versions.
+        signal: sum_j KL_j(theta), position by position.
+        start_state: the state of the smallest p(h|theta*), which makes eps_start = log(1/c8).
+        start_kl: KL( p_prompt(O) || p(O|theta*) ), what the start mismatch really costs.
+        c1: the transition into a delimiter that theta* makes least; c2: the one that this theta makes most.
+        c2_printed: the same over every theta != theta*, which the printed condition uses.
+        largest: the state of R_theta; smallest: the state of rho*.
+        printed_margin, repaired_margin: signal minus threshold; -inf where the threshold is infinite.
+        start_shift: A3.
+        reading: one line: what to change for the theorem to apply.
     """
 
     condition: Condition

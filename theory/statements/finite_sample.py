@@ -51,7 +51,8 @@ class Bound(NamedTuple):
 def _log_threshold(odds: Odds) -> np.ndarray:
     """(N,) log((C - 1)/Delta*(x)); nan where theta* itself may be wrong."""
     margin_N = np.where(odds.margin_N > TIE, odds.margin_N, np.nan)
-    return np.log(max(len(odds.concepts), 1)) - np.log(margin_N)
+    logs: np.ndarray = np.log(max(len(odds.concepts), 1)) - np.log(margin_N)
+    return logs
 
 
 def weight_bound(odds: Odds, ns: Sequence[int]) -> Bound:
@@ -115,13 +116,14 @@ def enough(bound: Callable[[Sequence[int]], Bound], delta: float) -> int | None:
 
     def good(ns: Sequence[int]) -> np.ndarray:
         found = bound(ns)
-        return (found.value <= delta) & found.settled
+        enough_P: np.ndarray = (found.value <= delta) & found.settled
+        return enough_P
 
     ladder = [2**i for i in range(LARGEST_N.bit_length())]
     passing = np.flatnonzero(good(ladder))
     if not passing.size:
         return None
-    high = ladder[passing[0]]
+    high: int = ladder[passing[0]]
     low = high // 2
     while high - low > 1:
         middle = (low + high) // 2
@@ -132,8 +134,9 @@ def enough(bound: Callable[[Sequence[int]], Bound], delta: float) -> int | None:
 class StartLaw(NamedTuple):
     """The bounds under one start law of the prompt: a prompt keeps one for all its examples.
 
-    odds: the factors, or words: why the bound says nothing.
-    exponents: for every theta, by concept.
+    Attributes:
+        odds: the factors, or words: why the bound says nothing.
+        exponents: for every theta, by concept.
     """
 
     odds: Odds | str

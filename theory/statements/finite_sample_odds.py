@@ -47,14 +47,15 @@ CLASSES = 200_000
 class Odds(NamedTuple):
     """The factors of the moments of odds_n(theta) for every theta of positive prior other than theta* (A of them).
 
-    version: which of the two; ``sharp`` is an equality, ``repaired`` an upper bound.
-    concepts: indices of the thetas.
-    log_prior_A: log(pi_theta / pi_*), nats.
-    first_graph, later_graph: examples from the document start laws, and (sharp) from the delimiter's row.
-    front_A, delimiter_A: (repaired) log K and log B, nats; 0 where sharp.
-    mass_N: p_prompt-mass of the merged test inputs.
-    margin_N: Delta*(x), at most 0 where theta* itself may answer wrongly.
-    pilot: where examples were sampled, an independent sample to choose s on; else None.
+    Attributes:
+        version: which of the two; ``sharp`` is an equality, ``repaired`` an upper bound.
+        concepts: indices of the thetas.
+        log_prior_A: log(pi_theta / pi_*), nats.
+        first_graph, later_graph: examples from the document start laws, and (sharp) from the delimiter's row.
+        front_A, delimiter_A: (repaired) log K and log B, nats; 0 where sharp.
+        mass_N: p_prompt-mass of the merged test inputs.
+        margin_N: Delta*(x), at most 0 where theta* itself may answer wrongly.
+        pilot: where examples were sampled, an independent sample to choose s on; else None.
     """
 
     version: Version
@@ -148,7 +149,8 @@ def delimiter_row(hmm: HMM, delimiter: int) -> HMM | None:
 
 def _log_prior(mixture: MixtureOfHMMs, others: Sequence[int], true: int) -> np.ndarray:
     prior = np.asarray(mixture.prior)
-    return np.log(prior[list(others)]) - np.log(prior[true])
+    log_ratio: np.ndarray = np.log(prior[list(others)]) - np.log(prior[true])
+    return log_ratio
 
 
 def _sharp(
@@ -229,4 +231,5 @@ def _graph(law: PromptLaw, laws: Sequence[HMM], budget: int, draw: int | None) -
 
 
 def _with_pilot(assemble: Any, seed: int) -> Odds:
-    return assemble(2 * seed + 1)._replace(pilot=assemble(2 * seed))
+    odds: Odds = assemble(2 * seed + 1)._replace(pilot=assemble(2 * seed))
+    return odds

@@ -27,7 +27,8 @@ UNREACHABLE = -1e-9
 class Exponent(NamedTuple):
     """-log inf_{s >= 0} of a later example's factor, nats an example, and the s that attains it.
 
-    value: 0 where the bound does not improve with n; inf where theta never reaches the odds of theta*.
+    Attributes:
+        value: 0 where the bound does not improve with n; inf where theta never reaches the odds of theta*.
     """
 
     value: float
@@ -103,7 +104,10 @@ class Summand:
 
         def slope(s: np.ndarray, index: np.ndarray) -> np.ndarray:
             common = self.odds.log_prior_A[self.a] + self.odds.first(self.a, s).slope
-            return common + later_I[index] * self.odds.later(self.a, s).slope + pick(self.inputs(s), index).slope
+            slope: np.ndarray = (
+                common + later_I[index] * self.odds.later(self.a, s).slope + pick(self.inputs(s), index).slope
+            )
+            return slope
 
         every = np.arange(len(later_I))
         s = _best_s(slope, len(every), largest_s)

@@ -44,7 +44,8 @@ def conditional_moment(odds: Odds, a: int, n: int, s: float) -> np.ndarray:
     at = np.array([s])
     later = odds.later(a, at).value[0] if n > 1 else 0.0
     common = s * odds.log_prior_A[a] + odds.first(a, at).value[0] + (n - 1) * later
-    return common + odds.inputs(a, at).value[0]
+    exponents: np.ndarray = common + odds.inputs(a, at).value[0]
+    return exponents
 
 
 def moment(odds: Odds, a: int, n: int, s: float) -> float:
@@ -70,7 +71,8 @@ def wrong_answer(weight_PxC: np.ndarray, law_PxCxV: np.ndarray, true: int, answe
     def lead(scores_PxV: np.ndarray) -> np.ndarray:
         rest = scores_PxV.copy()
         rest[rows, answer_P] = -np.inf
-        return scores_PxV[rows, answer_P] - rest.max(-1)
+        margins: np.ndarray = scores_PxV[rows, answer_P] - rest.max(-1)
+        return margins
 
     margin_P = lead(law_PxCxV[:, true])
     others_PxC = np.delete(weight_PxC, true, 1)

@@ -7,7 +7,7 @@ Source: docs/theory, "How many examples are enough".
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -34,13 +34,16 @@ class StartRow(NamedTuple):
 class FiniteSample(NamedTuple):
     """Theorem 1 at finite n for one (k, theta*) in one version, at the worst start law.
 
-    exponent: smallest over theta, nats an example; 0 where the bound says nothing, inf where no theta ever competes.
-    n_enough: n(delta) certified by F2.
-    ns, weight_bound, error_bound: F1 on E[1 - w_n(theta*)] and F2 on the probability of a wrong answer at those n.
-    method: "exact"; "monte carlo" (upper ends of 95% intervals; an estimate, not a proof); "none".
-    reason: words: why the bound says nothing, or "".
-    mixture_n_enough, mixture_error_bound: for a start law drawn uniformly.
-    start_laws: one each.
+    Attributes:
+        exponent: smallest over theta, nats an example; 0 where the bound says nothing, inf where no theta ever
+            competes.
+        n_enough: n(delta) certified by F2.
+        ns, weight_bound, error_bound: F1 on E[1 - w_n(theta*)] and F2 on the probability of a wrong answer at those
+            n.
+        method: "exact"; "monte carlo" (upper ends of 95% intervals; an estimate, not a proof); "none".
+        reason: words: why the bound says nothing, or "".
+        mixture_n_enough, mixture_error_bound: for a start law drawn uniformly.
+        start_laws: one each.
     """
 
     k: int
@@ -124,11 +127,11 @@ def _start_law(mixture: MixtureOfHMMs, law: PromptLaw, true: int, version: Versi
         return StartLaw(f"not evaluated: {error}", {})
 
 
-def _weight(each: StartLaw):
+def _weight(each: StartLaw) -> Callable[[Sequence[int]], Bound]:
     return each.weight
 
 
-def _error(each: StartLaw):
+def _error(each: StartLaw) -> Callable[[Sequence[int]], Bound]:
     return each.error
 
 

@@ -8,7 +8,7 @@ O[j] given O[1:j-1]. That needs p_prompt(h) to be the document start law of thet
 by automatic differentiation through ``theory.filtering.filter``, expectations over examples by enumeration (small
 instances).
 
-Source: Xie et al. 2022, Theorem 2; theory notes, section 2.
+Source: Xie et al. 2022, Theorem 2; docs/theory/laws.md.
 """
 
 from collections.abc import Callable, Sequence
@@ -40,10 +40,11 @@ SINGULAR = 1e-12
 class Expansion(NamedTuple):
     """KL_j around one theta, j = 1..k, nats per (unit of theta)^0, ^1, ^2.
 
-    value: KL_j(theta*); 0 if the prompt start is the document start law.
-    gradient: of KL_j; 0 then too.
-    hessian: H_j; equal to ``fisher`` then.
-    fisher: I_j = E_{O ~ p_prompt} s s', s = gradient of log p(O[j] | O[1:j-1], theta).
+    Attributes:
+        value: KL_j(theta*); 0 if the prompt start is the document start law.
+        gradient: of KL_j; 0 then too.
+        hessian: H_j; equal to ``fisher`` then.
+        fisher: I_j = E_{O ~ p_prompt} s s', s = gradient of log p(O[j] | O[1:j-1], theta).
     """
 
     value: Float[np.ndarray, "k"]
@@ -55,10 +56,13 @@ class Expansion(NamedTuple):
 class Gamma(NamedTuple):
     """How unevenly information is spread over positions.
 
-    printed: max_j lambda_max(I_j) / min_j lambda_min(I_j). Infinite wherever some I_j is singular, which I_1 is if the
-        start law does not move with theta, and every I_j is if theta has more dimensions than there are beliefs.
-    needed: largest v' I_k v / ( v' sum_j I_j v / (k - 1) ) over v, the factor that the proof uses: to second order
-        KL_k <= needed * sum_j KL_j / (k - 1). At most ``printed``; inf if the sum is singular along a v that I_k sees.
+    Attributes:
+        printed: max_j lambda_max(I_j) / min_j lambda_min(I_j). Infinite wherever some I_j is singular, which I_1 is
+            if the start law does not move with theta, and every I_j is if theta has more dimensions than there are
+            beliefs.
+        needed: largest v' I_k v / ( v' sum_j I_j v / (k - 1) ) over v, the factor that the proof uses: to second
+            order KL_k <= needed * sum_j KL_j / (k - 1). At most ``printed``; inf if the sum is singular along a v
+            that I_k sees.
     """
 
     printed: float
@@ -68,11 +72,12 @@ class Gamma(NamedTuple):
 class Peak(NamedTuple):
     """Where the posterior of the continuous family concentrates on prompts, and how fast.
 
-    theta: theta_o = argmax of the rate. It is theta* if p_prompt(h) = p(h|d,theta*) and no theta changes
-        p(delimiter|h): a prompt puts its delimiter after every k tokens, whatever theta* would have done.
-    information: J = - Hessian of the rate there, per example: posterior covariance ~ (n J)^{-1}.
-    rate: lim r_n(theta_o) >= 0, nats an example.
-    gradient: largest entry of the gradient at theta_o (how well it was found).
+    Attributes:
+        theta: theta_o = argmax of the rate. It is theta* if p_prompt(h) = p(h|d,theta*) and no theta changes
+            p(delimiter|h): a prompt puts its delimiter after every k tokens, whatever theta* would have done.
+        information: J = - Hessian of the rate there, per example: posterior covariance ~ (n J)^{-1}.
+        rate: lim r_n(theta_o) >= 0, nats an example.
+        gradient: largest entry of the gradient at theta_o (how well it was found).
     """
 
     theta: Float[np.ndarray, "m"]
@@ -171,13 +176,15 @@ def taylor_remainder(
 
     def many(points: jax.Array) -> jax.Array:
         kl = lambda t: jnp.asarray(weight) @ (log_p - _log_conditionals(family.mixture(t), tokens))  # noqa: E731
-        return jax.lax.map(kl, points)
+        values: jax.Array = jax.lax.map(kl, points)
+        return values
 
     flat = (theta + shifts).reshape(-1, theta.size)
     exact = np.asarray(in_float64(jax.jit(many))(flat)).reshape(*shifts.shape[:2], -1)
     second = series.value + np.einsum("km,rdm->rdk", series.gradient, shifts)
     second = second + 0.5 * np.einsum("kij,rdi,rdj->rdk", series.hessian, shifts, shifts)
-    return np.abs(exact - second).max((1, 2))
+    remainder: np.ndarray = np.abs(exact - second).max((1, 2))
+    return remainder
 
 
 def prompt_rate(family: ConceptFamily, law: PromptLaw) -> Callable[[Any], jax.Array]:

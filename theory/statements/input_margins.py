@@ -25,10 +25,11 @@ SAMPLED_TESTS = 2000
 class InputMargin(NamedTuple):
     """A3 at one x_test: it asks for tv < margin.
 
-    tokens: x_test (of the merged ones, a representative).
-    probability: p_prompt-mass of the inputs it stands for (their share of the sample, if sampled).
-    delta: top-1 minus top-2 of p_prompt(y | x_test).
-    margin: delta / 4.
+    Attributes:
+        tokens: x_test (of the merged ones, a representative).
+        probability: p_prompt-mass of the inputs it stands for (their share of the sample, if sampled).
+        delta: top-1 minus top-2 of p_prompt(y | x_test).
+        margin: delta / 4.
     """
 
     tokens: tuple[int, ...]
@@ -40,11 +41,12 @@ class InputMargin(NamedTuple):
 class StartShift(NamedTuple):
     """A3: max_d TV(p_prompt(h), p(h|d, theta*)) against Delta(x)/4 at every x_test.
 
-    tv: the largest distance (it does not depend on x_test); delimiter_state: the d that causes it.
-    worst: the inputs of smallest Delta, worst first.
-    failing_mass: p_prompt-mass of the inputs with margin <= tv, in float64.
-    holds: "undetermined" where inputs were sampled and none failed.
-    exhaustive: whether every input of positive probability was looked at.
+    Attributes:
+        tv: the largest distance (it does not depend on x_test); delimiter_state: the d that causes it.
+        worst: the inputs of smallest Delta, worst first.
+        failing_mass: p_prompt-mass of the inputs with margin <= tv, in float64.
+        holds: "undetermined" where inputs were sampled and none failed.
+        exhaustive: whether every input of positive probability was looked at.
     """
 
     tv: float

@@ -1,6 +1,6 @@
 """Lemma 1, repaired: when the filter's answer after a delimiter is that of the prompt's own start law.
 
-Source: theory notes, section 3 (Lemma 1, repair); Xie et al. 2022, Lemma 1.
+Source: docs/theory/repaired.md, step 4; Xie et al. 2022, Lemma 1.
 """
 
 from typing import NamedTuple
@@ -17,17 +17,18 @@ from implicit_bayes.theory.statements.risk import rounding
 class Lemma1(NamedTuple):
     """Everything the repaired Lemma 1 says about one x (B of them), theta* known.
 
-    margin: Delta(x), top-1 minus top-2 of p_prompt(y|x); 1 where there is one token only.
-    defined: x has positive probability under p_prompt and after every delimiter state.
-    tv_start: max_d TV(p_prompt(h), p(h|d,theta*)), the same for every x.
-    tv_posterior: max_d TV(p_prompt(h|x), p(h|x,d)), h the state that emits x[1].
-    start_limit: Delta(x) p_prompt(x) / (2 max_h p(x|h,theta*)).
-    printed: tv_start < Delta(x)/4 (A3; does not suffice).
-    by_posterior: tv_posterior < Delta(x)/2 (suffices), by more than rounding.
-    by_start: tv_start < start_limit (suffices), by more than rounding.
-    perhaps: one of the two would hold if rounding were in its favour; where this is False neither does.
-    answer: argmax_y p_prompt(y|x).
-    predictive: (B, |D|, V) p(y | x, d, theta*); the filter's predictive after S_n is a mixture of these over d.
+    Attributes:
+        margin: Delta(x), top-1 minus top-2 of p_prompt(y|x); 1 where there is one token only.
+        defined: x has positive probability under p_prompt and after every delimiter state.
+        tv_start: max_d TV(p_prompt(h), p(h|d,theta*)), the same for every x.
+        tv_posterior: max_d TV(p_prompt(h|x), p(h|x,d)), h the state that emits x[1].
+        start_limit: Delta(x) p_prompt(x) / (2 max_h p(x|h,theta*)).
+        printed: tv_start < Delta(x)/4 (A3; does not suffice).
+        by_posterior: tv_posterior < Delta(x)/2 (suffices), by more than rounding.
+        by_start: tv_start < start_limit (suffices), by more than rounding.
+        perhaps: one of the two would hold if rounding were in its favour; where this is False neither does.
+        answer: argmax_y p_prompt(y|x).
+        predictive: (B, |D|, V) p(y | x, d, theta*); the filter's predictive after S_n is a mixture of these over d.
     """
 
     margin: Float[np.ndarray, "B"]
@@ -52,7 +53,7 @@ def lemma_1(mixture: MixtureOfHMMs, true_concept: int, start: Array, x_test: np.
     and TV is convex. For the second form let a = p_prompt(h) p(x|h), b = p(h|d) p(x|h) with sums A, B: the TV of a/A
     and b/B is at most max(sum (a-b)+, sum (b-a)+)/max(A, B) <= max_h p(x|h) TV(p_prompt, p(.|d)) / p_prompt(x).
 
-    Source: theory notes, section 3 (Lemma 1, repair).
+    Source: docs/theory/repaired.md, step 4.
 
     Args:
         mixture: supplies theta* and the delimiter states.
@@ -115,7 +116,7 @@ def lemma_1_from_paths(
 def paths_from_start(transition: np.ndarray, emission: np.ndarray, tokens_Bxm: np.ndarray) -> np.ndarray:
     """(B, H, H) p(x, h_m = h' | h_1 = h) of m >= 1 tokens."""
     emits_BxmxH = emission.T[tokens_Bxm]
-    paths = np.eye(len(transition)) * emits_BxmxH[:, 0, None, :]
+    paths: np.ndarray = np.eye(len(transition)) * emits_BxmxH[:, 0, None, :]
     for t in range(1, tokens_Bxm.shape[1]):
         paths = (paths @ transition) * emits_BxmxH[:, t, None, :]
     return paths

@@ -6,7 +6,7 @@ p(y | x, d, theta) over them and over the delimiter states d: a token that is be
 all of those laws is not the answer in the limit. What remains undecided counts as right in the lower end of a risk
 and as wrong in the upper end.
 
-Source: theory notes, section 3 (the sharp condition and Lemma 1).
+Source: docs/theory/rates.md and repaired.md (the sharp condition and Lemma 1).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -53,10 +53,12 @@ Rates = Mapping[int, Interval]
 class LimitRisk(NamedTuple):
     """Risk of f_n in the limit of many examples, for one prompt law.
 
-    wrong: (low, high) probability of (prompt, x) at which the answer is not an argmax of p_prompt(y|x).
-    excess: (low, high) excess 0-1 risk.
-    exhaustive: every x of positive probability was looked at, so the ends are exact up to stated rounding; otherwise
-        x was sampled, and the ends are intervals that hold for all pairs and lengths at once with probability LEVEL.
+    Attributes:
+        wrong: (low, high) probability of (prompt, x) at which the answer is not an argmax of p_prompt(y|x).
+        excess: (low, high) excess 0-1 risk.
+        exhaustive: every x of positive probability was looked at, so the ends are exact up to stated rounding;
+            otherwise x was sampled, and the ends are intervals that hold for all pairs and lengths at once with
+            probability LEVEL.
     """
 
     wrong: Interval
@@ -67,7 +69,9 @@ class LimitRisk(NamedTuple):
 class _Tests(NamedTuple):
     """Test inputs with their weights and truths: tokens (B, m), weight (B,), truth p_prompt(y|x) (B, V).
 
-    alike: (B,) whether each stands for inputs of exactly equal beliefs, so that exact integers may decide for all.
+    Attributes:
+        alike: (B,) whether each stands for inputs of exactly equal beliefs, so that exact integers may decide for
+            all.
     """
 
     tokens: np.ndarray
@@ -79,7 +83,8 @@ class _Tests(NamedTuple):
 class _Answers(NamedTuple):
     """Ends of the verdict at each x, by (B,) arrays: not an argmax for certain, perhaps not; excess at least, at most.
 
-    close: whether rounding alone may stand between the two ends.
+    Attributes:
+        close: whether rounding alone may stand between the two ends.
     """
 
     surely: np.ndarray

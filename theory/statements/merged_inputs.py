@@ -31,12 +31,13 @@ CLASSES = 2_000_000
 class InputBlock(NamedTuple):
     """N classes of test inputs that share their first and their last token.
 
-    tokens_NxM: a representative of each.
-    mass_N: p_prompt-mass of each.
-    first_F, last_W: the states that can emit the first and the last token.
-    paths_LxNxFxW: J under theta* (law 0) and under the other laws asked for; 0 throughout where one forbids x.
-    alike_N: the inputs of the class have exactly equal J: there is but one, or J is a point under every law (else
-        they are equal as rounded).
+    Attributes:
+        tokens_NxM: a representative of each.
+        mass_N: p_prompt-mass of each.
+        first_F, last_W: the states that can emit the first and the last token.
+        paths_LxNxFxW: J under theta* (law 0) and under the other laws asked for; 0 throughout where one forbids x.
+        alike_N: the inputs of the class have exactly equal J: there is but one, or J is a point under every law
+            (else they are equal as rounded).
     """
 
     tokens_NxM: np.ndarray
@@ -51,7 +52,8 @@ class InputBlock(NamedTuple):
         joint_NxW = start_H[self.first_F] @ self.paths_LxNxFxW[law]
         mass_N = joint_NxW.sum(-1, keepdims=True)
         ahead = np.asarray(hmm.transition)[self.last_W] @ np.asarray(hmm.emission)
-        return joint_NxW / np.where(mass_N > 0, mass_N, 1.0) @ ahead
+        predictive: np.ndarray = joint_NxW / np.where(mass_N > 0, mass_N, 1.0) @ ahead
+        return predictive
 
     def lemma_1(self, mixture: MixtureOfHMMs, law: PromptLaw) -> Lemma1:
         """``repaired.lemma_1`` at each x, from the merged paths of theta* = ``law.hmm``."""

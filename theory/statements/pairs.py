@@ -25,13 +25,14 @@ from implicit_bayes.theory.statements.risk import affordable
 class Pair(NamedTuple):
     """One (theta*, p_prompt).
 
-    law: theta*, p_prompt(h), k.
-    true_concept, start: indices of theta* and of the start law.
-    member: the concept of positive prior that theta* is, or None where A4 fails.
-    others: the concepts of positive prior that are not theta*.
-    rates: ends of lim r_n by concept, theta*'s own (0, 0) included where it is a member; None where unknown.
-    outcomes: which concepts survive long prompts, with what probability.
-    sampled: the concepts whose rates were sampled; other ends are certain.
+    Attributes:
+        law: theta*, p_prompt(h), k.
+        true_concept, start: indices of theta* and of the start law.
+        member: the concept of positive prior that theta* is, or None where A4 fails.
+        others: the concepts of positive prior that are not theta*.
+        rates: ends of lim r_n by concept, theta*'s own (0, 0) included where it is a member; None where unknown.
+        outcomes: which concepts survive long prompts, with what probability.
+        sampled: the concepts whose rates were sampled; other ends are certain.
     """
 
     law: PromptLaw

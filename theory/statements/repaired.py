@@ -1,6 +1,6 @@
 """The repaired bound of Theorem 1, step by step, each step a function that can be checked.
 
-Source: theory notes, section 3. Write D for the delimiter states, S = (O_1, delim, ..., O_n, delim) and cut
+Source: docs/theory/repaired.md. Write D for the delimiter states, S = (O_1, delim, ..., O_n, delim) and cut
 (S, x_test) *before* every delimiter: O_1 | delim O_2 | ... | delim O_n | delim x_test. Given A1, a segment "delim w"
 after any non-empty past has probability
 
@@ -39,13 +39,15 @@ from implicit_bayes.theory.objects.types import Array, Bool, Float
 class RepairedConstants(NamedTuple):
     """Constants of the repaired bound for one theta against theta*; each is attained, so inequalities are not strict.
 
-    n_delimiters: |D|.
-    c1: min over d in D and h of p(d|h,theta*).
-    c2: max over d in D and h of p(d|h,theta).
-    c5: min over h, h' of p(h'|h,theta*).
-    c6: min over the tokens that theta* can emit of max_h p(o|h,theta*).
-    r_theta: R_theta = max_h sum_d p(h|d,theta)/p(h|theta); inf where a delimiter leads to a state that never starts.
-    rho_star: rho* = min_h sum_d p(h|d,theta*)/p(h|theta*), over the states that can start a document.
+    Attributes:
+        n_delimiters: |D|.
+        c1: min over d in D and h of p(d|h,theta*).
+        c2: max over d in D and h of p(d|h,theta).
+        c5: min over h, h' of p(h'|h,theta*).
+        c6: min over the tokens that theta* can emit of max_h p(o|h,theta*).
+        r_theta: R_theta = max_h sum_d p(h|d,theta)/p(h|theta); inf where a delimiter leads to a state that never
+            starts.
+        rho_star: rho* = min_h sum_d p(h|d,theta*)/p(h|theta*), over the states that can start a document.
     """
 
     n_delimiters: int
@@ -125,7 +127,8 @@ def _start_ratio(transition: Array, initial: Array, states: np.ndarray) -> np.nd
     after, start = np.asarray(transition)[states].sum(0), np.asarray(initial)
     relevant = (after > 0) | (start > 0)
     with np.errstate(divide="ignore"):
-        return after[relevant] / start[relevant]
+        ratios: np.ndarray = after[relevant] / start[relevant]
+        return ratios
 
 
 def segment_probability(mixture: MixtureOfHMMs, concept: int, past: np.ndarray, segment: np.ndarray) -> Sides:
@@ -180,9 +183,10 @@ def last_segment(
 class AssembledBound(NamedTuple):
     """n r_n(theta) beside its repaired upper bound, nats, for n = 1..N; axes: batch, then n.
 
-    shots: n.
-    log_ratio: n r_n(theta) = log p(S_n, x_test | theta) - log p(S_n, x_test | theta*), by the exact filter.
-    bound: the right side of the assembled inequality.
+    Attributes:
+        shots: n.
+        log_ratio: n r_n(theta) = log p(S_n, x_test | theta) - log p(S_n, x_test | theta*), by the exact filter.
+        bound: the right side of the assembled inequality.
     """
 
     shots: np.ndarray

@@ -33,12 +33,13 @@ class MeasuredRisk(NamedTuple):
     probability LEVEL (Bonferroni), so it covers the largest risk of any pair with that probability; its value is the
     largest mean.
 
-    shots: n, increasing.
-    error: P( f_n(x) is not an argmax of p_prompt(y|x) ), x of k - 1 tokens; an undefined f_n is an error.
-    excess: excess 0-1 risk of f_n, x of k - 1 tokens.
-    random_excess: the same with the test example's length uniform on 2..k, the label being its last token.
-    undefined: share of prompts of probability zero under the pretraining law, over all pairs.
-    pairs: how many pairs, each with ``prompts`` prompts of its own.
+    Attributes:
+        shots: n, increasing.
+        error: P( f_n(x) is not an argmax of p_prompt(y|x) ), x of k - 1 tokens; an undefined f_n is an error.
+        excess: excess 0-1 risk of f_n, x of k - 1 tokens.
+        random_excess: the same with the test example's length uniform on 2..k, the label being its last token.
+        undefined: share of prompts of probability zero under the pretraining law, over all pairs.
+        pairs: how many pairs, each with ``prompts`` prompts of its own.
     """
 
     shots: tuple[int, ...]
@@ -67,7 +68,8 @@ def sample_prompts(law: PromptLaw, prompts: int, shots: int, generator: np.rando
 
 def _draw(rows: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     cumulative = rows.cumsum(-1)
-    return (cumulative / cumulative[:, -1:] > generator.random(len(rows))[:, None]).argmax(-1)
+    drawn: np.ndarray = (cumulative / cumulative[:, -1:] > generator.random(len(rows))[:, None]).argmax(-1)
+    return drawn
 
 
 def measure_risk(
@@ -125,7 +127,8 @@ def _worst(intervals: Sequence[Interval]) -> Interval:
 def excess_of(truth: np.ndarray, predictor: np.ndarray) -> np.ndarray:
     """(...,) max_y p(y) - p(argmax_y q(y)) in [0, 1], for laws that were computed here; see ``bounds.excess_risk``."""
     chosen = np.take_along_axis(truth, predictor.argmax(-1)[..., None], -1)[..., 0]
-    return np.clip(truth.max(-1) - np.where((predictor > 0).any(-1), chosen, 0.0), 0.0, 1.0)
+    excess: np.ndarray = np.clip(truth.max(-1) - np.where((predictor > 0).any(-1), chosen, 0.0), 0.0, 1.0)
+    return excess
 
 
 def rounding(length: int, states: int) -> float:
@@ -174,4 +177,5 @@ def reachable_tests(law: PromptLaw, length: int) -> tuple[np.ndarray, np.ndarray
 
 def affordable(law: PromptLaw, length: int) -> bool:
     """Whether every x of this length can be looked at."""
-    return law.hmm.n_tokens**length * law.hmm.n_states**2 <= ENUMERATION_BUDGET
+    affordable: bool = law.hmm.n_tokens**length * law.hmm.n_states**2 <= ENUMERATION_BUDGET
+    return affordable

@@ -1,6 +1,6 @@
 """Theorems 1 and 3 evaluated on one instance: where they apply, how much they say, and whether it is true there.
 
-Source: Xie et al. 2022, Theorems 1 and 3; theory notes, sections 2 and 3. Theorem 2 is in ``statements.fisher``.
+Source: Xie et al. 2022, Theorems 1 and 3; docs/theory/repaired.md and laws.md. Theorem 2 is in ``statements.fisher``.
 
 A version is *printed*, *repaired* or *sharp*; the conclusion is a property of the instance and does not depend on it.
 ``applies`` and ``conclusion == "fails"`` together are a counterexample to that version. How a conclusion is reached:

@@ -1,6 +1,6 @@
 """What the right side of Condition 1 costs: the start mismatch and the delimiter mismatch, printed and repaired.
 
-Source: Xie et al. 2022, Condition 1; theory notes, sections 2 and 3.
+Source: Xie et al. 2022, Condition 1; docs/theory/conditions.md.
 """
 
 import math
@@ -18,9 +18,10 @@ from implicit_bayes.theory.statements.repaired import log0, pure_delimiter_state
 class Thresholds(NamedTuple):
     """What one (theta*, theta) costs, nats, each possibly infinite.
 
-    start: eps_start = log(1/c8).
-    printed, repaired: eps_delim in both versions.
-    rounding: bound on what float64 errs by in any sum of these.
+    Attributes:
+        start: eps_start = log(1/c8).
+        printed, repaired: eps_delim in both versions.
+        rounding: bound on what float64 errs by in any sum of these.
     """
 
     start: float

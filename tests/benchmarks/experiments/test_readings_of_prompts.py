@@ -98,6 +98,12 @@ def test_order_tells_whose_answers_depend_on_it(rules, present, absent, summary)
     assert found.summary == f"best less worst order, k = 3: {summary}"
 
 
+def test_order_says_no_number_where_exact_bayes_never_answers():
+    found = read("order", ordered=lambda predictor, permutation: (0, 0) if predictor == "exact" else (1, 5))
+    assert "Exact Bayes has no answer in 100% of orders. Prompt-aware" in found.verdict
+    assert "nan" not in found.verdict
+
+
 def test_order_draws_means_between_the_worst_and_the_best_order():
     found = read("order", ordered=lambda predictor, permutation: spread(1, 4)(permutation))
     drawn = {(p.y, p.low, p.high, p.prompts) for p in found.pictures[0].points}

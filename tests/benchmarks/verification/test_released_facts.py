@@ -1,4 +1,4 @@
-"""What exact Bayes says about the released GINC, V = 50: the theory notes' measured facts, measured again."""
+"""What exact Bayes says about the released GINC, V = 50: measured facts, measured again."""
 
 import numpy as np
 import pytest

@@ -1,0 +1,22 @@
+"""numba's compiler, as this project uses it; imported only where machine code is wanted."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+try:
+    import numba
+except ImportError as error:
+    raise ImportError("the compiled filter needs numba: pip install 'implicit-bayes[compiled]'") from error
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def compiled(function: F) -> F:
+    """numba's ``njit``, compiled in this process when first called; nothing is kept on disk (numba would pickle it).
+
+    Products may be contracted into fused multiply-adds; infinities, zeros and the order of sums are left alone.
+    Each function is written so that one set of types calls it, without slice assignments: so they compile in seconds.
+    """
+    options: Any = {"fastmath": {"contract"}, "error_model": "numpy", "boundscheck": False, "nogil": True}
+    machine_code: F = numba.njit(**options)(function)
+    return machine_code
