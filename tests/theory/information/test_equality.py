@@ -1,6 +1,7 @@
 """Equal processes are recognised, unequal ones never; and signs of sums of logarithms, zero included."""
 
 import itertools
+import tracemalloc
 from fractions import Fraction
 
 import numpy as np
@@ -10,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from implicit_bayes.theory import HMM
+from implicit_bayes.theory.information import equality
 from implicit_bayes.theory.information.arithmetic import Watch, rounding_of_mean
-from implicit_bayes.theory.information.equality import MAX_STATES, is_renaming, same_process
+from implicit_bayes.theory.information.equality import MAX_STATES, _first_tokens_agree, is_renaming, same_process
 from implicit_bayes.theory.information.log_sums import sign_of_log_sum
 
 
@@ -114,3 +116,21 @@ def test_the_rounding_bound_bounds_and_underflow_voids_it():
     with Watch() as watch:
         np.eye(2) @ small
     assert watch.widen(1e-12) == 1e-12
+
+
+def test_a_vocabulary_of_50257_is_compared_without_a_table_of_pairs():
+    """Pairs of tokens would take 20 GB; the peak is a few blocks."""
+    hmm = random_hmm(5, states=2, tokens=50_257)
+    tracemalloc.start()
+    assert same_process(hmm, random_hmm(6, states=2, tokens=50_257)) is False
+    assert tracemalloc.get_traced_memory()[1] < 200e6
+    tracemalloc.stop()
+
+
+def test_a_difference_in_the_last_block_of_token_pairs_is_seen(monkeypatch):
+    monkeypatch.setattr(equality, "BLOCK", 4)  # one first token a block
+    emission = np.array([[0.25, 0.25, 0.5, 0.0], [0.25, 0.25, 0.0, 0.5]])
+    hmm = HMM([0.5, 0.5], [[0.5, 0.5], [0.75, 0.25]], emission)
+    other = HMM([0.5, 0.5], [[0.5, 0.5], [0.5, 0.5]], emission)
+    assert _first_tokens_agree(hmm, hmm) is True
+    assert _first_tokens_agree(hmm, other) is False
