@@ -89,15 +89,17 @@ def _first_tokens_agree(first: HMM, second: HMM) -> bool:
 
     Token by token in blocks, to the first that differs: V x V numbers are 19 GiB for the vocabulary of GPT-2.
     """
-    sides = []
-    for law in (first, second):
-        start, kernel, emission = (np.asarray(x) for x in (law.initial, law.transition, law.emission))
-        sides.append(((start[:, None] * emission).T @ kernel, emission))
+    ahead_VxH, emission = _after_one_token(first)
+    other_VxH, other_emission = _after_one_token(second)
     size = max(1, BLOCK // first.n_tokens)
-    return all(
-        np.allclose(*(ahead_VxH[v : v + size] @ emission for ahead_VxH, emission in sides), rtol=0.0, atol=1e-9)
-        for v in range(0, first.n_tokens, size)
-    )
+    blocks = (slice(v, v + size) for v in range(0, first.n_tokens, size))
+    return all(np.allclose(ahead_VxH[at] @ emission, other_VxH[at] @ other_emission, 0.0, 1e-9) for at in blocks)
+
+
+def _after_one_token(law: HMM) -> tuple[np.ndarray, np.ndarray]:
+    """(V, H) p(o_1, h_2) and (H, V) emission."""
+    start, kernel, emission = (np.asarray(x) for x in (law.initial, law.transition, law.emission))
+    return (start[:, None] * emission).T @ kernel, emission
 
 
 class _Exact(NamedTuple):
