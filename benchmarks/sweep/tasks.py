@@ -18,6 +18,7 @@ from implicit_bayes.benchmarks.predictors.agreement import is_right
 from implicit_bayes.benchmarks.predictors.curves import References, ask, references
 from implicit_bayes.benchmarks.predictors.models import find_model
 from implicit_bayes.benchmarks.predictors.paired import excess, hold_out
+from implicit_bayes.benchmarks.predictors.promises import InTraining
 from implicit_bayes.benchmarks.sweep.cells import Cell, Store
 from implicit_bayes.benchmarks.training.records import read_records
 from implicit_bayes.benchmarks.verification.losses import bayes_loss
@@ -69,7 +70,7 @@ def train(cell: Cell, store: Store) -> xr.Dataset:
     batch, label_P = _labelled(instance, config["k"], config["n"], config["prompts"], run.seed)
 
     def evaluate(network: Any) -> Mapping[str, Any]:
-        model = NetworkModel("in training", network)
+        model = InTraining("in training", network)
         found = excess(model, held)
         law = ask(model, batch, config["k"], [config["n"]]).law_PxNxV[:, 0]
         return {"excess": found.nats, "excess_error": found.standard_error, "accuracy": _share(law, label_P)}

@@ -11,7 +11,7 @@ import jax
 from implicit_bayes.benchmarks.common.extras import need
 from implicit_bayes.benchmarks.common.machine import cores
 from implicit_bayes.benchmarks.predictors.paired import Held, excess, hold_out
-from implicit_bayes.lm.model import NetworkModel
+from implicit_bayes.benchmarks.predictors.promises import InTraining
 from implicit_bayes.lm.presets import preset
 from implicit_bayes.lm.run import RunConfig, read_config
 from implicit_bayes.lm.train import Evaluate, Network
@@ -135,7 +135,7 @@ def evaluation(held: Held) -> Evaluate:
     floor = -float(held.log_bayes_BxT.mean())
 
     def evaluate(network: Network) -> Mapping[str, Any]:
-        found = excess(NetworkModel("in training", network), held)
+        found = excess(InTraining("in training", network), held)
         return {
             "excess": found.nats,
             "excess_standard_error": found.standard_error,

@@ -136,6 +136,6 @@ class Summand:
         first, later, reach_N = self.odds.largest(self.a)
         most_N = np.where(self.counted_N, reach_N + self.log_threshold_N, -np.inf)
         most = np.full(len(later_I), most_N.max()) if inputs_I is None else most_N[inputs_I]
-        grown = np.where(later_I > 0, later_I * (later if later > -np.inf else -1e300), 0.0)
+        grown = np.where(later_I > 0, later_I * max(later, -1e200), 0.0)
         stays = (most == -np.inf) | (later < -ROUNDING)
         return self.odds.log_prior_A[self.a] + first + grown + most < UNREACHABLE, stays

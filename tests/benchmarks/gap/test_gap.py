@@ -197,7 +197,7 @@ def test_gap_writes_figures_and_strict_json(folder):
 
     names = {path.name for path in folder.iterdir()}
     figures = {f"{name}.{kind}" for name in gap_figures.FIGURES for kind in ("png", "svg")}
-    assert names == figures | {"gap.json", "gap.nc", "x.json"}
+    assert names == figures | {"gap.json", "gap.nc", "report.html", "x.json"}
     found = json.loads((folder / "x.json").read_text(), parse_constant=refuse)["models"]
     assert [each["model"] for each in found] == ["bayes", "untrained"]
     assert all(set(each) >= KEYS for each in found)

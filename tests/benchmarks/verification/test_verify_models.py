@@ -15,6 +15,13 @@ from implicit_bayes.theory import ModelError
 SETTINGS = Settings((2,), (0, 1, 4), 200, (1e-2,), 3, 16, 0, model_prompts=100)
 
 
+def verified(instance, models=(), prompts=SETTINGS.prompts):
+    return verify(
+        instance, k=SETTINGS.ks, n=SETTINGS.ns, prompts=prompts, epsilon=SETTINGS.epsilons, model=models,
+        documents=SETTINGS.documents, length=SETTINGS.length, seed=SETTINGS.seed, model_prompts=SETTINGS.model_prompts,
+    )  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def instance():
     return load_instance("printed-counterexample")
@@ -22,14 +29,14 @@ def instance():
 
 @pytest.fixture(scope="module")
 def result(instance):
-    return verify(instance, check_settings(SETTINGS, instance), models=[MixtureModel("bayes", instance.mixture)])
+    return verified(instance, [MixtureModel("bayes", instance.mixture)])
 
 
 def test_models_answer_the_first_prompts_and_exact_bayes_all(result, instance):
     """Bayes asked as a model gives the counts of exact Bayes in a run with as few prompts."""
     assert set(result.curves.prompts.sel(predictor="exact").values.ravel()) == {200}
     assert set(result.curves.prompts.sel(predictor="bayes").values.ravel()) == {100}
-    few = verify(instance, check_settings(SETTINGS._replace(prompts=100), instance)).curves
+    few = verified(instance, prompts=100).curves
     for count in ("correct", "undefined"):
         np.testing.assert_array_equal(
             result.curves[count].sel(predictor="bayes"), few[count].sel(predictor="exact")
@@ -38,7 +45,7 @@ def test_models_answer_the_first_prompts_and_exact_bayes_all(result, instance):
 
 
 def test_models_change_nothing_of_what_is_exact(result, instance):
-    alone = verify(instance, check_settings(SETTINGS, instance))
+    alone = verified(instance)
     exact = result.curves.sel(predictor=alone.curves.predictor.values)
     assert exact.equals(alone.curves)
     assert (result.bayes, result.assumptions) == (alone.bayes, alone.assumptions)
@@ -54,7 +61,7 @@ def test_a_model_that_fails_fails_the_verification(instance):
             raise ValueError("no answer")
 
     with pytest.raises(ValueError, match="no answer"):
-        verify(instance, check_settings(SETTINGS, instance), models=[Broken()])
+        verified(instance, [Broken()])
 
 
 def test_no_prompts_for_models_are_refused(instance):
