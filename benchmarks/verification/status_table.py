@@ -11,7 +11,7 @@ from implicit_bayes.benchmarks.verification.verify import prompt_laws
 from implicit_bayes.simulators.instances import load_instance
 from implicit_bayes.theory.statements.assumptions import Assumption, check_assumptions, worst_case
 
-INSTANCES = {"ginc": 10, "ginc-paper": 10, "regular": 5, "printed-counterexample": 2}
+INSTANCES = {"ginc": 10, "ginc-paper": 5, "regular": 5, "printed-counterexample": 2}
 """The four instances and the example length at which each is judged."""
 
 

@@ -57,8 +57,9 @@ class Signals:
 
     def _table(self, s: int) -> dict[tuple[int, int], KLSum]:
         finite = [c for c, forbidden in self.forbidden.items() if forbidden.first[s] > min(self.ks)]
-        alone = finite == [self.true_concept]  # it sits on the right side only: a sixteenth of the budget will do
-        options = self.options | {"budget": self.options["budget"] // (16 if alone else 1)}
+        options = self.options
+        if finite == [self.true_concept]:  # on the right side only, beside infinite sums: no verdict needs it precisely
+            options = options | {"budget": options["budget"] // 16, "accuracy": max(options["accuracy"], 1.0)}
         forbidden = [Forbidden(f.mass[s : s + 1], f.first[s : s + 1]) for f in (self.forbidden[c] for c in finite)]
         prompt = PromptLaw(self.true, self.starts[s], max(self.ks), self.mixture.delimiter)
         with Watch() as watch:
