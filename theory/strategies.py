@@ -17,6 +17,7 @@ strategy for ``states``, ``tokens``, ``concepts``, ``delimiters`` or ``length`` 
 Needs hypothesis, which the extra ``test`` installs.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,7 +77,7 @@ def hmms(draw: Any, states: Size = 3, tokens: Size = 3, positive: bool = False) 
 
 
 @st.composite
-def mixtures(draw: st.DrawFn, /, *assumptions: str, **shapes: Any) -> MixtureOfHMMs:
+def mixtures(draw: Callable[..., Any], /, *assumptions: str, **shapes: Any) -> MixtureOfHMMs:
     """The mixtures of ``instances`` with the same arguments."""
     mixture: MixtureOfHMMs = draw(instances(*assumptions, **shapes)).mixture
     return mixture
