@@ -5,6 +5,7 @@ funsor promote ranks throughout, so "raise" would forbid what is meant rather th
 """
 
 import gc
+import itertools
 import os
 
 import hypothesis
@@ -40,15 +41,20 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("filterwarnings", line)
 
 
-MAPPINGS = 20_000
+MAPPINGS = 25_000
 """Memory mappings of a test process beyond which it forgets its compiled programs; Linux ends it near 65,530."""
 
 
-@pytest.fixture(autouse=True, scope="module")
+_TESTS = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
 def _compiled_programs_are_forgotten_in_time():
     """XLA maps three pieces of memory for each compiled program, and a process that meets the kernel's limit
     (``vm.max_map_count``) dies of a segmentation fault: after two thousand tests, in whichever comes next."""
     yield
+    if next(_TESTS) % 10:  # reading the list takes milliseconds
+        return
     try:
         with open("/proc/self/maps") as file:
             mappings = sum(1 for _ in file)
