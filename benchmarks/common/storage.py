@@ -1,5 +1,6 @@
 """Files that are either the old ones or the new ones, never half of both."""
 
+import io
 import json
 import math
 import re
@@ -79,9 +80,14 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_results(path: Path, results: "xr.Dataset") -> None:
     """results.nc (netCDF-4 through h5netcdf), atomically."""
-    content = results.to_netcdf(engine="h5netcdf")
+    from xarray.backends import H5NetCDFStore
+
+    content = io.BytesIO()
+    store = H5NetCDFStore.open(content, mode="w", lock=False)  # Dataset.to_netcdf would import Dask where there is one
+    results.dump_to_store(store)
+    store.close()
     with written_aside(path, binary=True) as file:
-        file.write(content)
+        file.write(content.getvalue())
 
 
 def read_results(path: Path) -> "xr.Dataset":
@@ -92,12 +98,16 @@ def read_results(path: Path) -> "xr.Dataset":
     """
     import h5py
     import xarray as xr
+    from xarray.backends import H5NetCDFStore
 
     try:
         with h5py.File(path, "r") as file:
             _check_contents(file)
-        with xr.open_dataset(path, engine="h5netcdf") as stored:
-            results = stored.load()
+        store = H5NetCDFStore.open(str(path), mode="r", lock=False)  # as above
+        try:
+            results = xr.Dataset.load_store(store).load()
+        finally:
+            store.close()
     except Exception as error:  # whatever a damaged container makes HDF5's readers raise, the file is at fault
         words = f"results: cannot read {path} ({short(error)}); run verify with --out first"
         raise ModelError(words) from error

@@ -19,7 +19,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import least_squares
 from scipy.special import expit, logsumexp
 
 HELD_OUT = 2

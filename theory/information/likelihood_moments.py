@@ -87,17 +87,21 @@ class ExampleGraph(NamedTuple):
         moments: np.ndarray = np.exp(out.value[0])
         return moments
 
-    def by_input(self, alternative: int, s: Any, closed: bool) -> Cumulant:
-        """(S, N) the parts of ``examples`` whose first k - 1 tokens end in each node."""
-        level = self.closed if closed else self.last
-        return _onward(level, level.gain_AxE[alternative], np.reshape(s, -1), self.inputs(alternative, s))
+    def by_input(self, alternative: int, s: Any, closed: bool, inputs: Cumulant | None = None) -> Cumulant:
+        """(S, N) the parts of ``examples`` whose first k - 1 tokens end in each node.
 
-    def examples(self, alternative: int, s: Any, closed: bool) -> Cumulant:
+        Args:
+            inputs: ``inputs(alternative, s)``, if the caller has it.
+        """
+        level, before = self.closed if closed else self.last, inputs or self.inputs(alternative, s)
+        return _onward(level, level.gain_AxE[alternative], np.reshape(s, -1), before)
+
+    def examples(self, alternative: int, s: Any, closed: bool, inputs: Cumulant | None = None) -> Cumulant:
         """(S,) log E [ratio^s] over examples; ``closed``: with the delimiter after the example. +inf where lost."""
         if self.lost_closed if closed else self.lost_last:
             size = np.size(s)
             return Cumulant(np.full(size, np.inf), np.zeros(size), np.zeros(size))
-        return total(self.by_input(alternative, s, closed))
+        return total(self.by_input(alternative, s, closed, inputs))
 
     def upper(self, alternative: int, s: Any, closed: bool) -> np.ndarray:
         """(S,) ``examples``'s value, or the upper end of its 95% interval where the graph is a sample."""

@@ -101,6 +101,15 @@ class Odds(NamedTuple):
         value = np.broadcast_to(np.log(self.mass_N), (len(s), len(self.mass_N)))
         return Cumulant(value, np.zeros_like(value), np.zeros_like(value))
 
+    def slopes(self, a: int, s: np.ndarray) -> tuple[np.ndarray, np.ndarray, Cumulant]:
+        """The slopes of ``first`` and ``later``, and ``inputs``: what they share is computed once."""
+        if self.version == "repaired":  # one graph serves first and later
+            each = self.later_graph.examples(a, s, self.closed).slope
+            return each + self.front_A[a], each + self.delimiter_A[a], self.inputs(a, s)
+        inputs = self.inputs(a, s)
+        later = self.later_graph.examples(a, s, self.closed, inputs).slope
+        return self.first(a, s).slope, later + self.delimiter_A[a], inputs
+
     def largest(self, a: int) -> tuple[float, float, np.ndarray]:
         """The largest log-odds of a first example, of a later one, and (N,) of the x of each class."""
         first, later = (g.largest(a, self.closed) for g in (self.first_graph, self.later_graph))

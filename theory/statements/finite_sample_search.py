@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import elementwise
+
 
 from implicit_bayes.theory.information.likelihood_moments import Cumulant, total, upper_mean
 from implicit_bayes.theory.statements.finite_sample_odds import TIE, Odds
@@ -43,6 +43,8 @@ def _best_s(slope: Callable[[np.ndarray, np.ndarray], np.ndarray], count: int, l
         count: how many functions.
         largest: the end of the range; with inf it grows until the derivative is positive, up to ``LARGEST_S``.
     """
+    from scipy.optimize import elementwise  # an eighth of a second that much else does not need
+
     every = np.arange(count)
     end = np.full(count, min(largest, 1.0))
     falling = slope(end, every) < 0
@@ -88,9 +90,9 @@ class Summand:
         self.odds, self.a, self.counted_N = odds, a, np.isfinite(log_threshold_N)
         self.log_threshold_N = np.where(self.counted_N, log_threshold_N, 0.0)
 
-    def inputs(self, s: np.ndarray) -> Cumulant:
-        """(S, N) the factors of x with their thresholds."""
-        raw, cost = self.odds.inputs(self.a, s), self.log_threshold_N
+    def inputs(self, s: np.ndarray, raw: Cumulant | None = None) -> Cumulant:
+        """(S, N) the factors of x (``raw``, if the caller has them) with their thresholds."""
+        raw, cost = raw or self.odds.inputs(self.a, s), self.log_threshold_N
         value = np.where(self.counted_N, raw.value + s[:, None] * cost, -np.inf)
         return Cumulant(value, raw.slope + cost, raw.curvature)
 
@@ -103,10 +105,9 @@ class Summand:
             return Cumulant(*(part[np.arange(len(index)), inputs_I[index]] for part in parts_SxN))
 
         def slope(s: np.ndarray, index: np.ndarray) -> np.ndarray:
-            common = self.odds.log_prior_A[self.a] + self.odds.first(self.a, s).slope
-            slope: np.ndarray = (
-                common + later_I[index] * self.odds.later(self.a, s).slope + pick(self.inputs(s), index).slope
-            )
+            first, later, raw = self.odds.slopes(self.a, s)
+            common = self.odds.log_prior_A[self.a] + first
+            slope: np.ndarray = common + later_I[index] * later + pick(self.inputs(s, raw), index).slope
             return slope
 
         every = np.arange(len(later_I))
