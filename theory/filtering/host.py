@@ -67,19 +67,26 @@ def _along(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
     """The last belief (C, B, H), its exponents, the smallest entries seen at a rescaling, and both where wanted."""
     (batch, length), (concepts, states) = tokens_BxT.shape, np.shape(mixture.initial)
-    transition, emission_CxVxH = np.asarray(mixture.transition), np.asarray(mixture.emissions).swapaxes(-1, -2)
+    transition = np.asarray(mixture.transition)
+    emission_CxVxH = np.ascontiguousarray(np.asarray(mixture.emissions).swapaxes(-1, -2))
     belief = np.broadcast_to(np.asarray(mixture.initial)[:, None], (concepts, batch, states)).copy()
     exponent, smallest = np.zeros((concepts, batch), np.int64), np.ones((concepts, batch))
     recorded = np.empty((len(wanted_P), concepts, batch, states)), np.empty((len(wanted_P), concepts, batch), np.int64)
     slot_of = {int(t): i for i, t in enumerate(wanted_P)}
+    tokens_TxB = np.ascontiguousarray(tokens_BxT.T, dtype=np.intp)
+    ahead, likelihood = belief.copy(), np.empty_like(belief)  # written again and again: fresh memory costs more
     for t in range(length + 1):
         if t:
-            belief = (belief @ transition if t > 1 else belief) * emission_CxVxH[:, tokens_BxT[:, t - 1]]
+            if t > 1:
+                np.matmul(belief, transition, out=ahead)
+            np.take(emission_CxVxH, tokens_TxB[t - 1], axis=1, out=likelihood, mode="clip")
+            np.multiply(ahead, likelihood, out=belief)
         if t and (t % every == 0 or t == length):
             _, shift = np.frexp(belief.sum(-1))  # 0 where the sum is
-            belief = np.ldexp(belief, -shift[..., None])
+            belief *= np.ldexp(1.0, -shift)[..., None]
             exponent += shift
-            np.minimum(smallest, np.where(belief > 0, belief, 1.0).min(-1), out=smallest)
+            positive = np.where(belief > 0, belief, 1.0)
+            np.minimum(smallest, positive.min(-1), out=smallest)
         if t in slot_of:
             recorded[0][slot_of[t]], recorded[1][slot_of[t]] = belief, exponent
     return belief, exponent, smallest, recorded
