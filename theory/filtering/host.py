@@ -36,8 +36,7 @@ def trace(mixture: MixtureOfHMMs, tokens_BxT: np.ndarray, wanted_P: np.ndarray, 
     transition, least_C = np.asarray(mixture.transition), _smallest_products(mixture)
     bits = -0.4 * math.log2(FLOOR) / -math.log2(min(float(least_C.min()), 0.5))
     every = min(max(int(bits), 1), LONGEST_RUN)
-    belief, exponent_CxB, smallest_CxB, recorded = _along(mixture, tokens_BxT, wanted_P, every)
-    beliefs_PxCxBxH, exponent_PxCxB = recorded
+    belief, smallest_CxB, beliefs_PxCxBxH, exponent_PxCxB = _along(mixture, tokens_BxT, wanted_P, every)
     mass_PxCxB = beliefs_PxCxBxH.sum(-1)
     with np.errstate(divide="ignore"):
         evidence_BxPxC = (np.log(mass_PxCxB) + exponent_PxCxB * LOG_2).transpose(2, 0, 1)
@@ -64,8 +63,8 @@ def trace(mixture: MixtureOfHMMs, tokens_BxT: np.ndarray, wanted_P: np.ndarray, 
 
 def _along(
     mixture: MixtureOfHMMs, tokens_BxT: np.ndarray, wanted_P: np.ndarray, every: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    """The last belief (C, B, H), its exponents, the smallest entries seen at a rescaling, and both where wanted."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The last belief (C, B, H), the smallest entries seen at a rescaling, and where wanted beliefs and exponents."""
     (batch, length), (concepts, states) = tokens_BxT.shape, np.shape(mixture.initial)
     transition = np.asarray(mixture.transition)
     emission_CxVxH = np.ascontiguousarray(np.asarray(mixture.emissions).swapaxes(-1, -2))
@@ -89,7 +88,7 @@ def _along(
             np.minimum(smallest, positive.min(-1), out=smallest)
         if t in slot_of:
             recorded[0][slot_of[t]], recorded[1][slot_of[t]] = belief, exponent
-    return belief, exponent, smallest, recorded
+    return belief, smallest, *recorded
 
 
 def _next_token(

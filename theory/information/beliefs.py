@@ -4,6 +4,7 @@ Prefixes that lead to the same belief are merged, so that an instance whose toke
 beliefs a level instead of V^j prefixes.
 """
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -73,6 +74,7 @@ def distinct_rows(values_NxH: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return first, inverse.reshape(-1)
 
 
+@functools.cache
 def _weights(size: int) -> np.ndarray:
     """(size,) odd numbers, always the same ones."""
     return 2 * np.random.Generator(np.random.Philox(0)).integers(1 << 63, size=size, dtype=np.uint64) + 1

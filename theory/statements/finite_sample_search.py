@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-
 from implicit_bayes.theory.information.likelihood_moments import Cumulant, total, upper_mean
 from implicit_bayes.theory.statements.finite_sample_odds import TIE, Odds
 
