@@ -267,6 +267,7 @@ def _emit(tables: Tables, generator: np.random.Generator, concepts: np.ndarray, 
     if tables.token_of is not None:
         spoken: np.ndarray = tables.token_of[rows]
         return spoken
+    assert tables.emission is not None
     flat = rows.reshape(-1)
     tokens = np.empty(flat.shape, dtype=np.int32)
     for begin in range(0, len(flat), CHUNK):

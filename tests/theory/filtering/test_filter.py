@@ -109,7 +109,9 @@ def test_whole_document_summaries_are_the_last_prefix(batch):
     np.testing.assert_allclose(found, mixed, rtol=1e-13)
 
 
-@pytest.mark.parametrize(("method", "wanted"), [("dense", []), ("auto", []), *[(method, [6, 0, 3]) for method in EVERY]])
+@pytest.mark.parametrize(
+    ("method", "wanted"), [("dense", []), ("auto", []), *[(method, [6, 0, 3]) for method in EVERY]]
+)
 def test_positions_are_reported_in_the_order_asked(method, wanted):
     mixture, documents = random_mixture(1, zeros=0.3), random_documents(2, 4, 6)
     everything = filter_mixture(mixture, documents, method=method)
