@@ -1,6 +1,7 @@
 """Three things that are done to the rows of an array in many places: drawing one index a row, finding rows that are
 equal bit for bit, and taking rows in parts of one size."""
 
+import functools
 from collections.abc import Iterator
 
 import numpy as np
@@ -39,6 +40,7 @@ def distinct_rows(values_NxH: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return first, inverse.reshape(-1)
 
 
+@functools.cache
 def _weights(size: int) -> np.ndarray:
     """(size,) odd numbers, always the same ones."""
     return 2 * np.random.Generator(np.random.Philox(0)).integers(1 << 63, size=size, dtype=np.uint64) + 1
