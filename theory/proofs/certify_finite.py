@@ -25,7 +25,6 @@ from implicit_bayes.theory.proofs.certify_moments import (
     Atoms,
     MomentCertificate,
     MomentLaws,
-    error_ball,
     moment,
     moment_certificate,
     moment_laws,

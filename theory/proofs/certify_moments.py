@@ -236,7 +236,7 @@ def _answers(each: ExactInstance, joint: Row) -> Row:
 def _examples(
     each: ExactInstance, laws: Sequence[tuple[int, Row]], length: int
 ) -> dict[tuple[Row, ...], tuple[int, tuple[int, ...]]]:
-    """Every sequence that the first law can draw: {its joint laws p(tokens, state of the last): (how many, one of them)}.
+    """Every sequence that the first law can draw: {its joint laws p(tokens, last state): (how many, one of them)}.
 
     Raises:
         ModelError: too many, after those with the same joint laws are counted together.

@@ -84,7 +84,7 @@ def test_a_predictive_below_float64s_range_is_no_fault(monkeypatch):
 
     monkeypatch.setattr("implicit_bayes.benchmarks.gap.loss.filter_mixture", improbable)
     assert np.isfinite(loss_gap(MixtureModel("bayes", mixture), mixture, tokens).risk.value)
-    with pytest.raises(ModelError, match="bayes.*below 2.2e-308"):
+    with pytest.raises(ModelError, match=r"bayes.*below 2\.2e-308"):
         excess_risk(*[improbable(mixture, tokens).predictive] * 2)
 
 

@@ -138,8 +138,8 @@ def test_a_closed_block_without_belief_spoils_nothing(method, tokens, unreachabl
 
 @pytest.mark.parametrize("method", METHODS)
 def test_derivatives_beyond_float64_are_cut_and_spoil_nothing(method):
-    """Identity kernel, start (1, 0, 0), 500 zeros of probability .1, .9, .99: in row 0 of the kernel d/d kernel[0, 0] is
-    499, and the two others, (9^500 - 1)/(8 / 9) and more, are beyond float64. Uncut, all nine are nan."""
+    """Identity kernel, start (1, 0, 0), 500 zeros of probability .1, .9, .99: of row 0 d/d kernel[0, 0] is
+    499; the two others, about 9^500 and 9.9^500, are beyond float64. Uncut, all nine are nan."""
     emission = [[0.1, 0.9], [0.9, 0.1], [0.99, 0.01]]
     mixture = MixtureOfHMMs([1.0], [[1.0, 0.0, 0.0]], [np.eye(3)], emission, 0)
     with jax.enable_x64(True):
