@@ -25,7 +25,10 @@ from implicit_bayes.theory.proofs.enclosures import Enclosure, Verdict, enclose,
 from implicit_bayes.theory.proofs.exact_instance import ExactInstance, Row, exact_instance
 
 MAX_EXAMPLES = 20_000
-"""Prefixes of examples and test inputs that the enumeration may expand to."""
+"""Prefixes of examples that the enumeration may expand to."""
+
+MAX_MERGED = 6_000
+"""Distinct prefixes, after those with the same joint laws are counted together: seconds in fractions."""
 
 Atoms = dict[Fraction, Fraction]
 """{ratio: p_prompt-mass}: the law of a likelihood ratio."""
@@ -243,8 +246,8 @@ def _examples(
     """
     level: dict[tuple[Row, ...], tuple[int, tuple[int, ...]]] = {tuple(start for _, start in laws): (1, ())}
     for position in range(length):
-        if len(level) * len(each.tokens) > MAX_EXAMPLES:
-            raise ModelError(f"k: {each.length} needs more than {MAX_EXAMPLES} exact prefixes; lower k")
+        if len(level) * len(each.tokens) > MAX_MERGED:
+            raise ModelError(f"k: {each.length} needs more than {MAX_MERGED} exact prefixes; lower k")
         grown: dict[tuple[Row, ...], tuple[int, tuple[int, ...]]] = {}
         for (before, (count, tokens)), token in itertools.product(level.items(), each.tokens):
             heard = [_hear(each, c, joint, token) for (c, _), joint in zip(laws, before, strict=True)]

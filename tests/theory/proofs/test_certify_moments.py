@@ -140,7 +140,9 @@ def test_a_bracket_of_exactly_zero_does_not_hold():
     """theta is theta* with its two words' states renamed: both ends are 0, which integers show and no ball does."""
     kernel, swap = np.array([[0.2, 0.5, 0.3], [0.6, 0.1, 0.3], [0.4, 0.35, 0.25]]), [1, 0, 2]
     emission = np.array([[0.7, 0.3, 0.0], [0.7, 0.3, 0.0], [0.0, 0.0, 1.0]])
-    mixture = MixtureOfHMMs([0.5, 0.5], [[0.3, 0.5, 0.2], [0.5, 0.3, 0.2]], [kernel, kernel[swap][:, swap]], emission, 2)
+    mixture = MixtureOfHMMs(
+        [0.5, 0.5], [[0.3, 0.5, 0.2], [0.5, 0.3, 0.2]], [kernel, kernel[swap][:, swap]], emission, 2
+    )
     found = certify_bracket(mixture, PromptLaw.of(mixture, [0.4, 0.6, 0.0], 0, 3), 0, 1)
     assert float(found.low) == float(found.high) == 0 and found.sharp_holds is False
 
