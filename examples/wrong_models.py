@@ -8,18 +8,26 @@ All are exact Bayes of the instance ``regular`` with one thing spoilt, so that n
 
 import numpy as np
 
-from implicit_bayes import find_model, load_instance
+from implicit_bayes import load_instance
 
 
 class honest:
-    """Exact Bayes: obeys every law."""
+    """Exact Bayes by the forward recursion: obeys every law."""
 
     def __init__(self):
         self.name = type(self).__name__
-        self.bayes = find_model("bayes", load_instance("regular"))
+        mixture = load_instance("regular").mixture
+        self.start = mixture.prior[:, None] * mixture.initial
+        self.transition, self.emission = mixture.transition, mixture.emission
 
     def log_probabilities(self, tokens):
-        return self.bayes.log_probabilities(tokens)
+        belief, laws = np.broadcast_to(self.start, (len(tokens), *self.start.shape)), []
+        for t in range(tokens.shape[1] + 1):
+            laws.append((belief @ self.emission).sum(1))  # p(o_{t+1} | o_1..o_t)
+            if t < tokens.shape[1]:
+                belief = belief * self.emission[:, tokens[:, t]].T[:, None]
+                belief = np.einsum("bch,chg->bcg", belief / belief.sum((1, 2), keepdims=True), self.transition)
+        return np.log(np.stack(laws, axis=1))
 
 
 class sees_the_next_token(honest):
@@ -89,16 +97,15 @@ class nan_after_200_tokens(honest):
 
 
 class draws(honest):
-    """determinism: dropout is left on."""
+    """determinism: something like dropout is left on."""
 
     def __init__(self):
         super().__init__()
         self.random = np.random.default_rng(0)
 
     def log_probabilities(self, tokens):
-        log_law = super().log_probabilities(tokens) + 0.1 * self.random.normal(size=(*tokens.shape[:1], tokens.shape[1] + 1, 1))
-        log_law = log_law * (1 + 0.1 * self.random.random())
-        return log_law - np.log(np.exp(log_law).sum(-1, keepdims=True))
+        log_law = super().log_probabilities(tokens)
+        return renormalised(log_law * self.random.uniform(0.9, 1.1, log_law.shape))
 
 
 class counts_from_the_end(honest):
@@ -107,8 +114,7 @@ class counts_from_the_end(honest):
     def log_probabilities(self, tokens):
         log_law = super().log_probabilities(tokens)
         from_the_end = np.arange(log_law.shape[1])[::-1, None]
-        log_law = log_law / (1 + 0.001 * from_the_end)
-        return log_law - np.log(np.exp(log_law).sum(-1, keepdims=True))
+        return renormalised(log_law / (1 + 0.001 * from_the_end))
 
 
 class overwrites_its_input(honest):
@@ -128,18 +134,24 @@ class wrong_vocabulary(honest):
         return np.concatenate([log_law, np.full((*log_law.shape[:2], 1), -np.log(2.0))], axis=-1)
 
 
+def renormalised(log_law):
+    """Laws of scores: the softmax, in logarithms."""
+    return log_law - np.log(np.exp(log_law).sum(-1, keepdims=True))
+
+
 CAUGHT_BY = {
-    "sees_the_next_token": "causality",
-    "unnormalised": "normalised",
-    "sees_its_batch": "batch-independence",
-    "cuts_the_past": "context-limits",
-    "cuts_the_end": "context-limits",
-    "cuts_the_beginning": "context-limits",
-    "nan_after_200_tokens": "finite",
-    "draws": "determinism",
-    "counts_from_the_end": "position-offsets",
-    "overwrites_its_input": "input-unchanged",
-    "wrong_vocabulary": "shape",
+    "honest": set(),
+    "sees_the_next_token": {"causality", "loss-above-bayes", "ville", "no-foresight"},
+    "unnormalised": {"normalised"},
+    "sees_its_batch": {"batch-independence"},
+    "cuts_the_past": {"context-limits"},
+    "cuts_the_end": {"context-limits"},
+    "cuts_the_beginning": {"context-limits", "position-offsets"},
+    "nan_after_200_tokens": {"finite"},
+    "draws": {"determinism"},
+    "counts_from_the_end": {"position-offsets"},
+    "overwrites_its_input": {"input-unchanged"},
+    "wrong_vocabulary": {"shape"},
 }
-"""What breaks, by model; sees_the_next_token also breaks what follows from causality, and cuts_the_beginning the
-position offsets."""
+"""What breaks, by model: one law each, but that who sees the next token also wins more than Bayes can, and that a
+beginning which is cut in long questions is there in short ones."""

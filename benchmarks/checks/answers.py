@@ -46,8 +46,8 @@ def finite(subject: Subject) -> Outcome:
     bad_B = (np.isnan(answers[:, at]) | (answers[:, at] == np.inf)).any(-1)
     what = "nan" if np.isnan(answers[:, at]).any() else "+inf"
     rest = int((~good_S).sum())
-    return Outcome(False, f"{what} after {at} tokens in {int(bad_B.sum())} of {len(answers)} documents, and at {rest} "
-                          f"of {len(good_S)} positions in all: no loss and no posterior exists from there on")  # fmt: skip
+    words = f"{what} after {at} tokens in {int(bad_B.sum())} of {len(answers)} documents"
+    return Outcome(False, f"{words}, and at {rest} of {len(good_S)} positions: no loss exists from there on")
 
 
 def normalised(subject: Subject) -> Outcome:
@@ -69,13 +69,15 @@ def determinism(subject: Subject) -> Outcome:
     length = min(SHORT, subject.reach.tokens)
     tokens = subject.tokens_BxT[:FEW, :length]
     first = subject.ask(tokens)
-    subject.ask(subject.others_BxT()[:2, : max(1, length // 2)])
+    subject.ask(subject.others_BxT()[:2, : max(1, min(16, length // 2))])
     worst_S = moved_BxS(first, subject.ask(tokens)).max(0)
     worst = float(worst_S.max())
     if worst <= ROUNDING:
         return Outcome(True, "the same question has the same answer, whatever was asked between", worst, ROUNDING)
     at = int(np.argmax(worst_S > ROUNDING))
-    words = f"asked twice, a probability after {at} tokens differs; it draws (dropout left on?) or remembers its past calls"
+    words = (
+        f"asked twice, a probability after {at} tokens differs; it draws (dropout left on?) or remembers its past calls"
+    )
     return Outcome(False, words, worst, ROUNDING)
 
 

@@ -1,17 +1,18 @@
 """The check of context limits: what a model cannot look at, it refuses or says, and never cuts in silence.
 
-A finite context is no fault. It becomes one where documents go on being answered as if they were read whole. A cut shows
-in one of four ways, and each is looked for:
+A finite context is no fault. It becomes one where documents go on being answered as if they were read whole. A cut
+shows in one of four ways, and each is looked for:
 
     an answer with too few laws            for long documents, where short ones are answered as promised
     the end is cut                         tokens after some position change nothing any more, though earlier ones do
     the beginning is cut                   in a long question early laws ignore their own tokens, in a short one not
     the past is cut (a sliding window)     the older half of a document changes nothing, where it changes exact Bayes
 
-The last is what a model with a window does by design (an n-gram, local attention). Such a model says so by an attribute
-``window``, the number of tokens it looks back at; a context that it refuses to exceed is its attribute ``context``. A
-recurrent network that forgets is told from a cut by how its memory ends: it fades over many tokens, through every size of
-change, while a cut leaves much and then nothing at all.
+The last is what a model with a window does by design (an n-gram, local attention). Such a model says so by an
+attribute ``window``, the number of tokens it looks back at; a context that it refuses to exceed is its attribute
+``context``. A recurrent network that forgets is told from a cut by how its memory ends: it fades over many tokens,
+through every size of change, while a cut leaves much and then nothing at all. That is a rule of thumb, and the only one
+here: a network whose memory ends all at once, where exact Bayes remembers, is asked to declare its window.
 """
 
 import numpy as np
@@ -44,7 +45,9 @@ def context_limits(subject: Subject) -> Outcome:
     """See the module."""
     reach = subject.reach
     if reach.short:
-        return Outcome(False, f"{reach.short}, while {reach.tokens} tokens are answered as promised: its context is cut")
+        return Outcome(
+            False, f"{reach.short}, while {reach.tokens} tokens are answered as promised: its context is cut"
+        )
     for look in (_beyond, _halves, _sliding):
         words = look(subject)
         if words:
@@ -69,7 +72,9 @@ def _beyond(subject: Subject) -> str:
         subject.ask(tokens)
     except NoAnswer:
         return ""
-    return f"says that it takes {most} tokens and answers {most + 1} without a word: raise an error where tokens are cut"
+    return (
+        f"says that it takes {most} tokens and answers {most + 1} without a word: raise an error where tokens are cut"
+    )
 
 
 def _halves(subject: Subject) -> str:
@@ -93,8 +98,8 @@ def _halves(subject: Subject) -> str:
         alone = tokens[:, : t + 1].copy()
         alone[:, t] = others[:, t]
         if moved_BxS(subject.ask(tokens[:, : t + 1]), subject.ask(alone))[:, t + 1].max() > MATTERS:
-            return (f"the law after {t + 1} tokens ignores the last of them in a question of {length} tokens, and not in "
-                    f"one of {t + 1}: the beginning of long documents is cut")  # fmt: skip
+            ignored = f"the law after {t + 1} tokens ignores the last of them in a question of {length} tokens"
+            return f"{ignored}, and not in one of {t + 1}: the beginning of long documents is cut"
     return ""
 
 
@@ -121,8 +126,8 @@ def _sliding(subject: Subject) -> str:
     lost = float(bayes_D[window:].max())
     if lost < MATTERS:
         return ""
-    return (f"no law depends on what lies more than {window} tokens back, where exact Bayes moves by {lost:.2g}: the past is "
-            f"cut. If that is meant, say so: window = {window}, an attribute of the model")  # fmt: skip
+    words = f"no law depends on what lies more than {window} tokens back, where exact Bayes moves by {lost:.2g}"
+    return f"{words}: the past is cut. If that is meant, say so: window = {window}, an attribute of the model"
 
 
 def _foreign(concept_B: np.ndarray) -> np.ndarray:

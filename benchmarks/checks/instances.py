@@ -1,7 +1,7 @@
 """``check_instance``: the suite's identities on one mixture, each by its name; two of them are about prompts.
 
-What is asked of the arithmetic here is asked elsewhere of random instances by the tests; this asks it of the numbers that
-a user brings, where a kernel of 1e-300 or a prior of zero may be.
+What is asked of the arithmetic here the tests ask of random instances; this asks it of the numbers that a user brings,
+where a kernel of 1e-300 or a prior of zero may be.
 """
 
 import os
@@ -14,7 +14,6 @@ import numpy as np
 from implicit_bayes.benchmarks.checks import identities
 from implicit_bayes.benchmarks.checks.answers import Outcome
 from implicit_bayes.benchmarks.checks.identities import (
-    CLOSE,
     Mixed,
     MixedSettings,
     agree,
@@ -26,11 +25,13 @@ from implicit_bayes.benchmarks.checks.identities import (
 from implicit_bayes.benchmarks.checks.language_model import Start
 from implicit_bayes.benchmarks.checks.results import Checked, Found, raise_if_broken
 from implicit_bayes.benchmarks.predictors.curves import in_context_curves
+from implicit_bayes.benchmarks.verification.enough import FINITE_VERSIONS
 from implicit_bayes.benchmarks.verification.verify import as_instance
 from implicit_bayes.simulators.instance import Instance
 from implicit_bayes.theory import HMM, MixtureOfHMMs, ModelError, PromptLaw, log_evidence
 from implicit_bayes.theory.information.kl import kl_sum
 from implicit_bayes.theory.statements.bounds import binomial_interval
+from implicit_bayes.theory.statements.finite_sample_odds import Version
 from implicit_bayes.theory.statements.finite_sample_table import FiniteSample, finite_sample
 
 ALPHA = 1e-3
@@ -85,7 +86,7 @@ def finite_n_bound(mixed: Mixed) -> Outcome:
     cells: list[tuple[FiniteSample, int, int, float]] = []
     reasons = []
     for concept, _ in chosen_pairs(instance):
-        rows = [_row(mixed, concept, k, version) for version in ("sharp", "repaired")]
+        rows = [_row(mixed, concept, k, version) for version in FINITE_VERSIONS]
         reasons += [f"{row.version}: {row.reason or 'an estimate'}" for row in rows if not _says(row)]
         rows = [row for row in rows if _says(row)]
         if rows:
@@ -95,7 +96,9 @@ def finite_n_bound(mixed: Mixed) -> Outcome:
             cells += [(row, n, prompts - int(right.sel(n=n)), bound) for row in rows
                       for n, bound in zip(row.ns, row.mixture_error_bound, strict=True) if bound < 1]  # fmt: skip
     if not cells:
-        return Outcome("undetermined", f"at k = {k} the bounds say nothing that can be measured ({'; '.join(reasons[:2])})")
+        return Outcome(
+            "undetermined", f"at k = {k} the bounds say nothing that can be measured ({'; '.join(reasons[:2])})"
+        )
     level = 1 - 2 * ALPHA / len(cells)
     lows = [binomial_interval(wrong, prompts, level).low - bound for _, _, wrong, bound in cells]
     worst = int(np.argmax(lows))
@@ -106,9 +109,9 @@ def finite_n_bound(mixed: Mixed) -> Outcome:
                    wrong / prompts, bound)  # fmt: skip
 
 
-def _row(mixed: Mixed, concept: int, k: int, version: str) -> FiniteSample:
+def _row(mixed: Mixed, concept: int, k: int, version: Version) -> FiniteSample:
     starts = np.asarray(mixed.instance.prompt_starts)[concept]
-    return finite_sample(mixed.mixture, starts, concept, k, version, NS, seed=mixed.settings.seed, budget=BUDGET)  # type: ignore[arg-type]
+    return finite_sample(mixed.mixture, starts, concept, k, version, NS, seed=mixed.settings.seed, budget=BUDGET)
 
 
 def _says(row: FiniteSample) -> bool:
@@ -160,9 +163,9 @@ def check_instance(
 ) -> Checked:
     """Do the identities hold that the suite's numbers rest on, for this very mixture?
 
-    The filter against all hidden paths (where they can be enumerated), evidence by two recursions more, renamed concepts,
-    states and tokens, total probability, the chain rules of evidence and of KL, the martingale of the posterior, the
-    regret of Bayes, and the bounds at finite n against a measurement.
+    The filter against all hidden paths (where they can be enumerated), the evidence by other recursions, renamed
+    concepts, states and tokens, total probability, the chain rules of evidence and of KL, the martingale of the
+    posterior, the regret of Bayes, and the bounds at finite n against a measurement.
 
         print(check_instance("my-mixture.npz", on_fail="report"))
 
@@ -186,15 +189,20 @@ def check_instance(
     if on_fail not in ("raise", "report"):
         raise ModelError(f"on_fail: {on_fail!r} is neither 'raise' nor 'report'")
     settings = check_settings(MixedSettings(documents, length, prompts, seed))
-    with jax.enable_x64(True):
-        mixed, rows = Mixed(as_instance(instance), settings), []
-        advance = (progress or (lambda words, total: lambda done: None))(f"{mixed.instance.name}: identities", len(IDENTITIES))
-        for identity in IDENTITIES:
-            outcome = identity.ask(mixed)
-            level = identity.level if isinstance(outcome.holds, bool) else 0.0
-            rows.append(Found(identity.name, identity.law, outcome.holds, outcome.words, outcome.value, outcome.bound, level))
-            advance(1)
-    found = Checked(mixed.instance.name, mixed.instance.name, settings._asdict(), tuple(rows))
+    found = examine(as_instance(instance), settings, progress)
     if on_fail == "raise":
         raise_if_broken([found])
     return found
+
+
+def examine(instance: Instance, settings: MixedSettings, progress: Start | None = None) -> Checked:
+    """``check_instance`` with everything checked."""
+    mixed, rows = Mixed(instance, settings), []
+    advance = (progress or (lambda words, total: lambda done: None))(f"{instance.name}: identities", len(IDENTITIES))
+    for each in IDENTITIES:
+        with jax.enable_x64(True):
+            outcome = each.ask(mixed)
+        level = each.level if isinstance(outcome.holds, bool) else 0.0
+        rows.append(Found(each.name, each.law, outcome.holds, outcome.words, outcome.value, outcome.bound, level))
+        advance(1)
+    return Checked(instance.name, instance.name, settings._asdict(), tuple(rows))

@@ -1,7 +1,7 @@
 """``check_language_model``: every law that a causal language model must obey, each by its name.
 
-In the manner of scikit-learn's ``check_estimator``. The laws are those of docs/theory, "Laws that any model obeys", and the
-promises of ``lm.model.LanguageModel``. What a model has learnt plays no part: a uniform model passes.
+In the manner of scikit-learn's ``check_estimator``. The laws are those of docs/theory, "Laws that any model obeys", and
+the promises of ``lm.model.LanguageModel``. What a model has learnt plays no part: a uniform model passes.
 """
 
 import os
@@ -44,8 +44,8 @@ class Law(NamedTuple):
 
 SAME = ("shape", "determinism")
 LAWS = (
-    Law("shape", "B documents of T tokens have (B, T + 1, V) log-probabilities: one law after every prefix, the empty one "
-        "included", answers.shape, ()),
+    Law("shape", "B documents of T tokens have (B, T + 1, V) log-probabilities: a law after every prefix, the empty "
+        "one included", answers.shape, ()),
     Law("finite", "no law holds nan or +inf, at any position", answers.finite),
     Law("normalised", "every law sums to one, at every position", answers.normalised),
     Law("determinism", "the same question has the same answer, whatever was asked between", answers.determinism),
@@ -111,8 +111,9 @@ class Examination:
         if broken:
             outcome = Outcome("undetermined", f"not asked: it says nothing where {broken[0]} is broken")
         else:
+            subject = self.subject  # made in the precision of whoever calls
             with jax.enable_x64(True):
-                outcome = _asked(law, self.subject)
+                outcome = _asked(law, subject)
         level = law.level if isinstance(outcome.holds, bool) else 0.0
         found = Found(law.name, law.law, outcome.holds, outcome.words, outcome.value, outcome.bound, level)
         self._found[law.name] = found
@@ -162,8 +163,9 @@ def check_language_model(
 ) -> Checked:
     """Does a model obey every law that a causal language model must obey, whatever it has learnt?
 
-    Laws that sum to one at every position, causality, a loss not below that of exact Bayes, Ville's inequality, g of the
-    0-1 risk below KL, the same answer twice, in any batch, in a question of any length, no silent cut of the context.
+    Laws that sum to one at every position, causality, a loss not below that of exact Bayes, Ville's inequality, g of
+    the 0-1 risk below KL, the same answer twice, in any batch, in a question of any length, no silent cut of the
+    context.
 
         check_language_model(my_model, "ginc")                       # LawBroken names what is broken, and where
         print(check_language_model("lstm-small", on_fail="report"))  # the table
@@ -239,7 +241,11 @@ def parametrize_with_checks(
         if unknown:
             raise ModelError(f"expected_failures: there is no check {unknown[0]!r}")
         for law in LAWS:
-            marks = [pytest.mark.xfail(reason=expected[law.name], raises=LawBroken, strict=True)] if law.name in expected else []
+            marks = (
+                [pytest.mark.xfail(reason=expected[law.name], raises=LawBroken, strict=True)]
+                if law.name in expected
+                else []
+            )
             words = f"{_label(model, i)}-{law.name}"
             cases.append(pytest.param(model, Check(examination, law), marks=marks, id=words))
     return pytest.mark.parametrize(("model", "check"), cases)

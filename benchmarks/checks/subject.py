@@ -146,8 +146,8 @@ class Subject:
 
     @cached_property
     def loss(self) -> LossGap | None:
-        """The gap to exact Bayes on the documents as far as there are laws: rows divided by their sums, in float64, up to
-        the first position at which some document has none. None where that is the first token."""
+        """The gap to exact Bayes on the documents as far as there are laws, each divided by its sum in float64; None
+        where some document has none after its first token."""
         length = self.lawful
         if length < 1:
             return None
@@ -178,8 +178,8 @@ class _Remembered:
 
 
 def moved_BxS(one_BxSxV: np.ndarray, other_BxSxV: np.ndarray) -> np.ndarray:
-    """(B, S) the largest change of a probability in each law; 0 where both are the same, nan included, and inf where only
-    one of two numbers is nan."""
+    """(B, S) the largest change of a probability in each law; 0 where both are the same, nan included, and inf where
+    only one of two numbers is nan."""
     with np.errstate(over="ignore", invalid="ignore"):
         change = np.abs(np.exp(one_BxSxV) - np.exp(other_BxSxV))
     same = (one_BxSxV == other_BxSxV) | (np.isnan(one_BxSxV) & np.isnan(other_BxSxV))
@@ -208,4 +208,3 @@ def declared_window(model: LanguageModel) -> int | None:
     if isinstance(own := getattr(config, "window", None), int):
         return int(getattr(config, "layers", 1)) * (own + int(getattr(config, "taps", 1)))
     return None
-

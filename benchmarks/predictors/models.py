@@ -59,9 +59,7 @@ class MixtureModel:
         return np.concatenate(parts)
 
 
-def find_models(
-    names: Sequence[str | LanguageModel], instance: Instance, ask: bool = True
-) -> list[LanguageModel]:
+def find_models(names: Sequence[str | LanguageModel], instance: Instance, ask: bool = True) -> list[LanguageModel]:
     """Models by name; models themselves are taken as they are.
 
     Args:
