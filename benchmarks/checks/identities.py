@@ -16,7 +16,7 @@ from implicit_bayes.benchmarks.checks.answers import Outcome
 from implicit_bayes.simulators.datasets import Documents
 from implicit_bayes.simulators.instance import Instance
 from implicit_bayes.simulators.sampler import sample_documents
-from implicit_bayes.theory import MixtureOfHMMs, filter_mixture, log_evidence, log_probability
+from implicit_bayes.theory import MixtureOfHMMs, filter_mixture, log_evidence
 from implicit_bayes.theory.filtering import compiled
 from implicit_bayes.theory.filtering.dispatch import Method
 from implicit_bayes.theory.filtering.filter import MixtureFilter
@@ -59,6 +59,19 @@ class Mixed:
     def filtered(self) -> MixtureFilter:
         """Of all documents, at every prefix."""
         return MixtureFilter(*(np.asarray(x) for x in filter_mixture(self.mixture, self.documents.tokens)))
+
+    @cached_property
+    def strings_NxT(self) -> np.ndarray:
+        """All V^T strings, T up to the example length; (0, 0) where even T = 1 is too many."""
+        most = self.instance.k or 3
+        length = max((t for t in range(1, most + 1) if self.mixture.n_tokens**t <= STRINGS), default=0)
+        rows = list(itertools.product(range(self.mixture.n_tokens), repeat=length)) if length else []
+        return np.array(rows, np.int32).reshape(len(rows), length)
+
+    @cached_property
+    def strings_log_evidence_NxC(self) -> np.ndarray:
+        """log p(o | c) of all strings."""
+        return np.asarray(log_evidence(self.mixture, self.strings_NxT))
 
 
 def distance(given: Any, expected: Any) -> float:
@@ -133,13 +146,13 @@ def two_methods(mixed: Mixed) -> Outcome:
     apart = {}
     for method in methods:
         apart[str(method)] = distance(log_evidence(mixed.mixture, tokens, method=method), chosen)
-    apart["plain"] = distance(_plain(mixed.mixture, tokens), chosen)
+    apart["plain"] = distance(plain_recursion(mixed.mixture, tokens), chosen)
     worst = max(apart, key=lambda name: apart[name])
     return agree(apart[worst], f"the evidence of {len(tokens)} documents is the same by {len(apart) + 1} recursions",
                  f"the evidence by the recursion {worst!r} is another")  # fmt: skip
 
 
-def _plain(mixture: MixtureOfHMMs, tokens_BxT: np.ndarray) -> np.ndarray:
+def plain_recursion(mixture: MixtureOfHMMs, tokens_BxT: np.ndarray) -> np.ndarray:
     """(B, C) log p(o | c) by the forward recursion as it stands in textbooks, scaled at every token."""
     prior_CxH, kernel, emission = (
         np.asarray(x, np.longdouble) for x in (mixture.initial, mixture.transition, mixture.emissions)
@@ -160,9 +173,11 @@ def permutation(mixed: Mixed) -> Outcome:
     """Concepts, states and tokens renamed: the same numbers in another order."""
     mixture = mixed.mixture
     c, h, v = (mixed.rng.permutation(n) for n in (mixture.n_concepts, mixture.n_states, mixture.n_tokens))
+    emission = np.asarray(mixture.emission)
+    emission = emission if emission.ndim == 2 else emission[c]
     renamed = MixtureOfHMMs(
         np.asarray(mixture.prior)[c], np.asarray(mixture.initial)[c][:, h],
-        np.asarray(mixture.transition)[c][:, h][:, :, h], np.asarray(mixture.emissions)[c][:, h][:, :, v],
+        np.asarray(mixture.transition)[c][:, h][:, :, h], emission[..., h, :][..., v],
         int(np.argsort(v)[mixture.delimiter]),
     )  # fmt: skip
     out = filter_mixture(renamed, np.argsort(v)[mixed.documents.tokens].astype(np.int32))
@@ -175,60 +190,54 @@ def permutation(mixed: Mixed) -> Outcome:
                  "renaming concepts, states and tokens changes the answers: a name matters somewhere")  # fmt: skip
 
 
-def strings_of(tokens: int, length: int) -> np.ndarray:
-    """(V^T, T) every string."""
-    return np.array(list(itertools.product(range(tokens), repeat=length)), np.int32).reshape(-1, length)
-
-
-def longest_strings(tokens: int, most: int = 4) -> int:
-    """The largest T up to ``most`` with V^T affordable; 0 where there is none."""
-    return max((t for t in range(1, most + 1) if tokens**t <= STRINGS), default=0)
-
-
 def total_probability(mixed: Mixed) -> Outcome:
     """sum over all V^T strings of p(o_1..o_T) = 1."""
-    tokens = mixed.mixture.n_tokens
-    length = longest_strings(tokens)
-    if not length:
+    tokens, (count, length) = mixed.mixture.n_tokens, mixed.strings_NxT.shape
+    if not count:
         return Outcome("undetermined", f"{tokens:,} tokens are more strings than {STRINGS:,}")
-    total = float(np.exp(np.asarray(log_probability(mixed.mixture, strings_of(tokens, length)))).sum())
+    total = float((np.exp(mixed.strings_log_evidence_NxC) @ np.asarray(mixed.mixture.prior)).sum())
     return agree(abs(total - 1), f"the probabilities of all {tokens}^{length} strings sum to 1",
                  f"the probabilities of all {tokens}^{length} strings sum to {total:.10g}")  # fmt: skip
 
 
 def evidence_chain_rule(mixed: Mixed) -> Outcome:
-    """log p(o_1..o_T) = sum_t log p(o_t | o_<t): evidence against predictives."""
-    tokens = mixed.documents.tokens
-    came = np.take_along_axis(mixed.filtered.predictive[:, :-1], tokens[..., None].astype(int), -1)[..., 0]
+    """log sum_c pi_c p(o_1..o_T | c) = sum_t log p(o_t | o_<t): evidence against predictives."""
     with np.errstate(divide="ignore"):
-        total = np.log(came).sum(1)
-    worst = distance(total, np.asarray(log_probability(mixed.mixture, tokens)))
+        joint = np.log(np.asarray(mixed.mixture.prior)) + mixed.filtered.log_evidence[:, -1]
+    worst = distance(_log_came(mixed).sum(1), np.logaddexp.reduce(joint, axis=-1))
     return agree(worst, "the predictives of a document multiply to its probability",
                  "the predictives of a document do not multiply to its probability")  # fmt: skip
 
 
+def _log_came(mixed: Mixed) -> np.ndarray:
+    """(B, T) log p(o_t | o_<t) of the tokens that came."""
+    tokens = mixed.documents.tokens
+    came = np.take_along_axis(mixed.filtered.predictive[:, :-1], tokens[..., None].astype(int), -1)[..., 0]
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(came))
+
+
 def posterior_martingale(mixed: Mixed) -> Outcome:
     """sum_v p(v | o_1..o_t) w(c | o_1..o_t, v) = w(c | o_1..o_t): the posterior does not move on average."""
-    worst, vocabulary = 0.0, mixed.mixture.n_tokens
-    for t in (t for t in PREFIXES if t < mixed.settings.length):
-        prefix = mixed.documents.tokens[:ASKED, :t]
-        longer = np.repeat(prefix, vocabulary, 0)
-        longer = np.concatenate([longer, np.tile(np.arange(vocabulary, dtype=longer.dtype), len(prefix))[:, None]], 1)
-        out = filter_mixture(mixed.mixture, longer, positions=[t + 1])
-        weight = np.exp(np.asarray(out.log_posterior)[:, 0]).reshape(len(prefix), vocabulary, -1)
-        law_BxV = mixed.filtered.predictive[: len(prefix), t]
-        now = np.exp(mixed.filtered.log_posterior[: len(prefix), t])
-        worst = max(worst, distance(np.einsum("bv,bvc->bc", law_BxV, weight), now))
+    vocabulary, lengths = mixed.mixture.n_tokens, [t for t in PREFIXES if t < mixed.settings.length]
+    prefixes = mixed.documents.tokens[:ASKED, : max(lengths) + 1]
+    longer = np.tile(np.repeat(prefixes, vocabulary, 0), (len(lengths), 1, 1))  # what follows a prefix does not matter
+    for i, t in enumerate(lengths):
+        longer[i, :, t] = np.tile(np.arange(vocabulary), len(prefixes))
+    out = filter_mixture(mixed.mixture, longer, positions=[t + 1 for t in lengths])
+    weight = np.exp(np.asarray(out.log_posterior)).reshape(len(lengths), len(prefixes), vocabulary, len(lengths), -1)
+    worst = 0.0
+    for i, t in enumerate(lengths):
+        law_BxV = mixed.filtered.predictive[: len(prefixes), t]
+        now_BxC = np.exp(mixed.filtered.log_posterior[: len(prefixes), t])
+        worst = max(worst, distance(np.einsum("bv,bvc->bc", law_BxV, weight[i, :, :, i]), now_BxC))
     return agree(worst, "the posterior does not move on average under the predictive",
                  "the posterior moves on average: predictive and posterior belong to different laws")  # fmt: skip
 
 
 def bounded_regret(mixed: Mixed) -> Outcome:
     """-log p(o_1..o_t) <= -log p(o_1..o_t | c) + log 1/pi_c for every prefix and concept, the left by predictives."""
-    tokens = mixed.documents.tokens
-    came = np.take_along_axis(mixed.filtered.predictive[:, :-1], tokens[..., None].astype(int), -1)[..., 0]
-    with np.errstate(divide="ignore"):
-        log_p_BxT = np.cumsum(np.log(came), axis=1)
+    log_p_BxT = np.cumsum(_log_came(mixed), axis=1)
     excess = regret(np.asarray(mixed.filtered.log_evidence)[:, 1:], log_p_BxT, np.asarray(mixed.mixture.prior))
     worst = float(max(excess.max(), 0.0))
     return agree(worst, "Bayes pays at most log 1/prior over knowing the concept", "Bayes pays more than log 1/prior")

@@ -19,8 +19,7 @@ from implicit_bayes.benchmarks.checks.identities import (
     agree,
     chosen_pairs,
     distance,
-    longest_strings,
-    strings_of,
+    plain_recursion,
 )
 from implicit_bayes.benchmarks.checks.language_model import Start
 from implicit_bayes.benchmarks.checks.results import Checked, Found, raise_if_broken
@@ -28,7 +27,7 @@ from implicit_bayes.benchmarks.predictors.curves import in_context_curves
 from implicit_bayes.benchmarks.verification.enough import FINITE_VERSIONS
 from implicit_bayes.benchmarks.verification.verify import as_instance
 from implicit_bayes.simulators.instance import Instance
-from implicit_bayes.theory import HMM, MixtureOfHMMs, ModelError, PromptLaw, log_evidence
+from implicit_bayes.theory import MixtureOfHMMs, ModelError, PromptLaw
 from implicit_bayes.theory.information.kl import kl_sum
 from implicit_bayes.theory.statements.bounds import binomial_interval
 from implicit_bayes.theory.statements.finite_sample_odds import Version
@@ -43,30 +42,28 @@ BUDGET = 20_000
 
 def kl_chain_rule(mixed: Mixed) -> Outcome:
     """sum_j KL_j by prefixes against KL(p_prompt(O) || p(O | theta)) by the sum over all V^k examples."""
-    tokens, instance = mixed.mixture.n_tokens, mixed.instance
-    length = longest_strings(tokens, most=instance.k or 3)
+    tokens, (_, length) = mixed.mixture.n_tokens, mixed.strings_NxT.shape
     if length < 2:
         return Outcome("undetermined", f"{tokens:,}^2 examples are more than {identities.STRINGS:,}")
-    every, worst = strings_of(tokens, length), 0.0
-    log_theta = np.asarray(log_evidence(mixed.mixture, every))
-    for concept, start in chosen_pairs(instance):
+    log_theta, worst = mixed.strings_log_evidence_NxC, 0.0
+    for concept, start in chosen_pairs(mixed.instance):
         law = PromptLaw.of(mixed.mixture, start, concept, length)
-        log_prompt = _log_law(law.example_law(), every, mixed.mixture.delimiter)
+        log_prompt = _log_examples(mixed, concept, start)
         for theta in range(mixed.mixture.n_concepts):
             found = kl_sum(law, mixed.mixture.concept(theta))
             if found.method == "exact":
-                worst = max(worst, distance(np.array(found.value), _kl(log_prompt, log_theta[:, theta])))
-                worst = max(worst, distance(found.per_position.sum(), np.array(found.value)))
+                worst = max(worst, distance(found.value, _kl(log_prompt, log_theta[:, theta])))
+                worst = max(worst, distance(found.per_position.sum(), found.value))
     return agree(worst, f"sum KL_j is the divergence of whole examples, over all {tokens}^{length} of them",
                  f"sum KL_j is not the divergence of whole examples (k = {length})")  # fmt: skip
 
 
-def _log_law(hmm: HMM, every: np.ndarray, delimiter: int) -> np.ndarray:
-    """log p of every string under one HMM, whose tokens need not include the delimiter."""
-    emission = np.asarray(hmm.emission)
-    token = delimiter if (emission[:, delimiter] > 0).any() else int(emission.sum(0).argmax())
-    alone = MixtureOfHMMs([1.0], np.asarray(hmm.initial)[None], np.asarray(hmm.transition)[None], emission, token)
-    return np.asarray(log_evidence(alone, every))[:, 0]
+def _log_examples(mixed: Mixed, concept: int, start: np.ndarray) -> np.ndarray:
+    """log p_prompt(O) of every string: the concept's kernel from the prompt's start law."""
+    mixture = mixed.mixture
+    initial = np.repeat(start[None], mixture.n_concepts, 0)
+    started = MixtureOfHMMs(mixture.prior, initial, mixture.transition, mixture.emission, mixture.delimiter)
+    return np.asarray(plain_recursion(started, mixed.strings_NxT)[:, concept])
 
 
 def _kl(log_p: np.ndarray, log_q: np.ndarray) -> np.ndarray:
