@@ -32,6 +32,7 @@ def weigh(prior: Array, log_evidence: Array) -> Weighed:
 
 
 def bayes_rule(prior: Array, log_evidence: Array) -> Weighed:
+    """(..., C) prior and evidence to log p, log posterior and whether there is one; traceable."""
     joint = safe_log(prior) + log_evidence
     total = _log_mean(jnp.asarray(prior), log_evidence, jax.lax.stop_gradient(joint.max(-1, keepdims=True)))
     defined = total > -jnp.inf
