@@ -117,10 +117,17 @@ def filter_concepts(
 ) -> ConceptFilter:
     """What each concept, taken as known, says after each prefix: evidence and its own next-token predictive.
 
-    Args, exactness, Raises: as ``filter_mixture``.
+    Exactness as of ``filter_mixture``.
+
+    Args:
+        mixture: whose concepts are asked; its prior plays no part.
+        tokens, positions, method, tables: as for ``filter_mixture``.
 
     Returns:
         ConceptFilter over the leading axes of ``tokens``, then P positions.
+
+    Raises:
+        ModelError: as ``filter_mixture``.
     """
     found: ConceptFilter = _filter(mixture, tokens, positions, method, tables, "concepts")
     return found
