@@ -79,7 +79,8 @@ def _read_arrays(path: Path) -> Arrays:
     """The arrays with known names.
 
     Raises:
-        ModelError: no such file, not a zip, damaged, a required array missing or misspelt, or not plain numbers.
+        ModelError: no such file, not a zip, damaged, a required array missing or misspelt, one that nothing reads, or
+            not plain numbers.
     """
     if not path.exists():
         raise ModelError("file: does not exist; check the path")
@@ -90,8 +91,9 @@ def _read_arrays(path: Path) -> Arrays:
         missing = [name for name in REQUIRED if name not in held]
         for name in sorted(held.difference(REQUIRED, OPTIONAL)):
             near = difflib.get_close_matches(name, set(REQUIRED + OPTIONAL) - held, n=1, cutoff=0.8)
-            if near:
-                raise ModelError(f"{name}: unknown array; rename it {near[0]!r} if that is what it is, or leave it out")
+            remedy = f"rename it {near[0]!r} if that is what it is, or leave it out" if near else "leave it out"
+            known = ", ".join(REQUIRED + OPTIONAL)
+            raise ModelError(f"{printable(name)}: unknown array; {remedy} (an instance has the arrays {known})")
         if missing:
             raise ModelError(f"{missing[0]}: missing; the file needs the arrays {', '.join(REQUIRED)}")
         return {name: _real(name, archive.read(name)) for name in (*REQUIRED, *OPTIONAL) if name in held}

@@ -25,6 +25,7 @@ from implicit_bayes.benchmarks.verification import figures as drawing
 from implicit_bayes.benchmarks.verification import status_table as table
 from implicit_bayes.benchmarks.verification import tables as screen
 from implicit_bayes.benchmarks.verification import verify as verification
+from implicit_bayes.benchmarks.verification.cost import estimate, in_words
 from implicit_bayes.benchmarks.verification.side_by_side import comparison_table
 from implicit_bayes.lm.run import read_config
 from implicit_bayes.lm.train import train as run
@@ -54,6 +55,8 @@ def verify(
     asked = [find_models(models, instance) for instance in instances]
     for instance, setting, found in zip(instances, chosen, asked, strict=True):
         verification.check_models(found, instance, setting)
+        if words := in_words(estimate(instance, setting), setting.budget):
+            terminal.note(f"{instance.name}: {words}")
     storage.check_file(json, "json")
     folders = storage.folders(out, [instance.name for instance in instances])
     for folder in folders:
@@ -108,8 +111,8 @@ def _verified(
     return verification.verify(
         instance, k=settings.ks, n=settings.ns, prompts=settings.prompts, epsilon=settings.epsilons,
         documents=settings.documents, length=settings.length, seed=settings.seed, model=models,
-        model_prompts=settings.model_prompts, certify=settings.certify, progress=progress, answers=answers,
-        command=command,
+        model_prompts=settings.model_prompts, certify=settings.certify, budget=settings.budget,
+        progress=progress, answers=answers, command=command,
     )  # fmt: skip
 
 

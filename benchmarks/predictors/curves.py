@@ -27,7 +27,10 @@ from implicit_bayes.theory.objects.prompts import prefix_length
 DEFAULT_KS = (3, 5, 8, 10)
 """Example lengths where an instance has none of its own: the paper's."""
 CHUNK = 100
-"""Prompts filtered together (a progress tick each)."""
+"""Prompts drawn together, and filtered together where memory allows (a progress tick each)."""
+
+NUMBERS = 1 << 26
+"""Probabilities held at once: 512 MB."""
 
 
 class Predictor(NamedTuple):
@@ -104,14 +107,31 @@ def in_context_curves(
             batch = sample_prompts(
                 instance.mixture, instance.prompt_starts, draw, CHUNK, k, max(ns), true_concepts=instance.true_concepts
             )
-            truth_PxNxV, answers = references_of.answers(batch, k, ns)
-            answers += [ask(model, batch.tokens[:size], k, ns) for model in models]
-            for j, (law_PxNxV, defined_PxN) in enumerate(answers):
-                right_PxN = is_right(law_PxNxV[:size], truth_PxNxV[:size]) & defined_PxN[:size]
-                correct[j, i] += right_PxN.sum(0)
-                undefined[j, i] += (~defined_PxN[:size]).sum(0)
-            advance(size)
+            asked = held_at_once(instance.mixture, max(ns))
+            for first in range(0, size, asked):
+                part = _part(batch, first, asked)
+                truth_PxNxV, answers = references_of.answers(part, k, ns)
+                kept = min(asked, size - first)
+                answers += [ask(model, part.tokens[:kept], k, ns) for model in models]
+                for j, (law_PxNxV, defined_PxN) in enumerate(answers):
+                    right_PxN = is_right(law_PxNxV[:kept], truth_PxNxV[:kept]) & defined_PxN[:kept]
+                    correct[j, i] += right_PxN.sum(0)
+                    undefined[j, i] += (~defined_PxN[:kept]).sum(0)
+                advance(kept)
     return _dataset(predictors, ks, ns, prompts, correct, undefined)
+
+
+def held_at_once(mixture: MixtureOfHMMs, examples: int) -> int:
+    """Prompts answered together: prompt-aware Bayes holds two laws for each example and concept. A divisor of CHUNK."""
+    wide = max(mixture.n_tokens, mixture.n_states)
+    most = max(1, NUMBERS // (2 * (examples + 1) * mixture.n_concepts * wide))
+    return max(size for size in range(1, CHUNK + 1) if CHUNK % size == 0 and size <= most)
+
+
+def _part(batch: Prompts, first: int, count: int) -> Prompts:
+    """Some prompts of a batch."""
+    here = slice(first, first + count)
+    return Prompts(*(each[here] for each in batch))
 
 
 class References:

@@ -10,6 +10,7 @@ from implicit_bayes.benchmarks.gap.page import gap_table
 from implicit_bayes.benchmarks.report.findings import as_csv, percent
 from implicit_bayes.benchmarks.report.page import Page, PageFigure, PageTable, Section, whole_files
 from implicit_bayes.benchmarks.report.panels import on_page
+from implicit_bayes.benchmarks.verification.enough import measured_words
 from implicit_bayes.benchmarks.verification.figures import FIGURES
 from implicit_bayes.benchmarks.verification.sentences import number, summary, verdict
 from implicit_bayes.benchmarks.verification.stored import REMEDY, StoredVerification
@@ -132,19 +133,26 @@ def _finite(stored: dict[str, Any]) -> list[PageTable]:
     def words(enough: dict[str, Any]) -> str:
         return " / ".join("–" if n is None else str(n) for n in enough.values())
 
+    ns = [row["n"] for row in stored["curves"]]
+
+    def measured(row: dict[str, Any]) -> str:
+        if "n_measured_low" not in row:  # stored by 0.1
+            return words(row["n_measured"])
+        ends = {delta: (low, row["n_measured_high"][delta]) for delta, low in row["n_measured_low"].items()}
+        return measured_words(ends, min(ns, default=0))
+
     rows = tuple(
         (row["k"], row["true_concept"], row["version"], number(row["exponent"]), words(row["n_enough"]),
-         words(row["n_measured"]), row["method"], row["reason"])
+         measured(row), row["method"], row["reason"])
         for row in stored.get("finite_sample", ())
     )  # fmt: skip
-    last = max((row["n"] for row in stored["curves"]), default=0)
     header = (
         "k",
         "θ*",
         "version",
         "exponent, nats/example",
         "enough, certified",
-        f"enough, measured at n ≤ {last}",
+        f"enough, measured at n ≤ {max(ns, default=0)}, with 95%",
         "method",
         "why not",
     )
