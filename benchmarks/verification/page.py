@@ -127,6 +127,14 @@ def _csv(rows: Sequence[dict[str, Any]]) -> str:
     return as_csv(names, [[row[name] for name in names] for row in rows])
 
 
+def alike(rows: Sequence[tuple[Any, ...]], column: int) -> tuple[tuple[Any, ...], ...]:
+    """Rows that differ in one column only become one, which lists what that column held, in the order they came in."""
+    found: dict[tuple[Any, ...], list[str]] = {}
+    for row in rows:
+        found.setdefault((*row[:column], *row[column + 1 :]), []).append(str(row[column]))
+    return tuple((*rest[:column], "; ".join(each), *rest[column:]) for rest, each in found.items())
+
+
 def _finite(stored: dict[str, Any]) -> list[PageTable]:
     """n(delta) certified and measured, for every k, true concept and version."""
 
@@ -157,7 +165,7 @@ def _finite(stored: dict[str, Any]) -> list[PageTable]:
         "why not",
     )
     title = "Examples that are enough for an error of at most 0.1 / 0.01 / 0.001"
-    return [PageTable(title, header, rows)] if rows else []
+    return [PageTable(title, header, alike(rows, 1))] if rows else []
 
 
 def _assumptions(stored: dict[str, Any]) -> PageTable:
@@ -192,10 +200,10 @@ def _certificates(stored: dict[str, Any]) -> tuple[PageTable, ...]:
         held = " ".join(name for name, holds in row["assumptions"].items() if holds) or "none"
         balls = [_ball(row.get(name)) for name in ("printed_margin", "repaired_margin", "rate")]
         verdicts = ", ".join(f"{each} {verdict(row.get(f'{each}_holds'))}" for each in ("printed", "repaired", "sharp"))
-        rows.append((f"{row['k']}, {row['true_concept']}, {row['concept']}", held, *balls, verdicts))
-    header = ("k, θ*, θ", "assumptions that hold", "printed margin", "repaired margin", "rate", "holds")
+        rows.append((row["k"], f"{row['true_concept']}, {row['concept']}", held, *balls, verdicts))
+    header = ("k", "θ*, θ", "assumptions that hold", "printed margin", "repaired margin", "rate", "holds")
     title = "Certificate: proved in ball arithmetic, nats (entries read as the decimals they print as)"
-    return (PageTable(title, header, tuple(rows)),) if rows else ()
+    return (PageTable(title, header, alike(rows, 1)),) if rows else ()
 
 
 def _ball(ball: Any) -> str:

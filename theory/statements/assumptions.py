@@ -89,7 +89,9 @@ def delimiter_purity(mixture: MixtureOfHMMs) -> Assumption:
     i, d = np.unravel_index(delim_CxD.argmin(), delim_CxD.shape)
     worst, c, state = float(delim_CxD[i, d]), int(possible[i]), int(states[d])
     if worst == 1.0:
-        return Assumption("A1", True, {}, f"{delim_CxD.shape[1]} delimiter states emit only the delimiter")
+        count = delim_CxD.shape[1]
+        words = "1 delimiter state emits" if count == 1 else f"{count} delimiter states emit"
+        return Assumption("A1", True, {}, f"{words} only the delimiter")
     witness = f"state {state} of concept {c} emits the delimiter with probability {worst:.6g}, not 0 or 1"
     return Assumption("A1", False, {}, witness)
 

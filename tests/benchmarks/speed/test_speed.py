@@ -103,7 +103,7 @@ def test_bench_writes_every_task(tmp_path):
 
 
 def test_growth_measures_every_question_and_says_what_was_not_finished(monkeypatch):
-    """Two small values of one size in processes of their own; a verification that is refused is a note, not a number."""
+    """Two small values of one size in processes of their own; a verification that is refused is a note."""
     monkeypatch.setattr(speed_growth, "QUESTIONS", ("evidence", "posterior"))
     ticks = []
     rows = speed_growth.growth(0, ticks.append, {"n": (1, 2)})
