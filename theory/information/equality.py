@@ -97,8 +97,10 @@ def _first_tokens_agree(first: HMM, second: HMM) -> bool:
     ahead_VxH, emission = _after_one_token(first)
     other_VxH, other_emission = _after_one_token(second)
     if first.n_tokens > first.n_states + second.n_states:
-        left = np.linalg.qr(np.concatenate([ahead_VxH, -other_VxH], 1), "r")
-        right = np.linalg.qr(np.concatenate([emission, other_emission]).T, "r")
+        left, right = (
+            np.linalg.qr(factor)[1]
+            for factor in (np.concatenate([ahead_VxH, -other_VxH], 1), np.concatenate([emission, other_emission]).T)
+        )
         if np.linalg.norm(left @ right.T) <= CLOSE / 2:
             return True
     size = max(1, BLOCK // first.n_tokens)

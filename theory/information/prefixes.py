@@ -129,7 +129,7 @@ def build(laws: Sequence[HMM], closing_token: int = 0) -> Machine:
         np.stack([np.asarray(getattr(law, name), dtype=np.float64) for law in laws])
         for name in ("initial", "transition", "emission")
     )
-    can_HxV = (emission > 0).any(0)
+    can_HxV: np.ndarray = np.logical_or.reduce(emission > 0)
     kinds = token_classes(can_HxV)
     shared = [np.flatnonzero(can_HxV[:, token]) for token in kinds.first_K]
     classes = np.append(kinds.class_V, len(shared))
