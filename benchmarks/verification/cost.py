@@ -6,8 +6,10 @@ and its intervals are as wide as the sample is small; where the rest does not fi
 work. The same budget gives the same numbers on every machine: it is a number of operations, at one nominal speed.
 """
 
+import contextlib
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -45,6 +47,9 @@ RISK_SHARE = 0.25
 
 COPIES = 10
 """Of the mixture in memory: as given, smoothed three times, stacked, and JAX's own."""
+
+CONTAINER = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+"""Where Linux says what a container may take."""
 
 SAID = 60.0
 """Seconds from which the estimate is said."""
@@ -195,12 +200,21 @@ def _finite(instance: Instance, settings: Any) -> float:
 
 def _check_memory(mixture: MixtureOfHMMs) -> None:
     wanted = COPIES * 8.0 * mixture.n_concepts * mixture.n_states * (mixture.n_states + mixture.n_tokens)
-    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    there = memory()
     if wanted > 0.75 * there:
         raise ModelError(
             f"instance: {_sizes(mixture)} take about {wanted / 2**30:,.0f} GiB of memory, and this machine has "
             f"{there / 2**30:,.0f}; give fewer concepts, states or tokens"
         )
+
+
+def memory() -> int:
+    """Bytes of this machine, or of the container where that allows less."""
+    found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    for path in CONTAINER:
+        with contextlib.suppress(OSError, ValueError):  # no such file, or the word "max"
+            found.append(int(Path(path).read_text()))
+    return min(found)
 
 
 def _sizes(mixture: MixtureOfHMMs) -> str:

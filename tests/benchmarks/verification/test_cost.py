@@ -76,8 +76,13 @@ def test_what_does_not_fit_is_refused_with_sizes_time_and_remedy(tmp_path, capsy
         asked(wide(), budget=0.0)
 
 
-def test_what_does_not_fit_into_memory_is_refused(monkeypatch):
-    monkeypatch.setattr(cost.os, "sysconf", lambda name: 1 << 10)
+def test_what_does_not_fit_into_memory_is_refused(monkeypatch, tmp_path):
+    (tmp_path / "max").write_text("max\n")
+    (tmp_path / "limit").write_text("4096\n")
+    monkeypatch.setattr(cost, "CONTAINER", (tmp_path / "absent", tmp_path / "max"))
+    assert cost.memory() > 1 << 28
+    monkeypatch.setattr(cost, "CONTAINER", (tmp_path / "max", tmp_path / "limit"))
+    assert cost.memory() == 4096
     with pytest.raises(ModelError, match="GiB of memory, and this machine has"):
         estimate(load_instance("regular"), asked(load_instance("regular")))
 
