@@ -55,8 +55,7 @@ def verify(
     asked = [find_models(models, instance) for instance in instances]
     for instance, setting, found in zip(instances, chosen, asked, strict=True):
         verification.check_models(found, instance, setting)
-        if words := in_words(estimate(instance, setting), setting.budget):
-            terminal.note(f"{instance.name}: {words}")
+        terminal.note(in_words(instance.name, estimate(instance, setting), setting.budget))
     storage.check_file(json, "json")
     folders = storage.folders(out, [instance.name for instance in instances])
     for folder in folders:
@@ -111,8 +110,8 @@ def _verified(
     return verification.verify(
         instance, k=settings.ks, n=settings.ns, prompts=settings.prompts, epsilon=settings.epsilons,
         documents=settings.documents, length=settings.length, seed=settings.seed, model=models,
-        model_prompts=settings.model_prompts, certify=settings.certify, budget=settings.budget,
-        progress=progress, answers=answers, command=command,
+        model_prompts=settings.model_prompts, certify=settings.certify, budget=settings.budget, progress=progress,
+        answers=answers, command=command,
     )  # fmt: skip
 
 

@@ -107,7 +107,9 @@ def console() -> Console:
 
 
 def note(words: str) -> None:
-    """A line beside the results, on standard error."""
+    """A line beside the results, on standard error; nothing where there are no words."""
+    if not words:
+        return
     with contextlib.suppress(OSError, ValueError):  # a closed standard error stops no work
         Console(sys.stderr).print(words, soft_wrap=True)
 

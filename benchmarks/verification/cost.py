@@ -244,12 +244,12 @@ def minutes(seconds: float) -> str:
     return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.3g} hours"
 
 
-def in_words(cost: Cost, budget: float) -> str:
-    """The estimate on one line; empty where it is below a minute and nothing is cut."""
+def in_words(name: str, cost: Cost, budget: float) -> str:
+    """The estimate for an instance on one line; empty where it is below a minute and nothing is cut."""
     if cost.seconds < SAID and not cost.coarse:
         return ""
     parts = [f"{words}: about {minutes(seconds)}" for words, seconds in cost.stages.items() if seconds >= 10]
-    said = f"about {minutes(cost.seconds)} of CPU time; " + "; ".join(parts or ["every stage below 10 seconds"])
+    said = f"{name}: about {minutes(cost.seconds)} of CPU time; " + "; ".join(parts or ["every stage below 10 seconds"])
     if cost.coarse:
         said += f"; sampled more coarsely, to fit --budget {budget:g} (minutes): {', '.join(cost.coarse)}"
     return said

@@ -132,7 +132,8 @@ def alike(rows: Sequence[tuple[Any, ...]], column: int) -> tuple[tuple[Any, ...]
     found: dict[tuple[Any, ...], list[str]] = {}
     for row in rows:
         found.setdefault((*row[:column], *row[column + 1 :]), []).append(str(row[column]))
-    return tuple((*rest[:column], "; ".join(each), *rest[column:]) for rest, each in found.items())
+    mark = "; " if any("," in str(row[column]) for row in rows) else ", "
+    return tuple((*rest[:column], mark.join(each), *rest[column:]) for rest, each in found.items())
 
 
 def _finite(stored: dict[str, Any]) -> list[PageTable]:

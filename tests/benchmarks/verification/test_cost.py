@@ -42,8 +42,8 @@ def test_named_instances_are_affordable_as_they_are(name):
 def test_a_long_work_is_said_on_one_line_and_a_short_one_is_not():
     instance = wide()
     found = estimate(instance, asked(instance))
-    assert "conditions of 2 pairs: about" in in_words(found, 15.0)
-    assert in_words(estimate(load_instance("regular"), asked(load_instance("regular"))), 15.0) == ""
+    assert "conditions of 2 pairs: about" in in_words("wide", found, 15.0)
+    assert in_words("regular", estimate(load_instance("regular"), asked(load_instance("regular"))), 15.0) == ""
     assert [minutes(x) for x in (0.2, 40, 240, 9000)] == ["1 seconds", "40 seconds", "4 minutes", "2.5 hours"]
 
 
@@ -55,7 +55,7 @@ def test_a_smaller_budget_samples_more_coarsely_and_says_what():
     )
     assert small.logarithms < full.logarithms
     assert small.coarse == ("conditions",) and small.seconds <= 120
-    assert "sampled more coarsely, to fit --budget 2 (minutes): conditions" in in_words(small, 2)
+    assert "sampled more coarsely, to fit --budget 2 (minutes): conditions" in in_words("wide", small, 2)
 
 
 def test_what_does_not_fit_is_refused_with_sizes_time_and_remedy(tmp_path, capsys):
