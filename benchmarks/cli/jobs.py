@@ -49,8 +49,7 @@ def verify(
     """``implicit-bayes verify``: every input is checked before the work, every file written after it, whole."""
     if not names:
         raise ModelError("instance: name one, as in: implicit-bayes verify ginc")
-    instances = [load_instance(name) for name in names]
-    instances = _told_apart(instances, names)
+    instances = _told_apart([load_instance(name) for name in names], names)
     chosen = [verification.check_settings(verification.Settings(**settings), instance) for instance in instances]
     asked = [find_models(models, instance) for instance in instances]
     for instance, setting, found in zip(instances, chosen, asked, strict=True):
