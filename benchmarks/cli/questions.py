@@ -1,15 +1,21 @@
 """Subcommands that ask: what holds of an instance, how Bayesian a model is, how fast the suite is.
 
-Each is its signature and its help (``benchmarks.cli.help_text`` reads the docstring); the work is done elsewhere.
+Each is its signature and its help (``benchmarks.cli.help_text`` reads the docstring). Called, it reads the instance,
+so that a defect is named before anything slow is imported, and returns the work, which is done elsewhere.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 from tyro.conf import Positional, arg
 
+from implicit_bayes.benchmarks.cli.early import accepted
 from implicit_bayes.benchmarks.common.made_by import command_line
+
+Work = Callable[[], None]
+"""What a subcommand returns once its instance is accepted: the rest, which needs JAX and takes a while."""
 
 Json = Annotated[Path | None, arg(metavar="PATH")]
 
@@ -31,7 +37,7 @@ def verify(
     compare: Annotated[tuple[str, ...], arg(metavar="INSTANCE …")] = (),
     out: Annotated[Path | None, arg(metavar="DIR")] = None,
     json: Json = None,
-) -> None:
+) -> Work:
     """Check the paper's assumptions, conditions and theorems on an instance, and run the exact in-context curves.
 
     Try:
@@ -62,7 +68,9 @@ def verify(
         json: file for the machine-readable result.
     """
     given = locals()
-    from implicit_bayes.benchmarks.cli import jobs
+    names = [*([] if instance is None else [instance]), *compare]
+    instances = [accepted(name) for name in names]
+    from implicit_bayes.benchmarks.cli import verify_job
 
     def made_by(name: str | None) -> str:
         """The command of one instance, or (None) of the whole comparison."""
@@ -71,7 +79,7 @@ def verify(
     settings = {"ks": k, "ns": n, "prompts": prompts, "epsilons": epsilon}
     settings |= {"documents": documents, "length": length, "seed": seed, "certify": certify}
     settings |= {"model_prompts": model_prompts, "budget": budget}
-    jobs.verify([*([] if instance is None else [instance]), *compare], model, settings, out, json, made_by)
+    return lambda: verify_job.run(names, instances, model, settings, out, json, made_by)
 
 
 def gap(
@@ -86,7 +94,7 @@ def gap(
     seed: int = 0,
     out: Annotated[Path | None, arg(metavar="DIR")] = None,
     json: Json = None,
-) -> None:
+) -> Work:
     """How Bayesian is a model? Loss, in-context curves, implied posterior, belief probes and laws, against exact Bayes.
 
     docs/gap.md explains every measure. Several models are set side by side, on the same documents and prompts.
@@ -111,10 +119,12 @@ def gap(
         json: file for the machine-readable result.
     """
     made_by = command_line(gap, locals())
+    found = accepted(instance)
     from implicit_bayes.benchmarks.cli import gap_job
     from implicit_bayes.benchmarks.gap.measure import Settings
 
-    gap_job.run(models, instance, Settings(k, n, prompts, documents, length, seed), out, json, made_by)
+    settings = Settings(k, n, prompts, documents, length, seed)
+    return lambda: gap_job.run(models, found, settings, out, json, made_by)
 
 
 def search(
@@ -123,7 +133,7 @@ def search(
     seed: int = 0,
     out: Annotated[Path | None, arg(metavar="DIR")] = None,
     json: Json = None,
-) -> None:
+) -> Work:
     """Look for counterexamples by gradient ascent from random starts, and write each as an .npz instance.
 
     The printed Theorem 1 has them; none to the repaired one is known. Each is confirmed by an independent check.
@@ -141,7 +151,7 @@ def search(
     """
     from implicit_bayes.benchmarks.cli import jobs
 
-    jobs.search(statement, starts, seed, out, json)
+    return lambda: jobs.search(statement, starts, seed, out, json)
 
 
 def statements(
@@ -149,7 +159,7 @@ def statements(
     check: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     seed: int = 0,
     json: Json = None,
-) -> None:
+) -> Work:
     """Print the table of every assumption, condition and theorem: formula, function, test, status on four instances.
 
     Try:
@@ -165,7 +175,7 @@ def statements(
     """
     from implicit_bayes.benchmarks.cli import jobs
 
-    jobs.statements(out, check, seed, json)
+    return lambda: jobs.statements(out, check, seed, json)
 
 
 def bench(
@@ -181,7 +191,7 @@ def bench(
     preset: Literal["small", "tiny"] = "small",
     out: Annotated[Path | None, arg(metavar="DIR")] = None,
     json: Json = None,
-) -> None:
+) -> Work:
     """Speed against the other libraries that are installed, at their best settings, in one run.
 
     Of the evidence of one concept, the posterior and predictive of all, sampling and KL; or (--task train) of training
@@ -209,7 +219,8 @@ def bench(
         out: directory for the figures.
         json: file for the machine-readable result.
     """
+    found = accepted(instance)
     from implicit_bayes.benchmarks.cli import bench_job
 
     settings = bench_job.Settings(documents, length, repeats, epsilon, scaling, seed, preset)
-    bench_job.bench(instance, task, settings, out, json)
+    return lambda: bench_job.bench(instance, found, task, settings, out, json)

@@ -8,6 +8,7 @@ import xarray as xr
 
 from implicit_bayes.benchmarks.verification.cost import RISK_PROMPTS, tested_ks
 from implicit_bayes.benchmarks.verification.enough import finite_samples
+from implicit_bayes.benchmarks.verification.proved import NOTHING, Proofs, prove
 from implicit_bayes.simulators.instances import Instance
 from implicit_bayes.theory import PromptLaw
 from implicit_bayes.theory.information.scores import WORK
@@ -46,6 +47,7 @@ class Statements(NamedTuple):
         budgets: for each k asked for, the pair and the start law that bind the repaired condition.
         certificates: for each (k asked for, theta*, theta), if asked for.
         finite: Theorem 1 at finite n for each (k asked for, theta*) and version.
+        proofs: if certificates are asked for, those of finite n and of rates with several delimiter states.
     """
 
     conditions: list[Condition]
@@ -56,6 +58,7 @@ class Statements(NamedTuple):
     budgets: list[Budget]
     certificates: list[Certificate]
     finite: Sequence[FiniteSample] = ()
+    proofs: Proofs = NOTHING
 
 
 def check_statements(
@@ -110,11 +113,12 @@ def check_statements(
         for row in binding(conditions, ks, "repaired")
     ]  # fmt: skip
     certificates = certificates_of(instance, conditions, ks, start) if certified else []
+    proofs = prove(instance, conditions, ks, start) if certified else NOTHING
     finite = finite_samples(instance, ks, ns, conditions, seed, start)
     critical = critical_k_of(conditions, lengths)
     return Statements(
         conditions=conditions, tested_ks=lengths, critical_k=critical, theorems=theorems, theorem_k=max(ks),
-        budgets=budgets, certificates=certificates, finite=finite,
+        budgets=budgets, certificates=certificates, finite=finite, proofs=proofs,
     )  # fmt: skip
 
 

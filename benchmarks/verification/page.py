@@ -12,6 +12,7 @@ from implicit_bayes.benchmarks.report.page import Page, PageFigure, PageTable, S
 from implicit_bayes.benchmarks.report.panels import on_page
 from implicit_bayes.benchmarks.verification.enough import measured_words
 from implicit_bayes.benchmarks.verification.figures import FIGURES
+from implicit_bayes.benchmarks.verification.proved import page_tables
 from implicit_bayes.benchmarks.verification.sentences import number, summary, verdict
 from implicit_bayes.benchmarks.verification.stored import REMEDY, StoredVerification
 from implicit_bayes.simulators.stored import convert, read_json
@@ -74,7 +75,7 @@ def _page(directory: Path, stored: dict[str, Any]) -> Page:
     sections = [
         Section("assumptions", "Assumptions", (), "", (), (_assumptions(stored),)),
         Section("conditions", "Conditions and theorems", (), "", of("conditions", "budget"),
-                (_theorems(stored), *_certificates(stored), _conditions(stored))),
+                (_theorems(stored), *_certificates(stored), *page_tables(stored), _conditions(stored))),
         Section("finite", "Theorem 1 at finite n", (), "", of("finite"), tuple(_finite(stored))),
         Section("curves", "In-context curves", (), "", of("curves", "undefined"), (_curves(stored),)),
         Section("information", "What a token costs", (), "", of("information"), ()),

@@ -18,6 +18,7 @@ from implicit_bayes.benchmarks.verification.enough import (
 )
 from implicit_bayes.benchmarks.verification.evaluate import binding
 from implicit_bayes.benchmarks.verification.losses import BayesLoss
+from implicit_bayes.benchmarks.verification.proved import screen_tables
 from implicit_bayes.benchmarks.verification.verify import Verification
 from implicit_bayes.theory.proofs.enclosures import Enclosure
 from implicit_bayes.theory.proofs.search import SearchResult
@@ -48,6 +49,8 @@ def show(result: Verification, out: Console) -> None:
     out.print(theorem_table(result))
     if result.statements.certificates:
         out.print(certificate_table(result))
+    for table in screen_tables(result.statements.proofs):
+        out.print(table)
     out.print(finite_table(result))
     for line in finite_lines(result):
         out.print(line, soft_wrap=True)

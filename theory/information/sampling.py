@@ -7,6 +7,7 @@ import numpy as np
 
 from implicit_bayes.theory.information.prefixes import Machine, expected_log_scores, normalise
 from implicit_bayes.theory.information.sampled_means import samples_for
+from implicit_bayes.theory.objects.rows import draw_index
 
 PILOT = 1024
 """Prefixes of the first stage, which only decides how many the second stage draws."""
@@ -89,7 +90,7 @@ def _choose(
         rows = slice(begin, begin + size)
         law = belief_NxW[rows] @ following_WxV
         cumulative = law.cumsum(-1)
-        fresh[rows] = (cumulative > place_N[rows, None] * cumulative[:, -1:]).argmax(-1)
+        fresh[rows] = draw_index(cumulative, place_N[rows])
         mass[rows] = np.take_along_axis(law, fresh[rows][:, None], -1)[:, 0]
     return fresh, mass
 

@@ -70,9 +70,9 @@ def sample_prompts(law: PromptLaw, prompts: int, shots: int, generator: np.rando
 
 
 def _draw(table_RxM: np.ndarray, row_N: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """(N,) one column from each of the rows named."""
+    """(N,) one column from each of the rows named, as ``draw_index`` draws it; nothing of size N x M is made."""
     cumulative = table_RxM.cumsum(-1)
-    cumulative, place_N = cumulative / cumulative[:, -1:], generator.random(len(row_N))
+    place_N = generator.random(len(row_N)) * cumulative[row_N, -1]
     drawn = np.empty(len(row_N), dtype=np.int64)
     order = np.argsort(row_N, kind="stable")
     begins = np.searchsorted(row_N[order], np.arange(len(table_RxM) + 1))
