@@ -95,7 +95,7 @@ def _along(
             np.multiply(ahead, likelihood, out=belief)
         if t and (t % every == 0 or t == length):
             _, shift = np.frexp(belief.sum(-1))  # 0 where the sum is
-            belief *= np.ldexp(1.0, -shift)[..., None]
+            np.ldexp(belief, -shift[..., None], out=belief)  # a power of two alone could overflow
             exponent += shift
             positive = np.where(belief > 0, belief, 1.0)
             np.minimum(smallest, positive.min(-1), out=smallest)
