@@ -197,6 +197,10 @@ def test_a_law_with_its_states_renamed_has_a_rate_of_exactly_zero():
     same, apart = log_likelihood_rates(PromptLaw(true, np.array([0.5, 0.5, 0.0]), 3, 2), [renamed, other])
     assert (same.value, same.low, same.high, same.method) == (0.0, 0.0, 0.0, "equal processes")
     assert apart.value != 0 and apart.method == "closed form"
+    seen = HMM(true.initial, kernel, np.eye(3))  # a law that differs in which first examples it allows, and only there
+    late = HMM(np.array([1.0, 0.0, 0.0]), kernel, np.eye(3))
+    (rate,) = log_likelihood_rates(PromptLaw(seen, np.array([0.5, 0.5, 0.0]), 3, 2), [late])
+    assert (rate.value, rate.method) == (0.0, "equal processes")
 
 
 def test_intervals_that_hold_at_once_share_the_rest():
