@@ -17,7 +17,7 @@ from implicit_bayes.benchmarks.speed.evidence import evidence
 from implicit_bayes.benchmarks.speed.kl import kl
 from implicit_bayes.benchmarks.speed.posterior import posterior_and_predictive
 from implicit_bayes.benchmarks.speed.sampling import sampling
-from implicit_bayes.simulators.instances import Instance, load_instance
+from implicit_bayes.simulators.instances import Instance
 from implicit_bayes.theory import ModelError
 
 
@@ -33,12 +33,11 @@ class Settings(NamedTuple):
     preset: str = "small"
 
 
-def bench(name: str, task: str, settings: Settings, out: Path | None, json: Path | None) -> None:
+def bench(name: str, instance: Instance, task: str, settings: Settings, out: Path | None, json: Path | None) -> None:
     """Timings of one task or of all inference, agreement first; ``train`` and ``memory`` only where they are named."""
     for field in ("documents", "length", "repeats"):
         if getattr(settings, field) < 1:
             raise ModelError(f"{field}: {getattr(settings, field)} is below 1")
-    instance = load_instance(name)
     storage.check_file(json, "json")
     if out is not None:
         storage.check_directory(out)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from implicit_bayes.theory.information.prefixes import Machine, expected_log_scores, normalise
+from implicit_bayes.theory.objects.rows import distinct_rows
 
 HEAD_SHARE = 64
 """Levels of at most budget / HEAD_SHARE nodes are expanded even where the whole is not affordable."""
@@ -138,14 +139,7 @@ def children(machine: Machine, level: Sequence[Nodes]) -> Iterator[Nodes]:
 
 
 def merge(token: int, weight: np.ndarray, belief: np.ndarray) -> Nodes:
-    """Add up the nodes whose filters agree bit for bit under every law (hashed, then verified)."""
-    rows = np.ascontiguousarray(belief.transpose(1, 0, 2)).reshape(len(weight), -1)
-    bits = rows.view(np.uint64)
-    multipliers = np.random.default_rng(0).integers(1, 2**63, rows.shape[1], dtype=np.uint64) | np.uint64(1)
-    mixed = bits ^ (bits >> np.uint64(29))
-    keys = (mixed * multipliers).sum(1, dtype=np.uint64)
-    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
-    if not np.array_equal(bits[first[inverse]], bits):
-        _, first, inverse = np.unique(bits, axis=0, return_index=True, return_inverse=True)
-    total = np.bincount(inverse.reshape(-1), weights=weight, minlength=len(first))
+    """Add up the nodes whose filters agree bit for bit under every law ."""
+    first, inverse = distinct_rows(belief.transpose(1, 0, 2).reshape(len(weight), -1))
+    total = np.bincount(inverse, weights=weight, minlength=len(first))
     return Nodes(token, total, np.ascontiguousarray(belief[:, first]))

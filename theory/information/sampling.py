@@ -7,6 +7,7 @@ import numpy as np
 
 from implicit_bayes.theory.information.prefixes import Machine, expected_log_scores, normalise
 from implicit_bayes.theory.information.sampled_means import samples_for
+from implicit_bayes.theory.objects.rows import draw_index
 
 PILOT = 1024
 """Prefixes of the first stage, which only decides how many the second stage draws."""
@@ -54,7 +55,7 @@ def draw(
             if j + 1 in closings:
                 closing[j, rows] = expected_log_scores(here, following, machine.closing[token])
             law = here[0] @ following[0]
-            fresh[rows] = _choose(law, generator)
+            fresh[rows] = draw_index(law.cumsum(-1), generator.random(len(law)))
             mass[rows, j] = np.take_along_axis(law, fresh[rows][:, None], -1)[:, 0]
             ahead[:, rows] = here @ machine.rows[token]
         tokens[:, j] = fresh
@@ -73,13 +74,6 @@ def _groups(tokens: np.ndarray) -> list[tuple[int, np.ndarray]]:
     order = np.argsort(tokens, kind="stable")
     values, begins = np.unique(tokens[order], return_index=True)
     return [(int(value), rows) for value, rows in zip(values, np.split(order, begins[1:]), strict=True)]
-
-
-def _choose(law: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """One index a row by inverse CDF; an entry of zero is never chosen."""
-    cumulative = law.cumsum(-1)
-    drawn: np.ndarray = (cumulative > generator.random(len(law))[:, None] * cumulative[:, -1:]).argmax(-1)
-    return drawn
 
 
 def sample_size(pilot: np.ndarray, offset: np.ndarray, span: np.ndarray, accuracy: float, coverage: float) -> int:

@@ -161,7 +161,7 @@ class _Table:
         largest = min(2.0 * best_s(laws.later[concept]) + 1.0, LARGEST_S)
         self.s = np.linspace(0.0, largest, 401)[1:]
         self.first, self.later = (self._moments(each[concept]) for each in (laws.first, laws.later))
-        odds: Atoms = {}
+        odds: dict[Fraction, Fraction] = {}
         for test in laws.tests:
             if test.margin > 0 and test.ratios[concept]:
                 ratio = laws.prior_odds[concept] * test.ratios[concept] * len(laws.later) / test.margin

@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from implicit_bayes.theory.information.beliefs import distinct_rows
 from implicit_bayes.theory.information.estimates import Verdict
 from implicit_bayes.theory.objects.models import HMM, MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
+from implicit_bayes.theory.objects.rows import distinct_rows
 from implicit_bayes.theory.statements.lemma_1 import Lemma1, lemma_1_from_paths
 from implicit_bayes.theory.statements.repaired import pure_delimiter_states
 from implicit_bayes.theory.statements.risk import rounding

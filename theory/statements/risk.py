@@ -11,6 +11,7 @@ import numpy as np
 from implicit_bayes.theory.filtering.filter import filter_mixture
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
+from implicit_bayes.theory.objects.rows import draw_index
 from implicit_bayes.theory.statements.bounds import Interval, binomial_interval, bounded_mean_interval, first_choice
 
 SHOTS = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -60,16 +61,10 @@ def sample_prompts(law: PromptLaw, prompts: int, shots: int, generator: np.rando
     rows = np.broadcast_to(np.asarray(law.start, dtype=np.float64), (prompts * (shots + 1), law.hmm.n_states))
     tokens = np.full((len(rows), law.length + 1), law.delimiter)
     for j in range(law.length):
-        state = _draw(rows, generator)
-        tokens[:, j] = _draw(emission[state], generator)
+        state = draw_index(rows.cumsum(-1), generator.random(len(rows)))
+        tokens[:, j] = draw_index(emission[state].cumsum(-1), generator.random(len(rows)))
         rows = kernel[state]
     return tokens.reshape(prompts, -1)[:, : law.test_position(shots)]
-
-
-def _draw(rows: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    cumulative = rows.cumsum(-1)
-    drawn: np.ndarray = (cumulative / cumulative[:, -1:] > generator.random(len(rows))[:, None]).argmax(-1)
-    return drawn
 
 
 def measure_risk(
