@@ -25,6 +25,7 @@ from implicit_bayes.theory.filtering.support_tables import SupportTables
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.precision import in_float64, is_traced
+from implicit_bayes.theory.objects.rows import equal_parts
 from implicit_bayes.theory.objects.types import Array, Bool, Float, Int
 
 CHUNK_BYTES = 128 * 2**20
@@ -116,10 +117,17 @@ def filter_concepts(
 ) -> ConceptFilter:
     """What each concept, taken as known, says after each prefix: evidence and its own next-token predictive.
 
-    Args, exactness, Raises: as ``filter_mixture``.
+    Exactness as of ``filter_mixture``.
+
+    Args:
+        mixture: whose concepts are asked; its prior plays no part.
+        tokens, positions, method, tables: as for ``filter_mixture``.
 
     Returns:
         ConceptFilter over the leading axes of ``tokens``, then P positions.
+
+    Raises:
+        ModelError: as ``filter_mixture``.
     """
     found: ConceptFilter = _filter(mixture, tokens, positions, method, tables, "concepts")
     return found
@@ -245,11 +253,9 @@ def _in_chunks(
     most = max(1, CHUNK_BYTES // (8 * n_slots * mixture.n_concepts * widest + 1))
     size = max(1, -(-len(tokens_BxT) // max(1, -(-len(tokens_BxT) // most))))  # equal parts: little is padded
     pieces = []
-    for begin in range(0, max(1, len(tokens_BxT)), size):
-        piece = tokens_BxT[begin : begin + size]
-        full = np.concatenate([piece, np.repeat(piece[-1:], size - len(piece), 0)]) if len(piece) else piece
+    for full, count in equal_parts(np.asarray(tokens_BxT), size):
         out = in_float64(_run)(mixture, tables, full.T, slots, n_slots, record, method, kind, False)
-        keep = slice(0, len(piece))
+        keep = slice(0, count)
         pieces.append(jax.tree.map(operator.itemgetter(keep), out))
     if len(pieces) == 1:
         return pieces[0]

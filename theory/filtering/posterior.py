@@ -48,6 +48,7 @@ def _on_host(prior: np.ndarray, log_evidence: np.ndarray) -> Weighed:
 
 
 def bayes_rule(prior: Array, log_evidence: Array) -> Weighed:
+    """(..., C) prior and evidence to log p, log posterior and whether there is one; traceable."""
     joint = safe_log(prior) + log_evidence
     total = _log_mean(jnp.asarray(prior), log_evidence, jax.lax.stop_gradient(joint.max(-1, keepdims=True)))
     defined = total > -jnp.inf

@@ -36,6 +36,9 @@ EVERY_TEST = 100_000_000
 """Largest (merged test inputs x laws x tokens) for which every x is looked at: a few seconds' work; where one x may
 settle the matter five times as much."""
 
+NUMBERS = 1 << 23
+"""Probabilities of tokens that are compared at once where test inputs are sampled: 64 MB, several times over."""
+
 EXACT_TESTS = 400
 """Test inputs whose near-ties are decided in exact integers; beyond, they stay undecided."""
 
@@ -186,9 +189,15 @@ def _tests(
     if blocks is not None:
         return (_of_block(mixture, law, hmms, states, block) for block in blocks), True
     tokens = sample_prompts(law, SAMPLED_TESTS, 0, np.random.default_rng(seed))[:, :length]
+    size = max(1, NUMBERS // (laws * mixture.n_tokens))
+    parts = (tokens[begin : begin + size] for begin in range(0, len(tokens), size))
+    return (_of_sample(mixture, law, part) for part in parts), False
+
+
+def _of_sample(mixture: MixtureOfHMMs, law: PromptLaw, tokens: np.ndarray) -> tuple[_Tests, ConceptLaws]:
     truth, count = example_filter(law, tokens)[1][:, -1], len(tokens)
-    sampled = _Tests(tokens, np.full(count, 1.0 / count), truth, np.ones(count, dtype=bool))
-    return [(sampled, ConceptLaws(mixture, tokens))], False
+    sampled = _Tests(tokens, np.full(count, 1.0 / SAMPLED_TESTS), truth, np.ones(count, dtype=bool))
+    return sampled, ConceptLaws(mixture, tokens)
 
 
 def _of_block(
