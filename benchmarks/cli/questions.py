@@ -162,6 +162,7 @@ def check(
         json: file for the machine-readable result.
     """
     made_by = command_line(check, locals())
+    accepted(instance)
     from implicit_bayes.benchmarks.cli import check_job
 
     return lambda: check_job.run(models, instance, documents, length, tolerance, prompts, seed, json, made_by)
