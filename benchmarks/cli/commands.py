@@ -15,12 +15,13 @@ import tyro
 from implicit_bayes.benchmarks.cli import help_text
 from implicit_bayes.benchmarks.cli.process import complain, guarded
 from implicit_bayes.benchmarks.cli.products import figures, report, reproduce, sample, train
-from implicit_bayes.benchmarks.cli.questions import Work, bench, gap, search, statements, verify
+from implicit_bayes.benchmarks.cli.questions import Work, bench, check, gap, search, statements, verify
 
 COMMANDS: dict[str, Callable[..., Work]] = {
     "verify": verify,
     "train": train,
     "gap": gap,
+    "check": check,
     "search": search,
     "sample": sample,
     "reproduce": reproduce,

@@ -193,7 +193,7 @@ def figures(directory: Annotated[Positional[Path], arg(metavar="DIR")], /, json:
 
 
 def report(directory: Annotated[Positional[Path], arg(metavar="DIR")], /, json: Json = None) -> Work:
-    """Write DIR/report.html, one page that needs nothing else, from the results stored in DIR.
+    """Write one page, DIR/report.html, from the results stored in DIR.
 
     Try:
       implicit-bayes report out/ginc

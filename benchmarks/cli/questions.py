@@ -127,6 +127,46 @@ def gap(
     return lambda: gap_job.run(models, found, settings, out, json, made_by)
 
 
+def check(
+    models: Annotated[Positional[tuple[str, ...]], arg(metavar="MODEL …")] = (),
+    /,
+    instance: Annotated[str, arg(metavar="INSTANCE")] = "ginc",
+    documents: int | None = None,
+    length: int | None = None,
+    tolerance: float = 1e-4,
+    prompts: int = 400,
+    seed: int = 0,
+    json: Json = None,
+) -> Work:
+    """Check a model against every law that a causal model must obey, or (without one) an instance's own identities.
+
+    Each law has a name, and words where it is broken; the exit status is then 1. Of a model: laws that sum to one at
+    every position, causality, loss above Bayes, Ville, g(risk) below KL, the same answer twice, in any batch, in
+    questions of any length, no silent cut of the context. Of an instance: the filter against all hidden paths and by
+    other recursions, new names, chain rules, the bounds at finite n against a measurement.
+
+    Try:
+      implicit-bayes check lstm-small transformer-small --instance ginc
+      implicit-bayes check my_models.py:make --instance regular --json check.json
+      implicit-bayes check --instance my-mixture.npz
+
+    Args:
+        models: as gap takes them: lstm-small, bayes, untrained, the path of a RUN or of its weights.npz, or
+            module.py:factory (a model of your own, see docs/models.md).
+        instance: a name or the path of an .npz.
+        documents: fresh documents (default: 64 for a model, 32 for an instance).
+        length: tokens in each (default: 256 for a model, 64 for an instance).
+        tolerance: by how much a probability may differ between questions of different shapes.
+        prompts: of the measurement beside the bounds at finite n.
+        seed: of documents, prompts and replaced tokens.
+        json: file for the machine-readable result.
+    """
+    made_by = command_line(check, locals())
+    from implicit_bayes.benchmarks.cli import check_job
+
+    return lambda: check_job.run(models, instance, documents, length, tolerance, prompts, seed, json, made_by)
+
+
 def search(
     statement: Literal["printed", "repaired"] = "printed",
     starts: int = 64,

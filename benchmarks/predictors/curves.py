@@ -43,6 +43,7 @@ class Predictor(NamedTuple):
 
     @property
     def label(self) -> str:
+        """The name with its epsilon, as in smoothed(0.01)."""
         return self.name if self.epsilon is None else f"{self.name}({self.epsilon:g})"
 
 

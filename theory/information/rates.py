@@ -55,7 +55,14 @@ class Work(NamedTuple):
 
 
 def log_likelihood_rate(prompt: PromptLaw, alternative: HMM, *, seed: int = 0, budget: int = BUDGET) -> Rate:
-    """lim r_n(theta) of one alternative; see ``log_likelihood_rates``."""
+    """lim r_n(theta) of one alternative; see ``log_likelihood_rates``.
+
+    Args:
+        prompt: theta*, p_prompt(h), k, delimiter.
+        alternative: theta.
+        seed: of the sampling, if any.
+        budget: merged prefixes affordable on one level.
+    """
     return log_likelihood_rates(prompt, [alternative], seed=seed, budget=budget)[0]
 
 

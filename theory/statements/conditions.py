@@ -72,7 +72,23 @@ def check_conditions(
     budget: int = BUDGET,
     accuracy: float = ACCURACY,
 ) -> list[Condition]:
-    """The conditions of every theta != theta* at one k; see ``condition_table``."""
+    """The conditions of every theta != theta* at one k, each version at its worst over all start laws.
+
+    Args:
+        mixture: the pretraining law.
+        start_laws: (S, H) candidates for p_prompt(h).
+        true_concept: index of theta*.
+        k: tokens in an example.
+        seed: of the sampling, if any.
+        budget: merged prefixes affordable on one level.
+        accuracy: relative half-width aimed at by the Monte Carlo.
+
+    Returns:
+        Conditions by concept.
+
+    Raises:
+        ModelError: as ``conditions_by_start_law``.
+    """
     return condition_table(mixture, start_laws, true_concept, [k], seed=seed, budget=budget, accuracy=accuracy)
 
 
