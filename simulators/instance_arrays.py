@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from implicit_bayes.simulators.npz import Npz
+from implicit_bayes.simulators.stored import printable
 from implicit_bayes.theory.objects.checks import ModelError
 
 REQUIRED = ("prior", "initial", "transition", "emission", "delimiter")
@@ -65,14 +66,15 @@ def _known(archive: Npz) -> list[str]:
     """Names of the arrays that are meant for us.
 
     Raises:
-        ModelError: a required one is missing or misspelt.
+        ModelError: a required one is missing or misspelt, or there is one that nothing reads.
     """
     held = set(archive.names)
     missing = [name for name in REQUIRED if name not in held]
     for name in sorted(held.difference(REQUIRED, OPTIONAL)):
         near = difflib.get_close_matches(name, set(REQUIRED + OPTIONAL) - held, n=1, cutoff=0.8)
-        if near:
-            raise ModelError(f"{name}: unknown array; rename it {near[0]!r} if that is what it is, or leave it out")
+        remedy = f"rename it {near[0]!r} if that is what it is, or leave it out" if near else "leave it out"
+        known = ", ".join(REQUIRED + OPTIONAL)
+        raise ModelError(f"{printable(name)}: unknown array; {remedy} (an instance has the arrays {known})")
     if missing:
         raise ModelError(f"{missing[0]}: missing; the file needs the arrays {', '.join(REQUIRED)}")
     return [name for name in (*REQUIRED, *OPTIONAL) if name in held]

@@ -33,6 +33,7 @@ def verify(
     model: Annotated[tuple[str, ...], arg(metavar="NAME_OR_RUN …")] = ("shipped",),
     model_prompts: int = 300,
     certify: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    budget: Annotated[float, arg(metavar="MINUTES")] = 15.0,
     compare: Annotated[tuple[str, ...], arg(metavar="INSTANCE …")] = (),
     out: Annotated[Path | None, arg(metavar="DIR")] = None,
     json: Json = None,
@@ -61,6 +62,7 @@ def verify(
             for this instance, and no name is none.
         model_prompts: prompts for each k that models answer, the first of the others.
         certify: also prove the verdicts in ball arithmetic, on instances whose entries are short decimals.
+        budget: CPU minutes (models and certificates apart): what can be sampled more coarsely is, the rest is refused.
         compare: further instances, verified one after the other and shown side by side.
         out: directory for report.html, figures, results.nc and results.json (one folder an instance with --compare).
         json: file for the machine-readable result.
@@ -76,7 +78,7 @@ def verify(
 
     settings = {"ks": k, "ns": n, "prompts": prompts, "epsilons": epsilon}
     settings |= {"documents": documents, "length": length, "seed": seed, "certify": certify}
-    settings |= {"model_prompts": model_prompts}
+    settings |= {"model_prompts": model_prompts, "budget": budget}
     return lambda: verify_job.run(names, instances, model, settings, out, json, made_by)
 
 
@@ -219,7 +221,7 @@ def statements(
 def bench(
     instance: Annotated[Positional[str], arg(metavar="INSTANCE")] = "ginc",
     /,
-    task: Literal["evidence", "posterior+predictive", "sampling", "kl", "memory", "train", "all"] = "all",
+    task: Literal["evidence", "posterior+predictive", "sampling", "kl", "memory", "growth", "train", "all"] = "all",
     documents: int = 100,
     length: int = 1000,
     repeats: int = 3,
@@ -233,7 +235,8 @@ def bench(
     """Speed against the other libraries that are installed, at their best settings, in one run.
 
     Of the evidence of one concept, the posterior and predictive of all, sampling and KL; or (--task train) of training
-    steps of both architectures, beside PyTorch; or (--task memory) of ten million tokens filtered in bounded memory.
+    steps of both architectures, beside PyTorch; or (--task memory) of ten million tokens filtered in bounded memory; or
+    (--task growth) of evidence, posterior and verify against concepts, vocabulary, states, k and n (an hour).
     Agreement is checked before anything is timed. Times are CPU seconds of the process (all threads), compilation
     apart, repeats interleaved; pin the process to one core, one thread a library, to compare cores.
 
@@ -245,7 +248,7 @@ def bench(
 
     Args:
         instance: a name or the path of an .npz.
-        task: one task; or all of them but memory and train.
+        task: one task; or all of them but memory, growth and train.
         documents: how many, drawn from the instance.
         length: tokens in each.
         repeats: interleaved repeats; the median is reported.

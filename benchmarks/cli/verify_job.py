@@ -14,6 +14,7 @@ from implicit_bayes.benchmarks.verification import beside, compare_page, store
 from implicit_bayes.benchmarks.verification import figures as drawing
 from implicit_bayes.benchmarks.verification import tables as screen
 from implicit_bayes.benchmarks.verification import verify as verification
+from implicit_bayes.benchmarks.verification.cost import estimate, in_words
 from implicit_bayes.benchmarks.verification.side_by_side import comparison_table
 from implicit_bayes.simulators.atomic import written_aside
 from implicit_bayes.simulators.instances import Instance
@@ -38,6 +39,7 @@ def run(
     asked = [find_models(models, instance) for instance in instances]
     for instance, setting, found in zip(instances, chosen, asked, strict=True):
         verification.check_models(found, instance, setting)
+        terminal.note(in_words(instance.name, estimate(instance, setting), setting.budget))
     storage.check_file(json, "json")
     folders = storage.folders(out, [instance.name for instance in instances])
     for folder in folders:
@@ -93,8 +95,8 @@ def _verified(
     return verification.verify(
         instance, k=settings.ks, n=settings.ns, prompts=settings.prompts, epsilon=settings.epsilons,
         documents=settings.documents, length=settings.length, seed=settings.seed, model=models,
-        model_prompts=settings.model_prompts, certify=settings.certify, progress=progress, answers=answers,
-        command=command,
+        model_prompts=settings.model_prompts, certify=settings.certify, budget=settings.budget, progress=progress,
+        answers=answers, command=command,
     )  # fmt: skip
 
 

@@ -31,6 +31,9 @@ CHUNK = 100
 TOGETHER = 4_000_000
 """Numbers (prompts x examples x concepts x tokens) in one table of what is filtered together, a progress tick each."""
 
+NUMBERS = 1 << 26
+"""Probabilities held at once, however few the prompts: 512 MB."""
+
 
 class Predictor(NamedTuple):
     """A reference predictor: ``exact``, ``smoothed`` (with its epsilon) or ``prompt-aware``."""
@@ -101,14 +104,14 @@ def in_context_curves(
     references_of = References(instance, references(epsilons))
     for i, k in enumerate(ks):
         for batch in _batches(instance, k, max(ns), prompts, seed, bool(models)):
-            size = len(batch.concepts)
-            truth_PxNxV, answers = references_of.answers(batch, k, ns)
-            answers += [ask(model, batch.tokens[:size], k, ns) for model in models]
-            for j, (law_PxNxV, defined_PxN) in enumerate(answers):
-                right_PxN = is_right(law_PxNxV[:size], truth_PxNxV[:size]) & defined_PxN[:size]
-                correct[j, i] += right_PxN.sum(0)
-                undefined[j, i] += (~defined_PxN[:size]).sum(0)
-            advance(size)
+            for part in _parts(batch, held_at_once(instance.mixture, max(ns))):
+                truth_PxNxV, answers = references_of.answers(part, k, ns)
+                answers += [ask(model, part.tokens, k, ns) for model in models]
+                for j, (law_PxNxV, defined_PxN) in enumerate(answers):
+                    right_PxN = is_right(law_PxNxV, truth_PxNxV) & defined_PxN
+                    correct[j, i] += right_PxN.sum(0)
+                    undefined[j, i] += (~defined_PxN).sum(0)
+                advance(len(part.concepts))
     return _dataset(predictors, ks, ns, prompts, correct, undefined)
 
 
@@ -134,6 +137,20 @@ def _batches(instance: Instance, k: int, n: int, prompts: int, seed: int, singly
             for begin in range(first, min(prompts, first + draws * CHUNK), CHUNK)
         ]  # fmt: skip
         yield Prompts(*(np.concatenate(parts)[: prompts - first] for parts in zip(*drawn, strict=True)))
+
+
+def held_at_once(mixture: MixtureOfHMMs, examples: int) -> int:
+    """Prompts answered together at most: prompt-aware Bayes holds two laws for each example and concept."""
+    wide = max(mixture.n_tokens, mixture.n_states)
+    return max(1, NUMBERS // (2 * (examples + 1) * mixture.n_concepts * wide))
+
+
+def _parts(batch: Prompts, most: int) -> Iterator[Prompts]:
+    """The prompts of a batch, at most so many together, in equal parts."""
+    count = len(batch.concepts)
+    size = -(-count // -(-count // most))
+    for first in range(0, count, size):
+        yield Prompts(*(each[first : first + size] for each in batch))
 
 
 class References:

@@ -4,6 +4,7 @@ Prefixes whose filters are identical to the last bit under every law have the sa
 identity emissions every level collapses to at most V nodes, whatever k is.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -48,7 +49,9 @@ class Expansion(NamedTuple):
     nodes: np.ndarray
 
 
-def expand(machine: Machine, lengths: Sequence[int], budget: int, closings: Sequence[int] = ()) -> Expansion:
+def expand(
+    machine: Machine, lengths: Sequence[int], budget: int, closings: Sequence[int] = (), logarithms: float = math.inf
+) -> Expansion:
     """Expand level by level as far as ``budget`` nodes a level allow, up to position max(lengths).
 
     The reachable children of a level are counted before they are made. Up to budget / 64 they are always made;
@@ -59,6 +62,7 @@ def expand(machine: Machine, lengths: Sequence[int], budget: int, closings: Sequ
         lengths: example lengths wanted.
         budget: nodes affordable on one level.
         closings: positions at which the closing score is wanted too.
+        logarithms: that one level may take, one for each node, law and token; the first is always expanded.
     """
     level = [root(machine)]
     scores, closing_scores, visited = [], [], [0]
@@ -68,6 +72,8 @@ def expand(machine: Machine, lengths: Sequence[int], budget: int, closings: Sequ
                 break
             count, forecast = count_children(machine, level, min(n for n in lengths if n >= position) - position)
             if count > budget // HEAD_SHARE and forecast > budget:
+                break
+            if count * machine.n_laws * machine.n_tokens > logarithms:
                 break
         fresh = children(machine, level) if position > 1 else iter(level)
         kept: list[Nodes] = []
