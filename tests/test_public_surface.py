@@ -27,6 +27,7 @@ SURFACE = {
     *("Instance", "load_instance", "save_instance", "sample_documents", "sample_prompts"),
     *("LanguageModel", "NetworkModel", "TorchModel", "HuggingFaceModel", "find_model", "train"),
     *("verify", "Verification", "gap", "Gap"),
+    *("check_instance", "check_language_model", "parametrize_with_checks"),
 }
 """A name that goes, comes or is renamed is a decision for the changelog, not an accident."""
 
