@@ -1,6 +1,6 @@
 """Instances derived from a named one, by a specification that is a plain string and so can be hashed and stored.
 
-    NAME                            load_instance(NAME), or one of the bases below
+    NAME                            load_instance(NAME), or one of the bases below; mess3:x=0.05,alpha=0.85 and the like too
     NAME:VARIANT[=VALUE][:...]      variants applied from left to right
 
 single-concept          documents of concept 0 only; prompts of every concept
@@ -28,6 +28,7 @@ from implicit_bayes.simulators import ginc
 from implicit_bayes.simulators.instance import Instance
 from implicit_bayes.simulators.instances import load_instance
 from implicit_bayes.simulators.random_mixtures import random_mixture
+from implicit_bayes.simulators.zoo import in_zoo, parameters_of
 from implicit_bayes.theory.objects.checks import ModelError, without_subnormals
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 
@@ -45,6 +46,8 @@ def load_variant(spec: str) -> Instance:
         ModelError: an unknown base or variant, or a value outside its range.
     """
     base, *steps = spec.split(":")
+    if in_zoo(base) and steps and steps[0].partition("=")[0] in parameters_of(base):
+        base = f"{base}:{steps.pop(0)}"
     instance = BASES[base]() if base in BASES else load_instance(base)
     for step in steps:
         name, _, word = step.partition("=")
