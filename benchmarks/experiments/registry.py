@@ -1,9 +1,10 @@
-"""The eight experiments, in the order of the report."""
+"""The paper's eight experiments and the field's questions since, in the order of the report."""
 
 from implicit_bayes.benchmarks.experiments import (
     ablations,
     curves,
     dial,
+    geometry,
     length,
     order,
     possible,
@@ -15,7 +16,7 @@ from implicit_bayes.theory import ModelError
 
 EXPERIMENTS: dict[str, Experiment] = {
     each.EXPERIMENT.name: each.EXPERIMENT
-    for each in (curves, scaling, ablations, order, zero_shot, length, possible, dial)
+    for each in (curves, scaling, ablations, order, zero_shot, length, possible, dial, geometry)
 }
 """By the name used on the command line."""
 

@@ -7,7 +7,8 @@ Where the components are different processes, each ergodic, almost every infinit
 The h_L come down to h as slowly as the component is recognised (their excess sums to H(pi)), so no finite L gives a
 good bracket, and this gives one. Components that are the same process count as one.
 
-Source: Crutchfield and Marzen 2015, "Signatures of infinity" (E of nonergodic processes); docs/theory, "Other families".
+Source: Crutchfield and Marzen 2015, "Signatures of infinity: nonergodicity and resource scaling"; docs/theory, "Other
+families".
 """
 
 from collections import deque

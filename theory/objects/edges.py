@@ -39,7 +39,7 @@ class EdgeProcess(eqx.Module):
         self.labelled = as_float64("labelled", labelled)
         if self.labelled.ndim != 3 or self.labelled.shape[1] != self.labelled.shape[2]:
             raise ModelError(f"labelled: shape {self.labelled.shape} where (V, S, S) is asked for")
-        check_simplex("labelled", np.moveaxis(self.labelled, 0, 1).reshape(self.labelled.shape[1], -1))
+        check_simplex("labelled", np.moveaxis(np.asarray(self.labelled), 0, 1).reshape(self.labelled.shape[1], -1))
         self.start = as_float64("start", stationary_law(self.transition) if start is None else start)
         check_shape("start", self.start, (self.n_states,), f"labelled of {self.n_states} states")
         check_simplex("start", self.start)
