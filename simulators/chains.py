@@ -53,7 +53,9 @@ def parse_chains(spec: str) -> Chains:
 
 
 def _number(spec: str, key: str, word: str) -> float:
-    least, most = {"concepts": (1, 1 << 20), "vocabulary": (2, 1 << 10), "alpha": (0.01, 1e6), "seed": (0, 1 << 31)}[key]
+    least, most = {"concepts": (1, 1 << 20), "vocabulary": (2, 1 << 10), "alpha": (0.01, 1e6), "seed": (0, 1 << 31)}[
+        key
+    ]
     try:
         value = float(word) if key == "alpha" else int(word)
     except ValueError:

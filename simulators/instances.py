@@ -5,6 +5,7 @@ ginc-paper                  the paper's recipe
 regular                     meets every assumption and both conditions
 printed-counterexample      meets the printed assumptions and Condition 1, and fails to learn
 mess3, rrxor, even, golden-mean   edge-emitting processes, with parameters as in mess3:x=0.05,alpha=0.85 (simulators.zoo)
+chains                      Markov chains with Dirichlet rows, as in chains:concepts=64,vocabulary=10 (simulators.chains)
 a path                      an npz file (see simulators.instance_files)
 """
 
@@ -15,6 +16,7 @@ from collections.abc import Callable
 import numpy as np
 
 from implicit_bayes.simulators import ginc
+from implicit_bayes.simulators.chains import chain_instance, in_chains
 from implicit_bayes.simulators.datasets import as_count
 from implicit_bayes.simulators.instance import Instance
 from implicit_bayes.simulators.instance_files import read_instance, save_instance
@@ -46,6 +48,8 @@ def load_instance(spec: str, seed: int | None = None) -> Instance:
         return MAKERS[spec](spec, seed)
     if in_zoo(spec):
         return zoo_instance(spec)
+    if in_chains(spec):
+        return chain_instance(spec)
     if "/" in spec or os.sep in spec or spec.endswith(".npz") or os.path.exists(spec):
         return read_instance(spec)
     near = difflib.get_close_matches(spec, MAKERS, n=1, cutoff=0.5)

@@ -15,7 +15,7 @@ Source: Marzen and Crutchfield 2017 and Shai et al. 2024 (Mess3); Crutchfield an
 """
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -145,8 +145,3 @@ def zoo_instance(spec: str, seed: int | None = None) -> Instance:
     starts = np.asarray(mixture.initial)[:, None]
     text = f"{spec}: {mixture.n_concepts} edge-emitting process(es) as HMMs on (state, token) pairs; token 0 delimits"
     return Instance(spec, mixture, starts, tuple(range(mixture.n_concepts)), None, None, text)
-
-
-def parameters_of(spec: str) -> Sequence[str]:
-    """Names of the parameters of the process that a specification begins with."""
-    return tuple(ZOO[spec.split(":", 1)[0]].defaults)

@@ -25,13 +25,15 @@ LEARNERS = {
     "paper": (Learner("LSTM", "lstm", "small", 8_000_000, {}, 2),
               Learner("Transformer", "transformer", "small", 4_000_000, {}, 2)),
 }  # fmt: skip
-SIZES = {"tiny": (24, 16, 40), "small": (240, 64, 800), "paper": (600, 128, 1500)}
+SIZES = {"tiny": (24, 16, 40), "small": (240, 64, 2500), "paper": (600, 128, 2500)}
 """Documents of the probes, tokens of each, points of the picture."""
 MOVED = {"tiny": 40, "small": 800, "paper": 2000}
 """Documents of the interventions, half of them to fit probes on."""
 LENGTH = {"tiny": 12, "small": 24, "paper": 24}
 SKIP = 8
 """Tokens of a document after which the picture begins: beliefs have reached the fractal."""
+DRAWN = 16
+"""Tokens of the entropies' figure."""
 HEIGHT = math.sqrt(3.0) / 2.0
 ENOUGH = 0.95
 
@@ -48,14 +50,13 @@ def cells(scale: Scale) -> dict[str, Cell]:
     config = {"instance": PROCESS, "documents": documents, "length": length, "points": points, "seed": scale.seed,
               "skip": min(SKIP, length // 2)}  # fmt: skip
     found = {
-        "entropies": cell("entropies", {"specs": list(SPECS), "length": 6 if scale.name == "tiny" else 10}),
+        "entropies": cell("entropies", {"specs": list(SPECS), "length": 8 if scale.name == "tiny" else 64}),
         "geometry": cell("geometry", config | on[PROCESS].config, on[PROCESS].cells),
     }
     for name, named in on.items():
         moves = {"instance": name, "documents": MOVED[scale.name], "length": LENGTH[scale.name], "seed": scale.seed}
         found[f"intervention-{name}"] = cell("intervention", moves | named.config, named.cells)
-        found |= {f"training-{name}-{each.label}": training
-                  for each, training in zip(LEARNERS.get(scale.name, scale.learners), named.cells, strict=True)}  # fmt: skip
+        found |= {f"training-{name}-{label}": each for label, each in zip(named.labels, named.cells, strict=True)}
     return found
 
 
@@ -78,14 +79,14 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
     for name, data in moves.items():
         for model in (str(m) for m in data.model.values):
             probe, random = _move(data, model, "probe"), _move(data, model, "random")
-            effects.append(f"{100 * probe[0]:.0f}% ({model}, {_short(name)}; random {100 * random[0]:.0f}%)")
+            effects.append(f"{_percent(probe)} ({model}, {_short(name)}; random {_percent(random)})")
     verdict += (
         f"Moving the last layer along the probe from one belief to another brings the next-token law this much of the "
         f"way to Bayes's: {listed(effects)}."
     )
     first = [f"{_three(probes, str(m), 'r2')[0]:.3f} {m}" for m in probes.model.values]
     least = min(_move(data, str(m), "probe")[0] for data in moves.values() for m in data.model.values)
-    summary = f"R² of the belief {listed(first)}; moves along the probe follow Bayes by at least {100 * least:.0f}%"
+    summary = f"R² of the belief {listed(first)}; moves along the probe follow Bayes by at least {100 * least:.1f}%"
     paper = "Not in the paper. Shai et al. 2024: a Transformer's residual stream holds Mess3's belief simplex linearly."
     ours = "Both architectures, with controls and intervals, and the activations moved: R² alone is correlation."
     return Findings("geometry", TITLE, paper, ours, verdict, summary, pictures, tables)
@@ -99,6 +100,11 @@ def _three(data: xr.Dataset, model: str, estimate: str) -> tuple[float, float, f
 def _move(data: xr.Dataset, model: str, direction: str) -> tuple[float, float, float]:
     value, low, high = data.share.sel(model=model, direction=direction).values.tolist()
     return value, low, high
+
+
+def _percent(share: tuple[float, float, float]) -> str:
+    """99.7% [99.6, 99.8]."""
+    return f"{100 * share[0]:.1f}% [{100 * share[1]:.1f}, {100 * share[2]:.1f}]"
 
 
 def _best(data: xr.Dataset, model: str) -> float:
@@ -120,7 +126,7 @@ def _simplex(data: xr.Dataset) -> Picture:
     for panel, beliefs in panels.items():
         points += [Point(panel, "belief", x, y, y, y, 1) for x, y in corner(beliefs).tolist()]
     caption = (
-        f"{PROCESS}: exact beliefs over its three states after the prefixes of {len(data.exact)} held-out positions, and "
+        f"{PROCESS}: exact beliefs over its three states at {len(data.exact)} held-out positions, and "
         "the affine image of trained networks' activations at the same positions (ridge probe, fitted on other "
         "documents). A point has the colour of its exact belief in every panel."
     )
@@ -153,7 +159,8 @@ def _effects(moves: Mapping[str, xr.Dataset]) -> Picture:
     caption = (
         "The last layer's activation at one position is moved from the exact belief to the same with two weights "
         "exchanged. Share of KL(changed Bayes || model) that the move removes: 100% is Bayes's own move, 0 none; 95% "
-        f"bootstrap intervals over held-out documents ({which}). A random move can only flatten the law."
+        f"bootstrap intervals over held-out documents ({which}). A Transformer's last norm divides by the "
+        "length, so that a long random move flattens its law."
     )
     axes = Axes(f"network ({which})", "way to the changed Bayes law, %", "category", None, "bars")
     return Picture("intervention", "Moving a belief in the activations", caption, axes, tuple(points))
@@ -164,9 +171,12 @@ def _myopic(data: xr.Dataset) -> Picture:
     for spec in (str(p) for p in data.process.values):
         for i, tokens in enumerate(data.tokens.values.tolist()):
             value = float(data.myopic.sel(process=spec).values[i])
-            if math.isfinite(value):
+            if math.isfinite(value) and tokens <= DRAWN:
                 points.append(Point("myopic entropy", spec, float(tokens), value, value, value, 1))
-    caption = "H(token L | the L - 1 before it), exact; it falls to the entropy rate. The last source is not ergodic."
+    caption = (
+        "H(token L | the L - 1 before it), exact, as far as the distinct beliefs allow; it falls to the entropy rate. "
+        "The last source draws one of two processes and is not ergodic."
+    )
     axes = Axes("tokens, L", "bits a token", "linear", None)
     return Picture("entropies", "Myopic entropies of the zoo", caption, axes, tuple(points))
 
@@ -200,9 +210,14 @@ def _entropy_table(data: xr.Dataset) -> Table:
     for spec in (str(p) for p in data.process.values):
         at = data.sel(process=spec)
         rate, excess = ((float(at[f"{name}_low"]), float(at[f"{name}_high"])) for name in ("rate", "excess"))
-        rows.append((spec, *(f"{low:.6f}" if high - low < 5e-7 else f"[{low:.6f}, {high:.6f}]" for low, high in (rate, excess))))  # fmt: skip
+        rows.append((spec, _between(*rate), _between(*excess)))
     header = ("process", "entropy rate, bits", "excess entropy, bits")
     return Table("Entropy rates and excess entropies, exact (between two computed numbers)", header, tuple(rows))
+
+
+def _between(low: float, high: float) -> str:
+    """One number where both sides round to it."""
+    return f"{low:.6f}" if high - low < 5e-7 else f"[{low:.6f}, {high:.6f}]"
 
 
 EXPERIMENT = Experiment("geometry", TITLE, "Shai et al. 2024", cells, read)

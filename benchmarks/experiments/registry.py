@@ -4,11 +4,13 @@ from implicit_bayes.benchmarks.experiments import (
     ablations,
     curves,
     dial,
+    diversity,
     geometry,
     length,
     order,
     possible,
     scaling,
+    switching,
     zero_shot,
 )
 from implicit_bayes.benchmarks.experiments.base import Experiment
@@ -16,7 +18,7 @@ from implicit_bayes.theory import ModelError
 
 EXPERIMENTS: dict[str, Experiment] = {
     each.EXPERIMENT.name: each.EXPERIMENT
-    for each in (curves, scaling, ablations, order, zero_shot, length, possible, dial, geometry)
+    for each in (curves, scaling, ablations, order, zero_shot, length, possible, dial, diversity, geometry, switching)
 }
 """By the name used on the command line."""
 

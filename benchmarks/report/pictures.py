@@ -68,7 +68,7 @@ def draw(picture: Picture, columns: int = COLUMNS) -> Figure:
     """
     panels = list(dict.fromkeys(point.panel for point in picture.points))
     series = list(dict.fromkeys(point.series for point in picture.points))
-    wide = min(columns, len(panels))
+    wide = min(columns if picture.axes.kind != "simplex" else len(panels), len(panels))
     rows = math.ceil(len(panels) / wide)
     size = (4.0 * wide if wide > 1 else 5.6), 2.9 * rows
     with house_style():

@@ -31,6 +31,7 @@ def draw_simplex(axis: Axes, picture: Picture, panel: str) -> None:
     axis.scatter([p.x for p in here], [p.y for p in here], s=5.0, c=colours(first), lw=0, rasterized=True, zorder=2)
     axis.set(title=panel, aspect="equal", xlim=(-0.08, 1.08), ylim=(-0.08, 0.95), xticks=(), yticks=())
     axis.grid(False)
+    axis.spines[:].set_visible(False)
     for name, (x, y) in zip(("state 0", "state 1", "state 2"), CORNERS, strict=True):
         axis.annotate(name, (x, y), (0, 4 if y else -4), textcoords="offset points", ha="center", fontsize=8,
                       va="bottom" if y else "top", color="#333333")  # fmt: skip

@@ -13,16 +13,21 @@ import xarray as xr
 from implicit_bayes.benchmarks.gap.geometry import belief_geometry, held_points, process_beliefs
 from implicit_bayes.benchmarks.gap.intervention import Positions, exchanged, intervene
 from implicit_bayes.benchmarks.gap.probes import Estimate, Probe
+from implicit_bayes.benchmarks.gap.switching import AFTER, lags
+from implicit_bayes.benchmarks.predictors.paired import log_bayes, log_scores
 from implicit_bayes.benchmarks.sweep.cells import Cell, Store
 from implicit_bayes.benchmarks.sweep.task_parts import instance_of, models_of
 from implicit_bayes.lm.heads import last_layer
 from implicit_bayes.lm.model import NetworkModel, ShowsActivations
 from implicit_bayes.simulators.instance import Instance
 from implicit_bayes.simulators.sampler import sample_documents
+from implicit_bayes.simulators.switching import switching_mixture
 from implicit_bayes.simulators.zoo import in_zoo, zoo_edges, zoo_processes
 from implicit_bayes.theory import filter_concepts, filter_mixture
 from implicit_bayes.theory.information.ergodic_mixtures import mixture_entropies
 
+STATIC = "exact Bayes without switches"
+"""What the predictor is called that thinks a document has one concept."""
 R2S = ("r2", "untrained", "last_token", "shuffled", "margin")
 """Fields of a Probe that are estimates."""
 
@@ -144,3 +149,41 @@ def _of_concepts(instance: Instance, tokens_BxT: np.ndarray) -> _Asked:
     out = filter_mixture(instance.mixture, tokens_BxT, positions=range(1, tokens_BxT.shape[1] + 1))
     last = filter_concepts(instance.mixture, tokens_BxT, positions=[tokens_BxT.shape[1]])
     return _Asked(np.exp(np.asarray(out.log_posterior)), np.asarray(last.predictive)[:, 0], tokens_BxT)
+
+
+def switching(cell: Cell, store: Store) -> xr.Dataset:
+    """Documents whose concept changes, and predictors that never saw one change.
+
+    Config: ``instance``, ``probabilities``, ``documents``, ``length``, ``seed``, and those of ``models_of``.
+
+    Returns:
+        Over (probability, predictor, side): ``excess`` over exact Bayes of the switching law, nats a token; with
+        ``after`` (tokens since the last switch): ``lag``; over (probability, after): ``count``; over probability:
+        ``bayes``, the loss of exact Bayes of the switching law. The first predictor is exact Bayes without switches.
+    """
+    config, instance = cell.config, instance_of(cell.config["instance"])
+    models = models_of(cell, store, instance)
+    names = [STATIC, *(model.name for model in models)]
+    excess, lag, count, bayes = [], [], [], []
+    for i, probability in enumerate(config["probabilities"]):
+        law = switching_mixture(instance.mixture, probability)
+        key = jax.random.fold_in(jax.random.fold_in(jax.random.key(config["seed"]), 16), i)
+        drawn = sample_documents(law, key, config["documents"], config["length"])
+        truth = log_bayes(law, drawn.tokens)
+        said = {STATIC: log_bayes(instance.mixture, drawn.tokens)}
+        said |= {model.name: log_scores(model, drawn.tokens) for model in models}
+        found = lags(truth, said, drawn.states // instance.mixture.n_states, config["seed"])
+        excess.append([list(found[name].excess) for name in said])
+        lag.append([[list(each) for each in found[name].after_A] for name in said])
+        count.append(found[STATIC].count_A)
+        bayes.append(-float(truth.mean()))
+    return xr.Dataset(
+        {
+            "excess": (("probability", "predictor", "side"), excess),
+            "lag": (("probability", "predictor", "after", "side"), lag),
+            "count": (("probability", "after"), np.array(count)),
+            "bayes": ("probability", bayes),
+        },
+        {"probability": list(config["probabilities"]), "predictor": names,
+         "after": list(AFTER), "side": list(Estimate._fields)},
+    )  # fmt: skip

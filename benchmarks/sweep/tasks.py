@@ -19,6 +19,7 @@ from implicit_bayes.benchmarks.predictors.paired import excess, hold_out
 from implicit_bayes.benchmarks.predictors.promises import InTraining
 from implicit_bayes.benchmarks.sweep import field_tasks
 from implicit_bayes.benchmarks.sweep.cells import Cell, Store
+from implicit_bayes.benchmarks.sweep.diversity_task import diversity
 from implicit_bayes.benchmarks.sweep.task_parts import Task, instance_of, models_of
 from implicit_bayes.benchmarks.training.records import read_records
 from implicit_bayes.benchmarks.verification.losses import bayes_loss
@@ -221,6 +222,8 @@ TASKS: dict[str, Task] = {
     "entropies": Task(1, field_tasks.entropies),
     "geometry": Task(1, field_tasks.geometry),
     "intervention": Task(1, field_tasks.intervention),
+    "switching": Task(1, field_tasks.switching),
+    "diversity": Task(1, diversity),
 }
 
 

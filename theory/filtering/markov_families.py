@@ -135,9 +135,7 @@ def _with_empty(start_V: np.ndarray, predictive_BxTxV: np.ndarray, log_BxT: np.n
     """The empty prefix first."""
     batch = len(predictive_BxTxV)
     first = np.broadcast_to(start_V, (batch, 1, len(start_V)))
-    return Predicted(
-        np.concatenate([first, predictive_BxTxV], 1), np.concatenate([np.zeros((batch, 1)), log_BxT], 1)
-    )
+    return Predicted(np.concatenate([first, predictive_BxTxV], 1), np.concatenate([np.zeros((batch, 1)), log_BxT], 1))
 
 
 def _log(x: np.ndarray) -> np.ndarray:

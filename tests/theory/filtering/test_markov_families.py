@@ -52,7 +52,9 @@ def families(draw):
 
     prior = np.array(draw(st.lists(entry, min_size=count, max_size=count)))
     prior[-1] += prior.sum() == 0
-    tokens = draw(st.lists(st.lists(st.integers(0, size - 1), min_size=length, max_size=length), min_size=1, max_size=2))
+    tokens = draw(
+        st.lists(st.lists(st.integers(0, size - 1), min_size=length, max_size=length), min_size=1, max_size=2)
+    )
     tables = np.array([[law() for _ in range(size)] for _ in range(count)])
     return tables, law(), prior / prior.sum(), np.array(tokens, np.int64).reshape(len(tokens), length)
 
