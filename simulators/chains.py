@@ -2,9 +2,9 @@
 
     chains[:concepts=N][,vocabulary=V][,alpha=A][,seed=S]        chains:concepts=64,vocabulary=10
 
-Concept i is a function of (seed, vocabulary, alpha, i) alone, so the concepts of N = 4 are the first four of N = 16, and
-fresh ones are those with other indices. Every document's first token is uniform and says nothing of the concept. Token
-0 serves as delimiter where a prompt is asked for.
+Concept i is a function of (seed, vocabulary, alpha, i) alone, so the concepts of N = 4 are the first four of N = 16,
+and fresh ones are those with other indices. Every document's first token is uniform and says nothing of the concept.
+Token 0 serves as delimiter where a prompt is asked for.
 
 Source: Raventos et al. 2023 (task diversity); Park et al. 2024 (on mixtures of Markov chains).
 """

@@ -4,8 +4,9 @@ ginc, ginc-100, ginc-150    the released recipe with V = 50, 100, 150
 ginc-paper                  the paper's recipe
 regular                     meets every assumption and both conditions
 printed-counterexample      meets the printed assumptions and Condition 1, and fails to learn
-mess3, rrxor, even, golden-mean   edge-emitting processes, with parameters as in mess3:x=0.05,alpha=0.85 (simulators.zoo)
-chains                      Markov chains with Dirichlet rows, as in chains:concepts=64,vocabulary=10 (simulators.chains)
+mess3, rrxor, even, golden-mean
+                            edge-emitting processes, with parameters as in mess3:x=0.05,alpha=0.85 (simulators.zoo)
+chains                      Markov chains with Dirichlet rows, as in chains:concepts=64 (simulators.chains)
 a path                      an npz file (see simulators.instance_files)
 """
 

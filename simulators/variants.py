@@ -1,6 +1,6 @@
 """Instances derived from a named one, by a specification that is a plain string and so can be hashed and stored.
 
-    NAME                            load_instance(NAME), or one of the bases below; mess3:x=0.05,alpha=0.85 and the like too
+    NAME                            load_instance(NAME), or one of the bases below; parameters of NAME first
     NAME:VARIANT[=VALUE][:...]      variants applied from left to right
 
 single-concept          documents of concept 0 only; prompts of every concept

@@ -2,8 +2,8 @@
 
     p(o_1..o_t) = sum_b W_b p_b(o_1..o_t),     p(v | o_1..o_t) = sum_b w_b p_b(v | o_1..o_t),
 
-with W_b the prior of block b, p_b its mixture, and w_b proportional to W_b p_b(o_1..o_t). Memory is that of one block and
-of the answer, B P (C + V) numbers; what comes out does not depend on the blocks.
+with W_b the prior of block b, p_b its mixture, and w_b proportional to W_b p_b(o_1..o_t). Memory is that of one block
+and of the answer, B P (C + V) numbers; what comes out does not depend on the blocks.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +23,8 @@ class ConceptBlocks(NamedTuple):
     Attributes:
         prior_C: of all concepts, in the order of the blocks.
         size: concepts of a block; the last may have fewer.
-        make: (begin, end) -> the mixture of the concepts begin..end-1, whose own prior plays no part.
+        make: (begin, end) -> the mixture of the concepts begin..end-1, whose own prior and delimiter
+            play no part.
     """
 
     prior_C: np.ndarray
@@ -67,7 +68,9 @@ def split(mixture: MixtureOfHMMs, size: int) -> ConceptBlocks:
         part = slice(begin, end)
         emission = mixture.emission if mixture.emission.ndim == 2 else mixture.emission[part]
         uniform = np.full(end - begin, 1.0 / (end - begin))
-        return MixtureOfHMMs(uniform, mixture.initial[part], mixture.transition[part], emission, mixture.delimiter)
+        emitted = (np.asarray(emission) > 0).reshape(-1, mixture.n_tokens).any(0)
+        delimiter = mixture.delimiter if emitted[mixture.delimiter] else int(emitted.argmax())
+        return MixtureOfHMMs(uniform, mixture.initial[part], mixture.transition[part], emission, delimiter)
 
     return ConceptBlocks(np.asarray(mixture.prior), size, make)
 

@@ -8,8 +8,8 @@ Generalising Bayes knows that the rows are independent Dirichlet(alpha) draws; w
 
     p(b | o_1..o_t) = (n_ab + alpha_b) / (n_a + sum alpha),     a = o_t.
 
-Both know the first token's law, which does not depend on the kernel. The mixture is read block by block of kernels, with
-one running scale for each prefix, so that memory does not grow with N; exact at zeros.
+Both know the first token's law, which does not depend on the kernel. The mixture is read block by block of kernels,
+with one running scale for each prefix, so that memory does not grow with N; exact at zeros.
 
 Source: docs/theory, "Other families"; the closed form is the Dirichlet-multinomial's.
 """

@@ -34,8 +34,9 @@ def by_hand(tables, start, prior, document):
             laws.append([0.0] * len(start))
         else:
             last = prefix[-1]
-            laws.append([float(sum(w * Fraction(table[last][v]) for w, table in zip(weights, tables, strict=True)) / total)
-                         for v in range(len(start))])  # fmt: skip
+            pairs = list(zip(weights, tables, strict=True))
+            mixed = [sum(w * Fraction(table[last][v]) for w, table in pairs) for v in range(len(start))]
+            laws.append([float(mass / total) for mass in mixed])
     return laws, totals
 
 

@@ -4,10 +4,10 @@ import itertools
 
 import numpy as np
 import pytest
+from brute_force import probability
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brute_force import probability
 from implicit_bayes.simulators.zoo import even, golden_mean, mess3, rrxor
 from implicit_bayes.theory import HMM, ModelError
 from implicit_bayes.theory.filtering.state_beliefs import state_beliefs
