@@ -4,6 +4,8 @@ Rank promotion stays at JAX's default: a prior (C,) meets evidence (P, B, C) by 
 funsor promote ranks throughout, so "raise" would forbid what is meant rather than catch what is not.
 """
 
+import gc
+import itertools
 import os
 
 import hypothesis
@@ -37,6 +39,30 @@ def pytest_configure(config: pytest.Config) -> None:
     """Every warning fails the test that caused it, but for the list above."""
     for line in ("error", *THIRD_PARTY_WARNINGS):
         config.addinivalue_line("filterwarnings", line)
+
+
+MAPPINGS = 25_000
+"""Memory mappings of a test process beyond which it forgets its compiled programs; Linux ends it near 65,530."""
+
+
+_TESTS = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def _compiled_programs_are_forgotten_in_time():
+    """XLA maps three pieces of memory for each compiled program, and a process that meets the kernel's limit
+    (``vm.max_map_count``) dies of a segmentation fault: after two thousand tests, in whichever comes next."""
+    yield
+    if next(_TESTS) % 10:  # reading the list takes milliseconds
+        return
+    try:
+        with open("/proc/self/maps") as file:
+            mappings = sum(1 for _ in file)
+    except OSError:  # not Linux, where there is no such limit
+        return
+    if mappings > MAPPINGS:
+        jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture(autouse=True)
