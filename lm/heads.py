@@ -19,7 +19,7 @@ def last_layer(network: Network, tokens_BxT: Int[np.ndarray, "B T"]) -> Float32[
     """The last layer's activations after every prefix, the empty one included: a Transformer's residual stream before
     its last norm, an LSTM's hidden state."""
     with jax.enable_x64(False):
-        return np.asarray(_last_layer(network, tokens_BxT))
+        return np.asarray(_last_layer(network, jnp.asarray(tokens_BxT)))
 
 
 def next_law(network: Network, x_NxD: Float[np.ndarray, "N D"]) -> Float32[np.ndarray, "N V"]:

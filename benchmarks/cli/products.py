@@ -135,8 +135,8 @@ def reproduce(
 ) -> None:
     """Repeat the paper's experiments, and newer ones, beside exact Bayes; write figures, tables and a report.
 
-    Experiments: curves, scaling, ablations, order, zero-shot, length, possible, dial, diversity, geometry, switching; or
-    all. Cells of work are stored one by one: the same command again goes on after an interruption.
+    Experiments: curves, scaling, ablations, order, zero-shot, length, possible, dial, diversity, geometry, switching;
+    or all. Cells of work are stored one by one: the same command again goes on after an interruption.
 
     Try:
       implicit-bayes reproduce all --preset small --out out/small

@@ -39,14 +39,17 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
     names = [str(name) for name in data.predictor.values]
     q = SHOWN if SHOWN in data.probability.values.tolist() else float(data.probability.max())
     points = [
-        Point("all positions", name, p, *data.excess.sel(probability=p, predictor=name).values.tolist(), documents)
-        for name in names for p in data.probability.values.tolist()
-    ]  # fmt: skip
+        Point("all positions", name, p, *three(data.excess.sel(probability=p, predictor=name)), documents)
+        for name in names
+        for p in data.probability.values.tolist()
+    ]
+    drawn = data.lag.sel(probability=q)
     lag = [
-        Point(f"q = {q:g}", name, float(after), *values, int(data["count"].sel(probability=q, after=after)))
-        for name in names for after in data.after.values.tolist()
-        if math.isfinite((values := data.lag.sel(probability=q, predictor=name, after=after).values.tolist())[0])
-    ]  # fmt: skip
+        Point(f"q = {q:g}", name, float(after), *three(drawn.sel(predictor=name, after=after)), int(count))
+        for name in names
+        for after, count in zip(data.after.values, data["count"].sel(probability=q).values, strict=True)
+        if count
+    ]
     first = f"{MIXTURE}: documents of {length} tokens whose concept is drawn anew with probability q a token"
     pictures = (
         Picture("switching", "Excess over exact Bayes of the switching law",
@@ -69,6 +72,12 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
     paper = "Not in the paper: its documents keep their concept."
     ours = "A document that switches is one HMM on (concept, state) pairs, so Bayes that expects switches is exact too."
     return Findings("switching", TITLE, paper, ours, verdict, summary, pictures, (table,))
+
+
+def three(values: xr.DataArray) -> tuple[float, float, float]:
+    """Value, low and high."""
+    value, low, high = values.values.tolist()
+    return value, low, high
 
 
 def _words(data: xr.Dataset, names: list[str], q: float) -> tuple[str, str]:

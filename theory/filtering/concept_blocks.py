@@ -68,8 +68,8 @@ def split(mixture: MixtureOfHMMs, size: int) -> ConceptBlocks:
         part = slice(begin, end)
         emission = mixture.emission if mixture.emission.ndim == 2 else mixture.emission[part]
         uniform = np.full(end - begin, 1.0 / (end - begin))
-        emitted = (np.asarray(emission) > 0).reshape(-1, mixture.n_tokens).any(0)
-        delimiter = mixture.delimiter if emitted[mixture.delimiter] else int(emitted.argmax())
+        emitted = np.flatnonzero(np.asarray(emission).reshape(-1, mixture.n_tokens).max(0) > 0).tolist()
+        delimiter = mixture.delimiter if mixture.delimiter in emitted else emitted[0]
         return MixtureOfHMMs(uniform, mixture.initial[part], mixture.transition[part], emission, delimiter)
 
     return ConceptBlocks(np.asarray(mixture.prior), size, make)
