@@ -38,7 +38,7 @@ def copy_tree(target: Path) -> None:
     for name in COPIED:
         source = ROOT / name
         if source.is_dir():
-            skip = shutil.ignore_patterns("__pycache__", ".hypothesis", ".pytest_cache")
+            skip = shutil.ignore_patterns("__pycache__", "_build", ".hypothesis", ".pytest_cache")
             shutil.copytree(source, target / name, symlinks=True, ignore=skip)
         elif source.is_file():
             shutil.copy(source, target / name)

@@ -9,8 +9,7 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import xlog1py
-from scipy.stats import beta
+from scipy.special import betaincinv, xlog1py
 
 from implicit_bayes.theory.objects.checks import ModelError, check_shape, check_simplex
 
@@ -128,8 +127,8 @@ def binomial_interval(successes: int, trials: int, level: float = 0.99) -> Inter
     if trials < 1 or not 0 <= successes <= trials:
         raise ModelError(f"successes: {successes} of {trials} trials")
     tail = 0.5 * (1.0 - level)
-    low = float(beta.ppf(tail, successes, trials - successes + 1)) if successes > 0 else 0.0
-    high = float(beta.ppf(1.0 - tail, successes + 1, trials - successes)) if successes < trials else 1.0
+    low = float(betaincinv(successes, trials - successes + 1, tail)) if successes > 0 else 0.0
+    high = float(betaincinv(successes + 1, trials - successes, 1.0 - tail)) if successes < trials else 1.0
     return Interval(successes / trials, low, high)
 
 
