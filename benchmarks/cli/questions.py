@@ -49,7 +49,8 @@ def verify(
       implicit-bayes verify --compare regular ginc-paper printed-counterexample
 
     Args:
-        instance: ginc, ginc-100, ginc-150, ginc-paper, regular, printed-counterexample, or the path of an .npz.
+        instance: ginc, ginc-100, ginc-150, ginc-paper, regular, printed-counterexample; mess3, rrxor, even, golden-mean
+            or chains, with parameters as in mess3:x=0.05,alpha=0.85; or the path of an .npz.
         k: example lengths in tokens (default: the instance's own k, else 3 5 8 10).
         n: numbers of examples in the prompt.
         prompts: prompts for each k.

@@ -38,7 +38,7 @@ def parameters(cell: Cell) -> int:
 def cpu_seconds(cell: Cell) -> float:
     """The estimate for one cell, without those that it needs."""
     config = cell.config
-    if cell.task == "train":
+    if "run" in cell.config:  # it trains
         run = from_json(config["run"], "cell")
         return EACH + 6.0 * parameters(cell) * run.schedule.tokens / RATE
     prompts = _prompts(config)

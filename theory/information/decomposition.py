@@ -69,8 +69,8 @@ def terms(log_evidence: np.ndarray, log_posterior: np.ndarray) -> tuple[np.ndarr
     """(...,) sum_c w_c (-log p(o|c)) and H(w), nats, from (..., C) filter output; a concept of weight 0 counts 0."""
     weight = np.exp(log_posterior)
     alive = weight > 0
-    noise = -(weight * np.where(alive, log_evidence, 0.0)).sum(-1)
-    return noise, -(weight * np.where(alive, log_posterior, 0.0)).sum(-1)
+    noise = 0.0 - (weight * np.where(alive, log_evidence, 0.0)).sum(-1)  # 0.0 - 0.0 is 0.0, and -0.0 is not
+    return noise, 0.0 - (weight * np.where(alive, log_posterior, 0.0)).sum(-1)
 
 
 def entropy(law: np.ndarray) -> float:
