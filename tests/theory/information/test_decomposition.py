@@ -140,3 +140,7 @@ def test_regret_on_prompts_of_ginc():
     out = filter_mixture(mixture, np.array([tokens]))
     log_p = np.asarray(weigh(mixture.prior, np.asarray(out.log_evidence)).log_probability)
     assert (regret(np.asarray(out.log_evidence), log_p, np.asarray(mixture.prior)) <= 1e-9).all()
+
+
+def test_the_entropy_of_one_concept_is_zero_and_not_minus_zero():
+    assert np.copysign(1.0, entropy(np.ones(1))) == 1.0
