@@ -126,9 +126,9 @@ def check(
     seed: int = 0,
     json: Json = None,
 ) -> None:
-    """Check a model against every law that a causal model must obey, or (without one) an instance's own identities.
+    """Check a model against every law, or an instance's own identities.
 
-    Each law has a name, and words where it is broken; the exit status is then 1. Of a model: laws that sum to one at
+    Without a model the instance is checked. Each law has a name, and words where it is broken; the exit status is then 1. Of a model: laws that sum to one at
     every position, causality, loss above Bayes, Ville, g(risk) below KL, the same answer twice, in any batch, in
     questions of any length, no silent cut of the context. Of an instance: the filter against all hidden paths and by
     other recursions, new names, chain rules, the bounds at finite n against a measurement.
