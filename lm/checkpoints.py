@@ -20,6 +20,7 @@ import jax
 import msgspec
 import numpy as np
 
+from implicit_bayes.lm.faults import CheckpointError
 from implicit_bayes.simulators.atomic import written_aside
 from implicit_bayes.simulators.stored import read_json
 from implicit_bayes.theory.objects.checks import ModelError
@@ -29,10 +30,6 @@ Digests = dict[str, Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]]
 STEP = re.compile(r"[0-9]{1,18}")
 KEPT = 2
 Tree = TypeVar("Tree")
-
-
-class CheckpointError(Exception):
-    """A checkpoint that cannot be written or read; one line that says which and why."""
 
 
 def is_array(x: Any) -> bool:

@@ -42,6 +42,7 @@ class MixtureModel:
 
     @property
     def name(self) -> str:
+        """What tables and figures call it."""
         return self._name
 
     @property
