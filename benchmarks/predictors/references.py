@@ -123,7 +123,8 @@ def _interpolated(counts_AxV: np.ndarray, below: np.ndarray) -> np.ndarray:
 def training_documents(instance: Instance, tokens: int = COUNTED) -> list[np.ndarray]:
     """The first batches that ``train --model lstm --preset small --seed 0`` sees, ``tokens`` of them at least."""
     steps = plan(preset("lstm", "small", instance.mixture.n_tokens).schedule)
-    batches, found, count = fresh_batches(instance.mixture, steps, 0), [], 0
+    batches, count = fresh_batches(instance.mixture, steps, 0), 0
+    found: list[np.ndarray] = []
     while count < tokens and len(found) < steps.steps:
         found.append(batches(len(found)))
         count += found[-1].size
