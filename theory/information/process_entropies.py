@@ -21,9 +21,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from implicit_bayes.theory.information.beliefs import distinct_rows
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.edges import STATIONARY, EdgeProcess
+from implicit_bayes.theory.objects.rows import distinct_rows
 
 DECIMALS = 13
 """Beliefs that agree to so many decimals are merged: one word reaches a mixed state by many roundings."""
