@@ -61,6 +61,7 @@ nb_execution_raise_on_error = True
 nb_execution_timeout = 900  # seconds a cell, on a busy machine
 nb_execution_show_tb = True
 nb_merge_streams = True
+nb_output_stderr = "remove"  # warnings of other libraries; errors end the build
 nb_ipywidgets_js: dict[str, dict[str, str]] = {}
 
 autodoc_member_order = "bysource"

@@ -145,7 +145,8 @@ def _filter(
     batch, length = tuple(tokens.shape[:-1]), tokens.shape[-1]
     wanted = np.arange(length + 1) if positions is None else check_positions(positions, length)
     if not is_traced((mixture, tokens)) and filters_on_host(mixture, method, math.prod(batch), length):
-        out = _on_host(mixture, np.asarray(tokens).reshape(math.prod(batch), length), wanted, kind)
+        flat = np.asarray(tokens).reshape(math.prod(batch), length)
+        out = _answered(mixture, flat, host.trace(mixture, flat, np.sort(wanted), kind == "concepts"), wanted, kind)
         return jax.tree.map(lambda x: x.reshape((*batch, *x.shape[1:])), out)
     if not is_traced((mixture, tokens)) and compiles(mixture, method, tokens.size):
         tables = Prepared(mixture) if tables is None else tables
@@ -212,18 +213,6 @@ def _compiled(mixture: MixtureOfHMMs, tables: Prepared, tokens_BxT: Array, wante
     per_concept = kind == "concepts"
     found = compiled.trace(mixture, tables.buckets(), np.asarray(tokens_BxT), wanted[order], per_concept)
     return _answered(mixture, tokens_BxT, found, wanted, kind)
-
-
-def _on_host(mixture: MixtureOfHMMs, tokens_BxT: np.ndarray, wanted: np.ndarray, kind: Kind) -> Any:
-    """Concrete documents by NumPy, in chunks whose recorded beliefs and predictives fit in CHUNK_BYTES."""
-    widest = max(mixture.n_states, mixture.n_tokens)
-    size = max(1, CHUNK_BYTES // (16 * max(1, len(wanted)) * mixture.n_concepts * widest))
-    order, pieces = np.sort(wanted), []
-    for begin in range(0, max(1, len(tokens_BxT)), size):
-        piece = tokens_BxT[begin : begin + size]
-        found = host.trace(mixture, piece, order, kind == "concepts")
-        pieces.append(_answered(mixture, piece, found, wanted, kind))
-    return pieces[0] if len(pieces) == 1 else jax.tree.map(lambda *parts: np.concatenate(parts), *pieces)
 
 
 def _answered(

@@ -19,6 +19,9 @@ LONGEST_RUN = 16
 
 LOG_2 = math.log(2.0)
 
+CHUNK_BYTES = 64 * 2**20
+"""Recorded beliefs and next-token probabilities of the documents that are worked on together."""
+
 
 def trace(mixture: MixtureOfHMMs, tokens_BxT: np.ndarray, wanted_P: np.ndarray, per_concept: bool) -> CompiledTrace:
     """Run the documents.
@@ -32,6 +35,16 @@ def trace(mixture: MixtureOfHMMs, tokens_BxT: np.ndarray, wanted_P: np.ndarray, 
     Returns:
         CompiledTrace: what compiled code finds, to rounding.
     """
+    widest = max(mixture.n_states, mixture.n_tokens)
+    size = max(1, CHUNK_BYTES // (16 * max(1, len(wanted_P)) * mixture.n_concepts * widest))
+    begins = range(0, max(1, len(tokens_BxT)), size)
+    pieces = [_piece(mixture, tokens_BxT[begin : begin + size], wanted_P, per_concept) for begin in begins]
+    joined = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
+    return pieces[0] if len(pieces) == 1 else CompiledTrace(*joined)
+
+
+def _piece(mixture: MixtureOfHMMs, tokens_BxT: np.ndarray, wanted_P: np.ndarray, per_concept: bool) -> CompiledTrace:
+    """``trace`` of documents that fit in CHUNK_BYTES."""
     prior, emissions = np.asarray(mixture.prior), np.asarray(mixture.emissions)
     transition, least_C = np.asarray(mixture.transition), _smallest_products(mixture)
     bits = -0.4 * math.log2(FLOOR) / -math.log2(min(float(least_C.min()), 0.5))
@@ -82,7 +95,7 @@ def _along(
             np.multiply(ahead, likelihood, out=belief)
         if t and (t % every == 0 or t == length):
             _, shift = np.frexp(belief.sum(-1))  # 0 where the sum is
-            belief *= np.ldexp(1.0, -shift)[..., None]
+            np.ldexp(belief, -shift[..., None], out=belief)  # a power of two alone could overflow
             exponent += shift
             positive = np.where(belief > 0, belief, 1.0)
             np.minimum(smallest, positive.min(-1), out=smallest)

@@ -42,9 +42,9 @@ def _on_host(prior: np.ndarray, log_evidence: np.ndarray) -> Weighed:
         joint = log_prior + log_evidence
         top = joint.max(-1, keepdims=True)
         shift = np.where(top > -np.inf, top, 0.0)
-        total = np.asarray(np.log(np.exp(joint - shift).sum(-1)) + shift[..., 0])  # of no axes too
+        total = np.asarray(np.log(np.exp(joint - shift).sum(-1)) + shift[..., 0])
     defined = np.asarray(total > -np.inf)
-    return Weighed(total, joint - np.where(defined, total, 0.0)[..., None], defined)
+    return Weighed(total, np.asarray(joint - np.where(defined, total, 0.0)[..., None]), defined)
 
 
 def bayes_rule(prior: Array, log_evidence: Array) -> Weighed:

@@ -116,6 +116,19 @@ def excess_risk(bayes: Any, predictor: Any) -> np.ndarray:
     return computed_excess_risk(p, q)
 
 
+TIED = 1e-12
+"""Relative difference up to which two computed probabilities count as equal: their rounding is below it."""
+
+
+def first_choice(law: np.ndarray) -> np.ndarray:
+    """(...,) argmax_y of laws (..., V) that were computed: of tokens that tie, the first.
+
+    In exact arithmetic argmax names the first of several equal numbers. Computed ones come apart in their last bits,
+    differently for every order of sums, so tokens within ``TIED`` of the largest count as equal to it.
+    """
+    return np.asarray((law >= law.max(-1, keepdims=True) * (1.0 - TIED)).argmax(-1))
+
+
 def computed_excess_risk(p: np.ndarray, q: np.ndarray) -> np.ndarray:
     """``excess_risk`` of predictives that we computed: no checks (a filter's law may hold 1e-310; it is no fault)."""
     chosen = np.take_along_axis(p, q.argmax(-1)[..., None], -1)[..., 0]

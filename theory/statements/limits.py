@@ -182,11 +182,12 @@ def _tests(
 ) -> tuple[Iterable[tuple[_Tests, ConceptLaws]], bool]:
     """Every x with its probability (merged by belief, in blocks), or sampled ones; and whether it is every one."""
     concepts = sorted(frozenset().union(*(outcome.alive | outcome.perhaps for outcome in outcomes)))
-    laws = max(1, len(concepts)) * len(mixture.delimiter_states())
+    states = mixture.delimiter_states()
+    laws = max(1, len(concepts)) * len(states)
     hmms = {c: mixture.concept(c) for c in concepts}  # once: checking its rows costs more than a block does
     blocks = input_blocks(law, list(hmms.values()), length, budget // (laws * mixture.n_tokens))
     if blocks is not None:
-        return (_of_block(mixture, law, hmms, block) for block in blocks), True
+        return (_of_block(mixture, law, hmms, states, block) for block in blocks), True
     tokens = sample_prompts(law, SAMPLED_TESTS, 0, np.random.default_rng(seed))[:, :length]
     size = max(1, NUMBERS // (laws * mixture.n_tokens))
     parts = (tokens[begin : begin + size] for begin in range(0, len(tokens), size))
@@ -200,10 +201,10 @@ def _of_sample(mixture: MixtureOfHMMs, law: PromptLaw, tokens: np.ndarray) -> tu
 
 
 def _of_block(
-    mixture: MixtureOfHMMs, law: PromptLaw, hmms: Mapping[int, HMM], block: InputBlock
+    mixture: MixtureOfHMMs, law: PromptLaw, hmms: Mapping[int, HMM], states: np.ndarray, block: InputBlock
 ) -> tuple[_Tests, ConceptLaws]:
     truth = block.predictive(0, np.asarray(law.start), law.hmm)
-    laws = ConceptLaws(mixture, block.tokens_NxM)
+    laws = ConceptLaws(mixture, block.tokens_NxM, states)
     for i, (c, hmm) in enumerate(hmms.items()):
         rows = [block.predictive(i + 1, np.asarray(hmm.transition)[d], hmm) for d in laws.states]
         found = np.stack(rows, 1)

@@ -11,7 +11,7 @@ import numpy as np
 from implicit_bayes.theory.filtering.filter import filter_mixture
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
-from implicit_bayes.theory.statements.bounds import Interval, binomial_interval, bounded_mean_interval
+from implicit_bayes.theory.statements.bounds import Interval, binomial_interval, bounded_mean_interval, first_choice
 
 SHOTS = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256)
 """Numbers of examples at which the exact predictor is measured."""
@@ -156,7 +156,7 @@ def _worst(intervals: Sequence[Interval]) -> Interval:
 
 def excess_of(truth: np.ndarray, predictor: np.ndarray) -> np.ndarray:
     """(...,) max_y p(y) - p(argmax_y q(y)) in [0, 1], for laws that were computed here; see ``bounds.excess_risk``."""
-    chosen = np.take_along_axis(truth, predictor.argmax(-1)[..., None], -1)[..., 0]
+    chosen = np.take_along_axis(truth, first_choice(predictor)[..., None], -1)[..., 0]
     excess: np.ndarray = np.clip(truth.max(-1) - np.where((predictor > 0).any(-1), chosen, 0.0), 0.0, 1.0)
     return excess
 
