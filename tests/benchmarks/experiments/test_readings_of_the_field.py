@@ -77,3 +77,11 @@ def test_who_follows_a_switch_is_what_the_intervals_say():
     )
     alike = read("switching", field=FieldRules(lagging=lagging, wide=0.3))
     assert alike.verdict.endswith("without switches: none; clearly farther: none.")
+
+
+def test_how_long_the_lag_lasts():
+    found = read(
+        "switching", field=FieldRules(lagging=lambda predictor, q: {STATIC: 0.5}.get(predictor, 0.05) * (q > 0))
+    )
+    assert "peaks at 0.50 (exact Bayes without switches, not below 0.1 in the last bin)" in found.verdict
+    assert "0.05 (LSTM, below 0.1 from 0 tokens on)" in found.verdict
