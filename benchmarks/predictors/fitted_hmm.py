@@ -31,8 +31,8 @@ class FittedHMM(MixtureModel):
     """A fitted HMM as a LanguageModel."""
 
     def __init__(self, name: str, hmm: HMM, delimiter: int):
-        initial, transition = np.asarray(hmm.initial)[None], np.asarray(hmm.transition)[None]
-        super().__init__(name, MixtureOfHMMs([1.0], initial, transition, np.asarray(hmm.emission), delimiter))
+        initial, kernel = (np.asarray(x)[None] for x in (hmm.initial, hmm.transition))
+        super().__init__(name, MixtureOfHMMs([1.0], initial, kernel, np.asarray(hmm.emission), delimiter))
 
     @property
     def parameters(self) -> int:
