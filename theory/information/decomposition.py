@@ -76,7 +76,7 @@ def terms(log_evidence: np.ndarray, log_posterior: np.ndarray) -> tuple[np.ndarr
 def entropy(law: np.ndarray) -> float:
     """H(law), nats."""
     positive = law[law > 0]
-    return float(max(0.0, -(positive * np.log(positive)).sum()))
+    return float(max(0.0, -(positive * np.log(positive)).sum()))  # 0.0 first: no -0.0
 
 
 def regret(log_evidence: np.ndarray, log_probability: np.ndarray, prior: np.ndarray) -> np.ndarray:
