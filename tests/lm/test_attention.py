@@ -27,6 +27,22 @@ def test_attention_is_jaxs_own(length, window):
     np.testing.assert_allclose(attend(qkv, window, rotary=False), _reference(qkv, window), atol=2e-6)
 
 
+@pytest.mark.parametrize("length", [8, 11])
+def test_blocks_of_queries_are_full_attention(length, monkeypatch):
+    """Whole blocks and a last one that is shorter; gradients too, and weights are dropped in every block."""
+    qkv, weight = _qkv(length), jax.random.normal(jax.random.key(3), (2 * length, 8))
+    value = lambda qkv: (attend(qkv, None, True) * weight).sum()  # noqa: E731
+    whole = attend(qkv, None, False), jax.grad(value)(qkv)
+    monkeypatch.setattr("implicit_bayes.lm.attention.QUERIES", 4)
+    np.testing.assert_allclose(attend(qkv, None, False), whole[0], atol=2e-6)
+    np.testing.assert_allclose(jax.grad(value)(qkv), whole[1], atol=2e-5)
+    same = jnp.zeros((1, length, 3, 1, 64)).at[:, :, 2].set(jnp.eye(64)[:length, None])
+    dropped = np.asarray(attend(same, None, False, 0.5, jax.random.key(0)))
+    kept = dropped[:, :length] * np.arange(1, length + 1)[:, None]  # weights were equal before: 0 or twice as much now
+    for rows in (kept[1:4], kept[4:8]):
+        assert {0, 2} == set(rows.round(5).reshape(-1).tolist())
+
+
 @given(blocks=st.integers(1, 4), window=st.sampled_from([1, 2, 4, 8]), rotary=st.booleans(), seed=st.integers(0, 99))
 def test_a_window_as_long_as_the_document_is_full_attention(blocks, window, rotary, seed):
     qkv = _qkv(blocks * window, seed=seed)
