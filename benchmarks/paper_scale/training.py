@@ -128,8 +128,8 @@ class Training:
 
     def _begin(self) -> tuple[State, list[float], int]:
         """The state to go on from, on the device, the losses since its last record, and its step."""
-        network = drawn(self.preset.network, jax.random.key(self.settings.seed))
-        state = start(network, self.preset.optimiser)
+        begin = jax.jit(lambda key: start(drawn(self.preset.network, key), self.preset.optimiser))
+        state: State = begin(jax.random.key(self.settings.seed))  # one program, and no array shared with another
         if not self.stored.is_file():
             return state, [], 0
         held, losses = load_state(self.stored, state, self.about)

@@ -16,7 +16,7 @@ from implicit_bayes.benchmarks.predictors.promises import answer
 from implicit_bayes.benchmarks.predictors.prompt_aware import prompt_aware, started_mixture
 from implicit_bayes.lm.model import LanguageModel
 from implicit_bayes.simulators.datasets import Prompts
-from implicit_bayes.simulators.instances import Instance
+from implicit_bayes.simulators.instance import Instance
 from implicit_bayes.simulators.sampler import sample_prompts
 from implicit_bayes.theory import MixtureOfHMMs, filter_mixture
 from implicit_bayes.theory.filtering.dispatch import Prepared

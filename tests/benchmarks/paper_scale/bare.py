@@ -12,16 +12,21 @@ ABSENT = ["arviz", "beartype", "dask", "distributed", "dynamax", "flint", "funso
           "pytest", "rich", "sklearn", "threadpoolctl", "torch", "transformers", "tyro", "xarray"]  # fmt: skip
 
 
-class Absent:
+class Bare:
     """A finder to which these packages are not installed."""
 
+    def __init__(self, finder):
+        self.finder = finder
+
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ABSENT:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return None if name.split(".")[0] in ABSENT else self.finder.find_spec(name, path, target)
 
 
 def main(scratch: Path) -> None:
-    sys.meta_path.insert(0, Absent())
+    sys.meta_path[:] = map(Bare, sys.meta_path)
     from implicit_bayes.benchmarks.paper_scale import __main__ as program
     from implicit_bayes.benchmarks.paper_scale import training
 
