@@ -1,4 +1,4 @@
-# make verify | test | proofs | bench | mutants | figures | clean | help
+# make verify | test | docs | proofs | bench | mutants | figures | clean | help
 #
 # PYTHON  interpreter that makes .venv, 3.11 or newer        (python3)
 # OUT     where verify writes and figures reads              (out/ginc)
@@ -18,11 +18,12 @@ INSTALL := $(PIP) install -qq -c constraints.txt -e
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: verify test proofs bench mutants figures clean help
+.PHONY: verify test docs proofs bench mutants figures clean help
 
 help:
 	@echo "make verify   what the theory says of the released GINC, into $(OUT)"
 	@echo "make test     lint, types, layering and the tests that are not slow"
+	@echo "make docs     the site, docs/_build/html/index.html; its tutorials run, a warning is an error"
 	@echo "make proofs   check the proofs of theory/proofs/coq by Coq, and what they rest on"
 	@echo "make bench    speed against the peers"
 	@echo "make mutants  errors planted by machine in a sample of places: how many do the tests find?"
@@ -39,6 +40,11 @@ test: .venv/.test
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m pytest -n $(JOBS) -m "not slow" $(ARGS)
+
+# Where neither a notebook nor the package has changed, its output is taken from docs/_build/.jupyter_cache.
+docs: .venv/.docs
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html $(ARGS)
+	@echo "docs/_build/html/index.html"
 
 # From clean, in a copy: every proof is checked again, and what each listed theorem rests on is printed and compared.
 proofs:
@@ -60,7 +66,7 @@ figures: .venv/.core
 	$(BIN)/implicit-bayes figures "$(OUT)" $(ARGS)
 
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
+	rm -rf .venv build docs/_build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
 	find implicit_bayes theory simulators lm benchmarks tests -type d -name __pycache__ -prune -exec rm -rf {} +
 
 # Each stamp is written last: an interrupted step is done again, a finished one needs no network.
@@ -80,3 +86,8 @@ clean:
 	@echo "installing with the test extra into .venv (2.3 GB, two to five minutes)"
 	@$(INSTALL) ".[test]"
 	@touch .venv/.core $@
+
+.venv/.docs: pyproject.toml constraints.txt | .venv/.made
+	@echo "installing with the docs extra into .venv"
+	@$(INSTALL) ".[docs]"
+	@touch .venv/.core .venv/.test $@

@@ -14,7 +14,8 @@ NumPyro        ``MixtureOfHMMsDistribution``, ``as_distribution``, ``generative_
 Interchange    ``from_hmmlearn``, ``to_hmmlearn`` and the same for dynamax and pomegranate.
 Instances      ``Instance``, ``load_instance``, ``save_instance``, ``sample_documents``, ``sample_prompts``.
 Models         ``LanguageModel``, ``NetworkModel``, ``TorchModel``, ``HuggingFaceModel``, ``find_model``, ``train``.
-Whole checks   ``verify(instance)`` and ``gap(model, instance)``, what the command line runs.
+Whole checks   ``verify(instance)`` and ``gap(model, instance)``, what the command line runs; ``check_language_model``
+               and ``check_instance``, every law by name, ``parametrize_with_checks`` for pytest.
 
 Results are NumPy arrays on the host unless the call is traced by JAX (``jax.jit``, ``jax.grad``): then they are JAX's.
 Everything is computed in float64; JAX's own settings are left alone. Names are imported when they are first used.

@@ -1,3 +1,5 @@
+from .benchmarks.checks.instances import check_instance
+from .benchmarks.checks.language_model import check_language_model, parametrize_with_checks
 from .benchmarks.gap.measure import Gap, gap
 from .benchmarks.predictors.models import find_model
 from .benchmarks.verification.verify import Verification, verify
@@ -56,6 +58,8 @@ __all__ = [
     "certify",
     "check_assumptions",
     "check_conditions",
+    "check_instance",
+    "check_language_model",
     "evaluate_theorems",
     "filter_concepts",
     "filter_mixture",
@@ -72,6 +76,7 @@ __all__ = [
     "log_likelihood_rate",
     "log_likelihood_rates",
     "log_probability",
+    "parametrize_with_checks",
     "sample_documents",
     "sample_prompts",
     "save_instance",

@@ -19,7 +19,8 @@ import jax
 import msgspec
 import numpy as np
 
-from implicit_bayes.lm.trees import CheckpointError, Tree, flatten, unflatten
+from implicit_bayes.lm.faults import CheckpointError
+from implicit_bayes.lm.trees import Tree, flatten, unflatten
 from implicit_bayes.simulators.atomic import written_aside
 from implicit_bayes.simulators.stored import read_json
 from implicit_bayes.theory.objects.checks import ModelError

@@ -69,6 +69,7 @@ class TorchModel:
 
     @property
     def name(self) -> str:
+        """What tables and figures call it."""
         return self._name
 
     @property

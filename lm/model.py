@@ -67,10 +67,15 @@ class NetworkModel:
     """One of our own networks as a LanguageModel."""
 
     def __init__(self, name: str, network: LSTM | Transformer):
+        """Args:
+        name: what tables and figures call it.
+        network: trained, or not.
+        """
         self._name, self.network = name, jax.tree.map(jnp.asarray, network)
 
     @property
     def name(self) -> str:
+        """What tables and figures call it."""
         return self._name
 
     @property

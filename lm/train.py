@@ -19,8 +19,9 @@ import jax
 import numpy as np
 import threadpoolctl
 
-from implicit_bayes.lm.checkpoints import CheckpointError, load_latest, save, steps_of
+from implicit_bayes.lm.checkpoints import load_latest, save, steps_of
 from implicit_bayes.lm.data import Batches, fresh_batches, released_batches
+from implicit_bayes.lm.faults import CheckpointError, TrainingStopped
 from implicit_bayes.lm.lock import locked
 from implicit_bayes.lm.lstm import LSTM
 from implicit_bayes.lm.metrics import read_metrics
@@ -37,10 +38,6 @@ Network = LSTM | Transformer
 Evaluate = Callable[[Network], Mapping[str, Any]]
 """Network -> JSON-ready measurements, put into the record of its step."""
 Report = Callable[[Mapping[str, Any]], None]
-
-
-class TrainingStopped(Exception):
-    """Training cannot go on; the last good state is kept. One line says why, and what to do."""
 
 
 class Cadence(NamedTuple):

@@ -9,11 +9,9 @@ import equinox as eqx
 import jax
 import numpy as np
 
+from implicit_bayes.lm.faults import CheckpointError
+
 Tree = TypeVar("Tree")
-
-
-class CheckpointError(Exception):
-    """A checkpoint that cannot be written or read; one line that says which and why."""
 
 
 def is_array(x: Any) -> bool:

@@ -9,7 +9,8 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from implicit_bayes.lm.checkpoints import CheckpointError, flatten, unflatten
+from implicit_bayes.lm.checkpoints import flatten, unflatten
+from implicit_bayes.lm.faults import CheckpointError
 from implicit_bayes.lm.lstm import LSTM
 from implicit_bayes.lm.run import REMEDY, RunConfig, draw_network, from_json, to_json
 from implicit_bayes.lm.transformer import Transformer

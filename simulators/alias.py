@@ -69,6 +69,17 @@ def alias_table(laws_NxK: np.ndarray) -> AliasTable:
     return AliasTable(accept, alias)
 
 
+def draw_on_host(table: AliasTable, rows: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
+    """``draw`` in NumPy: the same outcomes, bit for bit."""
+    size = table.accept.shape[-1]
+    scaled = uniforms * size
+    column = np.minimum(scaled.astype(np.int32), size - 1)
+    place = rows * size + column
+    accept, alias = np.asarray(table.accept).reshape(-1)[place], np.asarray(table.alias).reshape(-1)[place]
+    drawn: np.ndarray = np.where(scaled - column < accept, column, alias)
+    return drawn
+
+
 def draw(table: AliasTable, rows: jax.Array, uniforms: jax.Array) -> jax.Array:
     """One outcome per row: column floor(K u), kept if the fraction of K u lies below accept.
 

@@ -14,7 +14,7 @@ from implicit_bayes.theory.objects.models import as_token
 class Documents(NamedTuple):
     """B documents of the pretraining law.
 
-    Args:
+    Attributes:
         tokens: (B, T) integers 0..V-1.
         states: (B, T) hidden states 0..H-1 that emitted them.
         concepts: (B,) the concept of each document, 0..C-1.
@@ -31,7 +31,7 @@ class Prompts(NamedTuple):
     Example i = 0..n occupies columns (k+1) i .. (k+1) i + k - 1. The prefix of length (k+1) m + k - 1
     is therefore (S_m, x_test) for every m <= n, and its next token is a sampled y.
 
-    Args:
+    Attributes:
         tokens: (P, (k+1) n + k) integers 0..V-1.
         concepts: (P,) the true concept of each prompt.
         starts: (P,) which of the alternative start laws the prompt uses, 0..S-1.

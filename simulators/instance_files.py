@@ -6,7 +6,6 @@ and true_concepts (number of them,). Without a prompt start law, that of the tru
 a true concept, every concept is the true one in turn.
 """
 
-import difflib
 import os
 from collections.abc import Container
 from pathlib import Path
@@ -16,15 +15,10 @@ import numpy as np
 
 from implicit_bayes.simulators.atomic import written_aside
 from implicit_bayes.simulators.instance import Instance
-from implicit_bayes.simulators.npz import Npz
+from implicit_bayes.simulators.instance_arrays import REQUIRED, Arrays, naming, read_arrays
 from implicit_bayes.simulators.stored import printable
 from implicit_bayes.theory.objects.checks import ModelError, as_float64, check_shape, check_simplex
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
-
-REQUIRED = ("prior", "initial", "transition", "emission", "delimiter")
-OPTIONAL = ("prompt_start", "prompt_starts", "true_concept", "true_concepts", "k", "seed")
-
-Arrays = dict[str, np.ndarray]
 
 
 def read_instance(path: str | os.PathLike[str]) -> Instance:
@@ -40,10 +34,8 @@ def read_instance(path: str | os.PathLike[str]) -> Instance:
         ModelError: any defect of the file, its zip container included: one line with the path, the field and the
             remedy.
     """
-    try:
-        return _instance(Path(path), _read_arrays(Path(path)))
-    except ModelError as error:
-        raise ModelError(" ".join(f"{path}: {error}".split())) from error
+    with naming(path):
+        return _instance(Path(path), read_arrays(Path(path)))
 
 
 def save_instance(instance: Instance, path: str | os.PathLike[str]) -> Path:
@@ -73,41 +65,6 @@ def save_instance(instance: Instance, path: str | os.PathLike[str]) -> Path:
     with written_aside(path, binary=True) as file:
         np.savez(file, **arrays)
     return Path(path)
-
-
-def _read_arrays(path: Path) -> Arrays:
-    """The arrays with known names.
-
-    Raises:
-        ModelError: no such file, not a zip, damaged, a required array missing or misspelt, or not plain numbers.
-    """
-    if not path.exists():
-        raise ModelError("file: does not exist; check the path")
-    if path.is_dir():
-        raise ModelError("file: is a directory; name an .npz file")
-    with Npz(path) as archive:
-        held = set(archive.names)
-        missing = [name for name in REQUIRED if name not in held]
-        for name in sorted(held.difference(REQUIRED, OPTIONAL)):
-            near = difflib.get_close_matches(name, set(REQUIRED + OPTIONAL) - held, n=1, cutoff=0.8)
-            if near:
-                raise ModelError(f"{name}: unknown array; rename it {near[0]!r} if that is what it is, or leave it out")
-        if missing:
-            raise ModelError(f"{missing[0]}: missing; the file needs the arrays {', '.join(REQUIRED)}")
-        return {name: _real(name, archive.read(name)) for name in (*REQUIRED, *OPTIONAL) if name in held}
-
-
-def _real(name: str, array: np.ndarray) -> np.ndarray:
-    """An array, if it is one of real numbers and not empty.
-
-    Raises:
-        ModelError: text, complex numbers, or empty.
-    """
-    if array.dtype.kind not in "iuf":
-        raise ModelError(f"{name}: dtype {array.dtype} where real numbers are needed; convert it to float64 or int64")
-    if not array.size:
-        raise ModelError(f"{name}: empty (shape {array.shape}); give at least one entry")
-    return array
 
 
 def _instance(path: Path, arrays: Arrays) -> Instance:

@@ -15,14 +15,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from implicit_bayes.simulators.alias import AliasTable, alias_table, draw, limits
+from implicit_bayes.simulators.alias import AliasTable, alias_table, draw, draw_on_host, limits
 from implicit_bayes.simulators.datasets import Documents, Prompts, as_count
 from implicit_bayes.theory.filtering import compiled
+from implicit_bayes.theory.filtering.dispatch import on_host
 from implicit_bayes.theory.objects.checks import ModelError, as_float64, check_simplex
 from implicit_bayes.theory.objects.models import MixtureOfHMMs, as_token
 
 CHUNK = 1 << 21
 """Uniforms on the table at a time."""
+
+DRAW = 40
+"""Multiplications that take NumPy as long as one draw (40 ns), for ``theory.filtering.dispatch.on_host``."""
 
 CACHED = 1 << 15
 """The same for compiled chains: 256 KiB, so that they stay in the cache. The numbers do not depend on either."""
@@ -177,9 +181,7 @@ def _generator(key: jax.Array) -> np.random.Generator:
 
 
 def _documents(tables: Tables, generator: np.random.Generator, documents: int, length: int) -> Documents:
-    with jax.enable_x64(True):
-        zeros = np.zeros(documents, np.int32)
-        concepts = np.asarray(_draw(tables.prior, zeros, generator.random(documents)))
+    concepts = draw_on_host(tables.prior, np.zeros(documents, np.int32), generator.random(documents))
     states, tokens = _walk(tables, generator, tables.initial, concepts, concepts, length)
     return Documents(_emit(tables, generator, concepts, states) if tokens is None else tokens, states, concepts)
 
@@ -196,10 +198,25 @@ def _walk(
 
     Their tokens too, where compiled chains can read them off on the way; else None.
     """
+    state_B = draw_on_host(first, first_rows.astype(np.int32), generator.random(len(concepts)))
+    if on_host(length, DRAW * len(concepts) * length):
+        return _walk_on_host(tables, generator, state_B, concepts, length)
     walk = _walk_compiled if compiled.available() else _walk_scanned
     with jax.enable_x64(True):
-        state_B = np.array(_draw(first, first_rows.astype(np.int32), generator.random(len(concepts))))
         return walk(tables, generator, state_B, concepts, length)
+
+
+def _walk_on_host(
+    tables: Tables, generator: np.random.Generator, state_B: np.ndarray, concepts: np.ndarray, length: int
+) -> tuple[np.ndarray, None]:
+    """``_walk`` from the first states on, in NumPy."""
+    block = (concepts * tables.states).astype(np.int32)
+    states = np.empty((len(concepts), length), np.int32)
+    states[:, 0] = state_B
+    for t in range(1, length):
+        state_B = draw_on_host(tables.transition, block + state_B, generator.random(len(concepts)))
+        states[:, t] = state_B
+    return states, None
 
 
 def _walk_scanned(
@@ -250,16 +267,13 @@ def _emit(tables: Tables, generator: np.random.Generator, concepts: np.ndarray, 
     if tables.token_of is not None:
         spoken: np.ndarray = tables.token_of[rows]
         return spoken
+    assert tables.emission is not None
     flat = rows.reshape(-1)
     tokens = np.empty(flat.shape, dtype=np.int32)
-    with jax.enable_x64(True):
-        for begin in range(0, len(flat), CHUNK):
-            piece = slice(begin, begin + CHUNK)
-            tokens[piece] = _draw(tables.emission, flat[piece], generator.random(len(flat[piece])))
+    for begin in range(0, len(flat), CHUNK):
+        piece = slice(begin, begin + CHUNK)
+        tokens[piece] = draw_on_host(tables.emission, flat[piece], generator.random(len(flat[piece])))
     return tokens.reshape(states.shape)
-
-
-_draw = jax.jit(draw)
 
 
 @jax.jit

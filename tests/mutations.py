@@ -7,6 +7,7 @@ changed, and must fail there). The table in tests/README.md is this list.
 from mutation_lists import Mutation
 from mutation_lists.filtering_and_information import FILTERING_AND_INFORMATION
 from mutation_lists.measures import MEASURES
+from mutation_lists.rates_and_conditions import RATES_AND_CONDITIONS
 from mutation_lists.statements_and_proofs import STATEMENTS_AND_PROOFS
 
-MUTATIONS: tuple[Mutation, ...] = (*FILTERING_AND_INFORMATION, *STATEMENTS_AND_PROOFS, *MEASURES)
+MUTATIONS: tuple[Mutation, ...] = (*FILTERING_AND_INFORMATION, *STATEMENTS_AND_PROOFS, *RATES_AND_CONDITIONS, *MEASURES)

@@ -137,7 +137,8 @@ def work(
     """
     import jax
 
-    from implicit_bayes.lm.train import Cadence, TrainingStopped, train
+    from implicit_bayes.lm.faults import TrainingStopped
+    from implicit_bayes.lm.train import Cadence, train
     from implicit_bayes.theory.objects.checks import ModelError
 
     jax.config.update("jax_num_cpu_devices", devices)

@@ -1,8 +1,10 @@
 """What ``import implicit_bayes`` gives: frozen, documented, typed, lazy, and hidden by nobody's own folders."""
 
+import ast
 import doctest
 import inspect
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -25,6 +27,7 @@ SURFACE = {
     *("Instance", "load_instance", "save_instance", "sample_documents", "sample_prompts"),
     *("LanguageModel", "NetworkModel", "TorchModel", "HuggingFaceModel", "find_model", "train"),
     *("verify", "Verification", "gap", "Gap"),
+    *("check_instance", "check_language_model", "parametrize_with_checks"),
 }
 """A name that goes, comes or is renamed is a decision for the changelog, not an accident."""
 
@@ -105,3 +108,45 @@ def test_the_wheel_holds_every_tracked_file_and_the_types(installed):
     assert not [name for name in missing if (ROOT / name).exists()]
     assert (installed / "implicit_bayes" / "py.typed").exists()
     assert (installed / "implicit_bayes" / "__init__.pyi").exists()
+
+
+def undocumented(path: Path) -> list[str]:
+    """Public modules, classes, functions and methods of a source that have no docstring."""
+    tree = ast.parse(path.read_text())
+    found = [] if ast.get_docstring(tree) or not tree.body else [path.stem]
+    todo: list[tuple[str, ast.Module | ast.ClassDef]] = [("", tree)]
+    while todo:
+        prefix, node = todo.pop()
+        for each in node.body:
+            if isinstance(each, ast.FunctionDef | ast.ClassDef) and not each.name.startswith("_"):
+                found += [] if ast.get_docstring(each) else [f"{prefix}{each.name}"]
+                todo += [(f"{prefix}{each.name}.", each)] if isinstance(each, ast.ClassDef) else []
+    return found
+
+
+@pytest.mark.parametrize("room", ["theory", "simulators", "lm", "benchmarks"])
+def test_everything_public_is_documented(room):
+    """Coverage of 100%: what the reference of the site shows has words."""
+    found = {str(path.relative_to(ROOT)): undocumented(path) for path in sorted((ROOT / room).rglob("*.py"))}
+    assert {path: names for path, names in found.items() if names} == {}
+
+
+def test_a_missing_docstring_is_noticed(tmp_path):
+    source = tmp_path / "module.py"
+    source.write_text('"""Words."""\nclass A:\n    """Words."""\n    def b(self): ...\n    def _c(self): ...\n')
+    assert undocumented(source) == ["A.b"]
+
+
+ONE_LINERS = {"log_evidence", "log_probability"}
+"""Their docstring is a sentence with every argument in it, and says whose arguments they are."""
+
+
+@pytest.mark.parametrize("name", sorted(SURFACE - ONE_LINERS - {"ModelError"}))
+def test_every_argument_and_field_of_the_surface_is_explained(name):
+    """In its docstring or its constructor's, a line each (``draws, warmup: per chain`` explains two)."""
+    found = getattr(implicit_bayes, name)
+    words = f"{inspect.getdoc(found)}\n{inspect.getdoc(getattr(found, '__init__', None)) or ''}"
+    lines = re.findall(r"(?:^|; ) *([\w*, ]+):", words, flags=re.M)
+    explained = {part for line in lines for part in re.split(r"[,\s*]+", line)}
+    names = set(inspect.signature(found).parameters) - {"self", "args", "kwargs"}
+    assert names - explained == set()

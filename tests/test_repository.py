@@ -192,7 +192,8 @@ print("report", json.dumps({
 """
 
 EXTRA_MODULES = [
-    *("arviz", "beartype", "dask", "dask_jobqueue", "distributed", "dynamax", "flint", "hmmlearn", "hypothesis"),
+    *("arviz_base", "arviz_stats", "beartype", "dask", "dask_jobqueue", "distributed", "dynamax", "flint"),
+    *("hmmlearn", "hypothesis"),
     *("numba", "pomegranate", "pytest", "torch", "transformers"),
 ]
 

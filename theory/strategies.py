@@ -3,7 +3,7 @@
 For testing claims of your own about these objects:
 
     from hypothesis import given
-    from theory import strategies
+    from implicit_bayes.theory import strategies
 
     @given(strategies.instances("A1", "A2", "A5", delimiters=2))
     def test_my_claim(instance):

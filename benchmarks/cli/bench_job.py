@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from implicit_bayes.benchmarks.common import console as terminal
 from implicit_bayes.benchmarks.common import storage
 from implicit_bayes.benchmarks.speed import figures as speed_figures
+from implicit_bayes.benchmarks.speed import growth as speed_growth
 from implicit_bayes.benchmarks.speed import memory as speed_memory
 from implicit_bayes.benchmarks.speed import scaling as speed_scaling
 from implicit_bayes.benchmarks.speed import tables as speed_tables
@@ -17,7 +18,7 @@ from implicit_bayes.benchmarks.speed.evidence import evidence
 from implicit_bayes.benchmarks.speed.kl import kl
 from implicit_bayes.benchmarks.speed.posterior import posterior_and_predictive
 from implicit_bayes.benchmarks.speed.sampling import sampling
-from implicit_bayes.simulators.instances import Instance, load_instance
+from implicit_bayes.simulators.instances import Instance
 from implicit_bayes.theory import ModelError
 
 
@@ -33,12 +34,11 @@ class Settings(NamedTuple):
     preset: str = "small"
 
 
-def bench(name: str, task: str, settings: Settings, out: Path | None, json: Path | None) -> None:
-    """Timings of one task or of all inference, agreement first; ``train`` and ``memory`` only where they are named."""
+def bench(name: str, instance: Instance, task: str, settings: Settings, out: Path | None, json: Path | None) -> None:
+    """Timings of one task, or of all inference; agreement first. The others run only where they are named."""
     for field in ("documents", "length", "repeats"):
         if getattr(settings, field) < 1:
             raise ModelError(f"{field}: {getattr(settings, field)} is below 1")
-    instance = load_instance(name)
     storage.check_file(json, "json")
     if out is not None:
         storage.check_directory(out)
@@ -49,12 +49,19 @@ def bench(name: str, task: str, settings: Settings, out: Path | None, json: Path
             )
         elif task == "memory":
             rows = speed_memory.memory(instance, settings.seed, progress("streams", len(speed_memory.CASES)))
+        elif task == "growth":
+            cases = len(speed_growth.QUESTIONS) * sum(map(len, speed_growth.GRID.values()))
+            rows = speed_growth.growth(settings.seed, progress("cases", cases))
         else:
             rows = inference(name, instance, task, settings, progress)
         advance = progress("scaling", 0) if settings.scaling else None
         curves = speed_scaling.scaling(settings.seed, advance) if advance else []
     written: list[Path] = []
-    tables: dict[str, Callable[[Any], Any]] = {"train": speed_training.table, "memory": speed_memory.table}
+    tables: dict[str, Callable[[Any], Any]] = {
+        "train": speed_training.table,
+        "memory": speed_memory.table,
+        "growth": speed_growth.table,
+    }
     if out is not None:
         written += speed_figures.bars(rows, out) if task not in tables else []
         written += speed_figures.scaling(curves, out) if curves else []

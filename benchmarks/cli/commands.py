@@ -15,12 +15,13 @@ import tyro
 from implicit_bayes.benchmarks.cli import help_text
 from implicit_bayes.benchmarks.cli.process import complain, guarded
 from implicit_bayes.benchmarks.cli.products import figures, report, reproduce, sample, train
-from implicit_bayes.benchmarks.cli.questions import bench, gap, search, statements, verify
+from implicit_bayes.benchmarks.cli.questions import Work, bench, check, gap, search, statements, verify
 
-COMMANDS: dict[str, Callable[..., Any]] = {
+COMMANDS: dict[str, Callable[..., Work]] = {
     "verify": verify,
     "train": train,
     "gap": gap,
+    "check": check,
     "search": search,
     "sample": sample,
     "reproduce": reproduce,
@@ -42,23 +43,16 @@ def run(arguments: Sequence[str], keep: bool = False) -> int:
 
 
 def _run(arguments: Sequence[str], keep: bool) -> int:
-    from implicit_bayes.benchmarks.common.storage import CheckFailed
-    from implicit_bayes.lm.train import TrainingStopped
-    from implicit_bayes.theory.objects.checks import ModelError
-
     try:
         call = parse(arguments)
     except SystemExit as stop:
         return int(stop.code or 0)
-    import jax
+    from implicit_bayes.benchmarks.common.storage import CheckFailed
+    from implicit_bayes.lm.faults import TrainingStopped
+    from implicit_bayes.theory.objects.checks import ModelError
 
-    from implicit_bayes.benchmarks.common.compilation import keep_compilations
-
-    if keep:
-        keep_compilations()
     try:
-        with jax.enable_x64(True):
-            call()
+        _do(call(), keep)
     except (CheckFailed, TrainingStopped) as error:
         complain(str(error))
         return 1
@@ -76,7 +70,18 @@ def _run(arguments: Sequence[str], keep: bool) -> int:
     return 0
 
 
-def parse(arguments: Sequence[str]) -> Callable[[], None]:
+def _do(work: Work, keep: bool) -> None:
+    import jax
+
+    from implicit_bayes.benchmarks.common.compilation import keep_compilations
+
+    if keep:
+        keep_compilations()
+    with jax.enable_x64(True):
+        work()
+
+
+def parse(arguments: Sequence[str]) -> Callable[[], Work]:
     """The chosen subcommand with its arguments bound; argument errors become one line and SystemExit(2)."""
     name, rest = (arguments[0], list(arguments[1:])) if arguments else ("--help", [])
     if name in ("--help", "-h"):
@@ -93,7 +98,7 @@ def parse(arguments: Sequence[str]) -> Callable[[], None]:
     if {"--help", "-h"} & set(rest):
         print(help_text.of_command(COMMANDS[name]), end="")
         raise SystemExit(0)
-    bound: dict[str, Callable[[], None]] = {}
+    bound: dict[str, Callable[[], Work]] = {}
     captured = io.StringIO()
     try:
         with contextlib.redirect_stderr(captured):
@@ -115,7 +120,7 @@ def version() -> str:
         return "unknown"
 
 
-def _defer(command: Callable[..., None], bound: dict[str, Callable[[], None]]) -> Callable[..., None]:
+def _defer(command: Callable[..., Work], bound: dict[str, Callable[[], Work]]) -> Callable[..., None]:
     """The same signature and help as ``command``, but only remembers the call (so parsing errors stay apart)."""
     import functools
 

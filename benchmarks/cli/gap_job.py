@@ -12,20 +12,19 @@ from implicit_bayes.benchmarks.gap import store as gap_store
 from implicit_bayes.benchmarks.gap import tables as gap_screen
 from implicit_bayes.benchmarks.predictors.models import find_models
 from implicit_bayes.benchmarks.report import panels
-from implicit_bayes.simulators.instances import load_instance
+from implicit_bayes.simulators.instances import Instance
 from implicit_bayes.theory import ModelError
 
 
 def run(
     names: Sequence[str],
-    instance_name: str,
+    instance: Instance,
     settings: measuring.Settings,
     out: Path | None,
     json: Path | None,
     command: str = "",
 ) -> None:
     """Every input is checked before the work, every file written after it, whole."""
-    instance = load_instance(instance_name)
     models = find_models(names, instance)
     settings = measuring.check_settings(settings, instance, models)
     storage.check_file(json, "json")

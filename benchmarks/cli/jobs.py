@@ -1,7 +1,7 @@
 """What each subcommand does once its arguments are parsed: check, compute, show, write."""
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,116 +13,22 @@ from implicit_bayes.benchmarks.common import console as terminal
 from implicit_bayes.benchmarks.common import storage
 from implicit_bayes.benchmarks.common.extras import need
 from implicit_bayes.benchmarks.gap import figures as gap_figures
-from implicit_bayes.benchmarks.predictors.models import each_name, find_models
 from implicit_bayes.benchmarks.report import build as reporting
 from implicit_bayes.benchmarks.report import panels
-from implicit_bayes.benchmarks.report.findings import as_csv
 from implicit_bayes.benchmarks.training import progress as training_progress
 from implicit_bayes.benchmarks.training import records as learning
 from implicit_bayes.benchmarks.training import setup as training
-from implicit_bayes.benchmarks.verification import beside, compare_page, store
 from implicit_bayes.benchmarks.verification import figures as drawing
 from implicit_bayes.benchmarks.verification import status_table as table
 from implicit_bayes.benchmarks.verification import tables as screen
-from implicit_bayes.benchmarks.verification import verify as verification
-from implicit_bayes.benchmarks.verification.side_by_side import comparison_table
 from implicit_bayes.lm.run import read_config
 from implicit_bayes.lm.train import train as run
 from implicit_bayes.simulators import published
 from implicit_bayes.simulators.atomic import written_aside
-from implicit_bayes.simulators.instances import Instance, load_instance, save_instance
+from implicit_bayes.simulators.instances import Instance, save_instance
 from implicit_bayes.simulators.sampler import sample_documents, sample_prompts
-from implicit_bayes.simulators.stored import printable
 from implicit_bayes.theory import ModelError
 from implicit_bayes.theory.proofs.search import search as find
-
-
-def verify(
-    names: Sequence[str],
-    models: Sequence[str],
-    settings: dict[str, Any],
-    out: Path | None,
-    json: Path | None,
-    made_by: Callable[[str | None], str] = lambda name: "",
-) -> None:
-    """``implicit-bayes verify``: every input is checked before the work, every file written after it, whole."""
-    if not names:
-        raise ModelError("instance: name one, as in: implicit-bayes verify ginc")
-    instances = [load_instance(name) for name in names]
-    instances = _told_apart(instances, names)
-    chosen = [verification.check_settings(verification.Settings(**settings), instance) for instance in instances]
-    asked = [find_models(models, instance) for instance in instances]
-    for instance, setting, found in zip(instances, chosen, asked, strict=True):
-        verification.check_models(found, instance, setting)
-    storage.check_file(json, "json")
-    folders = storage.folders(out, [instance.name for instance in instances])
-    for folder in folders:
-        if folder is not None:
-            storage.check_directory(folder)
-    console, results, written = terminal.console(), [], []
-    for name, instance, setting, folder, found in zip(names, instances, chosen, folders, asked, strict=True):
-        with terminal.progress_bars() as progress:
-            if beside.worth_it(setting, found):
-                with beside.asked(name, each_name(models, instance), setting, progress) as answers:
-                    result = _verified(instance, setting, (), progress, made_by(name), answers)
-            else:
-                result = _verified(instance, setting, found, progress, made_by(name))
-            results.append(result)
-        if folder is not None:
-            written += _store(results[-1], folder)
-    if len(results) > 1 and out is not None:
-        written.append(compare_page.write_index(out, [folder for folder in folders if folder], made_by(None)))
-        written.append(reports.write_report(out))
-    if json is not None:
-        objects = [store.as_json(result) for result in results]
-        storage.write_json(json, objects[0] if len(objects) == 1 else {"compare": objects})
-        written.append(json)
-    for result in results:  # shown when everything is stored: whoever reads may have left
-        screen.show(result, console)
-    if len(results) > 1:
-        console.print(comparison_table(results))
-    _list(console, written)
-
-
-def _told_apart(instances: Sequence[Instance], names: Sequence[str]) -> list[Instance]:
-    """Instances whose names differ: files of one name are called by as much of their path as it takes."""
-    found = list(instances)
-    for i, instance in enumerate(instances):
-        others = [Path(name).with_suffix("").parts for j, name in enumerate(names)
-                  if j != i and instances[j].name == instance.name]  # fmt: skip
-        parts = Path(names[i]).with_suffix("").parts
-        count = next((n for n in range(1, len(parts)) if all(parts[-n:] != each[-n:] for each in others)), len(parts))
-        if others and count > 1:
-            found[i] = instance.called(printable("/".join(parts[-count:])))
-    return found
-
-
-def _verified(
-    instance: Instance,
-    settings: verification.Settings,
-    models: Sequence[Any],
-    progress: verification.Progress,
-    command: str,
-    answers: Callable[[], list[verification.Answer]] | None = None,
-) -> verification.Verification:
-    return verification.verify(
-        instance, k=settings.ks, n=settings.ns, prompts=settings.prompts, epsilon=settings.epsilons,
-        documents=settings.documents, length=settings.length, seed=settings.seed, model=models,
-        model_prompts=settings.model_prompts, certify=settings.certify, progress=progress, answers=answers,
-        command=command,
-    )  # fmt: skip
-
-
-def _store(result: verification.Verification, folder: Path) -> list[Path]:
-    storage.write_json(folder / "results.json", store.as_json(result))
-    results = store.as_dataset(result)
-    storage.write_results(folder / "results.nc", results)
-    curves = store.as_json(result)["curves"]
-    with written_aside(folder / "results.csv") as file:
-        file.write(as_csv(list(curves[0]), [list(row.values()) for row in curves]))
-    names = ("results.json", "results.nc", "results.csv")
-    written = [*(folder / name for name in names), *panels.draw_all(results, folder, drawing.FIGURES)]
-    return [*written, reports.write_report(folder)]
 
 
 def train(
@@ -231,6 +137,7 @@ def report(directory: Path, json: Path | None) -> None:
 
 def sample(
     name: str,
+    instance: Instance,
     out: Path,
     documents: int | None,
     length: int | None,
@@ -254,24 +161,23 @@ def sample(
     with terminal.progress_bars() as progress:
         advance = progress(f"{layout} layout", 1)
         if layout == "published":
-            written = _sample_published(name, out, documents, length, split, prompts, ks)
+            written = _sample_published(name, instance, out, documents, length, split, prompts, ks)
         else:
-            written = _sample_npz(name, out, documents, length, split, prompts or 0, ks, n, seed)
+            written = _sample_npz(instance, out, documents, length, split, prompts or 0, ks, n, seed)
         advance(1)
     if json is not None:
         storage.write_json(json, {"files": [str(path) for path in written]})
     _list(terminal.console(), written)
 
 
-def _sample_published(name, out, documents, length, split, prompts, ks) -> list[Path]:
-    vocabulary = load_instance(name).released_vocabulary
+def _sample_published(name, instance, out, documents, length, split, prompts, ks) -> list[Path]:
+    vocabulary = instance.released_vocabulary
     if vocabulary is None:
         raise ModelError(f"layout: published is for ginc, ginc-100 and ginc-150 only; use --layout npz for {name}")
     return published.write_published(out, vocabulary, split, documents, length, ks, prompts)
 
 
-def _sample_npz(name, out, documents, length, split, prompts, ks, n, seed) -> list[Path]:
-    instance = load_instance(name)
+def _sample_npz(instance, out, documents, length, split, prompts, ks, n, seed) -> list[Path]:
     key = jax.random.fold_in(jax.random.key(seed), ("train", "validation").index(split))
     drawn = sample_documents(instance.mixture, key, 100 if documents is None else documents, length or 1024)
     delimiter, vocabulary = instance.mixture.delimiter, instance.mixture.n_tokens

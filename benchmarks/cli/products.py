@@ -1,6 +1,7 @@
 """Subcommands that make: documents, trained models, experiments repeated, figures and pages.
 
-Each is its signature and its help (``benchmarks.cli.help_text`` reads the docstring); the work is done elsewhere.
+Each is its signature and its help (``benchmarks.cli.help_text`` reads the docstring). Called, it reads the instance,
+so that a defect is named before anything slow is imported, and returns the work, which is done elsewhere.
 """
 
 from pathlib import Path
@@ -8,6 +9,9 @@ from typing import Annotated, Literal
 
 import tyro
 from tyro.conf import Positional, arg
+
+from implicit_bayes.benchmarks.cli.early import accepted
+from implicit_bayes.benchmarks.cli.questions import Work
 
 Out = Annotated[Path, arg(metavar="DIR")]
 Json = Annotated[Path | None, arg(metavar="PATH")]
@@ -27,7 +31,7 @@ def sample(
     layout: Literal["npz", "published"] = "npz",
     seed: int = 0,
     json: Json = None,
-) -> None:
+) -> Work:
     """Write documents and prompts of an instance.
 
     The published layout of ginc, ginc-100 and ginc-150 continues the released random stream bit for bit (its seed
@@ -51,9 +55,10 @@ def sample(
         seed: of documents and prompts (npz layout).
         json: file for a machine-readable list of what was written.
     """
+    found = accepted(instance)
     from implicit_bayes.benchmarks.cli import jobs
 
-    jobs.sample(instance, out, documents, length, split, prompts, k, n, layout, seed, json)
+    return lambda: jobs.sample(instance, found, out, documents, length, split, prompts, k, n, layout, seed, json)
 
 
 def train(
@@ -75,7 +80,7 @@ def train(
     processes: int = 1,
     process: int = 0,
     json: Json = None,
-) -> None:
+) -> Work:
     """Train a language model on an instance's documents, and measure its distance from exact Bayes as it goes.
 
     RUN holds config.json, metrics.jsonl, checkpoints, figures and, at the end, weights.npz. A run that is stopped in
@@ -107,6 +112,8 @@ def train(
         process: which of them this is, from 0.
         json: file for the machine-readable summary.
     """
+    if instance is not None:
+        accepted(instance)
     from implicit_bayes.benchmarks.cli import jobs
     from implicit_bayes.benchmarks.training import setup as training
 
@@ -114,7 +121,7 @@ def train(
     asked = training.Asked(
         instance, model, preset, seed, tokens, data, resets, devices, True if bfloat16 else None, documents, length
     )
-    jobs.train(asked, out, resume, tensorboard, cluster, json)
+    return lambda: jobs.train(asked, out, resume, tensorboard, cluster, json)
 
 
 def reproduce(
@@ -133,7 +140,7 @@ def reproduce(
     from_: Annotated[Path | None, arg(name="from", metavar="DIR")] = None,
     seed: int = 0,
     json: Json = None,
-) -> None:
+) -> Work:
     """Repeat the paper's experiments beside exact Bayes, and write figures, tables and a report.
 
     Experiments: curves, scaling, ablations, order, zero-shot, length, possible, dial; or all. The work is cut into
@@ -167,16 +174,15 @@ def reproduce(
 
     where = reproduction.Where(scheduler, Tls(tls_ca, tls_cert, tls_key), workers)
     if from_ is not None:
-        reproduction.from_trained(experiments, preset, from_, out, seed, json)
-    elif slurm:
-        reproduction.write_slurm(experiments, preset, seed, out, host, where.tls, json)
-    elif plan:
-        reproduction.show_plan(experiments, preset, seed, out, json)
-    else:
-        reproduction.reproduce(experiments, preset, seed, out, where, json)
+        return lambda: reproduction.from_trained(experiments, preset, from_, out, seed, json)
+    if slurm:
+        return lambda: reproduction.write_slurm(experiments, preset, seed, out, host, where.tls, json)
+    if plan:
+        return lambda: reproduction.show_plan(experiments, preset, seed, out, json)
+    return lambda: reproduction.reproduce(experiments, preset, seed, out, where, json)
 
 
-def figures(directory: Annotated[Positional[Path], arg(metavar="DIR")], /, json: Json = None) -> None:
+def figures(directory: Annotated[Positional[Path], arg(metavar="DIR")], /, json: Json = None) -> Work:
     """Redraw every figure from the results.nc in DIR.
 
     Try:
@@ -188,11 +194,11 @@ def figures(directory: Annotated[Positional[Path], arg(metavar="DIR")], /, json:
     """
     from implicit_bayes.benchmarks.cli import jobs
 
-    jobs.figures(directory, json)
+    return lambda: jobs.figures(directory, json)
 
 
-def report(directory: Annotated[Positional[Path], arg(metavar="DIR")], /, json: Json = None) -> None:
-    """Write DIR/report.html, one page that needs nothing else, from the results stored in DIR.
+def report(directory: Annotated[Positional[Path], arg(metavar="DIR")], /, json: Json = None) -> Work:
+    """Write one page, DIR/report.html, from the results stored in DIR.
 
     Try:
       implicit-bayes report out/ginc
@@ -204,4 +210,4 @@ def report(directory: Annotated[Positional[Path], arg(metavar="DIR")], /, json: 
     """
     from implicit_bayes.benchmarks.cli import jobs
 
-    jobs.report(directory, json)
+    return lambda: jobs.report(directory, json)

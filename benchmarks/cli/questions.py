@@ -1,15 +1,21 @@
 """Subcommands that ask: what holds of an instance, how Bayesian a model is, how fast the suite is.
 
-Each is its signature and its help (``benchmarks.cli.help_text`` reads the docstring); the work is done elsewhere.
+Each is its signature and its help (``benchmarks.cli.help_text`` reads the docstring). Called, it reads the instance,
+so that a defect is named before anything slow is imported, and returns the work, which is done elsewhere.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 from tyro.conf import Positional, arg
 
+from implicit_bayes.benchmarks.cli.early import accepted
 from implicit_bayes.benchmarks.common.made_by import command_line
+
+Work = Callable[[], None]
+"""What a subcommand returns once its instance is accepted: the rest, which needs JAX and takes a while."""
 
 Json = Annotated[Path | None, arg(metavar="PATH")]
 
@@ -27,10 +33,11 @@ def verify(
     model: Annotated[tuple[str, ...], arg(metavar="NAME_OR_RUN …")] = ("shipped",),
     model_prompts: int = 300,
     certify: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    budget: Annotated[float, arg(metavar="MINUTES")] = 15.0,
     compare: Annotated[tuple[str, ...], arg(metavar="INSTANCE …")] = (),
     out: Annotated[Path | None, arg(metavar="DIR")] = None,
     json: Json = None,
-) -> None:
+) -> Work:
     """Check the paper's assumptions, conditions and theorems on an instance, and run the exact in-context curves.
 
     Try:
@@ -55,12 +62,15 @@ def verify(
             for this instance, and no name is none.
         model_prompts: prompts for each k that models answer, the first of the others.
         certify: also prove the verdicts in ball arithmetic, on instances whose entries are short decimals.
+        budget: CPU minutes (models and certificates apart): what can be sampled more coarsely is, the rest is refused.
         compare: further instances, verified one after the other and shown side by side.
         out: directory for report.html, figures, results.nc and results.json (one folder an instance with --compare).
         json: file for the machine-readable result.
     """
     given = locals()
-    from implicit_bayes.benchmarks.cli import jobs
+    names = [*([] if instance is None else [instance]), *compare]
+    instances = [accepted(name) for name in names]
+    from implicit_bayes.benchmarks.cli import verify_job
 
     def made_by(name: str | None) -> str:
         """The command of one instance, or (None) of the whole comparison."""
@@ -68,8 +78,8 @@ def verify(
 
     settings = {"ks": k, "ns": n, "prompts": prompts, "epsilons": epsilon}
     settings |= {"documents": documents, "length": length, "seed": seed, "certify": certify}
-    settings |= {"model_prompts": model_prompts}
-    jobs.verify([*([] if instance is None else [instance]), *compare], model, settings, out, json, made_by)
+    settings |= {"model_prompts": model_prompts, "budget": budget}
+    return lambda: verify_job.run(names, instances, model, settings, out, json, made_by)
 
 
 def gap(
@@ -84,7 +94,7 @@ def gap(
     seed: int = 0,
     out: Annotated[Path | None, arg(metavar="DIR")] = None,
     json: Json = None,
-) -> None:
+) -> Work:
     """How Bayesian is a model? Loss, in-context curves, implied posterior, belief probes and laws, against exact Bayes.
 
     docs/gap.md explains every measure. Several models are set side by side, on the same documents and prompts.
@@ -109,10 +119,52 @@ def gap(
         json: file for the machine-readable result.
     """
     made_by = command_line(gap, locals())
+    found = accepted(instance)
     from implicit_bayes.benchmarks.cli import gap_job
     from implicit_bayes.benchmarks.gap.measure import Settings
 
-    gap_job.run(models, instance, Settings(k, n, prompts, documents, length, seed), out, json, made_by)
+    settings = Settings(k, n, prompts, documents, length, seed)
+    return lambda: gap_job.run(models, found, settings, out, json, made_by)
+
+
+def check(
+    models: Annotated[Positional[tuple[str, ...]], arg(metavar="MODEL …")] = (),
+    /,
+    instance: Annotated[str, arg(metavar="INSTANCE")] = "ginc",
+    documents: int | None = None,
+    length: int | None = None,
+    tolerance: float = 1e-4,
+    prompts: int = 400,
+    seed: int = 0,
+    json: Json = None,
+) -> Work:
+    """Check a model against every law that a causal model must obey, or (without one) an instance's own identities.
+
+    Each law has a name, and words where it is broken; the exit status is then 1. Of a model: laws that sum to one at
+    every position, causality, loss above Bayes, Ville, g(risk) below KL, the same answer twice, in any batch, in
+    questions of any length, no silent cut of the context. Of an instance: the filter against all hidden paths and by
+    other recursions, new names, chain rules, the bounds at finite n against a measurement.
+
+    Try:
+      implicit-bayes check lstm-small transformer-small --instance ginc
+      implicit-bayes check my_models.py:make --instance regular --json check.json
+      implicit-bayes check --instance my-mixture.npz
+
+    Args:
+        models: as gap takes them: lstm-small, bayes, untrained, the path of a RUN or of its weights.npz, or
+            module.py:factory (a model of your own, see docs/models.md).
+        instance: a name or the path of an .npz.
+        documents: fresh documents (default: 64 for a model, 32 for an instance).
+        length: tokens in each (default: 256 for a model, 64 for an instance).
+        tolerance: by how much a probability may differ between questions of different shapes.
+        prompts: of the measurement beside the bounds at finite n.
+        seed: of documents, prompts and replaced tokens.
+        json: file for the machine-readable result.
+    """
+    made_by = command_line(check, locals())
+    from implicit_bayes.benchmarks.cli import check_job
+
+    return lambda: check_job.run(models, instance, documents, length, tolerance, prompts, seed, json, made_by)
 
 
 def search(
@@ -121,7 +173,7 @@ def search(
     seed: int = 0,
     out: Annotated[Path | None, arg(metavar="DIR")] = None,
     json: Json = None,
-) -> None:
+) -> Work:
     """Look for counterexamples by gradient ascent from random starts, and write each as an .npz instance.
 
     The printed Theorem 1 has them; none to the repaired one is known. Each is confirmed by an independent check.
@@ -139,7 +191,7 @@ def search(
     """
     from implicit_bayes.benchmarks.cli import jobs
 
-    jobs.search(statement, starts, seed, out, json)
+    return lambda: jobs.search(statement, starts, seed, out, json)
 
 
 def statements(
@@ -147,7 +199,7 @@ def statements(
     check: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     seed: int = 0,
     json: Json = None,
-) -> None:
+) -> Work:
     """Print the table of every assumption, condition and theorem: formula, function, test, status on four instances.
 
     Try:
@@ -163,13 +215,13 @@ def statements(
     """
     from implicit_bayes.benchmarks.cli import jobs
 
-    jobs.statements(out, check, seed, json)
+    return lambda: jobs.statements(out, check, seed, json)
 
 
 def bench(
     instance: Annotated[Positional[str], arg(metavar="INSTANCE")] = "ginc",
     /,
-    task: Literal["evidence", "posterior+predictive", "sampling", "kl", "memory", "train", "all"] = "all",
+    task: Literal["evidence", "posterior+predictive", "sampling", "kl", "memory", "growth", "train", "all"] = "all",
     documents: int = 100,
     length: int = 1000,
     repeats: int = 3,
@@ -179,11 +231,12 @@ def bench(
     preset: Literal["small", "tiny"] = "small",
     out: Annotated[Path | None, arg(metavar="DIR")] = None,
     json: Json = None,
-) -> None:
+) -> Work:
     """Speed against the other libraries that are installed, at their best settings, in one run.
 
     Of the evidence of one concept, the posterior and predictive of all, sampling and KL; or (--task train) of training
-    steps of both architectures, beside PyTorch; or (--task memory) of ten million tokens filtered in bounded memory.
+    steps of both architectures, beside PyTorch; or (--task memory) of ten million tokens filtered in bounded memory; or
+    (--task growth) of evidence, posterior and verify against concepts, vocabulary, states, k and n (an hour).
     Agreement is checked before anything is timed. Times are CPU seconds of the process (all threads), compilation
     apart, repeats interleaved; pin the process to one core, one thread a library, to compare cores.
 
@@ -195,7 +248,7 @@ def bench(
 
     Args:
         instance: a name or the path of an .npz.
-        task: one task; or all of them but memory and train.
+        task: one task; or all of them but memory, growth and train.
         documents: how many, drawn from the instance.
         length: tokens in each.
         repeats: interleaved repeats; the median is reported.
@@ -206,7 +259,8 @@ def bench(
         out: directory for the figures.
         json: file for the machine-readable result.
     """
+    found = accepted(instance)
     from implicit_bayes.benchmarks.cli import bench_job
 
     settings = bench_job.Settings(documents, length, repeats, epsilon, scaling, seed, preset)
-    bench_job.bench(instance, task, settings, out, json)
+    return lambda: bench_job.bench(instance, found, task, settings, out, json)

@@ -106,6 +106,14 @@ def console() -> Console:
     return Console()
 
 
+def note(words: str) -> None:
+    """A line beside the results, on standard error; nothing where there are no words."""
+    if not words:
+        return
+    with contextlib.suppress(OSError, ValueError):  # a closed standard error stops no work
+        Console(sys.stderr).print(words, soft_wrap=True)
+
+
 EVERY = 10.0
 """Seconds between two lines of progress where there is no terminal."""
 

@@ -6,8 +6,7 @@
 import math
 
 import numpy as np
-from scipy import stats
-from scipy.special import ndtri
+from scipy.special import ndtri, stdtrit
 
 LEVEL = 0.95
 """Nominal coverage of every interval that is shown."""
@@ -101,4 +100,4 @@ def mean_interval(mean: float, standard_error: float, count: int, level: float =
 
 def errors(count: int, level: float = LEVEL) -> float:
     """Standard errors on each side of a mean of ``count`` values: Student's quantile; 12.7, 4.3, 3.2 … 1.96."""
-    return float(stats.t.ppf(0.5 + level / 2, count - 1)) if count > 1 else math.inf
+    return float(stdtrit(count - 1, 0.5 + level / 2)) if count > 1 else math.inf

@@ -1,5 +1,6 @@
 """Files that are either the old ones or the new ones, never half of both."""
 
+import io
 import json
 import math
 import re
@@ -8,15 +9,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
-import xarray as xr
 
 from implicit_bayes.simulators.atomic import clear_left_behind, written_aside
 from implicit_bayes.simulators.stored import LARGEST, short
 from implicit_bayes.theory import ModelError
+
+if TYPE_CHECKING:  # imported where they are used: most errors are found without them
+    import h5py
+    import xarray as xr
 
 
 class CheckFailed(Exception):
@@ -75,24 +78,36 @@ def write_json(path: Path, value: Any) -> None:
         file.write(text + "\n")
 
 
-def write_results(path: Path, results: xr.Dataset) -> None:
+def write_results(path: Path, results: "xr.Dataset") -> None:
     """results.nc (netCDF-4 through h5netcdf), atomically."""
-    content = results.to_netcdf(engine="h5netcdf")
+    from xarray.backends import H5NetCDFStore
+
+    content = io.BytesIO()
+    store = H5NetCDFStore.open(content, mode="w", lock=False)  # Dataset.to_netcdf would import Dask where there is one
+    results.dump_to_store(store)
+    store.close()
     with written_aside(path, binary=True) as file:
-        file.write(content)
+        file.write(content.getvalue())
 
 
-def read_results(path: Path) -> xr.Dataset:
+def read_results(path: Path) -> "xr.Dataset":
     """A stored results.nc, in memory.
 
     Raises:
         ModelError: missing, not a results file, larger than any, or one that reads other files.
     """
+    import h5py
+    import xarray as xr
+    from xarray.backends import H5NetCDFStore
+
     try:
         with h5py.File(path, "r") as file:
             _check_contents(file)
-        with xr.open_dataset(path, engine="h5netcdf") as stored:
-            results = stored.load()
+        store = H5NetCDFStore.open(str(path), mode="r", lock=False)  # as above
+        try:
+            results = xr.Dataset.load_store(store).load()
+        finally:
+            store.close()
     except Exception as error:  # whatever a damaged container makes HDF5's readers raise, the file is at fault
         words = f"results: cannot read {path} ({short(error)}); run verify with --out first"
         raise ModelError(words) from error
@@ -102,8 +117,10 @@ def read_results(path: Path) -> xr.Dataset:
     return results
 
 
-def _check_contents(file: h5py.File) -> None:
+def _check_contents(file: "h5py.File") -> None:
     """Sizes are as they are declared, whatever is stored: a hostile file declares terabytes in a few bytes."""
+    import h5py
+
     total = 0
     for name in file:
         if not isinstance(file.get(name, getlink=True), h5py.HardLink):

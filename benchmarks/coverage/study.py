@@ -51,6 +51,7 @@ class Row(NamedTuple):
 
     @property
     def verdict(self) -> str:
+        """Whether the interval of the coverage lies below the nominal one, at or above it, or on both sides."""
         return "below" if self.high < self.nominal else "at least" if self.low >= self.nominal else "in doubt"
 
 

@@ -16,6 +16,7 @@ from implicit_bayes.benchmarks.predictors.promises import answer
 from implicit_bayes.lm.model import LanguageModel
 from implicit_bayes.theory import MixtureOfHMMs, filter_concepts
 from implicit_bayes.theory.filtering.filter import prepare
+from implicit_bayes.theory.objects.rows import equal_parts
 
 CHUNK = 32
 """Documents worked on together."""
@@ -73,15 +74,13 @@ def implied_gap(
     Returns:
         ImpliedGap.
     """
-    documents, positions = len(tokens_BxT), tokens_BxT.shape[1] + 1
+    positions = tokens_BxT.shape[1] + 1
     tables, parts = prepare(mixture), []
-    for begin in range(0, documents, CHUNK):
-        tokens = tokens_BxT[begin : begin + CHUNK]
-        padded = np.concatenate([tokens, np.repeat(tokens[-1:], CHUNK - len(tokens), 0)])  # one compilation
+    for padded, size in equal_parts(tokens_BxT, CHUNK):
         q_BxPxV = np.exp(answer(model, padded).astype(np.float64))
         found = after_prefixes(mixture, filter_concepts(mixture, padded, tables=tables), q_BxPxV)
-        parts.append([x.reshape(CHUNK, positions, *x.shape[1:])[: len(tokens)] for x in found])
-        advance(len(tokens))
+        parts.append([x.reshape(CHUNK, positions, *x.shape[1:])[:size] for x in found])
+        advance(size)
     weight, residual, forbidden, exact, tv, defined, identified, several = (
         np.concatenate(column) for column in zip(*parts, strict=True)
     )

@@ -30,6 +30,7 @@ from implicit_bayes.benchmarks.predictors.promises import answer
 from implicit_bayes.lm.model import LanguageModel
 from implicit_bayes.theory import MixtureOfHMMs, ModelError, filter_mixture
 from implicit_bayes.theory.filtering.filter import prepare
+from implicit_bayes.theory.objects.rows import equal_parts
 from implicit_bayes.theory.statements.bounds import computed_excess_risk
 
 CHUNK = 16
@@ -148,12 +149,10 @@ def loss_gap(
         ModelError: a document that the mixture forbids, so that there is no Bayes to compare with.
     """
     tables, parts = prepare(mixture), []
-    for begin in range(0, len(tokens_BxT), CHUNK):
-        tokens = tokens_BxT[begin : begin + CHUNK]
-        padded = np.concatenate([tokens, np.repeat(tokens[-1:], CHUNK - len(tokens), 0)])  # one compilation
+    for padded, size in equal_parts(tokens_BxT, CHUNK):
         predictive = np.asarray(filter_mixture(mixture, padded, tables=tables).predictive)[:, :-1]
         parts.append(_terms(padded, predictive, answer(model, padded)[:, :-1].astype(np.float64)))
-        advance(len(tokens))
+        advance(size)
     terms = _Terms(*(np.concatenate(column)[: len(tokens_BxT)] for column in zip(*parts, strict=True)))
     if not np.isfinite(terms.surprise).all():
         raise ModelError("documents: one is impossible under the mixture; draw them from it")

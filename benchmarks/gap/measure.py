@@ -71,6 +71,8 @@ class Gap(NamedTuple):
     """All models; prints as the tables of the command line.
 
     Attributes:
+        instance, settings: what was asked.
+        models: what was measured of each.
         context: of ``context_gap``.
         fits: (predictor, k) -> one Fit for each scaling law, or none.
         information: what the documents cost Bayes, at their full length.

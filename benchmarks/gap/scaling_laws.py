@@ -19,7 +19,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import least_squares
 from scipy.special import expit, logsumexp
 
 HELD_OUT = 2
@@ -94,6 +93,8 @@ def fit_laws(ns: np.ndarray, loss_PxN: np.ndarray, seed: int) -> list[Fit]:
 
 
 def _fit(law: Law, ns: np.ndarray, mean_N: np.ndarray, error_N: np.ndarray, drawn: list[np.ndarray]) -> Fit:
+    from scipy.optimize import least_squares  # an eighth of a second that tables of laws do not need
+
     kept = slice(0, len(ns) - HELD_OUT)
 
     def solve(curve_N: np.ndarray, starts: list[list[float]]) -> np.ndarray:

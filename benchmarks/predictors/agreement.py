@@ -2,14 +2,15 @@
 
 import numpy as np
 
-from implicit_bayes.theory.statements.finite_sample_odds import TIE
+from implicit_bayes.theory.statements.bounds import TIED, first_choice
 
 
 def is_right(law: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Whether argmax_y law(y) is an argmax of the truth; the theorems' own meaning of a right answer.
 
     Tokens whose true probabilities differ by less than the rounding of float64 tie: which of them ``argmax`` names is
-    an accident, of the filter's order of sums or of the tokens' order, and no answer is wrong for it.
+    an accident, of the filter's order of sums or of the tokens' order, and no answer is wrong for it. Where the
+    predictor's own tokens tie its answer is the first of them, as in exact arithmetic, and not what rounding makes it.
 
     Args:
         law: (…, V) what a predictor says.
@@ -18,5 +19,5 @@ def is_right(law: np.ndarray, truth: np.ndarray) -> np.ndarray:
     Returns:
         (…,) booleans.
     """
-    chosen = np.take_along_axis(truth, law.argmax(-1)[..., None], -1)[..., 0]
-    return np.asarray(chosen >= truth.max(-1) * (1.0 - TIE))
+    chosen = np.take_along_axis(truth, first_choice(law)[..., None], -1)[..., 0]
+    return np.asarray(chosen >= truth.max(-1) * (1.0 - TIED))

@@ -4,7 +4,7 @@ One pass over a prompt of the largest n yields every smaller n: its first n exam
 tokens of example n + 1. Cells of one k therefore share prompts; the standard error is of one cell.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import jax
@@ -29,7 +29,12 @@ if TYPE_CHECKING:  # what asks only for References needs no xarray
 DEFAULT_KS = (3, 5, 8, 10)
 """Example lengths where an instance has none of its own: the paper's."""
 CHUNK = 100
-"""Prompts filtered together (a progress tick each)."""
+"""Prompts drawn with one key."""
+TOGETHER = 4_000_000
+"""Numbers (prompts x examples x concepts x tokens) in one table of what is filtered together, a progress tick each."""
+
+NUMBERS = 1 << 26
+"""Probabilities held at once, however few the prompts: 512 MB."""
 
 
 class Predictor(NamedTuple):
@@ -40,6 +45,7 @@ class Predictor(NamedTuple):
 
     @property
     def label(self) -> str:
+        """The name with its epsilon, as in smoothed(0.01)."""
         return self.name if self.epsilon is None else f"{self.name}({self.epsilon:g})"
 
 
@@ -99,21 +105,54 @@ def in_context_curves(
     correct, undefined = np.zeros(shape, int), np.zeros(shape, int)
     references_of = References(instance, references(epsilons))
     for i, k in enumerate(ks):
-        key = jax.random.key(seed)
-        for begin in range(0, prompts, CHUNK):
-            size = min(CHUNK, prompts - begin)
-            draw = jax.random.fold_in(jax.random.fold_in(key, k), begin)
-            batch = sample_prompts(
-                instance.mixture, instance.prompt_starts, draw, CHUNK, k, max(ns), true_concepts=instance.true_concepts
-            )
-            truth_PxNxV, answers = references_of.answers(batch, k, ns)
-            answers += [ask(model, batch.tokens[:size], k, ns) for model in models]
-            for j, (law_PxNxV, defined_PxN) in enumerate(answers):
-                right_PxN = is_right(law_PxNxV[:size], truth_PxNxV[:size]) & defined_PxN[:size]
-                correct[j, i] += right_PxN.sum(0)
-                undefined[j, i] += (~defined_PxN[:size]).sum(0)
-            advance(size)
+        for batch in _batches(instance, k, max(ns), prompts, seed, bool(models)):
+            for part in _parts(batch, held_at_once(instance.mixture, max(ns))):
+                truth_PxNxV, answers = references_of.answers(part, k, ns)
+                answers += [ask(model, part.tokens, k, ns) for model in models]
+                for j, (law_PxNxV, defined_PxN) in enumerate(answers):
+                    right_PxN = is_right(law_PxNxV, truth_PxNxV) & defined_PxN
+                    correct[j, i] += right_PxN.sum(0)
+                    undefined[j, i] += (~defined_PxN).sum(0)
+                advance(len(part.concepts))
     return _dataset(predictors, ks, ns, prompts, correct, undefined)
+
+
+def _batches(instance: Instance, k: int, n: int, prompts: int, seed: int, singly: bool) -> Iterator[Prompts]:
+    """The first ``prompts`` prompts of one k, as many together as TOGETHER allows, whole draws of CHUNK at least.
+
+    Args:
+        instance: mixture, start laws and true concepts.
+        k, n: tokens in an example, and the largest number of examples.
+        prompts: how many.
+        seed: of all of them.
+        singly: a draw at a time, whatever its size.
+    """
+    key = jax.random.fold_in(jax.random.key(seed), k)
+    mixture = instance.mixture
+    draws = 1 if singly else max(1, TOGETHER // (CHUNK * (n + 1) * mixture.n_concepts * mixture.n_tokens))
+    for first in range(0, prompts, draws * CHUNK):
+        drawn = [
+            sample_prompts(
+                mixture, instance.prompt_starts, jax.random.fold_in(key, begin), CHUNK, k, n,
+                true_concepts=instance.true_concepts,
+            )
+            for begin in range(first, min(prompts, first + draws * CHUNK), CHUNK)
+        ]  # fmt: skip
+        yield Prompts(*(np.concatenate(parts)[: prompts - first] for parts in zip(*drawn, strict=True)))
+
+
+def held_at_once(mixture: MixtureOfHMMs, examples: int) -> int:
+    """Prompts answered together at most: prompt-aware Bayes holds two laws for each example and concept."""
+    wide = max(mixture.n_tokens, mixture.n_states)
+    return max(1, NUMBERS // (2 * (examples + 1) * mixture.n_concepts * wide))
+
+
+def _parts(batch: Prompts, most: int) -> Iterator[Prompts]:
+    """The prompts of a batch, at most so many together, in equal parts."""
+    count = len(batch.concepts)
+    size = -(-count // -(-count // most))
+    for first in range(0, count, size):
+        yield Prompts(*(each[first : first + size] for each in batch))
 
 
 class References:

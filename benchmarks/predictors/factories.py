@@ -24,12 +24,13 @@ def is_factory(name: str) -> bool:
     return PATTERN.fullmatch(name) is not None
 
 
-def from_factory(name: str, vocabulary: int) -> LanguageModel:
+def from_factory(name: str, vocabulary: int, ask: bool = True) -> LanguageModel:
     """The model that ``module.py:factory`` makes.
 
     Args:
         name: path of the file, a colon, and the function.
         vocabulary: V that it is to be asked about.
+        ask: whether to ask it one question before it is used.
 
     Raises:
         ModelError: no such file or function, an error in either, no language model, or one of another vocabulary.
@@ -50,7 +51,7 @@ def from_factory(name: str, vocabulary: int) -> LanguageModel:
         if module_name:
             raise ModelError(f"model: {name} {missing(module_name)}") from error
         raise ModelError(f"model: {name} failed with {type(error).__name__}: {error}") from error
-    return check(model, name, vocabulary)
+    return check(model, name, vocabulary if ask else None)
 
 
 def _module(path: Path) -> Any:
@@ -67,8 +68,8 @@ def _module(path: Path) -> Any:
     return module
 
 
-def check(model: Any, source: str, vocabulary: int) -> LanguageModel:
-    """Ask a model one question: three laws over V tokens, after 0, 1 and 2 tokens.
+def check(model: Any, source: str, vocabulary: int | None) -> LanguageModel:
+    """Ask a model one question: three laws over V tokens, after 0, 1 and 2 tokens; none where V is None.
 
     Raises:
         ModelError: what it is, or answers, is not a language model's.
@@ -76,5 +77,6 @@ def check(model: Any, source: str, vocabulary: int) -> LanguageModel:
     if not isinstance(model, LanguageModel) or not isinstance(model.name, str):
         what = f"a {type(model).__name__} without name and log_probabilities"
         raise ModelError(f"model: {source} returned {what}; see lm.model.LanguageModel")
-    answer(model, np.zeros((1, 2), np.int32), vocabulary)
+    if vocabulary is not None:
+        answer(model, np.zeros((1, 2), np.int32), vocabulary)
     return model

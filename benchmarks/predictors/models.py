@@ -41,6 +41,7 @@ class MixtureModel:
 
     @property
     def name(self) -> str:
+        """What tables and figures call it."""
         return self._name
 
     @property
@@ -59,7 +60,7 @@ class MixtureModel:
         return np.concatenate(parts)
 
 
-def find_models(names: Sequence[str | LanguageModel], instance: Instance) -> list[LanguageModel]:
+def find_models(names: Sequence[str | LanguageModel], instance: Instance, ask: bool = True) -> list[LanguageModel]:
     """Models by name; models themselves are taken as they are.
 
     Args:
@@ -68,6 +69,7 @@ def find_models(names: Sequence[str | LanguageModel], instance: Instance) -> lis
             this instance, which may be none), the path of a RUN, or of a file of weights, or ``module.py:factory``
             (benchmarks.predictors.factories).
         instance: what they are to be asked about.
+        ask: whether what a factory makes is asked one question first.
 
     Raises:
         ModelError: no such model, or one of another vocabulary.
@@ -77,7 +79,7 @@ def find_models(names: Sequence[str | LanguageModel], instance: Instance) -> lis
         if not isinstance(name, str):
             models.append(name)
         else:
-            models.append(untrained(models, instance) if name == "untrained" else find_model(name, instance))
+            models.append(untrained(models, instance) if name == "untrained" else find_model(name, instance, ask))
     if "untrained" in names:  # named before the models that it may be
         at = [model.name for model in models].index("untrained")
         models[at] = untrained(models[:at] + models[at + 1 :], instance)
@@ -132,13 +134,14 @@ def each_name(names: Sequence[Any], instance: Instance) -> list[Any]:
     return list(dict.fromkeys(itertools.chain.from_iterable(each)))
 
 
-def find_model(name: str, instance: Instance) -> LanguageModel:
+def find_model(name: str, instance: Instance, ask: bool = True) -> LanguageModel:
     """A language model by name, ready to be asked about one instance.
 
     Args:
         name: ``lstm-small`` and the other shipped models; ``bayes`` (exact Bayes of the instance as a model) or
             ``bayes(EPS)`` (smoothed); ``untrained``; the path of a RUN or of its weights.npz; ``module.py:factory``.
         instance: what it is to be asked about: its vocabulary must be the model's.
+        ask: whether what a factory makes is asked one question first.
 
     Returns:
         LanguageModel.
@@ -154,7 +157,7 @@ def find_model(name: str, instance: Instance) -> LanguageModel:
     if name == "untrained":
         return untrained([], instance)
     if is_factory(name):
-        return from_factory(name, mixture.n_tokens)
+        return from_factory(name, mixture.n_tokens, ask)
     config, network = _stored(name)
     if config.network.vocabulary != mixture.n_tokens:
         words = f"learnt {config.network.vocabulary} tokens ({config.instance}), {instance.name} has {mixture.n_tokens}"

@@ -63,6 +63,7 @@ class PlainNumbers(Formatter):
         self.set_axis(inner.axis)
 
     def set_locs(self, locs: Any) -> None:
+        """See matplotlib's Formatter."""
         self.inner.set_locs(locs)
 
     def __call__(self, x: float, pos: int | None = None) -> str:

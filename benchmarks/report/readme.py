@@ -1,6 +1,6 @@
-"""The README's words on a reproduction, from what DIR stores.
+"""The words of docs/results.md on a reproduction, from what DIR stores.
 
-    python -m implicit_bayes.benchmarks.report.readme DIR [README.md]
+    python -m implicit_bayes.benchmarks.report.readme DIR [docs/results.md]
 
 With a file the words replace what stands there between ``BEGIN`` and ``END``; without one they are printed.
 """

@@ -56,7 +56,7 @@ def scaling(seed: int, advance: Advance, grid: dict[str, tuple[int, ...]] = GRID
                     kept.append(value)
                     seconds.append(_time(mixture, at["batch"], at["tokens"], method, seed))
                 advance(1)
-            curves.append(Scaling(size, method, tuple(kept), tuple(seconds), _slope(kept, seconds)))
+            curves.append(Scaling(size, method, tuple(kept), tuple(seconds), slope(kept, seconds)))
     return curves
 
 
@@ -90,7 +90,8 @@ def _time(mixture: MixtureOfHMMs, batch: int, length: int, method: Method, seed:
     return best
 
 
-def _slope(values: list[int], seconds: list[float]) -> float:
+def slope(values: list[int], seconds: list[float]) -> float:
+    """Of log time on log size over the upper half of the values; nan with fewer than two."""
     upper = len(values) // 2
     if len(values) - upper < 2:
         return math.nan

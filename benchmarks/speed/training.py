@@ -70,6 +70,7 @@ class Worker:
         self.process = children.start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def ask(self, word: str, job: Job, place: Path | None = None) -> dict[str, Any]:
+        """Send one request to the worker, and wait for its answer."""
         assert self.process.stdin and self.process.stdout
         self.process.stdin.write(json.dumps([word, job, None if place is None else str(place)]) + "\n")
         self.process.stdin.flush()
@@ -79,6 +80,7 @@ class Worker:
         return json.loads(answer)
 
     def close(self, at_once: bool = False) -> None:
+        """End the worker, by killing it where there is no time to ask."""
         assert self.process.stdin and self.process.stdout
         if at_once:
             self.process.kill()

@@ -6,13 +6,18 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from implicit_bayes.benchmarks.common.intervals import LEVEL
 from implicit_bayes.benchmarks.gap.costs import first_staying
 from implicit_bayes.simulators.instances import Instance
 from implicit_bayes.theory.information.decomposition import Decomposition
+from implicit_bayes.theory.information.estimates import simultaneous
+from implicit_bayes.theory.statements.bounds import binomial_interval
 from implicit_bayes.theory.statements.conditions import Condition
 from implicit_bayes.theory.statements.finite_sample import DELTAS
 from implicit_bayes.theory.statements.finite_sample_odds import Version
 from implicit_bayes.theory.statements.finite_sample_table import FiniteSample, finite_sample, says_nothing
+
+ENDS = ("low", "high")
 
 FINITE_VERSIONS: tuple[Version, ...] = ("sharp", "repaired")
 
@@ -56,17 +61,63 @@ def finite_samples(
 def measured_enough(curves: xr.Dataset, k: int) -> dict[str, int | None]:
     """The smallest tested n from which exact Bayes errs on at most a share delta of the prompts; None if there is none.
 
-    An answer that does not exist is an error. Shares are of the sample, true concepts and start laws drawn together.
+    An answer that does not exist is an error. Shares are of the sample, true concepts and start laws drawn together;
+    ``measured_between`` says what they show of probabilities.
     """
     cell = curves.sel(predictor="exact", k=k)
     wrong = 1.0 - cell.correct.values / cell.prompts.values
     return {str(delta): first_staying(cell.n.values, wrong, delta) for delta in DELTAS}
 
 
+Ends = tuple[int | None, int | None]
+"""Between which n the measured n(delta) lies: first where more is not excluded, first where less is shown; None: no
+tested n."""
+
+
+def measured_between(curves: xr.Dataset, k: int) -> dict[str, Ends]:
+    """Ends of the smallest tested n from which the *probability* of an error is at most delta at every tested n.
+
+    From Clopper-Pearson intervals of that probability which cover at all tested n at once with probability LEVEL
+    (Bonferroni): the lower end is the first n from which no interval lies above delta, the upper one the first from
+    which all lie below.
+    """
+    cell = curves.sel(predictor="exact", k=k)
+    level = simultaneous(LEVEL, cell.n.size)
+    wrong = (cell.prompts - cell.correct).values
+    found = [binomial_interval(int(w), int(p), level) for w, p in zip(wrong, cell.prompts.values, strict=True)]
+    low, high = (np.array([getattr(each, end) for each in found]) for end in ("low", "high"))
+    ns = cell.n.values
+    return {str(delta): (first_staying(ns, low, delta), first_staying(ns, high, delta)) for delta in DELTAS}
+
+
+def measured_words(between: dict[str, Ends], least: int) -> str:
+    """n at each delta, or between which n it lies; "–" where no tested n is enough.
+
+    Args:
+        between: of ``measured_between``.
+        least: the smallest tested n.
+    """
+
+    def words(low: int | None, high: int | None) -> str:
+        if low is None:
+            return "–"
+        if high is None:
+            return "undetermined" if low == least else f"{low} or more"
+        return str(low) if low == high else f"{low} to {high}"
+
+    return " / ".join(words(*ends) for ends in between.values())
+
+
 def finite_json(found: Sequence[FiniteSample], curves: xr.Dataset) -> list[dict[str, Any]]:
     """The rows of ``finite_sample``, each with what was measured at its k (over all true concepts)."""
     measured = {k: measured_enough(curves, k) for k in {row.k for row in found}}
-    return [row._asdict() | {"n_measured": measured[row.k]} for row in found]
+    ends = {k: measured_between(curves, k) for k in measured}
+    return [
+        row._asdict()
+        | {"n_measured": measured[row.k]}
+        | {f"n_measured_{end}": {delta: pair[i] for delta, pair in ends[row.k].items()} for i, end in enumerate(ENDS)}
+        for row in found
+    ]
 
 
 def information_json(found: Decomposition) -> dict[str, Any]:

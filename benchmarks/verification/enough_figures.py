@@ -19,11 +19,12 @@ def finite(results: xr.Dataset) -> Drawing | None:
     if "finite_error_bound" not in results:
         return None
     ks = sorted({int(k) for k in results.finite_k.values})
-    panels, silent = [], []
+    panels: list[Panel] = []
+    silent: list[tuple[str, str]] = []
     for k in ks:
         rows = results.isel(finite=np.flatnonzero(results.finite_k.values == k))
         said = [v for v in STYLES if float(_worst(rows, v).min()) < 1.0]
-        silent += [f"{v} at k = {k}" for v in STYLES if v not in said]
+        silent += [(v, str(k)) for v in STYLES if v not in said]
         if said:
             panels.append(Panel(f"k = {k}", partial(_bounds, results, rows, k, said)))
     caption = (
@@ -31,7 +32,9 @@ def finite(results: xr.Dataset) -> Drawing | None:
         "n, worst over true concepts and start laws; measured: exact Bayes on sampled prompts, bars 95% Wilson; "
         f"where no error was met a triangle marks the upper end. Bounds below {FLOOR:g} are not drawn."
     )
-    note = f"Bounds that say nothing (they stay at 1): {', '.join(silent)}." if silent else ""
+    where = {version: [k for v, k in silent if v == version] for version in STYLES}
+    words = [f"{version} at k = {', '.join(at)}" for version, at in where.items() if at]
+    note = f"Bounds that say nothing (they stay at 1): {'; '.join(words)}." if words else ""
     return Drawing(tuple(panels), caption, note)
 
 
@@ -72,8 +75,9 @@ def information(results: xr.Dataset) -> Drawing | None:
     )
     caption = (
         f"{results.attrs['instance']}: Bayes' loss on the first t tokens of a document, divided by t, split into the "
-        "entropy given the concept and the information I(C; O_1..t) that the tokens carry about it (left); that "
-        "information itself, which cannot exceed the entropy of the prior (right). Means over fresh documents."
+        "entropy given the concept and the information I(C; O_1..t) that the tokens carry about it; and that "
+        "information itself, not divided by t, which cannot exceed the entropy of the prior. Means over fresh "
+        "documents."
     )
     return Drawing(panels, caption)
 

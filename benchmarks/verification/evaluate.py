@@ -6,9 +6,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
+from implicit_bayes.benchmarks.verification.cost import RISK_PROMPTS, tested_ks
 from implicit_bayes.benchmarks.verification.enough import finite_samples
+from implicit_bayes.benchmarks.verification.proved import NOTHING, Proofs, prove
 from implicit_bayes.simulators.instances import Instance
 from implicit_bayes.theory import PromptLaw
+from implicit_bayes.theory.information.scores import WORK
 from implicit_bayes.theory.proofs.certify import Certificate, certify
 from implicit_bayes.theory.statements.assumptions import Assumption
 from implicit_bayes.theory.statements.conclusions import TheoremVerdict
@@ -25,13 +28,6 @@ from implicit_bayes.theory.statements.conditions import (
 from implicit_bayes.theory.statements.diagnosis import Budget, split_budget
 from implicit_bayes.theory.statements.finite_sample_table import FiniteSample
 from implicit_bayes.theory.statements.theorems import evaluate_theorems
-
-SMALL_STATES = 32
-"""Up to this many states every k from 2 to 10 is tested for the critical k; above, only the k asked for."""
-
-RISK_PROMPTS = 400
-"""Prompts on which exact Bayes is measured beside a theorem, shared out over the pairs (theta*, start law)."""
-
 
 COUNTS = (
     "k", "true_concept", "concept", "prompt_start", "repaired_start", "sharp_start", "kl_infinite_mass",
@@ -51,6 +47,7 @@ class Statements(NamedTuple):
         budgets: for each k asked for, the pair and the start law that bind the repaired condition.
         certificates: for each (k asked for, theta*, theta), if asked for.
         finite: Theorem 1 at finite n for each (k asked for, theta*) and version.
+        proofs: if certificates are asked for, those of finite n and of rates with several delimiter states.
     """
 
     conditions: list[Condition]
@@ -61,12 +58,7 @@ class Statements(NamedTuple):
     budgets: list[Budget]
     certificates: list[Certificate]
     finite: Sequence[FiniteSample] = ()
-
-
-def tested_ks(instance: Instance, ks: Sequence[int]) -> tuple[int, ...]:
-    """The k at which conditions are evaluated: those asked for, and 2..10 on small instances."""
-    more = range(2, 11) if instance.mixture.n_states <= SMALL_STATES else ()
-    return tuple(sorted({*ks, *more}))
+    proofs: Proofs = NOTHING
 
 
 def check_statements(
@@ -77,6 +69,8 @@ def check_statements(
     certified: bool,
     ns: Sequence[int],
     start: Callable[[str, int], Callable[[int], None]],
+    logarithms: float = WORK,
+    risk_prompts: int = RISK_PROMPTS,
 ) -> Statements:
     """Evaluate every statement of the paper on one instance.
 
@@ -88,6 +82,8 @@ def check_statements(
         certified: also prove what can be proved on rational entries.
         ns: numbers of examples at which the bounds of finite n are wanted.
         start: progress, see ``benchmarks.verification.verify.verify``.
+        logarithms: that each expectation of the conditions may take.
+        risk_prompts: on which exact Bayes is measured beside the theorems.
 
     Returns:
         Statements.
@@ -97,28 +93,32 @@ def check_statements(
     advance = start("conditions", len(true))
     for c in true:
         laws = np.asarray(instance.prompt_starts)[c]
-        rows += conditions_by_start_law(instance.mixture, laws, c, lengths, seed=seed, tables=len(true))
+        rows += conditions_by_start_law(
+            instance.mixture, laws, c, lengths, seed=seed, tables=len(true), logarithms=logarithms
+        )
         advance(1)
     conditions = worst_over_start_laws(rows)
     advance = start("theorems", 1)
     theorems = evaluate_theorems(
         instance.mixture, instance.prompt_starts, true, max(ks),
-        conditions=rows, assumptions=assumptions, seed=seed, prompts=RISK_PROMPTS,
+        conditions=rows, assumptions=assumptions, seed=seed, prompts=risk_prompts,
     )  # fmt: skip
     advance(1)
     budgets = [
         split_budget(
             *_case(instance, row, row.repaired_start), row.concept, true_concept=row.true_concept, seed=seed,
+            logarithms=logarithms,
             condition=next(each for each in rows if _place(each, each.prompt_start) == _place(row, row.repaired_start)),
         )
         for row in binding(conditions, ks, "repaired")
     ]  # fmt: skip
     certificates = certificates_of(instance, conditions, ks, start) if certified else []
+    proofs = prove(instance, conditions, ks, start) if certified else NOTHING
     finite = finite_samples(instance, ks, ns, conditions, seed, start)
     critical = critical_k_of(conditions, lengths)
     return Statements(
         conditions=conditions, tested_ks=lengths, critical_k=critical, theorems=theorems, theorem_k=max(ks),
-        budgets=budgets, certificates=certificates, finite=finite,
+        budgets=budgets, certificates=certificates, finite=finite, proofs=proofs,
     )  # fmt: skip
 
 

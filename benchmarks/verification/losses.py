@@ -70,5 +70,6 @@ def bayes_loss(instance: Instance, tokens_BxT: np.ndarray, concepts_B: np.ndarra
 
 
 def model_loss(gap: ModelGap) -> ModelLoss:
+    """What ``verify`` says of a model's loss, out of what ``gap`` measured."""
     mean = gap.loss.excess
     return ModelLoss(gap.model, mean.value, mean.standard_error, gap.loss.tokens, mean.low, mean.high)

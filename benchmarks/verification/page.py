@@ -10,7 +10,9 @@ from implicit_bayes.benchmarks.gap.page import gap_table
 from implicit_bayes.benchmarks.report.findings import as_csv, percent
 from implicit_bayes.benchmarks.report.page import Page, PageFigure, PageTable, Section, whole_files
 from implicit_bayes.benchmarks.report.panels import on_page
+from implicit_bayes.benchmarks.verification.enough import measured_words
 from implicit_bayes.benchmarks.verification.figures import FIGURES
+from implicit_bayes.benchmarks.verification.proved import page_tables
 from implicit_bayes.benchmarks.verification.sentences import number, summary, verdict
 from implicit_bayes.benchmarks.verification.stored import REMEDY, StoredVerification
 from implicit_bayes.simulators.stored import convert, read_json
@@ -73,7 +75,7 @@ def _page(directory: Path, stored: dict[str, Any]) -> Page:
     sections = [
         Section("assumptions", "Assumptions", (), "", (), (_assumptions(stored),)),
         Section("conditions", "Conditions and theorems", (), "", of("conditions", "budget"),
-                (_theorems(stored), *_certificates(stored), _conditions(stored))),
+                (_theorems(stored), *_certificates(stored), *page_tables(stored), _conditions(stored))),
         Section("finite", "Theorem 1 at finite n", (), "", of("finite"), tuple(_finite(stored))),
         Section("curves", "In-context curves", (), "", of("curves", "undefined"), (_curves(stored),)),
         Section("information", "What a token costs", (), "", of("information"), ()),
@@ -126,30 +128,46 @@ def _csv(rows: Sequence[dict[str, Any]]) -> str:
     return as_csv(names, [[row[name] for name in names] for row in rows])
 
 
+def alike(rows: Sequence[tuple[Any, ...]], column: int) -> tuple[tuple[Any, ...], ...]:
+    """Rows that differ in one column only become one, which lists what that column held, in the order they came in."""
+    found: dict[tuple[Any, ...], list[str]] = {}
+    for row in rows:
+        found.setdefault((*row[:column], *row[column + 1 :]), []).append(str(row[column]))
+    mark = "; " if any("," in str(row[column]) for row in rows) else ", "
+    return tuple((*rest[:column], mark.join(each), *rest[column:]) for rest, each in found.items())
+
+
 def _finite(stored: dict[str, Any]) -> list[PageTable]:
     """n(delta) certified and measured, for every k, true concept and version."""
 
     def words(enough: dict[str, Any]) -> str:
         return " / ".join("–" if n is None else str(n) for n in enough.values())
 
+    ns = [row["n"] for row in stored["curves"]]
+
+    def measured(row: dict[str, Any]) -> str:
+        if "n_measured_low" not in row:  # stored by 0.1
+            return words(row["n_measured"])
+        ends = {delta: (low, row["n_measured_high"][delta]) for delta, low in row["n_measured_low"].items()}
+        return measured_words(ends, min(ns, default=0))
+
     rows = tuple(
         (row["k"], row["true_concept"], row["version"], number(row["exponent"]), words(row["n_enough"]),
-         words(row["n_measured"]), row["method"], row["reason"])
+         measured(row), row["method"], row["reason"])
         for row in stored.get("finite_sample", ())
     )  # fmt: skip
-    last = max((row["n"] for row in stored["curves"]), default=0)
     header = (
         "k",
         "θ*",
         "version",
         "exponent, nats/example",
         "enough, certified",
-        f"enough, measured at n ≤ {last}",
+        f"enough, measured at n ≤ {max(ns, default=0)}, with 95%",
         "method",
         "why not",
     )
     title = "Examples that are enough for an error of at most 0.1 / 0.01 / 0.001"
-    return [PageTable(title, header, rows)] if rows else []
+    return [PageTable(title, header, alike(rows, 1))] if rows else []
 
 
 def _assumptions(stored: dict[str, Any]) -> PageTable:
@@ -184,10 +202,10 @@ def _certificates(stored: dict[str, Any]) -> tuple[PageTable, ...]:
         held = " ".join(name for name, holds in row["assumptions"].items() if holds) or "none"
         balls = [_ball(row.get(name)) for name in ("printed_margin", "repaired_margin", "rate")]
         verdicts = ", ".join(f"{each} {verdict(row.get(f'{each}_holds'))}" for each in ("printed", "repaired", "sharp"))
-        rows.append((f"{row['k']}, {row['true_concept']}, {row['concept']}", held, *balls, verdicts))
-    header = ("k, θ*, θ", "assumptions that hold", "printed margin", "repaired margin", "rate", "holds")
+        rows.append((row["k"], f"{row['true_concept']}, {row['concept']}", held, *balls, verdicts))
+    header = ("k", "θ*, θ", "assumptions that hold", "printed margin", "repaired margin", "rate", "holds")
     title = "Certificate: proved in ball arithmetic, nats (entries read as the decimals they print as)"
-    return (PageTable(title, header, tuple(rows)),) if rows else ()
+    return (PageTable(title, header, alike(rows, 1)),) if rows else ()
 
 
 def _ball(ball: Any) -> str:

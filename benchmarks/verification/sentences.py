@@ -56,13 +56,12 @@ def _impossible(stored: dict[str, Any]) -> list[str]:
     if worst is None or not worst["undefined_share"]:
         return []
     first = min((row for row in rows if row["undefined_share"]), key=lambda row: (row["n"], row["k"]))
-    since = f", {percent(first['undefined_share'])} already at n = {first['n']}" if first is not worst else ""
-    share = (
-        "any of the prompts" if worst["undefined_share"] == 1 else f"{percent(worst['undefined_share'])} of the prompts"
-    )
+    at = "k = {k} and n = {n}".format
+    since = f", and for {percent(first['undefined_share'])} at {at(**first)}" if first is not worst else ""
+    share = "any prompt" if worst["undefined_share"] == 1 else f"{percent(worst['undefined_share'])} of the prompts"
     return [
-        f"The Bayes answer does not exist for {share} at k = {worst['k']}, n = {worst['n']}{since}: "
-        "they are impossible under every concept."
+        f"The Bayes answer does not exist for {share} at {at(**worst)}{since}: such prompts are impossible under every "
+        "concept."
     ]
 
 
@@ -112,13 +111,14 @@ def _in_context(stored: dict[str, Any]) -> list[str]:
     exact, ceiling = cell.get(("exact", None, n)), cell.get(("prompt-aware", None, n))
     first = cell.get(("exact", None, min(row["n"] for row in stored["curves"])))
     at = f"With {n} examples of {k} tokens"
-    parts = []
+    parts, right = [], " is right on"  # said once
     if exact is not None and exact["accuracy"] is not None:
-        words = f"exact Bayes is right on {percent(exact['accuracy'])} of the {exact['defined']} prompts"
+        words = f"exact Bayes{right} {percent(exact['accuracy'])} of the {exact['defined']} prompts"
         words += " that have a posterior" if exact["undefined_share"] else ""
         if first is not None and first["accuracy"] is not None and first["n"] != n:
             words += f" (on {percent(first['accuracy'])} of {first['defined']} with {_count(first['n'])})"
         parts.append(words)
+        right = " on"
     elif exact is not None:
         parts.append("no prompt has a posterior")
     smoothed = [
@@ -127,9 +127,10 @@ def _in_context(stored: dict[str, Any]) -> list[str]:
     if smoothed and (exact is None or any(row["accuracy"] != exact["accuracy"] for row in smoothed)):
         low, high = (pick(row["accuracy"] for row in smoothed) for pick in (min, max))
         shares = percent(low) if low == high else f"{percent(low)} to {percent(high)}, by ε,"
-        parts.append(f"smoothed Bayes on {shares} of all {smoothed[0]['prompts']}")
+        parts.append(f"smoothed Bayes{right} {shares} of all {smoothed[0]['prompts']}")
+        right = " on"
     if ceiling is not None and ceiling["accuracy"] is not None:
-        parts.append(f"Bayes that knows how prompts are made on {percent(ceiling['accuracy'])}")
+        parts.append(f"Bayes that knows how prompts are made{right} {percent(ceiling['accuracy'])}")
     return [f"{at} {join(parts)}."] if parts else []
 
 
@@ -142,7 +143,8 @@ def _models(stored: dict[str, Any]) -> list[str]:
     parts = [
         f"{row['model']} loses {number(row['excess'])} ({number(row['low'])} to {number(row['high'])})" for row in rows
     ]
-    return [f"Of the language models {join(parts)} nats a token more than exact Bayes."] if parts else []
+    who = "The language model" if len(parts) == 1 else "Of the language models"
+    return [f"{who} {join(parts)} nats a token more than exact Bayes."] if parts else []
 
 
 def join(words: Sequence[str]) -> str:

@@ -6,13 +6,18 @@ Written to docs/statements.md by ``implicit-bayes statements``; ``--check`` comp
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from implicit_bayes.benchmarks.verification.enough import worst_rows
 from implicit_bayes.benchmarks.verification.evaluate import Statements, check_statements
 from implicit_bayes.benchmarks.verification.verify import prompt_laws
 from implicit_bayes.simulators.instances import load_instance
 from implicit_bayes.theory.statements.assumptions import Assumption, check_assumptions, worst_case
+from implicit_bayes.theory.statements.finite_sample_table import FiniteSample
 
 INSTANCES = {"ginc": 10, "ginc-paper": 5, "regular": 5, "printed-counterexample": 2}
 """The four instances and the example length at which each is judged."""
+
+AT_N = 8
+"""Number of examples at which the bounds of finite n are shown."""
 
 
 class Statement(NamedTuple):
@@ -43,6 +48,19 @@ def _theorem(name: str, version: str) -> Callable[[list[Assumption], Statements]
     def status(_: list[Assumption], found: Statements) -> str:
         row = next(row for row in found.theorems if (row.name, row.version) == (name, version))
         return f"{'applies' if row.applies else 'does not apply'}; {row.in_words}"
+
+    return status
+
+
+def _finite(words: Callable[[list[FiniteSample]], str], versions: Sequence[str]) -> Callable[..., str]:
+    """Of the version with the largest exponent, the rows of every theta*; a bound with exponent 0 says nothing."""
+
+    def status(_: list[Assumption], found: Statements) -> str:
+        by = {v: [row for row in found.finite if (row.version, row.k) == (v, found.theorem_k)] for v in versions}
+        exponents = {v: min((row.exponent for row in rows), default=0.0) for v, rows in by.items()}
+        best = max(versions, key=exponents.__getitem__)
+        sampled = any(row.method != "exact" for row in by[best])
+        return "says nothing" if sampled or not exponents[best] else f"{words(by[best])} ({best})"
 
     return status
 
@@ -150,6 +168,33 @@ STATEMENTS = (
         "statements/test_theorems.py::test_sharp_theorem_3_is_the_divergence_from_the_restart_law",
         _theorem("3", "sharp"),
     ),
+    Statement(
+        "F1, lost weight at n",
+        "E[1 − w_n(θ*)] ≤ Σ_θ min over 0 ≤ s ≤ 1 of E odds_n(θ)^s",
+        "theory.statements.finite_sample.weight_bound",
+        "statements/test_finite_sample.py::test_bounds_are_never_below_the_truth",
+        _finite(lambda rows: f"≤ {max(row.weight_bound[0] for row in rows):.1g} at n = {AT_N}", ("sharp", "repaired")),
+    ),
+    Statement(
+        "F2, error at n",
+        "P(f_n(x) ≠ y_test) ≤ P(Δ*(x) ≤ 0) + E_x Σ_θ min over s ≥ 0 of ((C − 1)/Δ*(x))^s E[odds_n(θ)^s\\|x]",
+        "theory.statements.finite_sample.error_bound",
+        "statements/test_finite_sample.py::test_bounds_are_never_below_the_truth",
+        _finite(
+            lambda rows: (
+                f"≤ {max(row.error_bound[0] for row in rows):.1g} at n = {AT_N}; "
+                f"n(0.01) = {worst_rows(rows)[0].n_enough['0.01']}"
+            ),
+            ("sharp", "repaired"),
+        ),
+    ),
+    Statement(
+        "F3, exponent",
+        "lim (1/n) log P(odds_n(θ) ≥ 1) = log inf over s ≥ 0 of M_θ(s)",
+        "theory.statements.finite_sample_search.exponent",
+        "statements/test_finite_sample_enough.py::test_the_exponent_is_the_slope_of_the_exact_error",
+        _finite(lambda rows: f"{min(row.exponent for row in rows):.4f} nats an example", ("sharp",)),
+    ),
 )
 
 
@@ -168,6 +213,7 @@ MACHINE_CHECKED = {
     "`Lemma1Counterexample.printed_lemma_1_is_false`",
     "Theorem 1, repaired": "`Theorem1.repaired_theorem_1`; `Regular.regular_learns` (k = 2)",
     "Theorem 1, sharp": "`Theorem1.sharp_theorem_1` (one delimiter state)",
+    "F1, lost weight at n": "`Moments.moment_bound` (repaired)",
 }
 """By statement, what Coq has checked of it: FILE.THEOREM in theory/proofs/coq. A row that is absent is not checked."""
 
@@ -178,7 +224,7 @@ def evaluate(name: str, k: int, seed: int = 0) -> list[str]:
     laws = prompt_laws(instance, [k])
     reports = [check_assumptions(instance.mixture, law) for law in laws.values()]
     every = [row for report in reports for row in report]
-    found = check_statements(instance, [k], every, seed, False, (), lambda words, total: lambda done: None)
+    found = check_statements(instance, [k], every, seed, False, (AT_N,), lambda words, total: lambda done: None)
     merged = worst_case(reports, list(laws))
     return [statement.status(merged, found) for statement in STATEMENTS]
 
@@ -192,7 +238,9 @@ def table(columns: Mapping[str, Sequence[str]]) -> str:
         "over every true concept, alternative and prompt start law of the instance, at the k in its column. For a",
         "theorem: whether its hypotheses are shown to hold, then whether its conclusion is true of exact Bayes.",
         "*Machine-checked* names what Coq has proved of it, in [proofs.md](proofs.md) in words: of an assumption or a",
-        "condition, that it holds on that instance; of a theorem, the theorem itself or its refutation.",
+        "condition, that it holds on that instance; of a theorem, the theorem itself or its refutation. F1 to F3 are",
+        "Theorem 1 at finite n ([theory](theory/finite_n.md)): of the sharp or the repaired version, at the worst true",
+        "concept, whichever says more.",
         "",
     ]
     titles = ["statement", "formula", "function", "test (tests/theory/)", "machine-checked"]

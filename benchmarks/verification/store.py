@@ -9,6 +9,7 @@ import xarray as xr
 from implicit_bayes.benchmarks.gap.store import compact
 from implicit_bayes.benchmarks.verification.enough import finite_dataset, finite_json, information_json
 from implicit_bayes.benchmarks.verification.evaluate import conditions_dataset
+from implicit_bayes.benchmarks.verification.proved import proofs_json
 from implicit_bayes.benchmarks.verification.verify import Verification
 
 
@@ -37,6 +38,7 @@ def as_json(result: Verification) -> dict[str, Any]:
         ],
         "budget": result.statements.budgets,
         "certificates": result.statements.certificates,
+        **proofs_json(result.statements.proofs),
         "finite_sample": finite_json(result.statements.finite, result.curves),
         "information": information_json(result.information),
         "curves": curve_rows(result.curves),

@@ -12,11 +12,13 @@ from implicit_bayes.benchmarks.gap.tables import gap_table
 from implicit_bayes.benchmarks.verification.enough import (
     enough_words,
     information_line,
-    measured_enough,
+    measured_between,
+    measured_words,
     worst_rows,
 )
 from implicit_bayes.benchmarks.verification.evaluate import binding
 from implicit_bayes.benchmarks.verification.losses import BayesLoss
+from implicit_bayes.benchmarks.verification.proved import screen_tables
 from implicit_bayes.benchmarks.verification.verify import Verification
 from implicit_bayes.theory.proofs.enclosures import Enclosure
 from implicit_bayes.theory.proofs.search import SearchResult
@@ -47,6 +49,8 @@ def show(result: Verification, out: Console) -> None:
     out.print(theorem_table(result))
     if result.statements.certificates:
         out.print(certificate_table(result))
+    for table in screen_tables(result.statements.proofs):
+        out.print(table)
     out.print(finite_table(result))
     for line in finite_lines(result):
         out.print(line, soft_wrap=True)
@@ -192,13 +196,13 @@ def theorem_table(result: Verification) -> Table:
 
 
 def finite_table(result: Verification) -> Table:
-    """Examples that are enough: certified at the worst true concept, beside measured over all."""
+    """Examples that are enough: certified at the worst true concept, beside measured over all (95%, all n at once)."""
     table = Table(title="Theorem 1 at finite n: examples that are enough for an error of at most 0.1 / 0.01 / 0.001")
-    measured_to = f"measured at n ≤ {int(result.curves.n.max())}"
+    measured_to = f"measured at n ≤ {int(result.curves.n.max())}, with 95%"
     for words in ("k", "version", "exponent, nats/example", "certified", measured_to):
         table.add_column(words, overflow="fold")
     for row in worst_rows(result.statements.finite):
-        measured = enough_words(measured_enough(result.curves, row.k))
+        measured = measured_words(measured_between(result.curves, row.k), int(result.curves.n.min()))
         table.add_row(str(row.k), row.version, f"{row.exponent:.4f}", enough_words(row.n_enough), measured)
     return table
 

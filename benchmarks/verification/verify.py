@@ -13,6 +13,7 @@ from implicit_bayes.benchmarks.gap.measure import ModelGap, one_model
 from implicit_bayes.benchmarks.predictors.curves import DEFAULT_KS, in_context_curves
 from implicit_bayes.benchmarks.predictors.models import find_models
 from implicit_bayes.benchmarks.predictors.promises import check_promises
+from implicit_bayes.benchmarks.verification.cost import BUDGET_MINUTES, estimate
 from implicit_bayes.benchmarks.verification.evaluate import Statements, check_statements
 from implicit_bayes.benchmarks.verification.losses import BayesLoss, ModelLoss, bayes_loss, model_loss, published_loss
 from implicit_bayes.lm.model import LanguageModel
@@ -42,6 +43,7 @@ class Settings(NamedTuple):
     seed: int
     certify: bool = False
     model_prompts: int = 300
+    budget: float = BUDGET_MINUTES
 
 
 Progress = Callable[[str, int], Callable[[int], None]]
@@ -118,6 +120,8 @@ def check_settings(settings: Settings, instance: Instance) -> Settings:
     for name in ("prompts", "documents", "length", "model_prompts"):
         if getattr(settings, name) < 1:
             raise ModelError(f"{name}: {getattr(settings, name)} is below 1")
+    if not settings.budget > 0:
+        raise ModelError(f"budget: {settings.budget:g} minutes; give more than 0")
     for epsilon in settings.epsilons:
         if not 0.0 < epsilon <= 1.0:
             raise ModelError(f"epsilon: {epsilon} is outside (0, 1]")
@@ -165,6 +169,7 @@ def verify(
     model: str | Sequence[str | LanguageModel] = (),
     model_prompts: int = 300,
     certify: bool = False,
+    budget: float = BUDGET_MINUTES,
     progress: Progress | None = None,
     answers: Callable[[], list[Answer]] | None = None,
     command: str = "",
@@ -190,6 +195,8 @@ def verify(
         model: language models set beside Bayes: objects, or names as on the command line.
         model_prompts: prompts for each k that models answer, the first of the others.
         certify: also prove the verdicts in ball arithmetic (needs the extra ``certify``).
+        budget: CPU minutes without models and certificates, as estimated from the sizes beforehand: what can be
+            sampled more coarsely is made to fit, the rest is refused.
         progress: called with (words, total) at each stage; returns a function to call with the steps done.
         answers: waits for the answers of other models, which are being asked elsewhere.
         command: the shell command that this call carries out, to be stored with the result.
@@ -204,7 +211,8 @@ def verify(
     with jax.enable_x64(True):
         found = as_instance(instance)
         settings = check_settings(
-            Settings(ks, tuple(n), prompts, tuple(epsilon), documents, length, seed, certify, model_prompts), found
+            Settings(ks, tuple(n), prompts, tuple(epsilon), documents, length, seed, certify, model_prompts, budget),
+            found,
         )
         models = find_models([model] if isinstance(model, str) else list(model), found)
         check_models(models, found, settings)
@@ -220,6 +228,7 @@ def _verify(
 ) -> Verification:
     """``verify`` with everything checked."""
     start = progress or (lambda words, total: lambda done: None)
+    cost = estimate(instance, settings)
     laws = prompt_laws(instance, settings.ks)
     advance = start("assumptions", len(laws))
     reports = []
@@ -227,7 +236,10 @@ def _verify(
         reports.append(check_assumptions(instance.mixture, law))
         advance(1)
     every = [row for report in reports for row in report]
-    statements = check_statements(instance, settings.ks, every, settings.seed, settings.certify, settings.ns, start)
+    statements = check_statements(
+        instance, settings.ks, every, settings.seed, settings.certify, settings.ns, start,
+        logarithms=cost.logarithms, risk_prompts=cost.risk_prompts,
+    )  # fmt: skip
     curves = in_context_curves(
         instance,
         settings.ks,

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from small_training import small_config
 
-from implicit_bayes.lm.checkpoints import CheckpointError, flatten, load, load_latest, save, steps_of, unflatten
+from implicit_bayes.lm.checkpoints import flatten, load, load_latest, save, steps_of, unflatten
+from implicit_bayes.lm.faults import CheckpointError
 from implicit_bayes.lm.lstm import LSTM, LSTMConfig
 from implicit_bayes.lm.weights import read_weights, write_weights
 from implicit_bayes.theory import ModelError

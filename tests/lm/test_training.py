@@ -14,8 +14,9 @@ from small_training import OFTEN, mass, records, said, small_config, small_insta
 
 import implicit_bayes.lm.train as module
 from implicit_bayes.lm.checkpoints import save, steps_of
+from implicit_bayes.lm.faults import TrainingStopped
 from implicit_bayes.lm.run import read_config, to_json, write_config
-from implicit_bayes.lm.train import Cadence, TrainingStopped, train
+from implicit_bayes.lm.train import Cadence, train
 from implicit_bayes.lm.weights import read_weights
 from implicit_bayes.theory import ModelError
 

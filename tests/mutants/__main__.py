@@ -21,6 +21,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the sample; a larger share contains a smaller one")
     parser.add_argument("--minutes", type=float, default=60.0, help="stop after these; run again to go on; default 60")
     parser.add_argument("--results", type=Path, default=ROOT / "out" / "mutants" / "results.jsonl")
+    parser.add_argument(
+        "--near", type=float, metavar="SECONDS",
+        help="ask only the tests that enter the changed function, so many seconds of them: quick, and the score is a "
+        "lower bound",
+    )  # fmt: skip
     parser.add_argument("--score", action="store_true", help="only say what the results so far come to")
     given = parser.parse_args()
     if not 0 < given.share <= 1:
@@ -29,7 +34,7 @@ def main() -> int:
     if not chosen:
         parser.error(f"--modules: no module that is mutated contains {' or '.join(given.modules)}")
     if not given.score:
-        work(chosen, given.results, given.minutes)
+        work(chosen, given.results, given.minutes, given.near)
     from mutants.score import score  # imports the project, which the children must not have imported before
 
     done, names = known(given.results), {identity(mutant) for mutant in chosen}

@@ -38,7 +38,7 @@ def copy_tree(target: Path) -> None:
     for name in COPIED:
         source = ROOT / name
         if source.is_dir():
-            skip = shutil.ignore_patterns("__pycache__", ".hypothesis", ".pytest_cache")
+            skip = shutil.ignore_patterns("__pycache__", "_build", ".hypothesis", ".pytest_cache")
             shutil.copytree(source, target / name, symlinks=True, ignore=skip)
         elif source.is_file():
             shutil.copy(source, target / name)
@@ -74,15 +74,17 @@ def entered(file: str, tree: Path, cache: Path) -> dict[str, dict[str, Any]]:
     return json.loads(path.read_text())
 
 
-def choose(mutant: Mutant, tests: dict[str, dict[str, Any]]) -> tuple[list[str], list[str], float]:
-    """Tests that enter the mutant's function (cheapest first, about NEAR seconds of them), all others of the module,
-    and how long all take unmutated."""
+def choose(
+    mutant: Mutant, tests: dict[str, dict[str, Any]], near_seconds: float = NEAR
+) -> tuple[list[str], list[str], float]:
+    """Tests that enter the mutant's function (cheapest first, about ``near_seconds`` of them), all others of the
+    module, and how long all take unmutated."""
     seconds = {name: found["seconds"] for name, found in tests.items()}
     name = f"{mutant.file}::{mutant.function}"
     near = [test for test, found in tests.items() if name in found["functions"]] if mutant.function else list(tests)
     first, used = [], 0.0
     for test in sorted(near, key=seconds.__getitem__):
-        if first and used + seconds[test] > NEAR:
+        if first and used + seconds[test] > near_seconds:
             break
         first.append(test)
         used += seconds[test]
@@ -90,14 +92,17 @@ def choose(mutant: Mutant, tests: dict[str, dict[str, Any]]) -> tuple[list[str],
     return first, sorted(rest, key=lambda test: test not in near), sum(seconds.values())
 
 
-def judge(mutant: Mutant, tests: dict[str, dict[str, Any]], tree: Path) -> tuple[Ran, str]:
-    """Run the mutant in ``tree``; the module stands there unmutated before and after."""
-    path, first, rest, seconds = tree / mutant.file, *choose(mutant, tests)
+def judge(
+    mutant: Mutant, tests: dict[str, dict[str, Any]], tree: Path, near_seconds: float | None = None
+) -> tuple[Ran, str]:
+    """Run the mutant in ``tree``; the module stands there unmutated before and after. With ``near_seconds`` only the
+    tests that enter its function are asked."""
+    path, first, rest, seconds = tree / mutant.file, *choose(mutant, tests, near_seconds or NEAR)
     kept, limit = path.read_text(), max(LEAST_LIMIT, 4 * seconds)
     path.write_text(mutant.source)
     try:
         ran = run_tests(tree, first, max(LEAST_LIMIT, 4 * NEAR)) if first else Ran("survived", 0.0)
-        if ran.outcome != "survived" or not rest:
+        if ran.outcome != "survived" or not rest or near_seconds is not None:
             return ran, "near"
         again = run_tests(tree, rest, limit)
         return Ran(again.outcome, ran.seconds + again.seconds), "all"
@@ -129,9 +134,14 @@ def interleaved(columns: Sequence[list[Mutant]]) -> list[Mutant]:
     return [mutant for *_, mutant in sorted(placed, key=lambda each: each[:2])]
 
 
-def work(chosen: list[Mutant], results: Path, minutes: float) -> None:
-    """Judge what is not known yet, and append each result when it is there."""
+def work(chosen: list[Mutant], results: Path, minutes: float, near_seconds: float | None = None) -> None:
+    """Judge what is not known yet, and append each result when it is there.
+
+    ``near_seconds``: see ``judge``; who survived such a run is not known to a run of all tests.
+    """
     done, stop = known(results), time.monotonic() + 60 * minutes
+    if near_seconds is None:
+        done = {name: row for name, row in done.items() if (row["outcome"], row["by"]) != ("survived", "near")}
     todo = [mutant for mutant in chosen if identity(mutant) not in done]
     print(f"{len(chosen)} mutants, {len(chosen) - len(todo)} known, {len(todo)} to run", flush=True)
     results.parent.mkdir(parents=True, exist_ok=True)
@@ -145,7 +155,7 @@ def work(chosen: list[Mutant], results: Path, minutes: float) -> None:
                 print("out of time; the same command goes on from here", flush=True)
                 return
             tests = entered(mutant.file, tree, results.parent)
-            ran, by = judge(mutant, tests, tree)
+            ran, by = judge(mutant, tests, tree, near_seconds)
             key, source, of = identity(mutant)
             row = mutant._asdict() | {"key": key, "source": source, "digest": of, "outcome": ran.outcome, "by": by}
             print(json.dumps(row | {"seconds": round(ran.seconds, 1)}), file=file, flush=True)

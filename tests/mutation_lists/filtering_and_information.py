@@ -93,7 +93,7 @@ FILTERING_AND_INFORMATION = (
         "theory/filtering/bounded.py",
         "return jnp.clip(x, -limit, limit)",
         "return x",
-        "tests/theory/filtering/test_derivatives.py::test_a_closed_block_without_belief_spoils_nothing",
+        "tests/theory/filtering/test_derivatives.py::test_derivatives_beyond_float64_are_cut_and_spoil_nothing",
     ),
     Mutation(
         "an interval that forgets what was never drawn",

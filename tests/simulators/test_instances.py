@@ -108,7 +108,6 @@ def test_optional_arrays_of_a_file(tmp_path):
         "prompt_start": np.array([0.25, 0.75]),
         "true_concept": np.int32(1),
         "k": np.float64(4),
-        "note": np.ones(3),
     }
     instance = load_instance(write(tmp_path, extra | {"delimiter": np.float64(0)}))
     assert (instance.true_concepts, instance.k, instance.mixture.delimiter) == ((1,), 4, 0)
@@ -117,6 +116,8 @@ def test_optional_arrays_of_a_file(tmp_path):
 
 NAN_ROW = np.array([[np.nan, 0.5], [1.0, 0.0]])
 DEFECTS = [
+    ({"note": np.ones(3)}, (), ["note: unknown array; leave it out", "prior, initial, transition", "prompt_starts"]),
+    ({"prompt_strat": np.array([0.5, 0.5])}, (), ["prompt_strat: unknown array; rename it 'prompt_start'"]),
     *(({}, (name,), [name, "missing"]) for name in GOOD),
     ({"prior": np.array([0.25, 0.7])}, (), ["prior", "0.95"]),
     ({"prior": np.array([1.25, -0.25])}, (), ["prior[1]", "negative"]),

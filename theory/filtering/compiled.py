@@ -49,6 +49,55 @@ class Carry(NamedTuple):
     last_B: np.ndarray
 
 
+class Blocks(NamedTuple):
+    """The token-pair blocks of ``BucketTables``, as the machine code takes them (narrow: at most four states)."""
+
+    code_V: np.ndarray
+    width_K: np.ndarray
+    size_K: np.ndarray
+    bits: int
+    narrow_CxMxMx4x4: np.ndarray
+    widen_CxMxNx4xX: np.ndarray
+    narrowing_CxNxMxXx4: np.ndarray
+    wide_CxNxNxXxX: np.ndarray
+
+
+class Following(NamedTuple):
+    """Laws of the next token by the last one's states, every concept below the other; and powers of two."""
+
+    narrow_MxYxV: np.ndarray
+    wide_NxZxV: np.ndarray
+    powers: np.ndarray
+
+
+class Workspace(NamedTuple):
+    """What the machine code writes on: beliefs, masses (also as bits) and exponents of a piece, and single rows."""
+
+    beliefs_CxPxX: np.ndarray
+    mass_CxP: np.ndarray
+    mass_bits_CxP: np.ndarray
+    exponents_CxP: np.ndarray
+    local_P: np.ndarray
+    last_C: np.ndarray
+    coefficient_Y: np.ndarray
+    scratch_X: np.ndarray
+    saved_X: np.ndarray
+    weight_C: np.ndarray
+
+
+class Recorded(NamedTuple):
+    """What the machine code leaves: p(prefix | c) is ``mass`` times two to the ``exponents``, and summed over the prior
+    it is ``total`` times two to the ``top``; for the others see ``CompiledTrace``."""
+
+    mass_BxPxC: np.ndarray
+    exponents_BxPxC: np.ndarray
+    total_BxP: np.ndarray
+    top_BxP: np.ndarray
+    predictive_BxPxKxV: np.ndarray
+    possible_BxC: np.ndarray
+    doubtful_B: np.ndarray
+
+
 @functools.cache
 def available() -> bool:
     """Whether numba is installed (it is not imported before it is used)."""
@@ -96,21 +145,33 @@ def trace(
     (batch, _), slots, concepts = tokens_BxT.shape, len(wanted_P), mixture.n_concepts
     carry = start(tables, batch) if carry is None else carry
     prior = np.asarray(mixture.prior)
-    mass, exponents = np.zeros((batch, slots, concepts)), aligned((batch, slots, concepts))
-    total, top = aligned((batch, slots)), aligned((batch, slots))
-    predictive = aligned((batch, slots, concepts if per_concept else 1, mixture.n_tokens))
-    possible, doubtful = np.zeros((batch, concepts), np.int64), np.zeros(batch, np.bool_)
-    following = [
-        x.reshape(len(x), concepts * x.shape[2], x.shape[3]) for x in (tables.next_MxCx4xV, tables.next_wide_NxCxXxV)
-    ]
+    out = Recorded(
+        np.zeros((batch, slots, concepts)), aligned((batch, slots, concepts)),
+        aligned((batch, slots)), aligned((batch, slots)),
+        aligned((batch, slots, concepts if per_concept else 1, mixture.n_tokens)),
+        np.zeros((batch, concepts), np.int64), np.zeros(batch, np.bool_),
+    )  # fmt: skip
+    blocks = Blocks(
+        tables.code_V, tables.width_K, tables.size_K, tables.bits,
+        tables.narrow_CxMxMx4x4, tables.widen_CxMxNx4xX, tables.narrowing_CxNxMxXx4, tables.wide_CxNxNxXxX,
+    )  # fmt: skip
+    narrow, wide = tables.next_MxCx4xV, tables.next_wide_NxCxXxV
+    following = Following(
+        narrow.reshape(len(narrow), concepts * narrow.shape[2], narrow.shape[3]),
+        wide.reshape(len(wide), concepts * wide.shape[2], wide.shape[3]),
+        _powers(),
+    )
     workspace = _workspace(concepts, min(PIECE, max(slots, 1)), carry.belief_BxCxX.shape[2])
     compiled_kernels.documents(
-        np.ascontiguousarray(tokens_BxT), wanted_P.astype(np.int64), carry.belief_BxCxX, carry.last_B,
-        carry.exponent_BxC, prior, tables.code_V, tables.width_K, tables.size_K, tables.bits,
-        tables.narrow_CxMxMx4x4, tables.widen_CxMxNx4xX, tables.narrowing_CxNxMxXx4, tables.wide_CxNxNxXxX,
-        *following, _powers(), per_concept, *workspace,
-        mass, exponents, total, top, predictive, possible, doubtful,
+        np.ascontiguousarray(tokens_BxT), wanted_P.astype(np.int64), carry, prior, blocks, following,
+        per_concept, workspace, out,
     )  # fmt: skip
+    return _in_logs(out, prior)
+
+
+def _in_logs(out: Recorded, prior: np.ndarray) -> CompiledTrace:
+    """Masses become nats, in the same memory."""
+    mass, exponents, total, top, predictive, possible, doubtful = out
     for unfinished in (mass, exponents, total, top, predictive) if doubtful.any() else ():
         unfinished[doubtful] = 0.0
     with np.errstate(divide="ignore"):
@@ -128,12 +189,11 @@ def trace(
     return CompiledTrace(evidence, posterior, defined, predictive, possible_B, doubtful)
 
 
-def _workspace(concepts: int, piece: int, side: int) -> tuple[np.ndarray, ...]:
-    """What ``documents`` writes on: beliefs, masses (also as bits) and exponents of a piece, and single rows."""
+def _workspace(concepts: int, piece: int, side: int) -> Workspace:
     mass, integers = np.zeros((concepts, piece)), (np.zeros(piece, np.int64), np.zeros(concepts, np.int64))
     rows = (np.zeros(concepts * side), np.zeros(side), np.zeros(side), np.zeros(concepts))
     exponents = np.zeros((concepts, piece), np.int64)
-    return (np.zeros((concepts, piece, side)), mass, mass.view(np.int64), exponents, *integers, *rows)
+    return Workspace(np.zeros((concepts, piece, side)), mass, mass.view(np.int64), exponents, *integers, *rows)
 
 
 def aligned(shape: tuple[int, ...]) -> np.ndarray:

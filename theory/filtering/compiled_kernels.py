@@ -239,21 +239,23 @@ def concepts_along(
 
 @compiled
 @no_type_check
-def documents(
-    tokens, wanted, belief_BxCxX, last_B, exponent_BxC, prior, code, width, size, bits,
-    narrow, widen, narrowing, wide, following, following_wide, powers, per_concept,
-    beliefs, mass, mass_bits, exponents, local, last_C, coefficient, scratch, saved, weight,
-    mass_BxPxC, exponents_BxPxC, total_BxP, top_BxP, predictive, possible_BxC, doubtful_B,
-):  # fmt: skip
+def documents(tokens, wanted, carry, prior, blocks, following, per_concept, workspace, out):
     """Every document under every concept; predictives weighed by the posterior, or one a concept.
 
     Positions are worked off in pieces of ``piece``, so that the beliefs of a piece stay in the cache. ``total`` times
     two to the ``top`` is sum_c prior_c p(prefix | c); the mass of each concept is brought to the common exponent
     before it is weighed, so that neither underflow nor overflow can hide the leading one.
+
+    ``carry``, ``blocks``, ``following``, ``workspace`` and ``out`` are tuples of ``theory.filtering.compiled``.
     """
+    belief_BxCxX, exponent_BxC, last_B = carry
+    code, width, size, bits, narrow, widen, narrowing, wide = blocks
+    following_narrow, following_wide, powers = following
+    beliefs, mass, mass_bits, exponents, local, last_C, coefficient, scratch, saved, weight = workspace
+    mass_BxPxC, exponents_BxPxC, total_BxP, top_BxP, predictive, possible_BxC, doubtful_B = out
     batch, length = tokens.shape
     slots, concepts, side = wanted.shape[0], prior.shape[0], belief_BxCxX.shape[2]
-    first_wide, piece = following.shape[0], local.shape[0]
+    first_wide, piece = following_narrow.shape[0], local.shape[0]
     for b in range(batch):
         begin, slot = np.int64(0), np.int64(0)
         for c in range(concepts):
@@ -295,7 +297,7 @@ def documents(
                         coefficient[c * columns + i] = factor * beliefs[c, p, i]
                     for i in range(size[token], columns):
                         coefficient[c * columns + i] = 0.0
-                rows = following[token] if token < first_wide else following_wide[token - first_wide]
+                rows = following_narrow[token] if token < first_wide else following_wide[token - first_wide]
                 if per_concept:
                     for c in range(concepts):
                         part = slice(c * columns, (c + 1) * columns)

@@ -1,8 +1,8 @@
 """Which recursion and which engine a filter uses: every size rule in one place, each with its measurement.
 
-Recursions: ``dense`` (all states), ``sparse`` (the states that can emit the token), ``log``. Engines: JAX, which also
-serves GPUs and gradients, and compiled code for concrete arrays where numba is installed. The numbers behind the
-rules are in docs/speed.md.
+Recursions: ``dense`` (all states), ``sparse`` (the states that can emit the token), ``log``. Engines: NumPy for
+concrete arrays that it is done with before another engine is compiled; JAX, which also serves GPUs and gradients; and
+compiled code for concrete arrays where numba is installed. The numbers behind the rules are in docs/speed.md.
 """
 
 import math
@@ -36,6 +36,27 @@ product over a batch makes far better use of the processor for each of its many 
 
 COMPILED_WORK = 1 << 14
 """Tokens times concepts from which a call is worth machine code: compiling it takes seconds, once a process."""
+
+
+HOST_SECONDS = 0.5
+"""What NumPy does in this time is not worth a compilation: one of XLA takes 0.1 to 1 s for each shape, numba's 4 s."""
+
+HOST_STEP, HOST_PRODUCT = 4e-5, 1e-9
+"""Seconds that NumPy takes for one token of all documents, and for one multiplication in it, on one core of 2020."""
+
+
+def on_host(steps: int, products: float) -> bool:
+    """Whether NumPy does so many steps with so many multiplications in all before a compiler would be done.
+
+    It depends on sizes alone, never on what this process has compiled: the same call gives the same bits everywhere.
+    """
+    return steps * HOST_STEP + products * HOST_PRODUCT <= HOST_SECONDS
+
+
+def filters_on_host(mixture: MixtureOfHMMs, method: Method, documents: int, length: int) -> bool:
+    """Whether so many concrete documents of this length are filtered in NumPy."""
+    products = float(documents) * length * mixture.n_concepts * mixture.n_states * (mixture.n_states + 2)
+    return method == "auto" and not is_traced(mixture) and on_host(length, products)
 
 
 def choose(mixture: MixtureOfHMMs, method: Method) -> Method:

@@ -13,10 +13,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from implicit_bayes.theory.filtering import compiled
+from implicit_bayes.theory.filtering import compiled, host
 from implicit_bayes.theory.filtering import log_domain as log_kernels
 from implicit_bayes.theory.filtering import scaled as kernels
-from implicit_bayes.theory.filtering.dispatch import Method, Prepared, choose, compiles
+from implicit_bayes.theory.filtering.dispatch import Method, Prepared, choose, compiles, filters_on_host
 from implicit_bayes.theory.filtering.forward import Asked, Record, Trace
 from implicit_bayes.theory.filtering.posterior import bayes_rule, weigh
 from implicit_bayes.theory.filtering.requests import check_positions, check_tokens
@@ -25,6 +25,7 @@ from implicit_bayes.theory.filtering.support_tables import SupportTables
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.precision import in_float64, is_traced
+from implicit_bayes.theory.objects.rows import equal_parts
 from implicit_bayes.theory.objects.types import Array, Bool, Float, Int
 
 CHUNK_BYTES = 128 * 2**20
@@ -116,10 +117,17 @@ def filter_concepts(
 ) -> ConceptFilter:
     """What each concept, taken as known, says after each prefix: evidence and its own next-token predictive.
 
-    Args, exactness, Raises: as ``filter_mixture``.
+    Exactness as of ``filter_mixture``.
+
+    Args:
+        mixture: whose concepts are asked; its prior plays no part.
+        tokens, positions, method, tables: as for ``filter_mixture``.
 
     Returns:
         ConceptFilter over the leading axes of ``tokens``, then P positions.
+
+    Raises:
+        ModelError: as ``filter_mixture``.
     """
     found: ConceptFilter = _filter(mixture, tokens, positions, method, tables, "concepts")
     return found
@@ -136,6 +144,10 @@ def _filter(
     tokens = check_tokens(tokens, mixture.n_tokens)
     batch, length = tuple(tokens.shape[:-1]), tokens.shape[-1]
     wanted = np.arange(length + 1) if positions is None else check_positions(positions, length)
+    if not is_traced((mixture, tokens)) and filters_on_host(mixture, method, math.prod(batch), length):
+        flat = np.asarray(tokens).reshape(math.prod(batch), length)
+        out = _answered(mixture, flat, host.trace(mixture, flat, np.sort(wanted), kind == "concepts"), wanted, kind)
+        return jax.tree.map(lambda x: x.reshape((*batch, *x.shape[1:])), out)
     if not is_traced((mixture, tokens)) and compiles(mixture, method, tokens.size):
         tables = Prepared(mixture) if tables is None else tables
         out = _compiled(mixture, tables, tokens.reshape(math.prod(batch), length), wanted, kind)
@@ -196,14 +208,23 @@ def prepare(mixture: MixtureOfHMMs, method: Method = "auto") -> Prepared | None:
 
 
 def _compiled(mixture: MixtureOfHMMs, tables: Prepared, tokens_BxT: Array, wanted: np.ndarray, kind: Kind) -> Any:
-    """Concrete documents by compiled code; those that come near underflow are redone in the log domain."""
+    """Concrete documents by compiled code."""
+    order = np.argsort(wanted)
+    per_concept = kind == "concepts"
+    found = compiled.trace(mixture, tables.buckets(), np.asarray(tokens_BxT), wanted[order], per_concept)
+    return _answered(mixture, tokens_BxT, found, wanted, kind)
+
+
+def _answered(
+    mixture: MixtureOfHMMs, tokens_BxT: Array, found: compiled.CompiledTrace, wanted: np.ndarray, kind: Kind
+) -> Any:
+    """A trace at sorted positions as what was asked for; documents that come near underflow are redone in the log
+    domain."""
     per_concept = kind == "concepts"
     order = np.argsort(wanted)
-    in_order = bool((order == np.arange(len(wanted))).all())
-    found = compiled.trace(mixture, tables.buckets(), np.asarray(tokens_BxT), wanted[order], per_concept)
     predictive = found.predictive_BxPxKxV if per_concept else found.predictive_BxPxKxV[:, :, 0]
     parts: Any = (found.log_evidence_BxPxC, found.log_posterior_BxPxC, found.defined_BxP, predictive)
-    if not in_order:
+    if not (order == np.arange(len(wanted))).all():
         parts = tuple(part[:, np.argsort(order)] for part in parts)
     evidence, posterior, defined, predictive = parts
     out: Any = MixtureFilter(evidence, posterior, defined, predictive, found.possible_B)
@@ -214,8 +235,6 @@ def _compiled(mixture: MixtureOfHMMs, tables: Prepared, tokens_BxT: Array, wante
         again = _filter(mixture, tokens_BxT[doubtful], wanted.tolist(), "log", None, kind)
         for fresh, part in zip(again, out, strict=True):
             part[doubtful] = np.asarray(fresh)
-    if jax.dtypes.canonicalize_dtype(np.float64) == np.float64:
-        out = jax.tree.map(functools.partial(jax.device_put, may_alias=True), out)
     return out
 
 
@@ -234,11 +253,9 @@ def _in_chunks(
     most = max(1, CHUNK_BYTES // (8 * n_slots * mixture.n_concepts * widest + 1))
     size = max(1, -(-len(tokens_BxT) // max(1, -(-len(tokens_BxT) // most))))  # equal parts: little is padded
     pieces = []
-    for begin in range(0, max(1, len(tokens_BxT)), size):
-        piece = tokens_BxT[begin : begin + size]
-        full = np.concatenate([piece, np.repeat(piece[-1:], size - len(piece), 0)]) if len(piece) else piece
+    for full, count in equal_parts(np.asarray(tokens_BxT), size):
         out = in_float64(_run)(mixture, tables, full.T, slots, n_slots, record, method, kind, False)
-        keep = slice(0, len(piece))
+        keep = slice(0, count)
         pieces.append(jax.tree.map(operator.itemgetter(keep), out))
     if len(pieces) == 1:
         return pieces[0]

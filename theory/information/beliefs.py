@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from implicit_bayes.theory.objects.models import HMM
+from implicit_bayes.theory.objects.rows import distinct_rows
 
 
 class Beliefs(NamedTuple):
@@ -54,25 +55,3 @@ def reachable_beliefs(hmm: HMM, length: int, budget: int = 200_000) -> Beliefs:
         example = np.concatenate([example[node], token[:, None]], 1)[first]
         law = filtered[first] @ transition
     return Beliefs(law, mass, example, True)
-
-
-def distinct_rows(values_NxH: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows without their repetitions, in any order: (first_M, inverse_N) with values[first][inverse] == values.
-
-    Sorting one number a row instead of rows: a sum of their bits with odd weights, modulo 2^64. Two rows that meet in
-    it by accident are found out, and rows are sorted then.
-
-    Args:
-        values_NxH: float64, no nan.
-    """
-    bits_NxH: np.ndarray = np.ascontiguousarray(values_NxH + 0.0).view(np.uint64)  # + 0.0: -0.0 is 0.0
-    bits_NxH = bits_NxH ^ (bits_NxH >> 32)  # the last bits of short fractions are all zero
-    _, first, inverse = np.unique(bits_NxH @ _weights(bits_NxH.shape[1]), return_index=True, return_inverse=True)
-    if not np.array_equal(values_NxH[first][inverse], values_NxH):
-        _, first, inverse = np.unique(values_NxH, axis=0, return_index=True, return_inverse=True)
-    return first, inverse.reshape(-1)
-
-
-def _weights(size: int) -> np.ndarray:
-    """(size,) odd numbers, always the same ones."""
-    return 2 * np.random.Generator(np.random.Philox(0)).integers(1 << 63, size=size, dtype=np.uint64) + 1

@@ -19,10 +19,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from implicit_bayes.theory.information.beliefs import distinct_rows
 from implicit_bayes.theory.information.prefixes import Machine, build, normalise
 from implicit_bayes.theory.objects.models import HMM
 from implicit_bayes.theory.objects.prompts import PromptLaw
+from implicit_bayes.theory.objects.rows import distinct_rows
 
 ENTRIES = 400_000
 """Numbers in the filters of one level (of all its merged prefixes) that the enumeration may hold."""

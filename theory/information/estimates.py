@@ -4,7 +4,7 @@ import math
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 Verdict = bool | Literal["undetermined"]
 """True, False, or "undetermined": an interval or rounding straddles the threshold, or the work is not affordable."""
@@ -61,7 +61,7 @@ def t_interval(samples: np.ndarray, coverage: float = COVERAGE) -> tuple[Any, An
     with np.errstate(invalid="ignore"):
         mean = samples.mean(0)
         spread = samples.std(0, ddof=1) / math.sqrt(count)
-    half = stats.t.ppf(0.5 + coverage / 2, count - 1) * np.where(np.isfinite(mean), spread, 0.0)
+    half = stdtrit(count - 1, 0.5 + coverage / 2) * np.where(np.isfinite(mean), spread, 0.0)
     return mean, mean - half, mean + half
 
 

@@ -4,12 +4,14 @@ Prefixes whose filters are identical to the last bit under every law have the sa
 identity emissions every level collapses to at most V nodes, whatever k is.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from implicit_bayes.theory.information.prefixes import Machine, expected_log_scores, normalise
+from implicit_bayes.theory.objects.rows import distinct_rows
 
 HEAD_SHARE = 64
 """Levels of at most budget / HEAD_SHARE nodes are expanded even where the whole is not affordable."""
@@ -47,7 +49,9 @@ class Expansion(NamedTuple):
     nodes: np.ndarray
 
 
-def expand(machine: Machine, lengths: Sequence[int], budget: int, closings: Sequence[int] = ()) -> Expansion:
+def expand(
+    machine: Machine, lengths: Sequence[int], budget: int, closings: Sequence[int] = (), logarithms: float = math.inf
+) -> Expansion:
     """Expand level by level as far as ``budget`` nodes a level allow, up to position max(lengths).
 
     The reachable children of a level are counted before they are made. Up to budget / 64 they are always made;
@@ -58,6 +62,7 @@ def expand(machine: Machine, lengths: Sequence[int], budget: int, closings: Sequ
         lengths: example lengths wanted.
         budget: nodes affordable on one level.
         closings: positions at which the closing score is wanted too.
+        logarithms: that one level may take, one for each node, law and token; the first is always expanded.
     """
     level = [root(machine)]
     scores, closing_scores, visited = [], [], [0]
@@ -67,6 +72,8 @@ def expand(machine: Machine, lengths: Sequence[int], budget: int, closings: Sequ
                 break
             count, forecast = count_children(machine, level, min(n for n in lengths if n >= position) - position)
             if count > budget // HEAD_SHARE and forecast > budget:
+                break
+            if count * machine.n_laws * machine.n_tokens > logarithms:
                 break
         fresh = children(machine, level) if position > 1 else iter(level)
         kept: list[Nodes] = []
@@ -138,14 +145,7 @@ def children(machine: Machine, level: Sequence[Nodes]) -> Iterator[Nodes]:
 
 
 def merge(token: int, weight: np.ndarray, belief: np.ndarray) -> Nodes:
-    """Add up the nodes whose filters agree bit for bit under every law (hashed, then verified)."""
-    rows = np.ascontiguousarray(belief.transpose(1, 0, 2)).reshape(len(weight), -1)
-    bits = rows.view(np.uint64)
-    multipliers = np.random.default_rng(0).integers(1, 2**63, rows.shape[1], dtype=np.uint64) | np.uint64(1)
-    mixed = bits ^ (bits >> np.uint64(29))
-    keys = (mixed * multipliers).sum(1, dtype=np.uint64)
-    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
-    if not np.array_equal(bits[first[inverse]], bits):
-        _, first, inverse = np.unique(bits, axis=0, return_index=True, return_inverse=True)
-    total = np.bincount(inverse.reshape(-1), weights=weight, minlength=len(first))
+    """Add up the nodes whose filters agree bit for bit under every law ."""
+    first, inverse = distinct_rows(belief.transpose(1, 0, 2).reshape(len(weight), -1))
+    total = np.bincount(inverse, weights=weight, minlength=len(first))
     return Nodes(token, total, np.ascontiguousarray(belief[:, first]))

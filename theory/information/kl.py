@@ -16,7 +16,7 @@ import numpy as np
 from implicit_bayes.theory.information import scores as scoring
 from implicit_bayes.theory.information.estimates import COVERAGE, Rate
 from implicit_bayes.theory.information.prefixes import build
-from implicit_bayes.theory.information.scores import ACCURACY, BUDGET
+from implicit_bayes.theory.information.scores import ACCURACY, BUDGET, WORK
 from implicit_bayes.theory.information.supports import Forbidden, forbidden_mass
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import HMM, MixtureOfHMMs
@@ -92,12 +92,14 @@ def kl_table(
     accuracy: float = ACCURACY,
     forbidden: Sequence[Forbidden] | None = None,
     coverage: float = COVERAGE,
+    logarithms: float = WORK,
 ) -> list[list[KLSum]]:
     """``kl_sum`` for several laws and example lengths (``prompt.length`` is not used), from one expansion.
 
     Args:
         forbidden: what each law forbids from this start law, if the caller knows it already.
         coverage: of each interval, if any.
+        logarithms: see ``scores.collect``.
 
     Returns:
         One list per length, one KLSum per law.
@@ -108,7 +110,9 @@ def kl_table(
     start = np.asarray(prompt.start)[None]
     if forbidden is None:
         forbidden = [forbidden_mass(start, prompt.hmm, law, max(lengths)) for law in laws]
-    scores = scoring.collect(machine, lengths, _kl_total, seed=seed, budget=budget, accuracy=accuracy)
+    scores = scoring.collect(
+        machine, lengths, _kl_total, seed=seed, budget=budget, accuracy=accuracy, logarithms=logarithms
+    )
     table = []
     for length in lengths:
         total = scoring.evaluate(scores, length, _kl_total, coverage)

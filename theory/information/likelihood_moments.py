@@ -72,8 +72,13 @@ class ExampleGraph(NamedTuple):
         """Of all levels: what one pass at one s costs."""
         return sum(len(level.log_p_E) for level in (*self.levels, self.last))
 
-    def inputs(self, alternative: int, s: Any) -> Cumulant:
-        """(S, N) of E [ratio of x^s; x], x ending in each node; their sum over N is over all test inputs."""
+    def inputs(self, alternative: Any, s: Any) -> Cumulant:
+        """(S, N) of E [ratio of x^s; x], x ending in each node; their sum over N is over all test inputs.
+
+        Args:
+            alternative: index of one, or (S,) of one for each s.
+            s: (S,) exponents.
+        """
         out = Cumulant(*(np.zeros((np.size(s), 1)) for _ in range(3)))
         for level in self.levels:
             out = _onward(level, level.gain_AxE[alternative], np.reshape(s, -1), out)
@@ -87,19 +92,23 @@ class ExampleGraph(NamedTuple):
         moments: np.ndarray = np.exp(out.value[0])
         return moments
 
-    def by_input(self, alternative: int, s: Any, closed: bool) -> Cumulant:
-        """(S, N) the parts of ``examples`` whose first k - 1 tokens end in each node."""
-        level = self.closed if closed else self.last
-        return _onward(level, level.gain_AxE[alternative], np.reshape(s, -1), self.inputs(alternative, s))
+    def by_input(self, alternative: Any, s: Any, closed: bool, inputs: Cumulant | None = None) -> Cumulant:
+        """(S, N) the parts of ``examples`` whose first k - 1 tokens end in each node.
 
-    def examples(self, alternative: int, s: Any, closed: bool) -> Cumulant:
+        Args:
+            inputs: ``inputs(alternative, s)``, if the caller has it.
+        """
+        level, before = self.closed if closed else self.last, inputs or self.inputs(alternative, s)
+        return _onward(level, level.gain_AxE[alternative], np.reshape(s, -1), before)
+
+    def examples(self, alternative: Any, s: Any, closed: bool, inputs: Cumulant | None = None) -> Cumulant:
         """(S,) log E [ratio^s] over examples; ``closed``: with the delimiter after the example. +inf where lost."""
         if self.lost_closed if closed else self.lost_last:
             size = np.size(s)
             return Cumulant(np.full(size, np.inf), np.zeros(size), np.zeros(size))
-        return total(self.by_input(alternative, s, closed))
+        return total(self.by_input(alternative, s, closed, inputs))
 
-    def upper(self, alternative: int, s: Any, closed: bool) -> np.ndarray:
+    def upper(self, alternative: Any, s: Any, closed: bool) -> np.ndarray:
         """(S,) ``examples``'s value, or the upper end of its 95% interval where the graph is a sample."""
         if not self.sampled or self.lost_closed or self.lost_last:
             return self.examples(alternative, s, closed).value
@@ -118,15 +127,15 @@ class ExampleGraph(NamedTuple):
         return reach
 
 
-def _onward(level: Level, gain_E: np.ndarray, s_S: np.ndarray, before: Cumulant) -> Cumulant:
-    """One step of the recursion; every node has at least one edge.
+def _onward(level: Level, gain: np.ndarray, s_S: np.ndarray, before: Cumulant) -> Cumulant:
+    """One step of the recursion, gains (E,) or (S, E); every node has at least one edge.
 
     log W' = log sum_e exp(log W + log p + s gain); mean and variance of the tilted law by their own mixing rules.
     """
-    dead_E = gain_E == -math.inf
-    gain_E = np.where(dead_E, 0.0, gain_E)
-    log_SxE = before.value[:, level.parent_E] + level.log_p_E + s_S[:, None] * gain_E
-    log_SxE[:, dead_E] = -np.inf
+    dead = gain == -math.inf
+    gain = np.where(dead, 0.0, gain)
+    log_SxE = before.value[:, level.parent_E] + level.log_p_E + s_S[:, None] * gain
+    log_SxE = np.where(dead, -np.inf, log_SxE) if dead.any() else log_SxE
     top_SxN = np.maximum.reduceat(log_SxE, level.first_N, axis=1)
     safe_SxN = np.where(top_SxN > -np.inf, top_SxN, 0.0)
     weight_SxE = np.exp(log_SxE - safe_SxN[:, level.node_E])
@@ -134,7 +143,7 @@ def _onward(level: Level, gain_E: np.ndarray, s_S: np.ndarray, before: Cumulant)
     with np.errstate(divide="ignore"):
         value = safe_SxN + np.log(mass_SxN)
     share_SxE = weight_SxE / np.where(mass_SxN > 0, mass_SxN, 1.0)[:, level.node_E]
-    mean_SxE = before.slope[:, level.parent_E] + gain_E
+    mean_SxE = before.slope[:, level.parent_E] + gain
     slope = np.add.reduceat(share_SxE * mean_SxE, level.first_N, axis=1)
     spread_SxE = before.curvature[:, level.parent_E] + (mean_SxE - slope[:, level.node_E]) ** 2
     return Cumulant(value, slope, np.add.reduceat(share_SxE * spread_SxE, level.first_N, axis=1))

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from implicit_bayes.theory.information.beliefs import distinct_rows
 from implicit_bayes.theory.information.expansion import Nodes, count_children, root
 from implicit_bayes.theory.information.likelihood_moments import ExampleGraph, Level
 from implicit_bayes.theory.information.prefixes import Machine, build, normalise
 from implicit_bayes.theory.information.sampling import draw
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import HMM
+from implicit_bayes.theory.objects.rows import distinct_rows
 
 BUDGET = 200_000
 """Merged prefixes affordable on one level."""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from implicit_bayes.theory.information.token_classes import token_classes
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import HMM
 
@@ -128,10 +129,10 @@ def build(laws: Sequence[HMM], closing_token: int = 0) -> Machine:
         np.stack([np.asarray(getattr(law, name), dtype=np.float64) for law in laws])
         for name in ("initial", "transition", "emission")
     )
-    can_VxH = (emission > 0).any(0).T
-    patterns, classes = np.unique(np.packbits(can_VxH, axis=1), axis=0, return_inverse=True)
-    classes = np.append(classes.reshape(-1), len(patterns))
-    shared = [np.flatnonzero(row) for row in np.unpackbits(patterns, axis=1, count=shape[0])]
+    can_HxV: np.ndarray = np.logical_or.reduce(emission > 0)
+    kinds = token_classes(can_HxV)
+    shared = [np.flatnonzero(can_HxV[:, token]) for token in kinds.first_K]
+    classes = np.append(kinds.class_V, len(shared))
     largest = 8 * len(laws) * max(len(states) for states in shared) * max(shape)
     if largest > LARGEST:
         size = f"{len(laws)} laws, {shape[0]} states, {shape[1]} tokens"

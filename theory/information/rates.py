@@ -24,7 +24,7 @@ from implicit_bayes.theory.information.equality import same_process
 from implicit_bayes.theory.information.estimates import COVERAGE, UNDEFINED, Rate, simultaneous
 from implicit_bayes.theory.information.prefixes import build
 from implicit_bayes.theory.information.sampled_bracket import BlockSampler, SampledEnds
-from implicit_bayes.theory.information.scores import ACCURACY, BUDGET
+from implicit_bayes.theory.information.scores import ACCURACY, BUDGET, WORK
 from implicit_bayes.theory.information.simulated_rates import prompt_chains
 from implicit_bayes.theory.information.supports import forbids, may_forbid
 from implicit_bayes.theory.objects.checks import ModelError
@@ -51,10 +51,18 @@ class Work(NamedTuple):
     budget: int
     accuracy: float
     coverage: float
+    logarithms: float
 
 
 def log_likelihood_rate(prompt: PromptLaw, alternative: HMM, *, seed: int = 0, budget: int = BUDGET) -> Rate:
-    """lim r_n(theta) of one alternative; see ``log_likelihood_rates``."""
+    """lim r_n(theta) of one alternative; see ``log_likelihood_rates``.
+
+    Args:
+        prompt: theta*, p_prompt(h), k, delimiter.
+        alternative: theta.
+        seed: of the sampling, if any.
+        budget: merged prefixes affordable on one level.
+    """
     return log_likelihood_rates(prompt, [alternative], seed=seed, budget=budget)[0]
 
 
@@ -66,6 +74,7 @@ def log_likelihood_rates(
     budget: int = BUDGET,
     accuracy: float = ACCURACY,
     coverage: float = COVERAGE,
+    logarithms: float = WORK,
 ) -> list[Rate]:
     """lim r_n(theta), nats an example, for several theta against prompt.hmm = theta*.
 
@@ -87,6 +96,7 @@ def log_likelihood_rates(
         budget: merged prefixes affordable on one level.
         accuracy: relative half-width aimed at by the Monte Carlo.
         coverage: nominal, of every interval.
+        logarithms: see ``scores.collect``.
 
     Returns:
         One Rate per law.
@@ -101,7 +111,7 @@ def log_likelihood_rates(
     for i, law in enumerate(laws):
         if verdicts[i] == "never" and same_process(law, prompt.hmm) is True:
             rates[i] = EQUAL
-    work = Work(seed, budget, accuracy, coverage)
+    work = Work(seed, budget, accuracy, coverage, logarithms)
     regenerates = [_regenerates(prompt, law) for law in laws]
     open_ = [i for i, verdict in enumerate(verdicts) if verdict != "surely" and rates[i] is not EQUAL]
     closed = [i for i in open_ if regenerates[i]]
@@ -216,8 +226,9 @@ def _expected(
     with Watch() as watch:
         machine = build([prompt.example_law(), *restarted], prompt.delimiter)
         scores = scoring.collect(
-            machine, [prompt.length], _ratio, seed=work.seed, budget=work.budget, accuracy=work.accuracy, closings=True
-        )
+            machine, [prompt.length], _ratio, seed=work.seed, budget=work.budget, accuracy=work.accuracy,
+            closings=True, logarithms=work.logarithms,
+        )  # fmt: skip
         estimate = scoring.evaluate(scores, prompt.length, _ratio, work.coverage)
         size = -scoring.evaluate(scores, prompt.length, _log_probabilities).mean
     rounding = [

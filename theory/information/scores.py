@@ -61,6 +61,7 @@ def collect(
     accuracy: float = ACCURACY,
     closings: bool = False,
     coverage: float = COVERAGE,
+    logarithms: float = WORK,
 ) -> Scores:
     """Expand what ``budget`` allows, then sample the rest in two independent stages.
 
@@ -77,14 +78,17 @@ def collect(
         accuracy: relative half-width.
         closings: whether the scores of (token k, delimiter) are wanted at every length.
         coverage: of the intervals that the sample size is chosen for.
+        logarithms: that the expansion of a level, and the sample, may take; ``FEWEST`` prefixes are always sampled.
     """
     at = tuple(lengths) if closings else ()
-    exact = expand(machine, lengths, budget, at)
+    exact = expand(machine, lengths, budget, at, logarithms)
     known = len(exact.score)
     if known >= max(lengths):
         return Scores(machine, exact, None)
     generator = np.random.default_rng(seed)
-    pilot = draw(machine, max(lengths), PILOT, generator, at)
+    cost = max(lengths) * machine.n_laws * machine.n_tokens  # logarithms of one prefix
+    affordable = max(FEWEST, int(logarithms / cost))
+    pilot = draw(machine, max(lengths), min(PILOT, affordable), generator, at)
     count = 0
     for length in lengths:
         if length > known:
@@ -92,7 +96,7 @@ def collect(
             low, high = score_range(machine, quantity, length, known)
             values = _sampled_part(pilot, known, length, quantity)
             count = max(count, sample_size(values, offset, high - low, accuracy, coverage))
-    count = min(count, max(FEWEST, WORK // (max(lengths) * machine.n_laws * machine.n_tokens)))
+    count = min(count, affordable)
     sizes = [CHUNK] * (count // CHUNK) + ([count % CHUNK] if count % CHUNK else [])
     parts = [draw(machine, max(lengths), size, generator, at) for size in sizes]
     axes = {"tokens": 0, "log_mass": 0, "score": 1, "closing": 1}

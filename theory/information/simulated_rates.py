@@ -14,6 +14,7 @@ from implicit_bayes.theory.information.estimates import Rate, t_interval
 from implicit_bayes.theory.information.supports import can_forbid
 from implicit_bayes.theory.objects.models import HMM, MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
+from implicit_bayes.theory.objects.rows import draw_index
 
 CHAINS = 32
 """Independent chains; the t interval has CHAINS - 1 degrees of freedom."""
@@ -38,9 +39,9 @@ def run_chains(
     tokens = np.empty(shape, dtype=np.int32)
     cumulative = np.broadcast_to(np.cumsum(start), (count, len(start)))
     for t in range(length):
-        uniform = generator.random((2, count, 1))
-        state = (cumulative > uniform[0] * cumulative[:, -1:]).argmax(-1)
-        tokens[:, t] = (speak[state] > uniform[1] * speak[state, -1:]).argmax(-1)
+        uniform = generator.random((2, count))
+        state = draw_index(cumulative, uniform[0])
+        tokens[:, t] = draw_index(speak[state], uniform[1])
         cumulative = move[state]
     return tokens
 

@@ -10,12 +10,16 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from implicit_bayes.theory.information.token_classes import token_classes
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import HMM
 from implicit_bayes.theory.objects.prompts import PromptLaw
 
 MAX_SETS = 200_000
 """Support sets carried at once; far above what any instance here needs."""
+
+MAX_NUMBERS = 1 << 27
+"""Numbers carried with them, one for each start law and state: 1 GiB."""
 
 Forbids = Literal["never", "sometimes", "surely"]
 """Whether a law gives a long prompt probability zero: never; with probability in (0, 1); almost surely."""
@@ -83,8 +87,11 @@ def walk(
     starts: np.ndarray, sampler: HMM, law: HMM, first_set: np.ndarray, length: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray, Front]]:
     """Step through ``length`` tokens; yields (newly forbidden mass (S,), newly forbidden? (S,), surviving front)."""
-    transition, emission = np.asarray(sampler.transition), np.asarray(sampler.emission)
-    move, speak = np.asarray(law.transition) > 0, np.asarray(law.emission) > 0
+    transition, emission, law_emission = (np.asarray(x) for x in (sampler.transition, sampler.emission, law.emission))
+    kinds = token_classes(emission > 0, law_emission > 0)  # tokens of one kind leave the same sets
+    emission, speak = kinds.sums(emission), law_emission[:, kinds.first_K] > 0
+    move = np.asarray(law.transition) > 0
+    most = min(MAX_SETS, MAX_NUMBERS // np.size(starts))
     may, step = (transition > 0).astype(np.float32), move.astype(np.float32)
     sets, mass = first_set[None].astype(bool), np.asarray(starts, dtype=np.float64)[None]
     alive = mass > 0
@@ -111,8 +118,8 @@ def walk(
                 continue
             fronts.append(_group(after, there, flow, live, here, emission.shape[0]))
         front = _join(fronts, len(starts), emission.shape[0])
-        if len(front.sets) > MAX_SETS:
-            raise ModelError(f"laws: more than {MAX_SETS} support sets after {j + 1} tokens; use a shorter k")
+        if len(front.sets) > most:
+            raise ModelError(f"laws: {len(front.sets)} support sets after {j + 1} tokens are too many; use a shorter k")
         sets, mass, alive = front
         yield dead_mass, dead, front
 

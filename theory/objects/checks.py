@@ -4,9 +4,9 @@ They guard what users bring. What we computed ourselves (predictives, smoothed o
 normalised up to rounding by construction; ``without_subnormals`` takes its faint entries.
 """
 
+import sys
 from typing import Any
 
-import jax
 import numpy as np
 
 SIMPLEX_TOLERANCE = 1e-9
@@ -17,6 +17,15 @@ class ModelError(ValueError):
     """A field of a mathematical object is not what it claims to be (one line, names the field)."""
 
 
+def is_tracer(value: Any) -> bool:
+    """Whether JAX is tracing this value (inside jit, grad or vmap); without JAX loaded there is none.
+
+    JAX is not imported for it: what is refused here is refused in a tenth of a second.
+    """
+    jax = sys.modules.get("jax")
+    return jax is not None and isinstance(value, jax.core.Tracer)
+
+
 def as_float64(name: str, value: Any) -> Any:
     """A float64 NumPy array of ``value``; tracers (inside jit, grad, vmap) and leafless
     placeholders pass through untouched.
@@ -24,7 +33,7 @@ def as_float64(name: str, value: Any) -> Any:
     Raises:
         ModelError: if the value is not a real numeric array.
     """
-    if isinstance(value, jax.core.Tracer):
+    if is_tracer(value):
         return value
     array = np.asarray(value)
     if array.dtype == object or not (np.issubdtype(array.dtype, np.number) or array.dtype == bool):
@@ -49,7 +58,7 @@ def check_simplex(name: str, array: Any) -> None:
     Raises:
         ModelError: naming the field, the first bad row, and its sum or its bad entry.
     """
-    if isinstance(array, jax.core.Tracer):
+    if is_tracer(array):
         return
     rows = np.asarray(array)
     if rows.shape[-1] == 0:
@@ -76,7 +85,7 @@ def without_subnormals(law: Any) -> Any:
     Arithmetic flushes such entries one by one, here and there; a law is what it is everywhere. What users bring is
     refused instead (``check_simplex``): they are told, and choose. Tracers pass through.
     """
-    if isinstance(law, jax.core.Tracer):
+    if is_tracer(law):
         return law
     law = np.asarray(law)
     return np.where(np.abs(law) < np.finfo(np.float64).tiny, 0.0, law)

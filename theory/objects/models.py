@@ -11,7 +11,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.sparse.csgraph import connected_components
 
 from implicit_bayes.theory.objects.checks import ModelError, as_float64, check_shape, check_simplex
 from implicit_bayes.theory.objects.types import (
@@ -245,6 +244,8 @@ def stationary_law(transition: Array) -> np.ndarray:
 
 def _closed_class(kernel: np.ndarray) -> np.ndarray:
     """Indices of the states of the only closed class."""
+    from scipy.sparse.csgraph import connected_components  # a fifth of a second that few callers need
+
     count, label = connected_components(kernel > 0, connection="strong")
     leaves = np.zeros(count, bool)
     source, target = np.nonzero(kernel > 0)

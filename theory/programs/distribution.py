@@ -127,7 +127,13 @@ class MixtureOfHMMsDistribution(Distribution):  # type: ignore[misc]  # numpyro 
 def as_distribution(
     mixture: MixtureOfHMMs, length: Any, *, validate_args: bool | None = None
 ) -> MixtureOfHMMsDistribution:
-    """Documents of ``length`` tokens of a mixture, as a NumPyro distribution."""
+    """Documents of a mixture, as a NumPyro distribution.
+
+    Args:
+        mixture: the pretraining law.
+        length: tokens in a document.
+        validate_args: as for every NumPyro distribution.
+    """
     return MixtureOfHMMsDistribution(mixture, length, validate_args=validate_args)
 
 

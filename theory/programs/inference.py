@@ -134,22 +134,23 @@ def _nuts(key: jax.Array, family: ConceptFamily, tokens: Any, warmup: int, draws
 
 
 def to_inference_data(draws: Draws, tokens: Any = None) -> Any:
-    """The draws as an ``arviz.InferenceData`` with dimensions chain, draw, parameter (and document, position).
+    """The draws as ArviZ reads them: an ``xarray.DataTree`` of dimensions chain, draw, parameter, document, position.
 
     Raises:
-        ModelError: ArviZ is not installed (it is in the extra ``test``).
+        ModelError: arviz-base is not installed (it is in the extra ``test``).
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
-            import arviz
+        from arviz_base import from_dict
     except ImportError as error:
-        raise ModelError("arviz: not installed; pip install 'implicit-bayes[test]'") from error
-    observed = None if tokens is None else {"tokens": np.atleast_2d(np.asarray(tokens))}
-    return arviz.from_dict(
-        posterior={"theta": draws.theta},
-        sample_stats={"lp": draws.log_density, "acceptance_rate": draws.acceptance, "diverging": draws.diverging},
-        observed_data=observed,
+        raise ModelError("arviz-base: not installed; pip install 'implicit-bayes[test]'") from error
+    groups = {
+        "posterior": {"theta": draws.theta},
+        "sample_stats": {"lp": draws.log_density, "acceptance_rate": draws.acceptance, "diverging": draws.diverging},
+    }
+    if tokens is not None:
+        groups["observed_data"] = {"tokens": np.atleast_2d(np.asarray(tokens))}
+    return from_dict(
+        groups,
         coords={"parameter": np.arange(draws.theta.shape[-1])},
         dims={"theta": ["parameter"], "tokens": ["document", "position"]},
     )

@@ -4,17 +4,16 @@ Constants, total variations and probability weights are exact fractions; only lo
 
     sum_j KL_j = sum_O p(O) log(p(O)/p(O|theta)) = a finite sum of fraction x log(fraction),
 
-each in a ball of known radius. A verdict is True or False only where its ball excludes zero.
+each in a ball of known radius. A verdict is True or False where its ball excludes zero; where it does not, whether
+the two sides are equal is decided on integers, for up to ``information.log_sums.MAX_TERMS`` distinct logarithms.
 
 Source: the quantities of ``theory.statements.conditions``; Xie et al. 2022, Assumptions 1-5 and Condition 1.
 """
 
 import math
-from collections import defaultdict
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from implicit_bayes.theory.information.log_sums import sign_of_log_sum
 from implicit_bayes.theory.information.supports import forbids, may_forbid
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
@@ -28,9 +27,10 @@ from implicit_bayes.theory.proofs.enclosures import (
     load_flint,
     log_ratio,
     margin,
+    settled,
 )
 from implicit_bayes.theory.proofs.exact_instance import ExactInstance, exact_instance
-from implicit_bayes.theory.proofs.exact_sums import Sums, Terms, exact_sums
+from implicit_bayes.theory.proofs.exact_sums import Sums, exact_sums
 
 
 class Certificate(NamedTuple):
@@ -121,19 +121,10 @@ def _rate(sums: Sums, mixture: MixtureOfHMMs, prompt: PromptLaw, concept: int) -
     if sums.by_other.later or sums.by_other.first == 1:
         where = "later examples" if sums.by_other.later else "first examples"
         return _Rate(-math.inf, f"theta forbids {where} of probability {max(sums.by_other)}")
-    rate = expectation(sums.rate)
-    if rate.contains(0) and sign_of_log_sum(_by_ratio(sums.rate)) == 0:
-        rate = load_flint().arb(0)
+    rate = settled(expectation(sums.rate), (sums.rate, 1))
     if sums.by_other.first:
         return _Rate(rate, f"of the prompts that survive: theta forbids first examples of mass {sums.by_other.first}")
     return _Rate(rate, "closed form")
-
-
-def _by_ratio(terms: Terms) -> dict[Fraction, Fraction]:
-    weights: dict[Fraction, Fraction] = defaultdict(Fraction)
-    for (p, q), weight in terms.items():
-        weights[p / q] += weight
-    return weights
 
 
 def _constants(exact: ExactInstance) -> dict[str, Fraction | None]:
@@ -186,11 +177,14 @@ def _certificate(
 ) -> Certificate:
     assumptions = _assumptions(exact, c, sums)
     kl_sum, start_kl, start = expectation(sums.kl), expectation(sums.start), log_ratio(1, c["c8"])
-    printed = log_ratio(c["c2"] ** 2 * c["c4"], c["c1"] ** 2 * c["c3"])
+    delim = c["c2"] ** 2 * c["c4"], c["c1"] ** 2 * c["c3"]
     vacuous = c["r_theta"] is None or not assumptions["A1"]
-    repaired = math.inf if vacuous else log_ratio(c["c2_theta"] * c["r_theta"], c["c1"] * c["rho_star"])
-    printed_margin = enclose(margin(kl_sum, add(start, printed)))
-    repaired_margin = enclose(margin(kl_sum, add(start_kl, repaired)))
+    delim_repaired = (Fraction(1), Fraction(0)) if vacuous else (c["c2_theta"] * c["r_theta"], c["c1"] * c["rho_star"])
+    printed, repaired = log_ratio(*delim), log_ratio(*delim_repaired)
+    one, signal = Fraction(1), (sums.kl, 1)
+    room = margin(kl_sum, add(start, printed)), margin(kl_sum, add(start_kl, repaired))
+    printed_margin = enclose(settled(room[0], signal, ({(one, c["c8"]): one, delim: one}, -1)))
+    repaired_margin = enclose(settled(room[1], signal, (sums.start, -1), ({delim_repaired: one}, -1)))
     return Certificate(
         k=exact.length,
         true_concept=pair[0],

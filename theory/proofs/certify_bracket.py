@@ -18,7 +18,7 @@ from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
 from implicit_bayes.theory.proofs.certify_moments import example_masses, sequence_laws
-from implicit_bayes.theory.proofs.enclosures import Enclosure, Verdict, enclose, expectation, load_flint
+from implicit_bayes.theory.proofs.enclosures import Enclosure, Verdict, enclose, expectation, load_flint, settled
 from implicit_bayes.theory.proofs.exact_instance import ExactInstance, Row, exact_instance
 from implicit_bayes.theory.proofs.exact_sums import Terms
 
@@ -80,18 +80,9 @@ def certify_bracket(
         blocks = grown
     low, high = _ends(blocks, table)
     with flint.ctx.workprec(bits):
-        ends = enclose(expectation(low)), enclose(expectation(high))
-    sharp: Verdict = "undetermined"
-    if _negative(ends[1]):
-        sharp = True
-    elif ends[0].sign is True:
-        sharp = False
-    return BracketCertificate(*ends, forgotten, sharp, bits)
-
-
-def _negative(end: Enclosure) -> bool:
-    """Whether the end certainly lies below 0 (sign False says "at most 0", which at an exact 0 is not below)."""
-    return end.sign is False and Fraction(end.midpoint) + Fraction(end.radius) < 0
+        ends = [settled(expectation(terms), (terms, 1)) for terms in (low, high)]
+        sharp: Verdict = True if ends[1] < 0 else (False if ends[0] >= 0 else "undetermined")
+        return BracketCertificate(enclose(ends[0]), enclose(ends[1]), forgotten, sharp, bits)
 
 
 def _point(size: int, at: int) -> Row:

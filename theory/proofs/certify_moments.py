@@ -12,6 +12,7 @@ Source: docs/theory, "How many examples are enough"; one delimiter state, A1, an
 """
 
 import itertools
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from fractions import Fraction
@@ -24,7 +25,10 @@ from implicit_bayes.theory.proofs.enclosures import Enclosure, Verdict, enclose,
 from implicit_bayes.theory.proofs.exact_instance import ExactInstance, Row, exact_instance
 
 MAX_EXAMPLES = 20_000
-"""Prefixes of examples and test inputs that the enumeration may expand to."""
+"""Prefixes of examples that the enumeration may expand to."""
+
+MAX_MERGED = 6_000
+"""Distinct prefixes, after those with the same joint laws are counted together: seconds in fractions."""
 
 Atoms = dict[Fraction, Fraction]
 """{ratio: p_prompt-mass}: the law of a likelihood ratio."""
@@ -108,18 +112,25 @@ def certify_enough(
     chosen = dict.fromkeys(others, s) if isinstance(s, Fraction) else s
     if n < 1 or any(chosen[c] < 0 for c in others):
         raise ModelError("n, s: asks for n of at least 1 and exponents of at least 0")
-    laws = moment_laws(mixture, prompt, true_concept)
     with flint.ctx.workprec(bits):
-        bases = {c: moment(laws.later[c], chosen[c]) for c in others}
-        bound = error_ball(laws, chosen, bases, n)
-        limit = flint.fmpq(delta.numerator, delta.denominator)
-        below = [_below(base, 1) for base in bases.values()] + [_below(bound, limit)]
-        proved: Verdict = "undetermined" if "undetermined" in below and False not in below else all(below)
-        slowest = min((-base.log() for base in bases.values()), key=float, default=flint.arb("inf"))
-        return MomentCertificate(
-            n, delta, chosen, {c: enclose(base) for c, base in bases.items()}, enclose(slowest), enclose(bound), proved,
-            bits,
-        )  # fmt: skip
+        return moment_certificate(moment_laws(mixture, prompt, true_concept), n, delta, chosen, bits)
+
+
+def moment_certificate(
+    laws: MomentLaws, n: int, delta: Fraction, chosen: dict[int, Fraction], bits: int
+) -> MomentCertificate:
+    """``certify_enough`` from the laws, at the working precision."""
+    flint = load_flint()
+    bases = {c: moment(laws.later[c], chosen[c]) for c in laws.later}
+    bound = error_ball(laws, chosen, bases, n)
+    limit = flint.fmpq(delta.numerator, delta.denominator)
+    below = [_below(base, 1) for base in bases.values()] + [_below(bound, limit)]
+    proved: Verdict = "undetermined" if "undetermined" in below and False not in below else all(below)
+    exponents = [math.inf if base == 0 else -base.log() for base in bases.values()]
+    return MomentCertificate(
+        n=n, delta=delta, s=chosen, base={c: enclose(base) for c, base in bases.items()},
+        exponent=enclose(min(exponents, key=float)), error_bound=enclose(bound), proved=proved, bits=bits,
+    )  # fmt: skip
 
 
 def _below(ball: Any, limit: Any) -> Verdict:
@@ -127,8 +138,11 @@ def _below(ball: Any, limit: Any) -> Verdict:
 
 
 def moment(atoms: Atoms, s: Fraction) -> Any:
-    """The ball of E ratio^s; a ratio of 0 counts 0 (the limit of small s, if s is 0)."""
+    """The ball of E ratio^s; a ratio of 0 counts 0 (the limit of small s, if s is 0). At an integer s it is a fraction,
+    so that a base of exactly 1 is seen to be 1."""
     flint = load_flint()
+    if s.denominator == 1:
+        return _ball(sum((mass * ratio**s.numerator for ratio, mass in atoms.items() if ratio), Fraction(0)))
     power, total = flint.fmpq(s.numerator, s.denominator), flint.arb(0)
     for ratio, mass in atoms.items():
         if ratio:
@@ -140,6 +154,7 @@ def error_ball(laws: MomentLaws, s: dict[int, Fraction], bases: dict[int, Any], 
     """The ball of F2 at n with the given s: mass of the x that theta* itself may get wrong, plus the summands."""
     flint = load_flint()
     total = flint.arb(0)
+    firsts = {c: moment(laws.first[c], s[c]) for c in bases}
     for test in laws.tests:
         if test.margin <= 0:
             total += _ball(test.mass)
@@ -148,7 +163,7 @@ def error_ball(laws: MomentLaws, s: dict[int, Fraction], bases: dict[int, Any], 
             if test.ratios[c]:
                 odds = laws.prior_odds[c] * test.ratios[c] * len(bases) / test.margin
                 power = flint.arb(flint.fmpq(s[c].numerator, s[c].denominator))
-                total += _ball(test.mass) * _ball(odds) ** power * moment(laws.first[c], s[c]) * base ** (n - 1)
+                total += _ball(test.mass) * _ball(odds) ** power * firsts[c] * base ** (n - 1)
     return total
 
 
@@ -186,28 +201,62 @@ def moment_laws(mixture: MixtureOfHMMs, prompt: PromptLaw, true_concept: int) ->
 
 def _ratio_laws(each: ExactInstance, starts: dict[int, Row]) -> dict[int, Atoms]:
     """By place of theta, the law of p(O, delim | theta) / p(O, delim | theta*) from the given start laws."""
-    found: dict[int, Atoms] = {c: defaultdict(Fraction) for c in starts if c != each.true}
-    for tokens, mass in example_masses(each, each.length):
-        closed = (*tokens, each.delimiter)
-        p = {c: _probability(each, c, start, closed) for c, start in starts.items()}
-        if not p[each.true]:
+    places = [each.true, *(c for c in starts if c != each.true)]
+    found: dict[int, Atoms] = {c: defaultdict(Fraction) for c in places[1:]}
+    laws = [(each.true, each.start), *((c, starts[c]) for c in places)]
+    for joints, (count, tokens) in _examples(each, laws, each.length).items():
+        ends = [
+            _hear(each, c, _move(each, c, joint), each.delimiter) for (c, _), joint in zip(laws, joints, strict=True)
+        ]
+        p = [sum(end, Fraction(0)) for end in ends[1:]]
+        if not p[0]:
             raise ModelError(f"prompt: theta* forbids the example {' '.join(map(str, tokens))}, so nothing is bounded")
-        for c, atoms in found.items():
-            atoms[p[c] / p[each.true]] += mass
+        for c, other in zip(places[1:], p[1:], strict=True):
+            found[c][other / p[0]] += count * sum(joints[0], Fraction(0))
     return found
 
 
 def _tests(each: ExactInstance, starts: dict[int, Row]) -> list[Tests]:
     tests = []
-    for tokens, mass in example_masses(each, each.length - 1):
-        truth = [_probability(each, each.true, each.start, (*tokens, y)) for y in each.tokens]
-        own = [_probability(each, each.true, starts[each.true], (*tokens, y)) for y in each.tokens]
-        p = {c: _probability(each, c, start, tokens) for c, start in starts.items()}
-        answers = [y for y in each.tokens if truth[y] == max(truth)]
-        lead = max(own[y] - max([own[z] for z in each.tokens if z != y], default=Fraction(0)) for y in answers)
+    laws = [(each.true, each.start), *starts.items()]
+    for joints, (count, _) in _examples(each, laws, each.length - 1).items():
+        by = dict(zip(starts, joints[1:], strict=True))
+        truth, own = (_answers(each, joint) for joint in (joints[0], by[each.true]))
+        p = {c: sum(joint, Fraction(0)) for c, joint in by.items()}
+        right = [y for y in each.tokens if truth[y] == max(truth)]
+        lead = max(own[y] - max([own[z] for z in each.tokens if z != y], default=Fraction(0)) for y in right)
         ratios = {c: p[c] / p[each.true] for c in starts if c != each.true}
-        tests.append(Tests(mass, ratios, lead / p[each.true]))
+        tests.append(Tests(count * sum(joints[0], Fraction(0)), ratios, lead / p[each.true]))
     return tests
+
+
+def _answers(each: ExactInstance, joint: Row) -> Row:
+    """p(x, y) under theta* for every y, from p(x, state of its last token)."""
+    ahead = _move(each, each.true, joint)
+    return tuple(sum(_hear(each, each.true, ahead, y), Fraction(0)) for y in each.tokens)
+
+
+def _examples(
+    each: ExactInstance, laws: Sequence[tuple[int, Row]], length: int
+) -> dict[tuple[Row, ...], tuple[int, tuple[int, ...]]]:
+    """Every sequence that the first law can draw: {its joint laws p(tokens, last state): (how many, one of them)}.
+
+    Raises:
+        ModelError: too many, after those with the same joint laws are counted together.
+    """
+    level: dict[tuple[Row, ...], tuple[int, tuple[int, ...]]] = {tuple(start for _, start in laws): (1, ())}
+    for position in range(length):
+        if len(level) * len(each.tokens) > MAX_MERGED:
+            raise ModelError(f"k: {each.length} needs more than {MAX_MERGED} exact prefixes; lower k")
+        grown: dict[tuple[Row, ...], tuple[int, tuple[int, ...]]] = {}
+        for (before, (count, tokens)), token in itertools.product(level.items(), each.tokens):
+            heard = [_hear(each, c, joint, token) for (c, _), joint in zip(laws, before, strict=True)]
+            if any(heard[0]):
+                last = position == length - 1
+                key = tuple(x if last else _move(each, c, x) for (c, _), x in zip(laws, heard, strict=True))
+                grown[key] = (grown[key][0] + count, grown[key][1]) if key in grown else (count, (*tokens, token))
+        level = grown
+    return level
 
 
 def example_masses(each: ExactInstance, length: int) -> list[tuple[tuple[int, ...], Fraction]]:
@@ -231,10 +280,6 @@ def sequence_laws(each: ExactInstance, c: int, start: Row, tokens: Sequence[int]
     for token in tokens[1:]:
         joint = _hear(each, c, _move(each, c, joint), token)
     return joint
-
-
-def _probability(each: ExactInstance, c: int, start: Row, tokens: Sequence[int]) -> Fraction:
-    return sum(sequence_laws(each, c, start, tokens), Fraction(0))
 
 
 def _hear(each: ExactInstance, c: int, law: Row, token: int) -> Row:

@@ -5,9 +5,11 @@ Source: F. Johansson, "Arb: efficient arbitrary-precision midpoint-radius interv
 """
 
 import math
+from collections import defaultdict
 from fractions import Fraction
 from typing import Any, Literal, NamedTuple
 
+from implicit_bayes.theory.information.log_sums import sign_of_log_sum
 from implicit_bayes.theory.proofs.exact_sums import Terms
 
 Verdict = bool | Literal["undetermined"]
@@ -76,6 +78,28 @@ def expectation(terms: Terms) -> Any:
     if not infinite:
         return total
     return infinite.pop() if len(infinite) == 1 else math.nan
+
+
+def settled(ball: Any, *parts: tuple[Terms, int]) -> Any:
+    """The exact number 0 where a ball around sum of factor x weight log(p/q) cannot see that the sum is zero.
+
+    Whether it is zero is a question about integers (``theory.information.log_sums``), so that two sides that are
+    exactly equal are told from two that are close, whatever the precision.
+
+    Args:
+        ball: the sum, enclosed.
+        *parts: the terms that it sums, each with an integer factor.
+
+    Returns:
+        An exact 0, or the ball itself: it excludes zero, or its sum has too many terms to be shown zero.
+    """
+    if isinstance(ball, float) or not ball.contains(0):
+        return ball
+    weights: dict[Fraction, Fraction] = defaultdict(Fraction)
+    for terms, factor in parts:
+        for (p, q), weight in terms.items():
+            weights[p / q] += factor * weight
+    return load_flint().arb(0) if sign_of_log_sum(weights) == 0 else ball
 
 
 def add(*costs: Any) -> Any:

@@ -14,6 +14,12 @@ from implicit_bayes.theory.information.exact_laws import UndecidedError, exact_l
 from implicit_bayes.theory.objects.models import HMM, MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
 
+LOOKED_AT = 1 << 29
+"""Next-token probabilities (beliefs times vocabulary) that A3 looks at; beyond, it is undetermined."""
+
+NUMBERS = 1 << 23
+"""Of them at once: 64 MB."""
+
 MEMBER = "theta* is concept "
 """How A4's witness begins where it holds."""
 
@@ -83,7 +89,9 @@ def delimiter_purity(mixture: MixtureOfHMMs) -> Assumption:
     i, d = np.unravel_index(delim_CxD.argmin(), delim_CxD.shape)
     worst, c, state = float(delim_CxD[i, d]), int(possible[i]), int(states[d])
     if worst == 1.0:
-        return Assumption("A1", True, {}, f"{delim_CxD.shape[1]} delimiter states emit only the delimiter")
+        count = delim_CxD.shape[1]
+        words = "1 delimiter state emits" if count == 1 else f"{count} delimiter states emit"
+        return Assumption("A1", True, {}, f"{words} only the delimiter")
     witness = f"state {state} of concept {c} emits the delimiter with probability {worst:.6g}, not 0 or 1"
     return Assumption("A1", False, {}, witness)
 
@@ -125,10 +133,10 @@ def start_shift(mixture: MixtureOfHMMs, prompt: PromptLaw, budget: int) -> Assum
         witness = f"TV {tv:.6g} from delimiter state {d} is at least 1/4, so no x_test can satisfy it"
         return Assumption("A3", False, {"tv": tv, "margin": 0.25}, witness)
     beliefs = reachable_beliefs(prompt.example_law(), prompt.length - 1, budget)
-    if not beliefs.complete:
+    if not beliefs.complete or len(beliefs.law_NxH) * mixture.n_tokens > LOOKED_AT:
         witness = f"TV {tv:.6g}; more than {budget} beliefs to expand at k = {prompt.length}"
         return Assumption("A3", "undetermined", {"tv": tv}, witness)
-    delta_N = top_margin(beliefs.law_NxH @ np.asarray(prompt.hmm.emission))
+    delta_N = top_margins(beliefs.law_NxH, prompt.hmm)
     worst = int(delta_N.argmin())
     margin = float(delta_N[worst]) / 4
     holds = compare_shift(mixture, prompt, tv, margin)
@@ -175,8 +183,18 @@ def largest_shift(mixture: MixtureOfHMMs, prompt: PromptLaw) -> tuple[float, int
 
 def top_margin(laws: np.ndarray) -> np.ndarray:
     """(...,) top-1 minus top-2 probability of (..., V) laws; 1 where there is one token only."""
-    top = np.sort(laws, -1)[..., -2:]
-    return top[..., 1] - top[..., 0] if laws.shape[-1] > 1 else np.ones(laws.shape[:-1])
+    if laws.shape[-1] == 1:
+        return np.ones(laws.shape[:-1])
+    top = np.partition(laws, -2, -1)[..., -2:]
+    margin: np.ndarray = top[..., 1] - top[..., 0]
+    return margin
+
+
+def top_margins(law_NxH: np.ndarray, hmm: HMM) -> np.ndarray:
+    """(N,) ``top_margin`` of the next token's law where the next state has these laws, a block of them at a time."""
+    size, emission = max(1, NUMBERS // hmm.n_tokens), np.asarray(hmm.emission)
+    blocks = [top_margin(law_NxH[at : at + size] @ emission) for at in range(0, len(law_NxH), size)]
+    return np.concatenate(blocks)
 
 
 def well_specified(mixture: MixtureOfHMMs, hmm: HMM) -> Assumption:

@@ -9,8 +9,7 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import xlog1py
-from scipy.stats import beta
+from scipy.special import betaincinv, xlog1py
 
 from implicit_bayes.theory.objects.checks import ModelError, check_shape, check_simplex
 
@@ -117,6 +116,19 @@ def excess_risk(bayes: Any, predictor: Any) -> np.ndarray:
     return computed_excess_risk(p, q)
 
 
+TIED = 1e-12
+"""Relative difference up to which two computed probabilities count as equal: their rounding is below it."""
+
+
+def first_choice(law: np.ndarray) -> np.ndarray:
+    """(...,) argmax_y of laws (..., V) that were computed: of tokens that tie, the first.
+
+    In exact arithmetic argmax names the first of several equal numbers. Computed ones come apart in their last bits,
+    differently for every order of sums, so tokens within ``TIED`` of the largest count as equal to it.
+    """
+    return np.asarray((law >= law.max(-1, keepdims=True) * (1.0 - TIED)).argmax(-1))
+
+
 def computed_excess_risk(p: np.ndarray, q: np.ndarray) -> np.ndarray:
     """``excess_risk`` of predictives that we computed: no checks (a filter's law may hold 1e-310; it is no fault)."""
     chosen = np.take_along_axis(p, q.argmax(-1)[..., None], -1)[..., 0]
@@ -128,8 +140,8 @@ def binomial_interval(successes: int, trials: int, level: float = 0.99) -> Inter
     if trials < 1 or not 0 <= successes <= trials:
         raise ModelError(f"successes: {successes} of {trials} trials")
     tail = 0.5 * (1.0 - level)
-    low = float(beta.ppf(tail, successes, trials - successes + 1)) if successes > 0 else 0.0
-    high = float(beta.ppf(1.0 - tail, successes + 1, trials - successes)) if successes < trials else 1.0
+    low = float(betaincinv(successes, trials - successes + 1, tail)) if successes > 0 else 0.0
+    high = float(betaincinv(successes + 1, trials - successes, 1.0 - tail)) if successes < trials else 1.0
     return Interval(successes / trials, low, high)
 
 

@@ -8,10 +8,17 @@ from implicit_bayes.theory.statements.risk import start_filter
 
 
 class ConceptLaws:
-    """(B, D) whether d allows x, and (B, D, V) p(y | x, d, concept), each concept's computed when asked for."""
+    """(B, D) whether d allows x, and (B, D, V) p(y | x, d, concept), each concept's computed when asked for.
 
-    def __init__(self, mixture: MixtureOfHMMs, tokens: np.ndarray):
-        self.mixture, self.tokens, self.states = mixture, tokens, mixture.delimiter_states()
+    Args:
+        mixture: whose concepts.
+        tokens: (B, m) the inputs x.
+        states: ``mixture.delimiter_states()``, if the caller has them.
+    """
+
+    def __init__(self, mixture: MixtureOfHMMs, tokens: np.ndarray, states: np.ndarray | None = None):
+        self.mixture, self.tokens = mixture, tokens
+        self.states = mixture.delimiter_states() if states is None else states
         self.found: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self.exact: dict[int, list[np.ndarray]] = {}
 

@@ -69,6 +69,7 @@ class Evidence(NamedTuple):
 
     @property
     def k(self) -> int:
+        """Tokens in an example."""
         return self.pairs[0].law.length
 
 

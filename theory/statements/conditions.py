@@ -19,7 +19,7 @@ import numpy as np
 from implicit_bayes.theory.information.estimates import COVERAGE, Rate, Verdict, exceeds, simultaneous
 from implicit_bayes.theory.information.kl import KLSum
 from implicit_bayes.theory.information.rates import log_likelihood_rates
-from implicit_bayes.theory.information.scores import ACCURACY
+from implicit_bayes.theory.information.scores import ACCURACY, WORK
 from implicit_bayes.theory.objects.checks import ModelError, check_shape, check_simplex
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
@@ -72,7 +72,23 @@ def check_conditions(
     budget: int = BUDGET,
     accuracy: float = ACCURACY,
 ) -> list[Condition]:
-    """The conditions of every theta != theta* at one k; see ``condition_table``."""
+    """The conditions of every theta != theta* at one k, each version at its worst over all start laws.
+
+    Args:
+        mixture: the pretraining law.
+        start_laws: (S, H) candidates for p_prompt(h).
+        true_concept: index of theta*.
+        k: tokens in an example.
+        seed: of the sampling, if any.
+        budget: merged prefixes affordable on one level.
+        accuracy: relative half-width aimed at by the Monte Carlo.
+
+    Returns:
+        Conditions by concept.
+
+    Raises:
+        ModelError: as ``conditions_by_start_law``.
+    """
     return condition_table(mixture, start_laws, true_concept, [k], seed=seed, budget=budget, accuracy=accuracy)
 
 
@@ -113,6 +129,7 @@ def conditions_by_start_law(
     accuracy: float = ACCURACY,
     coverage: float = COVERAGE,
     tables: int = 1,
+    logarithms: float = WORK,
 ) -> list[Condition]:
     """The conditions of every theta != theta* of positive prior at several k, one row for each start law.
 
@@ -129,6 +146,7 @@ def conditions_by_start_law(
         accuracy: relative half-width aimed at by the Monte Carlo of the signals.
         coverage: probability with which all intervals of all ``tables`` hold at once (Bonferroni).
         tables: calls, this one included, over which ``coverage`` is shared.
+        logarithms: that each of len(starts) (1 + len(ks)) expectations may take, see ``scores.collect``.
 
     Returns:
         Conditions by k, then concept, then start law.
@@ -145,7 +163,7 @@ def conditions_by_start_law(
     true, others = mixture.concept(true_concept), alternatives(mixture, true_concept)
     thresholds = {c: condition_thresholds(mixture, true_concept, c) for c in others}
     each = simultaneous(coverage, tables * len(ks) * len(starts) * (2 * len(others) + 1))
-    options = {"seed": seed, "budget": budget, "accuracy": accuracy, "coverage": each}
+    options = {"seed": seed, "budget": budget, "accuracy": accuracy, "coverage": each, "logarithms": logarithms}
     signals = Signals(mixture, starts, true_concept, others, list(ks), options)
     impossible = find_concept(mixture, true) is None
     rows = []
@@ -154,8 +172,9 @@ def conditions_by_start_law(
             prompt = PromptLaw(true, start, k, mixture.delimiter)
             laws = [mixture.concept(c) for c in others]
             rates = log_likelihood_rates(
-                prompt, laws, seed=seed, budget=budget, accuracy=RATE_ACCURACY * accuracy, coverage=each
-            )
+                prompt, laws, seed=seed, budget=budget, accuracy=RATE_ACCURACY * accuracy, coverage=each,
+                logarithms=logarithms,
+            )  # fmt: skip
             for c, rate in zip(others, rates, strict=True):
                 case = _Case(mixture, prompt, true_concept, c, s, coverage, thresholds[c])
                 row = _condition(case, signals.kl(s, k, c), signals.start_kl(s, k), rate)

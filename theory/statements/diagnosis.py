@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from implicit_bayes.theory.information.kl import KLSum, kl_table
+from implicit_bayes.theory.information.scores import WORK
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
@@ -77,6 +78,7 @@ def split_budget(
     seed: int = 0,
     budget: int = BUDGET,
     worst: int = 5,
+    logarithms: float = WORK,
 ) -> Budget:
     """The budget of Condition 1 for theta = ``concept`` under one prompt law.
 
@@ -90,6 +92,7 @@ def split_budget(
         seed: of the sampling, if any.
         budget: merged prefixes affordable on one level.
         worst: how many test inputs to list.
+        logarithms: see ``scores.collect``.
 
     Returns:
         Budget.
@@ -103,7 +106,7 @@ def split_budget(
     if concept == true:
         raise ModelError(f"concept: {concept} is theta* itself")
     laws = [mixture.concept(concept), prompt.hmm]
-    signal, start_kl = kl_table(prompt, laws, [prompt.length], seed=seed, budget=budget)[0]
+    signal, start_kl = kl_table(prompt, laws, [prompt.length], seed=seed, budget=budget, logarithms=logarithms)[0]
     if condition is None:
         found = check_conditions(mixture, np.asarray(prompt.start)[None], true, prompt.length, seed=seed, budget=budget)
         condition = next(c for c in found if c.concept == concept)

@@ -33,6 +33,9 @@ from implicit_bayes.theory.statements.finite_sample_search import LARGEST_S, ROU
 DELTAS = (0.1, 0.01, 0.001)
 """Error probabilities for which n(delta) is reported."""
 
+MOST_AT_ONCE = 2_000_000
+"""Edges that one search for s works on together, over all thetas, n and inputs."""
+
 FEW_INPUTS, FEW_EDGES = 64, 200_000
 """Up to this many merged test inputs, and (inputs x edges of the later examples' graph), s is chosen for each input."""
 
@@ -71,10 +74,12 @@ def _bound(odds: Odds, ns: np.ndarray, log_threshold_N: np.ndarray, largest_s: f
     sums, settled = np.zeros((len(ns), size)), np.ones(len(ns), dtype=bool)
     at_n, at_x = (x.reshape(-1) for x in np.indices((len(ns), size)))
     later_I, inputs_I = ns[at_n] - 1.0, at_x if size > 1 else None
+    searched = exact and odds.later_graph.edges <= FEW_EDGES // 8
+    found = _searched(odds, log_threshold_N, later_I, inputs_I, largest_s) if searched else None
     for a in range(len(odds.concepts)):
         summand = Summand(odds, a, log_threshold_N)
-        if exact and odds.later_graph.edges <= FEW_EDGES // 8:
-            value, falls = summand.best(later_I, inputs_I, largest_s)
+        if found is not None:
+            value, falls = found[0][a], found[1][a]
         else:
             value, falls = summand.best_of(later_I, _few_s(odds, a, largest_s))
         if exact and largest_s == math.inf:
@@ -85,6 +90,22 @@ def _bound(odds: Odds, ns: np.ndarray, log_threshold_N: np.ndarray, largest_s: f
     ceiling = np.where(counted_N, odds.mass_N, 0.0)
     value = _lost(odds, ~counted_N) + np.minimum(sums, ceiling if size > 1 else ceiling.sum()).sum(1)
     return Bound(ns, np.minimum(value * (1.0 + 100.0 * ROUNDING), 1.0), settled)
+
+
+def _searched(
+    odds: Odds, log_threshold_N: np.ndarray, later_I: np.ndarray, inputs_I: np.ndarray | None, largest_s: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """(A, I) ``Summand.best`` of every theta, as many thetas in one search as fit in MOST_AT_ONCE edges."""
+    thetas, size = np.arange(len(odds.concepts)), len(later_I)
+    value, falls = np.empty((len(thetas), size)), np.empty((len(thetas), size), dtype=bool)
+    together = max(1, MOST_AT_ONCE // max(1, size * odds.later_graph.edges))
+    for begin in range(0, len(thetas), together):
+        part = thetas[begin : begin + together]
+        summand = Summand(odds, np.repeat(part, size), log_threshold_N)
+        x = None if inputs_I is None else np.tile(inputs_I, len(part))
+        best = summand.best(np.tile(later_I, len(part)), x, largest_s)
+        value[part], falls[part] = (each.reshape(len(part), size) for each in best)
+    return value, falls
 
 
 def _one_s_for_each_input(odds: Odds) -> bool:

@@ -86,20 +86,29 @@ class Odds(NamedTuple):
         first, later = (g.lost_closed if self.closed else g.lost_last for g in pair)
         return first, later
 
-    def first(self, a: int, s: np.ndarray) -> Cumulant:
+    def first(self, a: Any, s: np.ndarray) -> Cumulant:
         """(S,) log of the first example's factor: M1(s), or K^s E Lambda^s."""
         return _shift(self.first_graph.examples(a, s, self.closed), s, self.front_A[a])
 
-    def later(self, a: int, s: np.ndarray) -> Cumulant:
+    def later(self, a: Any, s: np.ndarray) -> Cumulant:
         """(S,) log of every later example's factor: M(s), or B^s E Lambda^s."""
         return _shift(self.later_graph.examples(a, s, self.closed), s, self.delimiter_A[a])
 
-    def inputs(self, a: int, s: np.ndarray) -> Cumulant:
+    def inputs(self, a: Any, s: np.ndarray) -> Cumulant:
         """(S, N) log of p_prompt(x) X(x)^s, summed over the x of each class; X = 1 where repaired."""
         if self.version == "sharp":
             return self.later_graph.inputs(a, s)
         value = np.broadcast_to(np.log(self.mass_N), (len(s), len(self.mass_N)))
         return Cumulant(value, np.zeros_like(value), np.zeros_like(value))
+
+    def slopes(self, a: Any, s: np.ndarray) -> tuple[np.ndarray, np.ndarray, Cumulant]:
+        """The slopes of ``first`` and ``later``, and ``inputs``: what they share is computed once."""
+        if self.version == "repaired":  # one graph serves first and later
+            each = self.later_graph.examples(a, s, self.closed).slope
+            return each + self.front_A[a], each + self.delimiter_A[a], self.inputs(a, s)
+        inputs = self.inputs(a, s)
+        later = self.later_graph.examples(a, s, self.closed, inputs).slope
+        return self.first(a, s).slope, later + self.delimiter_A[a], inputs
 
     def largest(self, a: int) -> tuple[float, float, np.ndarray]:
         """The largest log-odds of a first example, of a later one, and (N,) of the x of each class."""
@@ -108,9 +117,9 @@ class Odds(NamedTuple):
         return first + float(self.front_A[a]), later + float(self.delimiter_A[a]), reach
 
 
-def _shift(moment: Cumulant, s: np.ndarray, cost: float) -> Cumulant:
-    """The moment of (e^cost ratio)."""
-    return moment if cost == 0.0 else Cumulant(moment.value + s * cost, moment.slope + cost, moment.curvature)
+def _shift(moment: Cumulant, s: np.ndarray, cost: Any) -> Cumulant:
+    """The moment of (e^cost ratio), one cost or (S,)."""
+    return moment if not np.any(cost) else Cumulant(moment.value + s * cost, moment.slope + cost, moment.curvature)
 
 
 def odds_moments(

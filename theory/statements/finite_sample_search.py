@@ -6,10 +6,9 @@ moments bring along (a root is found to full precision where a minimiser stops a
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.optimize import elementwise
 
 from implicit_bayes.theory.information.likelihood_moments import Cumulant, total, upper_mean
 from implicit_bayes.theory.statements.finite_sample_odds import TIE, Odds
@@ -43,6 +42,8 @@ def _best_s(slope: Callable[[np.ndarray, np.ndarray], np.ndarray], count: int, l
         count: how many functions.
         largest: the end of the range; with inf it grows until the derivative is positive, up to ``LARGEST_S``.
     """
+    from scipy.optimize import elementwise  # an eighth of a second that much else does not need
+
     every = np.arange(count)
     end = np.full(count, min(largest, 1.0))
     falling = slope(end, every) < 0
@@ -69,10 +70,10 @@ def exponent(odds: Odds, a: int, largest_s: float = math.inf) -> Exponent:
     return Exponent(0.0 if value < TIE else value, float(s[0]))
 
 
-def _upper(odds: Odds, which: str, a: int, s: np.ndarray) -> np.ndarray:
+def _upper(odds: Odds, which: str, a: Any, s: np.ndarray) -> np.ndarray:
     """(S,) the factor's log, or the upper end of its interval where examples were sampled."""
     graph, cost = (odds.first_graph, odds.front_A[a]) if which == "first" else (odds.later_graph, odds.delimiter_A[a])
-    return graph.upper(a, s, odds.closed) + (s * cost if cost else 0.0)
+    return graph.upper(a, s, odds.closed) + (s * cost if np.any(cost) else 0.0)
 
 
 class Summand:
@@ -80,17 +81,17 @@ class Summand:
 
     Args:
         odds: the factors.
-        a: which theta.
+        a: which theta; for ``best`` also (I,), one for each of its pairs.
         log_threshold_N: of every class of x; not finite where x does not count.
     """
 
-    def __init__(self, odds: Odds, a: int, log_threshold_N: np.ndarray):
+    def __init__(self, odds: Odds, a: Any, log_threshold_N: np.ndarray):
         self.odds, self.a, self.counted_N = odds, a, np.isfinite(log_threshold_N)
         self.log_threshold_N = np.where(self.counted_N, log_threshold_N, 0.0)
 
-    def inputs(self, s: np.ndarray) -> Cumulant:
-        """(S, N) the factors of x with their thresholds."""
-        raw, cost = self.odds.inputs(self.a, s), self.log_threshold_N
+    def inputs(self, s: np.ndarray, raw: Cumulant | None = None) -> Cumulant:
+        """(S, N) the factors of x (``raw``, if the caller has them) with their thresholds."""
+        raw, cost = raw or self.odds.inputs(self.a, s), self.log_threshold_N  # s: one for each a, where they are many
         value = np.where(self.counted_N, raw.value + s[:, None] * cost, -np.inf)
         return Cumulant(value, raw.slope + cost, raw.curvature)
 
@@ -103,10 +104,10 @@ class Summand:
             return Cumulant(*(part[np.arange(len(index)), inputs_I[index]] for part in parts_SxN))
 
         def slope(s: np.ndarray, index: np.ndarray) -> np.ndarray:
-            common = self.odds.log_prior_A[self.a] + self.odds.first(self.a, s).slope
-            slope: np.ndarray = (
-                common + later_I[index] * self.odds.later(self.a, s).slope + pick(self.inputs(s), index).slope
-            )
+            a = self.a if np.ndim(self.a) == 0 else self.a[index]
+            first, later, raw = self.odds.slopes(a, s)
+            common = self.odds.log_prior_A[a] + first
+            slope: np.ndarray = common + later_I[index] * later + pick(self.inputs(s, raw), index).slope
             return slope
 
         every = np.arange(len(later_I))

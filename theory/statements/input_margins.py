@@ -13,7 +13,13 @@ from implicit_bayes.theory.information.prefixes import build
 from implicit_bayes.theory.information.sampling import draw
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
-from implicit_bayes.theory.statements.assumptions import compare_shift, largest_shift, shift_rounding, top_margin
+from implicit_bayes.theory.statements.assumptions import (
+    LOOKED_AT,
+    compare_shift,
+    largest_shift,
+    shift_rounding,
+    top_margins,
+)
 
 BUDGET = 200_000
 """(Belief, token) pairs affordable on one level."""
@@ -63,27 +69,27 @@ def start_shift_by_input(
     """A3 at every x_test of positive probability (those that hold delimiters too), or at sampled ones."""
     tv, state = largest_shift(mixture, prompt)
     beliefs = reachable_beliefs(prompt.example_law(), prompt.length - 1, budget)
-    if beliefs.complete:
-        tokens, mass = beliefs.example_Nxj, beliefs.mass_N
-        predictive = beliefs.law_NxH @ np.asarray(prompt.hmm.emission)
+    complete = beliefs.complete and len(beliefs.law_NxH) * mixture.n_tokens <= LOOKED_AT
+    if complete:
+        tokens, mass, ahead = beliefs.example_Nxj, beliefs.mass_N, beliefs.law_NxH
     else:
-        tokens, mass, predictive = _sampled_inputs(prompt, seed)
-    delta = top_margin(predictive)
+        tokens, mass, ahead = _sampled_inputs(prompt, seed)
+    delta = top_margins(ahead, prompt.hmm)
     order = np.argsort(delta, kind="stable")[:worst]
     rows = tuple(
         InputMargin(tuple(int(t) for t in tokens[i]), float(mass[i]), float(delta[i]), float(delta[i]) / 4)
         for i in order
     )
     holds = compare_shift(mixture, prompt, tv, rows[0].margin)
-    if not beliefs.complete and (holds is True or abs(tv - rows[0].margin) <= shift_rounding(prompt)):
+    if not complete and (holds is True or abs(tv - rows[0].margin) <= shift_rounding(prompt)):
         holds = "undetermined"
     reach = tv if holds is not True else tv - shift_rounding(prompt)
     failing = float(mass[delta / 4 <= reach].sum())
-    return StartShift(tv, state, rows, failing, holds, beliefs.complete)
+    return StartShift(tv, state, rows, failing, holds, complete)
 
 
 def _sampled_inputs(prompt: PromptLaw, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Distinct sampled x_tests, their shares, and p_prompt(y | x_test)."""
+    """Distinct sampled x_tests, their shares, and the law of the state after each."""
     example = prompt.example_law()
     drawn = draw(build([example]), prompt.length, SAMPLED_TESTS, np.random.default_rng(seed)).tokens
     tokens, counts = np.unique(drawn, axis=0, return_counts=True)
@@ -91,4 +97,4 @@ def _sampled_inputs(prompt: PromptLaw, seed: int) -> tuple[np.ndarray, np.ndarra
     for token in tokens.T:
         joint = law * np.asarray(example.emission)[:, token].T
         law = joint / joint.sum(-1, keepdims=True) @ np.asarray(example.transition)
-    return tokens, counts / SAMPLED_TESTS, law @ np.asarray(example.emission)
+    return tokens, counts / SAMPLED_TESTS, law

@@ -17,7 +17,7 @@ import numpy as np
 from implicit_bayes.theory.information.estimates import Verdict
 from implicit_bayes.theory.information.survival import Survivors
 from implicit_bayes.theory.objects.decimals import integers, next_token
-from implicit_bayes.theory.objects.models import MixtureOfHMMs
+from implicit_bayes.theory.objects.models import HMM, MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
 from implicit_bayes.theory.statements.bounds import bounded_mean_interval
 from implicit_bayes.theory.statements.concept_laws import ConceptLaws
@@ -35,6 +35,9 @@ SAMPLED_TESTS = 200
 EVERY_TEST = 100_000_000
 """Largest (merged test inputs x laws x tokens) for which every x is looked at: a few seconds' work; where one x may
 settle the matter five times as much."""
+
+NUMBERS = 1 << 23
+"""Probabilities of tokens that are compared at once where test inputs are sampled: 64 MB, several times over."""
 
 EXACT_TESTS = 400
 """Test inputs whose near-ties are decided in exact integers; beyond, they stay undecided."""
@@ -179,23 +182,30 @@ def _tests(
 ) -> tuple[Iterable[tuple[_Tests, ConceptLaws]], bool]:
     """Every x with its probability (merged by belief, in blocks), or sampled ones; and whether it is every one."""
     concepts = sorted(frozenset().union(*(outcome.alive | outcome.perhaps for outcome in outcomes)))
-    laws = max(1, len(concepts)) * len(mixture.delimiter_states())
-    blocks = input_blocks(law, [mixture.concept(c) for c in concepts], length, budget // (laws * mixture.n_tokens))
+    states = mixture.delimiter_states()
+    laws = max(1, len(concepts)) * len(states)
+    hmms = {c: mixture.concept(c) for c in concepts}  # once: checking its rows costs more than a block does
+    blocks = input_blocks(law, list(hmms.values()), length, budget // (laws * mixture.n_tokens))
     if blocks is not None:
-        return (_of_block(mixture, law, concepts, block) for block in blocks), True
+        return (_of_block(mixture, law, hmms, states, block) for block in blocks), True
     tokens = sample_prompts(law, SAMPLED_TESTS, 0, np.random.default_rng(seed))[:, :length]
+    size = max(1, NUMBERS // (laws * mixture.n_tokens))
+    parts = (tokens[begin : begin + size] for begin in range(0, len(tokens), size))
+    return (_of_sample(mixture, law, part) for part in parts), False
+
+
+def _of_sample(mixture: MixtureOfHMMs, law: PromptLaw, tokens: np.ndarray) -> tuple[_Tests, ConceptLaws]:
     truth, count = example_filter(law, tokens)[1][:, -1], len(tokens)
-    sampled = _Tests(tokens, np.full(count, 1.0 / count), truth, np.ones(count, dtype=bool))
-    return [(sampled, ConceptLaws(mixture, tokens))], False
+    sampled = _Tests(tokens, np.full(count, 1.0 / SAMPLED_TESTS), truth, np.ones(count, dtype=bool))
+    return sampled, ConceptLaws(mixture, tokens)
 
 
 def _of_block(
-    mixture: MixtureOfHMMs, law: PromptLaw, concepts: Sequence[int], block: InputBlock
+    mixture: MixtureOfHMMs, law: PromptLaw, hmms: Mapping[int, HMM], states: np.ndarray, block: InputBlock
 ) -> tuple[_Tests, ConceptLaws]:
     truth = block.predictive(0, np.asarray(law.start), law.hmm)
-    laws = ConceptLaws(mixture, block.tokens_NxM)
-    for i, c in enumerate(concepts):
-        hmm = mixture.concept(c)
+    laws = ConceptLaws(mixture, block.tokens_NxM, states)
+    for i, (c, hmm) in enumerate(hmms.items()):
         rows = [block.predictive(i + 1, np.asarray(hmm.transition)[d], hmm) for d in laws.states]
         found = np.stack(rows, 1)
         laws.found[c] = np.asarray(found.any(-1)), found

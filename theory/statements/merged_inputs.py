@@ -16,10 +16,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from implicit_bayes.theory.information.beliefs import distinct_rows
 from implicit_bayes.theory.information.estimates import Verdict
+from implicit_bayes.theory.information.token_classes import token_classes
 from implicit_bayes.theory.objects.models import HMM, MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
+from implicit_bayes.theory.objects.rows import distinct_rows
 from implicit_bayes.theory.statements.lemma_1 import Lemma1, lemma_1_from_paths
 from implicit_bayes.theory.statements.repaired import pure_delimiter_states
 from implicit_bayes.theory.statements.risk import rounding
@@ -96,7 +97,10 @@ def input_blocks(
     """
     hmms = [law.hmm, *others]
     transition, emission = (np.stack([np.asarray(getattr(h, n)) for h in hmms]) for n in ("transition", "emission"))
-    supports = tuple(np.flatnonzero((emission[:, :, o] > 0).any(0)) for o in range(emission.shape[2]))
+    can_HxV: np.ndarray = np.logical_or.reduce(emission > 0)
+    kinds = token_classes(can_HxV)
+    shared = [np.flatnonzero(can_HxV[:, token]) for token in kinds.first_K]
+    supports = tuple(shared[kind] for kind in kinds.class_V)
     laws = _Laws(transition, emission, np.asarray(law.start), supports)
     return _blocks(laws, length) if count_classes(laws, length) <= budget else None
 
@@ -128,17 +132,25 @@ def lemma_1_everywhere(mixture: MixtureOfHMMs, law: PromptLaw, budget: float = C
 
 
 def count_classes(laws: _Laws, length: int) -> float:
-    """An upper bound on the number of classes: 1 for each pair of tokens that only one state emits, else all inputs."""
-    sizes = np.array([len(support) for support in laws.supports])
+    """An upper bound on the number of classes: 1 for each pair of tokens that only one state emits, else all inputs.
+
+    Tokens of the same supports are counted together: the count for a first token and a last one depends on their kinds.
+    """
     emits_HxV = laws.emission_LxHxV[0] > 0
-    step_VxV = ((emits_HxV.T.astype(float) @ (laws.transition_LxHxH[0] > 0)) @ emits_HxV > 0).astype(float)
-    first = np.flatnonzero((laws.start_H[:, None] > 0).T @ emits_HxV)
-    count_FxV = np.eye(len(sizes))[first]
-    for _ in range(length - 1):
-        count_FxV = count_FxV @ step_VxV
-        merges = (sizes[first] == 1)[:, None] & (sizes == 1)
-        count_FxV = np.where(merges, np.minimum(count_FxV, 1.0), count_FxV)
-    return float(count_FxV.sum())
+    can_HxV: np.ndarray = np.logical_or.reduce(laws.emission_LxHxV > 0)
+    kinds = token_classes(can_HxV, emits_HxV)
+    emits_HxK = emits_HxV[:, kinds.first_K]
+    single_K = can_HxV[:, kinds.first_K].sum(0) == 1
+    step_KxK = ((emits_HxK.T.astype(float) @ (laws.transition_LxHxH[0] > 0)) @ emits_HxK > 0).astype(float)
+    weight_K = kinds.count_K.astype(float)
+    first_K = weight_K * (laws.start_H[None] > 0).astype(float).dot(emits_HxK).clip(0.0, 1.0)[0]
+    if length == 1:
+        return float(first_K.sum())
+    count_KxK = step_KxK  # inputs that begin with a given token of one kind and end in a given one of another
+    for _ in range(length - 2):
+        count_KxK = (count_KxK * weight_K) @ step_KxK
+        count_KxK = np.where(single_K[:, None] & single_K, np.minimum(count_KxK, 1.0), count_KxK)
+    return float(first_K @ count_KxK @ weight_K)
 
 
 def _blocks(laws: _Laws, length: int) -> Iterator[InputBlock]:

@@ -11,7 +11,7 @@ import numpy as np
 from implicit_bayes.theory.filtering.filter import filter_mixture
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
-from implicit_bayes.theory.statements.bounds import Interval, binomial_interval, bounded_mean_interval
+from implicit_bayes.theory.statements.bounds import Interval, binomial_interval, bounded_mean_interval, first_choice
 
 SHOTS = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256)
 """Numbers of examples at which the exact predictor is measured."""
@@ -21,6 +21,9 @@ LEVEL = 0.99
 
 LEAST_PROMPTS = 8
 """Prompts for every pair, however few were asked for."""
+
+NUMBERS = 1 << 25
+"""Probabilities of tokens that are held at once for a block of prompts: 256 MB."""
 
 ENUMERATION_BUDGET = 8_000_000
 """Largest V^(k-1) H^2 for which every x_test is enumerated."""
@@ -57,18 +60,25 @@ def sample_prompts(law: PromptLaw, prompts: int, shots: int, generator: np.rando
     By inverse CDF: a state or token of probability zero is never drawn.
     """
     kernel, emission = (np.asarray(x, dtype=np.float64) for x in (law.hmm.transition, law.hmm.emission))
-    rows = np.broadcast_to(np.asarray(law.start, dtype=np.float64), (prompts * (shots + 1), law.hmm.n_states))
-    tokens = np.full((len(rows), law.length + 1), law.delimiter)
+    count = prompts * (shots + 1)
+    tokens = np.full((count, law.length + 1), law.delimiter)
+    state = _draw(np.asarray(law.start, dtype=np.float64)[None], np.zeros(count, dtype=np.int64), generator)
     for j in range(law.length):
-        state = _draw(rows, generator)
-        tokens[:, j] = _draw(emission[state], generator)
-        rows = kernel[state]
+        state = _draw(kernel, state, generator) if j else state
+        tokens[:, j] = _draw(emission, state, generator)
     return tokens.reshape(prompts, -1)[:, : law.test_position(shots)]
 
 
-def _draw(rows: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    cumulative = rows.cumsum(-1)
-    drawn: np.ndarray = (cumulative / cumulative[:, -1:] > generator.random(len(rows))[:, None]).argmax(-1)
+def _draw(table_RxM: np.ndarray, row_N: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """(N,) one column from each of the rows named, as ``draw_index`` draws it; nothing of size N x M is made."""
+    cumulative = table_RxM.cumsum(-1)
+    place_N = generator.random(len(row_N)) * cumulative[row_N, -1]
+    drawn = np.empty(len(row_N), dtype=np.int64)
+    order = np.argsort(row_N, kind="stable")
+    begins = np.searchsorted(row_N[order], np.arange(len(table_RxM) + 1))
+    for row in range(len(table_RxM)):
+        mine = order[begins[row] : begins[row + 1]]
+        drawn[mine] = np.searchsorted(cumulative[row], place_N[mine], side="right")
     return drawn
 
 
@@ -88,18 +98,17 @@ def measure_risk(
     """
     shots, k, generator = tuple(sorted(set(shots))), laws[0].length, np.random.default_rng(seed)
     each = max(-(-prompts // len(laws)), LEAST_PROMPTS)
-    begin_N = np.array([(k + 1) * n for n in shots])
     tokens = np.concatenate([sample_prompts(law, each, shots[-1], generator) for law in laws])
-    bayes = np.zeros((len(tokens), len(shots), k - 1, mixture.n_tokens))
-    for i, law in enumerate(laws):
-        mine = slice(i * each, (i + 1) * each)
-        x_test = tokens[mine][:, begin_N[:, None] + np.arange(k - 1)]
-        bayes[mine] = example_filter(law, x_test.reshape(-1, k - 1))[1].reshape(x_test.shape[:2] + bayes.shape[2:])
-    positions = (begin_N[:, None] + np.arange(1, k)).reshape(-1)
-    out = filter_mixture(mixture, tokens, positions=positions.tolist())
-    predictive = np.asarray(out.predictive, dtype=np.float64).reshape(bayes.shape)
-    excess_LxPxNxM = excess_of(bayes, predictive).reshape(len(laws), each, len(shots), k - 1)
-    undefined = ~np.asarray(out.defined).reshape(len(tokens), len(shots), k - 1)[:, :, -1]
+    law_of = np.repeat(np.arange(len(laws)), each)
+    size = max(1, NUMBERS // (len(shots) * (k - 1) * mixture.n_tokens))  # prompts whose predictives are held at once
+    size = -(-len(tokens) // -(-len(tokens) // size))  # equal blocks: one compilation
+    parts = []
+    for begin in range(0, len(tokens), size):
+        rows = np.minimum(np.arange(begin, begin + size), len(tokens) - 1)
+        found = _risk_of(mixture, laws, tokens[rows], law_of[rows], shots)
+        parts.append([part[: len(tokens) - begin] for part in found])
+    excess, undefined = (np.concatenate(part) for part in zip(*parts, strict=True))
+    excess_LxPxNxM = excess.reshape(len(laws), each, len(shots), k - 1)
     level, last = 1.0 - (1.0 - LEVEL) / len(laws), excess_LxPxNxM[..., -1]
     wrong = (last > rounding(k - 1, mixture.n_states)).sum(1)
     mean = excess_LxPxNxM.mean(-1)
@@ -114,6 +123,27 @@ def measure_risk(
     )
 
 
+def _risk_of(
+    mixture: MixtureOfHMMs, laws: Sequence[PromptLaw], tokens_PxT: np.ndarray, law_P: np.ndarray, shots: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """(P, N, k - 1) excess risk after 1..k - 1 tokens of x_test, and (P, N) whether there is no predictive after all.
+
+    ``law_P`` says which of the laws wrote each prompt.
+    """
+    k, prompts = laws[0].length, len(tokens_PxT)
+    begin_N = np.array([(k + 1) * n for n in shots])
+    bayes = np.zeros((prompts, len(shots), k - 1, mixture.n_tokens))
+    for i in np.unique(law_P):
+        mine = law_P == i
+        x_test = tokens_PxT[mine][:, begin_N[:, None] + np.arange(k - 1)]
+        bayes[mine] = example_filter(laws[i], x_test.reshape(-1, k - 1))[1].reshape(x_test.shape[:2] + bayes.shape[2:])
+    positions = (begin_N[:, None] + np.arange(1, k)).reshape(-1)
+    out = filter_mixture(mixture, tokens_PxT, positions=positions.tolist())
+    predictive = np.asarray(out.predictive, dtype=np.float64).reshape(bayes.shape)
+    undefined: np.ndarray = ~np.asarray(out.defined).reshape(prompts, len(shots), k - 1)[:, :, -1]
+    return excess_of(bayes, predictive), undefined
+
+
 def _worst_means(values_LxPxN: np.ndarray, level: float) -> tuple[Interval, ...]:
     shots = range(values_LxPxN.shape[2])
     return tuple(_worst([bounded_mean_interval(of[:, n], level) for of in values_LxPxN]) for n in shots)
@@ -126,7 +156,7 @@ def _worst(intervals: Sequence[Interval]) -> Interval:
 
 def excess_of(truth: np.ndarray, predictor: np.ndarray) -> np.ndarray:
     """(...,) max_y p(y) - p(argmax_y q(y)) in [0, 1], for laws that were computed here; see ``bounds.excess_risk``."""
-    chosen = np.take_along_axis(truth, predictor.argmax(-1)[..., None], -1)[..., 0]
+    chosen = np.take_along_axis(truth, first_choice(predictor)[..., None], -1)[..., 0]
     excess: np.ndarray = np.clip(truth.max(-1) - np.where((predictor > 0).any(-1), chosen, 0.0), 0.0, 1.0)
     return excess
 

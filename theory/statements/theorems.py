@@ -7,7 +7,8 @@ A version is *printed*, *repaired* or *sharp*; the conclusion is a property of t
 ``statements.conclusions``.
 """
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -31,6 +32,9 @@ from implicit_bayes.theory.statements.conclusions import (
 from implicit_bayes.theory.statements.conditions import VERSIONS, Condition, Version
 from implicit_bayes.theory.statements.pairs import Pair, all_hold, pairs_of
 from implicit_bayes.theory.statements.risk import SHOTS, affordable, measure_risk
+
+Limits = Callable[[], Sequence[tuple[float, float] | None]]
+"""Ends of the limiting excess risk at a random length, for every pair; worked out when first asked for."""
 
 LIVES = "positive probability of every prompt under theta*"
 """Without it there is no rate and no posterior on some prompts, whatever other hypotheses hold."""
@@ -89,11 +93,12 @@ def evaluate_theorems(
         seed=seed,
     )
     conclusion = conclude_theorem_1(evidence)
+    limits = functools.cache(lambda: [_random_limit(evidence, pair) for pair in evidence.pairs])
     return [
         *(_theorem_1(version, evidence, conclusion) for version in VERSIONS),
         TheoremVerdict("2", "printed", False, None, True, "undetermined", "does not apply: finite family"),
-        _theorem_3_printed(evidence),
-        _theorem_3_sharp(evidence),
+        _theorem_3_printed(evidence, limits),
+        _theorem_3_sharp(evidence, limits),
     ]
 
 
@@ -129,13 +134,13 @@ def _theorem_1(version: Version, evidence: Evidence, conclusion: tuple[Conclusio
 
 
 def _theorem_3(
-    version: str, evidence: Evidence, needs: Mapping[str, Verdict], nats: float, words: str
+    version: str, evidence: Evidence, limits: Limits, needs: Mapping[str, Verdict], nats: float, words: str
 ) -> TheoremVerdict:
     applies, missing = hypotheses(needs)
     bound, risk = risk_bound(nats), evidence.risk
-    limits = [_random_limit(evidence, pair) for pair in evidence.pairs] if bound.value < 1.0 else [None]
+    ends = limits() if bound.value < 1.0 else [None]
     estimated = any(pair.estimated for pair in evidence.pairs)
-    conclusion, seen = conclude_excess(bound, limits, estimated, risk.random_excess[-1])
+    conclusion, seen = conclude_excess(bound, ends, estimated, risk.random_excess[-1])
     reason = f"{missing}; {words}, g^-1({nats:.6g}) = {bound.value:.6g}; {seen}; {measured(risk, risk.random_excess)}"
     return TheoremVerdict(
         name="3",
@@ -160,17 +165,17 @@ def _random_limit(evidence: Evidence, pair: Pair) -> tuple[float, float] | None:
     return float(low), float(high)
 
 
-def _theorem_3_printed(evidence: Evidence) -> TheoremVerdict:
+def _theorem_3_printed(evidence: Evidence, limits: Limits) -> TheoremVerdict:
     """B = {theta : Condition 1 not shown}; excess risk at most g^{-1}( max_B (eps_start + eps_delim) / (k - 1) )."""
     inside = [row for row in evidence.rows if row.printed_holds is not True]
     worst = max((row.printed_threshold for row in inside), default=0.0)
     size = len({(row.true_concept, row.concept) for row in inside})
     total = len({(row.true_concept, row.concept) for row in evidence.rows})
     words = f"{size} of {total} pairs (theta*, theta) in B"
-    return _theorem_3("printed", evidence, evidence.holds, max(worst, 0.0) / (evidence.k - 1), words)
+    return _theorem_3("printed", evidence, limits, evidence.holds, max(worst, 0.0) / (evidence.k - 1), words)
 
 
-def _theorem_3_sharp(evidence: Evidence) -> TheoremVerdict:
+def _theorem_3_sharp(evidence: Evidence, limits: Limits) -> TheoremVerdict:
     """B = {theta : rate not shown negative} and theta* itself; excess risk at most
 
     g^{-1}( max over theta in B and d in D of KL( p_prompt(O) || p(O | d, theta) ) / (k - 1) ).
@@ -194,7 +199,7 @@ def _theorem_3_sharp(evidence: Evidence) -> TheoremVerdict:
         nats = max(nats, *(_after_delimiter(mixture, pair.law, c) for c in inside))
     total = len({(pair.true_concept, c) for pair in pairs for c in pair.others})
     words = f"{len(members)} of {total} pairs (theta*, theta) in B, and theta* itself"
-    return _theorem_3("sharp", evidence, needs, nats / (k - 1), words)
+    return _theorem_3("sharp", evidence, limits, needs, nats / (k - 1), words)
 
 
 def _after_delimiter(mixture: MixtureOfHMMs, law: PromptLaw, concept: int) -> float:

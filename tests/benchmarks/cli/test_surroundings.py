@@ -11,7 +11,7 @@ import pytest
 from small_training import small_config
 
 from implicit_bayes.benchmarks.cli import commands as cli
-from implicit_bayes.benchmarks.cli import jobs
+from implicit_bayes.benchmarks.cli import verify_job
 from implicit_bayes.benchmarks.common import storage
 from implicit_bayes.benchmarks.report.findings import as_csv
 from implicit_bayes.benchmarks.verification import verify as verification
@@ -182,7 +182,7 @@ def test_told_apart_only_where_it_is_needed():
     from implicit_bayes.simulators.instances import load_instance
 
     one, other = (load_instance(name) for name in ("regular", "printed-counterexample"))
-    assert [each.name for each in jobs._told_apart([one, other], ["regular", "printed-counterexample"])] == [
+    assert [each.name for each in verify_job._told_apart([one, other], ["regular", "printed-counterexample"])] == [
         "regular", "printed-counterexample",
     ]  # fmt: skip
 

@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 
 from implicit_bayes.benchmarks.common.intervals import wilson
+from implicit_bayes.benchmarks.predictors.agreement import is_right
 from implicit_bayes.benchmarks.predictors.curves import in_context_curves, references, split_examples
 from implicit_bayes.benchmarks.predictors.prompt_aware import prompt_aware, started_mixture
 from implicit_bayes.benchmarks.verification.losses import bayes_loss
 from implicit_bayes.simulators.instances import Instance
 from implicit_bayes.simulators.sampler import sample_prompts
 from implicit_bayes.theory import MixtureOfHMMs, filter_mixture, log_evidence
+from implicit_bayes.theory.statements.bounds import first_choice
 
 
 def small(zeros: bool = True) -> Instance:
@@ -157,3 +159,11 @@ def test_every_token_that_ties_for_the_argmax_is_right():
     assert (np.asarray(filter_mixture(mixture, x_test).predictive)[:, -1].argmax(-1) == 1).all()
     table = in_context_curves(instance, [2], [0, 1], 60, [], 0)
     assert (table.sel(predictor="exact").accuracy == 1.0).all()
+
+
+def test_a_predictor_whose_own_tokens_tie_gives_the_first_of_them():
+    """.1 + .2 is above .3 in its last bit: which of the two an argmax names is rounding's choice, not Bayes'."""
+    truth = np.array([[0.5, 0.3, 0.2], [0.3, 0.5, 0.2]])
+    for tied in np.array([[0.3, 0.1 + 0.2, 0.2], [0.1 + 0.2, 0.3, 0.2]]):
+        assert first_choice(tied) == 0 and is_right(np.stack([tied] * 2), truth).tolist() == [True, False]
+    assert first_choice(np.array([0.3, 0.3 + 1e-10, 0.1])) == 1

@@ -1,5 +1,8 @@
 """Timing machinery, the kept compilations, and a guard on our speed by ratios within one run."""
 
+import json
+import resource
+import signal
 import time
 
 import jax
@@ -8,6 +11,7 @@ import pytest
 
 from implicit_bayes.benchmarks.cli import commands as cli
 from implicit_bayes.benchmarks.common import compilation
+from implicit_bayes.benchmarks.speed import growth as speed_growth
 from implicit_bayes.benchmarks.speed import memory as speed_memory
 from implicit_bayes.benchmarks.speed.compare import Run, compare, relative
 from implicit_bayes.benchmarks.speed.evidence import matrix_products
@@ -96,6 +100,41 @@ def test_bench_writes_every_task(tmp_path):
     for key in ("task", "implementation", "cpu_seconds_per_token", "ratio_to_ours", "agrees_to", "instance"):
         assert f'"{key}"' in written
     assert (tmp_path / "speed.png").stat().st_size > 0
+
+
+def test_growth_measures_every_question_and_says_what_was_not_finished(monkeypatch):
+    """Two small values of one size in processes of their own; a verification that is refused is a note."""
+    monkeypatch.setattr(speed_growth, "QUESTIONS", ("evidence", "posterior"))
+    ticks = []
+    rows = speed_growth.growth(0, ticks.append, {"n": (1, 2)})
+    assert [(row.size, row.question, row.values) for row in rows] == [
+        ("n", q, (1, 2)) for q in ("evidence", "posterior")
+    ]
+    assert sum(ticks) == 4
+    for row in rows:
+        assert all(each > 0 for each in row.cpu_seconds) and not any(row.notes)
+        assert all(each > 1 << 24 for each in row.peak_bytes) and np.isnan(row.exponent)
+    monkeypatch.setattr(speed_growth, "BUDGET", 1e-9)
+    request = {"at": speed_growth.BASE, "question": "verify", "seed": 0}
+    limits = resource.getrlimit(resource.RLIMIT_CPU), signal.getsignal(signal.SIGXCPU)
+    monkeypatch.setattr(resource, "setrlimit", lambda *_: None)
+    try:
+        found = speed_growth.report_on(json.dumps(request))
+    finally:
+        signal.signal(signal.SIGXCPU, limits[1])
+    assert found["cpu_seconds"] is None and found["note"].startswith("refused: budget: 5 concepts, 20 states")
+    odd = rows[0]._replace(cpu_seconds=(1.0, None), peak_bytes=(1 << 30, None), notes=("", "refused: x"))
+    assert "2: refused: x" in [str(cell) for column in speed_growth.table([odd]).columns for cell in column.cells]
+
+
+@pytest.mark.parametrize("size", ["concepts", "vocabulary", "states"])
+def test_families_of_growth_are_instances_at_every_base_size(size):
+    for value in (2, 7, 60):
+        mixture = speed_growth.family(speed_growth.BASE | {size: value}, 0).mixture
+        assert {"concepts": mixture.n_concepts, "vocabulary": mixture.n_tokens, "states": mixture.n_states}[
+            size
+        ] == value
+        assert mixture.delimiter_states().tolist() == [0]
 
 
 def test_streams_are_measured_and_two_sizes_of_chunk_agree():

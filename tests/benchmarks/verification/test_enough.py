@@ -20,7 +20,9 @@ from implicit_bayes.benchmarks.verification import store
 from implicit_bayes.benchmarks.verification.enough import (
     enough_words,
     finite_samples,
+    measured_between,
     measured_enough,
+    measured_words,
     worst_rows,
 )
 from implicit_bayes.benchmarks.verification.enough_figures import finite, information
@@ -102,6 +104,34 @@ def test_measured_n_is_where_errors_stay_low():
         coords={"predictor": ["exact"], "k": [3], "n": ns},
     )
     assert measured_enough(curves, 3) == {"0.1": 1, "0.01": 2, "0.001": 4}
+    between = measured_between(curves, 3)
+    assert between == {"0.1": (1, 2), "0.01": (1, None), "0.001": (1, None)}  # 100 prompts show nothing below a percent
+    assert measured_words(between, 0) == "1 to 2 / 1 or more / 1 or more"
+
+
+@pytest.mark.parametrize(
+    ("ends", "words"),
+    [((0, None), "undetermined"), ((None, None), "–"), ((2, 2), "2"), ((2, 8), "2 to 8"), ((2, None), "2 or more")],
+)
+def test_a_measured_n_has_an_interval_or_is_undetermined(ends, words):
+    assert measured_words({"0.1": ends}, 0) == words
+
+
+def test_the_interval_of_the_measured_n_covers():
+    """1,000 measurements of known error probabilities: at most 5% may miss, so 81 or more have probability 1e-5."""
+    rng, ns, missed = np.random.default_rng(0), np.array([0, 1, 2, 4, 8]), 0
+    chance = np.array([0.5, 0.2, 0.09, 0.011, 0.0005])
+    truth = {"0.1": 2, "0.01": 8, "0.001": 8}
+    for _ in range(1000):
+        correct = 300 - rng.binomial(300, chance)
+        data = {"correct": (("predictor", "k", "n"), [[correct]]), "prompts": (("predictor", "k", "n"), [[[300] * 5]])}
+        curves = xr.Dataset(data, coords={"predictor": ["exact"], "k": [3], "n": ns})
+        ends = measured_between(curves, 3)
+        missed += any(
+            not (low is not None and low <= truth[delta] and (high is None or truth[delta] <= high))
+            for delta, (low, high) in ends.items()
+        )
+    assert missed <= 80
 
 
 def context(undefined=0):

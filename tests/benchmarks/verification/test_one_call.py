@@ -73,7 +73,7 @@ def test_the_command_of_a_result_gives_that_result(shown, monkeypatch):
     assert (folder / "second place" / "results.json").read_bytes() == (folder / "first" / "results.json").read_bytes()
     page = (folder / "second place" / "report.html").read_text()
     assert "--k 3 2 --n 0 3" in page and "--certify" in page and "second place" in page
-    assert "Certificate: proved in ball arithmetic" in page
+    assert "Certificate: proved in ball arithmetic" in page and "Proved of " in page
 
 
 def test_a_mixture_alone_is_an_instance_and_settings_of_jax_are_left_alone():

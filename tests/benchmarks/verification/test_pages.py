@@ -10,7 +10,7 @@ import xarray as xr
 from implicit_bayes.benchmarks.cli import commands as cli
 from implicit_bayes.benchmarks.report.panels import compose, draw_all, on_page
 from implicit_bayes.benchmarks.verification import figures
-from implicit_bayes.benchmarks.verification.page import IN_WORDS
+from implicit_bayes.benchmarks.verification.page import IN_WORDS, alike
 from implicit_bayes.benchmarks.verification.sentences import summary
 from implicit_bayes.simulators.instances import load_instance
 
@@ -209,9 +209,24 @@ def test_the_summary_is_led_by_what_is_striking():
     assert summary(STORED | {"theorems": fails})[0].startswith("Theorem 1, as printed, is contradicted: at k = 3")
     lost = [row | {"undefined_share": 0.25 * row["n"]} for row in STORED["curves"]]
     assert summary(STORED | {"curves": lost})[0].startswith(
-        "The Bayes answer does not exist for any of the prompts at k = 3, n = 4"
+        "The Bayes answer does not exist for any prompt at k = 3 and n = 4"
     )
+    cells = [{"predictor": "prompt-aware", "epsilon": None}, {"predictor": "smoothed", "epsilon": 0.01}]
+    rows = [STORED["curves"][1] | {"accuracy": None, "undefined_share": 1.0}]
+    rows += [STORED["curves"][1] | cell for cell in cells]
+    assert "With 4 examples of 3 tokens no prompt has a posterior, smoothed Bayes is right on 50.0% of all 10 and " in (
+        " ".join(summary(STORED | {"curves": rows}))
+    )
+    models = [{"model": name, "excess": 0.5, "low": 0.25, "high": 0.75} for name in ("a", "b")]
+    assert "The language model a loses 0.5000" in " ".join(summary(STORED | {"models": models[:1]}))
+    assert "Of the language models a loses 0.5000" in " ".join(summary(STORED | {"models": models}))
     some = [row | {"holds": row["name"] != "A3"} for row in STORED["assumptions"]]
     assert summary(STORED | {"assumptions": some})[0] == "Of the assumptions A1, A2, A4 and A5 hold; A3 fails."
     for lines in (summary(STORED), summary(STORED | {"critical_k": dict.fromkeys(("printed", "repaired", "sharp"))})):
         assert all(line[0].isupper() and line.endswith(".") for line in lines)
+
+
+def test_rows_that_say_the_same_become_one():
+    rows = [(2, "0, 1", "yes"), (2, "0, 2", "yes"), (3, "0, 1", "yes"), (2, "1, 0", "no"), (2, "1, 2", "yes")]
+    merged = alike(rows, 1)
+    assert merged == ((2, "0, 1; 0, 2; 1, 2", "yes"), (3, "0, 1", "yes"), (2, "1, 0", "no"))

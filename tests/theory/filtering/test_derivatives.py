@@ -136,6 +136,18 @@ def test_a_closed_block_without_belief_spoils_nothing(method, tokens, unreachabl
         assert found.transition[0, 0, 1] == pytest.approx(across)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_derivatives_beyond_float64_are_cut_and_spoil_nothing(method):
+    """Identity kernel, start (1, 0, 0), 500 zeros of probability .1, .9, .99: of row 0 d/d kernel[0, 0] is
+    499; the two others, about 9^500 and 9.9^500, are beyond float64. Uncut, all nine are nan."""
+    emission = [[0.1, 0.9], [0.9, 0.1], [0.99, 0.01]]
+    mixture = MixtureOfHMMs([1.0], [[1.0, 0.0, 0.0]], [np.eye(3)], emission, 0)
+    with jax.enable_x64(True):
+        found = np.asarray(SLOPES[method](mixture, np.zeros(500, int)).transition)[0]
+    assert found[0, 0] == pytest.approx(499.0) and (1e250 < found[0, 1:]).all() and np.isfinite(found).all()
+    np.testing.assert_array_equal(found[1:], 0.0)
+
+
 @pytest.mark.parametrize("dead", [False, True])
 def test_two_closed_blocks_of_a_family_have_the_difference_quotient(dead):
     """T = 400, one block favoured by 1e100 or more, or without any start mass at all."""

@@ -14,19 +14,21 @@ from implicit_bayes.theory.filtering import filter as filter_module
 from implicit_bayes.theory.filtering.filter import filter_concepts
 
 METHODS = ("dense", "sparse", "log")
+EVERY = (*METHODS, "auto")
+"""What is small goes to NumPy by ``auto``."""
 
 
 # -- against enumeration ----------------------------------------------------------------------------------------------
 
 
 # JAX compiles once per shape, about a second each: the general case and the corners ask for few of them.
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EVERY)
 @given(case=mixtures_with_documents(shapes=((2, 2, 3),), lengths=(3,)))
 def test_filter_is_enumeration(method, case):
     brute_force.assert_is_enumeration(*case, filter_mixture(*case, method=method))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EVERY)
 @given(case=mixtures_with_documents(shapes=((1, 1, 2),), lengths=(1,)))
 def test_filter_is_enumeration_in_the_corners(method, case):
     brute_force.assert_is_enumeration(*case, filter_mixture(*case, method=method))
@@ -62,9 +64,9 @@ def test_a_case_worked_by_hand(method):
 def test_three_recursions_agree_beyond_the_reach_of_enumeration():
     mixture = random_mixture(3, concepts=3, states=20, tokens=7, zeros=0.5)
     documents = random_documents(4, 6, 60, tokens=7)
-    dense, sparse, log = (filter_mixture(mixture, documents, method=method) for method in METHODS)
+    dense, *others = (filter_mixture(mixture, documents, method=method) for method in EVERY)
     assert dense.defined[:, -1].any()
-    for other in (sparse, log):
+    for other in others:
         np.testing.assert_allclose(other.log_evidence, dense.log_evidence, rtol=1e-12)
         np.testing.assert_allclose(other.log_posterior, dense.log_posterior, rtol=1e-9, atol=1e-11)
         np.testing.assert_allclose(other.predictive, dense.predictive, rtol=1e-10)
@@ -81,7 +83,7 @@ def test_auto_takes_the_sparse_recursion_where_it_pays():
 
 
 @pytest.mark.parametrize(
-    ("method", "batch"), [("dense", ()), ("dense", (0,)), *[(method, (2, 2)) for method in METHODS]]
+    ("method", "batch"), [("dense", ()), ("dense", (0,)), ("auto", ()), ("auto", (0,)), *[(m, (2, 2)) for m in EVERY]]
 )
 def test_batch_axes_lead(method, batch):
     mixture, documents = random_mixture(1), random_documents(2, 2, 2, 6)
@@ -107,7 +109,9 @@ def test_whole_document_summaries_are_the_last_prefix(batch):
     np.testing.assert_allclose(found, mixed, rtol=1e-13)
 
 
-@pytest.mark.parametrize(("method", "wanted"), [("dense", []), *[(method, [6, 0, 3]) for method in METHODS]])
+@pytest.mark.parametrize(
+    ("method", "wanted"), [("dense", []), ("auto", []), *[(method, [6, 0, 3]) for method in EVERY]]
+)
 def test_positions_are_reported_in_the_order_asked(method, wanted):
     mixture, documents = random_mixture(1, zeros=0.3), random_documents(2, 4, 6)
     everything = filter_mixture(mixture, documents, method=method)
@@ -117,7 +121,7 @@ def test_positions_are_reported_in_the_order_asked(method, wanted):
     np.testing.assert_array_equal(chosen.first_impossible, everything.first_impossible)
 
 
-@pytest.mark.parametrize(("method", "batch"), [("dense", ()), *[(method, (2,)) for method in METHODS]])
+@pytest.mark.parametrize(("method", "batch"), [("dense", ()), *[(method, (2,)) for method in EVERY]])
 def test_the_empty_document_knows_the_prior(method, batch):
     mixture = random_mixture(1)
     found = filter_mixture(mixture, np.zeros((*batch, 0), dtype=np.int64), method=method)
@@ -160,7 +164,7 @@ def test_chunks_leave_no_trace(monkeypatch, budget):
 # -- zeros and underflow ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EVERY)
 def test_impossible_is_minus_infinity_and_masked_never_nan(method):
     """Token 2 comes from nobody; token 1 only from the second concept, whose prior is zero in the second mixture."""
     emission = [[[1.0, 0.0, 0.0]], [[0.5, 0.5, 0.0]]]
@@ -229,7 +233,7 @@ def test_the_same_underflow_in_single_precision_and_under_vmap():
 # -- symmetries -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EVERY)
 def test_labels_carry_no_information(method):
     """Renaming concepts permutes the posterior, tokens the predictives; renaming states changes nothing."""
     mixture, documents = random_mixture(7, zeros=0.3), random_documents(8, 4, 6)

@@ -87,9 +87,11 @@ def test_double_precision_is_the_callers_affair_alone():
     assert not jax.config.jax_enable_x64
     with jax.enable_x64(True):
         inside = filter_mixture(mixture, documents)
-        assert all(isinstance(leaf, jax.Array) for leaf in inside)
-        assert inside.log_evidence.dtype == jnp.float64
+        assert all(isinstance(leaf, np.ndarray) for leaf in inside)
+        in_jax = filter_mixture(mixture, documents, method="dense")
+        assert in_jax.log_evidence.dtype == jnp.float64
     jax.tree.map(np.testing.assert_array_equal, outside, inside)
+    assert filter_mixture(mixture, documents, method="dense").log_evidence.dtype == np.float64
     traced = jax.jit(log_probability)(mixture, documents)
     assert traced.dtype == jnp.float32
     np.testing.assert_allclose(traced, log_probability(mixture, documents), rtol=1e-5)

@@ -174,3 +174,14 @@ def test_rare_examples_are_paid_for():
     assert all(rate.method == "bracketed" and rate.samples > 0 for rate in rates)
     covered = sum(rate.low <= truth <= rate.high for rate in rates)
     assert covered >= stats.binom.ppf(1e-6, 60, 0.95)
+
+
+def test_the_spread_of_residuals_is_that_of_both_laws():
+    """theta restarts alike from both delimiter states and adds nothing; theta* has rows whose log-ratios to their mean
+    (.5, .3, .1, .1) run from log(.1/.3) to log(.5/.3): log 5 in all."""
+    emission = np.eye(3)[[0, 1, 2, 2]]
+    body = [[0.6, 0.2, 0.1, 0.1], [0.3, 0.4, 0.2, 0.1]]
+    true = HMM(np.full(4, 0.25), np.array([*body, [0.7, 0.1, 0.1, 0.1], [0.3, 0.5, 0.1, 0.1]]), emission)
+    theta = HMM(np.full(4, 0.25), np.array([*body[::-1], [0.7, 0.1, 0.1, 0.1], [0.7, 0.1, 0.1, 0.1]]), emission)
+    sampler = BlockSampler(PromptLaw(true, np.array([0.7, 0.3, 0, 0]), 2, 2), [theta, true], 0)
+    np.testing.assert_allclose(sampler.spread(), [np.log(5), 2 * np.log(5)], rtol=1e-12)

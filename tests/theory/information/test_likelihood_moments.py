@@ -137,3 +137,12 @@ def test_upper_end_of_a_mean_by_hand():
     high = 3.0 + stats.t.ppf(0.975, 3) * values.std(ddof=1) / 2
     assert upper_mean(np.log(values / 4)[None])[0] == pytest.approx(np.log(high))
     assert upper_mean(np.full((1, 4), -np.inf))[0] == -np.inf
+
+
+def test_samples_that_all_end_in_one_token_are_kept():
+    """The word a is always followed by b, so every prefix of one token ends in a, and every example is a b."""
+    emission = np.eye(3)
+    true = HMM(np.array([1.0, 0.0, 0.0]), np.array([[0.0, 1.0, 0.0], [0.5, 0.0, 0.5], [1.0, 0.0, 0.0]]), emission)
+    theta = HMM(true.initial, np.array([[0.0, 1.0, 0.0], [0.75, 0.0, 0.25], [1.0, 0.0, 0.0]]), emission)
+    graph = sampled_graph(true, true, [theta], 2, 2, 0, 256)
+    assert graph.examples(0, np.array([1.0]), True).value[0] == pytest.approx(np.log(0.5))

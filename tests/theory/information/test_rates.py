@@ -12,7 +12,8 @@ from strategies import mixtures
 
 from implicit_bayes.theory import HMM, MixtureOfHMMs, ModelError, PromptLaw
 from implicit_bayes.theory.filtering.filter import filter_concepts
-from implicit_bayes.theory.information.estimates import t_interval
+from implicit_bayes.theory.information.estimates import simultaneous, t_interval
+from implicit_bayes.theory.information.expansion import expand
 from implicit_bayes.theory.information.prefixes import build
 from implicit_bayes.theory.information.rates import _ratio, log_likelihood_rate, log_likelihood_rates
 from implicit_bayes.theory.information.sampling import draw
@@ -171,7 +172,11 @@ def test_corners_are_honest(mixture):
         if rate.method == "undefined":
             assert rate.value is None
             continue
-        assert not np.isnan([rate.value, rate.low, rate.high]).any()
+        assert not np.isnan([rate.low, rate.high]).any()
+        assert rate.low <= rate.high
+        if rate.value is None:  # a bracket with an end at infinity has no middle
+            assert rate.method == "bracketed" and np.isinf([rate.low, rate.high]).any()
+            continue
         assert rate.low <= rate.value <= rate.high
         assert (rate.value == -math.inf) == (forbids(prompt, law) == "surely")
     if rates[0].value is not None:
@@ -184,3 +189,31 @@ def test_stack_shares_an_emission_only_where_all_agree():
     assert stack(laws, 2).emission.ndim == 2
     other = HMM(laws[1].initial, laws[1].transition, laws[1].emission[[1, 0, 2]])
     assert stack([laws[0], other], 2).emission.ndim == 3
+
+
+def test_a_law_with_its_states_renamed_has_a_rate_of_exactly_zero():
+    """Close to zero is not enough: a law of its own with a rate of the same size keeps its interval."""
+    kernel, swap = np.array([[0.2, 0.5, 0.3], [0.6, 0.1, 0.3], [0.4, 0.35, 0.25]]), [1, 0, 2]
+    emission = np.array([[0.6, 0.4, 0.0], [0.1, 0.9, 0.0], [0.0, 0.0, 1.0]])
+    true = HMM(np.array([0.3, 0.5, 0.2]), kernel, emission)
+    renamed = HMM(true.initial[swap], kernel[swap][:, swap], emission[swap])
+    other = HMM(true.initial, kernel, np.array([[0.59, 0.41, 0.0], [0.1, 0.9, 0.0], [0.0, 0.0, 1.0]]))
+    same, apart = log_likelihood_rates(PromptLaw(true, np.array([0.5, 0.5, 0.0]), 3, 2), [renamed, other])
+    assert (same.value, same.low, same.high, same.method) == (0.0, 0.0, 0.0, "equal processes")
+    assert apart.value != 0 and apart.method == "closed form"
+    seen = HMM(true.initial, kernel, np.eye(3))  # a law that differs in which first examples it allows, and only there
+    late = HMM(np.array([1.0, 0.0, 0.0]), kernel, np.eye(3))
+    (rate,) = log_likelihood_rates(PromptLaw(seen, np.array([0.5, 0.5, 0.0]), 3, 2), [late])
+    assert (rate.value, rate.method) == (0.0, "equal processes")
+
+
+def test_intervals_that_hold_at_once_share_the_rest():
+    assert simultaneous(0.95, 10) == pytest.approx(0.995) and simultaneous(0.95, 0) == simultaneous(0.95, 1) == 0.95
+
+
+def test_a_short_length_is_expanded_whatever_a_longer_one_needs():
+    """100 nodes a level are enough for examples of 2 tokens, and not for those of 12."""
+    rng = np.random.default_rng(0)
+    law = HMM(rng.dirichlet(np.ones(3)), rng.dirichlet(np.ones(3), 3), rng.dirichlet(np.ones(3), 3))
+    found = expand(build([law, law]), [2, 12], 100)
+    assert len(found.score) == 2 and len(expand(build([law, law]), [2], 100).score) == 2

@@ -124,12 +124,25 @@ def test_vacuous_costs_never_pass():
     assert out.printed_holds is False and out.repaired_holds is False
 
 
-def test_equality_is_undetermined():
-    """sum KL_j = log 4 = log(1/c8) exactly, which balls cannot see."""
+def test_sides_that_are_exactly_equal_are_seen_to_be(monkeypatch):
+    """sum KL_j = log 4 = log(1/c8): no ball can show that, integers do; too many logarithms for them stay open."""
     mixture = MixtureOfHMMs([0.5, 0.5], [[0.25, 0.25, 0.5]] * 2, [[[0.5, 0.25, 0.25]] * 3] * 2, np.eye(3), 2)
-    out = certify(mixture, PromptLaw.of(mixture, [1.0, 0.0, 0.0], 0, 2), 0, 1)
-    assert float(out.kl_sum) == pytest.approx(np.log(4)) and out.printed_holds == "undetermined"
+    prompt = PromptLaw.of(mixture, [1.0, 0.0, 0.0], 0, 2)
+    out = certify(mixture, prompt, 0, 1)
+    assert float(out.kl_sum) == pytest.approx(np.log(4)) and out.printed_holds is False
+    assert float(out.printed_margin) == 0 and out.printed_margin.radius < 1e-300
     assert out.sharp_holds is False and float(out.rate) == 0
+    monkeypatch.setattr("implicit_bayes.theory.information.log_sums.MAX_TERMS", -1)
+    assert certify(mixture, prompt, 0, 1).printed_holds == "undetermined"
+
+
+def test_a_repaired_condition_that_is_exactly_tied_does_not_hold():
+    """sum KL_j = start KL + log(c2/c1) + a_theta exactly: theta is theta* but for p_prompt(h) at its own start."""
+    kernel = [[0.5, 0.25, 0.25], [0.25, 0.5, 0.25], [0.5, 0.25, 0.25]]
+    mixture = MixtureOfHMMs([0.5, 0.5], [[0.5, 0.25, 0.25]] * 2, [kernel] * 2, np.eye(3), 2)
+    out = certify(mixture, PromptLaw.of(mixture, [1.0, 0.0, 0.0], 0, 3), 0, 1)
+    assert float(out.repaired_margin) == 0 and out.repaired_holds is False
+    assert out.kl_sum == out.start_kl and float(out.eps_delim_repaired) == 0
 
 
 def test_several_delimiter_states_leave_the_rate_open():

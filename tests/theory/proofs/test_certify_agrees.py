@@ -7,6 +7,8 @@ from implicit_bayes.theory import MixtureOfHMMs, PromptLaw
 from implicit_bayes.theory.information.kl import kl_sum
 from implicit_bayes.theory.information.rates import log_likelihood_rate
 from implicit_bayes.theory.proofs.certify import certify
+from implicit_bayes.theory.statements.condition_rows import VERSIONS
+from implicit_bayes.theory.statements.exact_margins import exact_margin
 
 
 def rational_case(seed):
@@ -35,9 +37,14 @@ def rational_case(seed):
 
 
 def agree(seed):
-    """certify against the float path: KL and its infinite mass, the rate, and whether there is one."""
+    """certify against the float path: KL and its infinite mass, the rate and whether there is one, every verdict."""
     mixture, prompt = rational_case(seed)
     out, theta = certify(mixture, prompt, 0, 1), mixture.concept(1)
+    assert isinstance(out.printed_holds, bool) and isinstance(out.repaired_holds, bool)  # ties are decided too
+    for version in VERSIONS if out.assumptions["A1"] else ():
+        sign = exact_margin(mixture, prompt, 0, 1, version)
+        if sign is not None and (version != "sharp" or "forbids" not in out.rate_reason):
+            assert getattr(out, f"{version}_holds") is (sign > 0)
     signal = kl_sum(prompt, theta)
     assert float(out.kl_sum) == pytest.approx(signal.value, rel=1e-9, abs=1e-12)
     assert float(out.kl_infinite_mass) == pytest.approx(signal.infinite_mass, abs=1e-12)

@@ -136,6 +136,25 @@ def test_the_bracket_has_no_width_where_delimiters_restart_alike():
     assert float(found.low) == pytest.approx(rate, abs=1e-14)
 
 
+def test_a_bracket_of_exactly_zero_does_not_hold():
+    """theta is theta* with its two words' states renamed: both ends are 0, which integers show and no ball does."""
+    kernel, swap = np.array([[0.2, 0.5, 0.3], [0.6, 0.1, 0.3], [0.4, 0.35, 0.25]]), [1, 0, 2]
+    emission = np.array([[0.7, 0.3, 0.0], [0.7, 0.3, 0.0], [0.0, 0.0, 1.0]])
+    mixture = MixtureOfHMMs(
+        [0.5, 0.5], [[0.3, 0.5, 0.2], [0.5, 0.3, 0.2]], [kernel, kernel[swap][:, swap]], emission, 2
+    )
+    found = certify_bracket(mixture, PromptLaw.of(mixture, [0.4, 0.6, 0.0], 0, 3), 0, 1)
+    assert float(found.low) == float(found.high) == 0 and found.sharp_holds is False
+
+
+def test_a_base_of_exactly_one_is_one_at_an_integer_s():
+    """E p(O, delim | d, theta) / p(O, delim | d, theta*) = 1 where p_prompt(h) is row d of theta*."""
+    rows = [[[0.3, 0.3, 0.4]] * 3, [[0.2, 0.4, 0.4]] * 3]
+    mixture = MixtureOfHMMs([0.5, 0.5], [[0.3, 0.3, 0.4]] * 2, rows, np.eye(3), 2)
+    found = certify_enough(mixture, PromptLaw.of(mixture, [0.3, 0.3, 0.4], 0, 2), 0, 5, Fraction(9, 10), Fraction(1))
+    assert float(found.base[1]) == 1.0 and found.base[1].radius < 1e-300 and float(found.exponent) == 0
+
+
 def test_brackets_that_straddle_or_are_infinite():
     mixture, law = two_delimiters()
     assert certify_bracket(mixture, law, 0, 1, 0).sharp_holds in (True, "undetermined")

@@ -4,12 +4,8 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import array_shapes, arrays
 
 from implicit_bayes.theory import MixtureOfHMMs, PromptLaw
-from implicit_bayes.theory.information import beliefs
 from implicit_bayes.theory.information.beliefs import reachable_beliefs
 from implicit_bayes.theory.statements.assumptions import check_assumptions, find_concept, worst_case
 
@@ -123,19 +119,6 @@ def test_reachable_beliefs_are_those_of_every_possible_prefix(length):
     assert set(total) == set(found)
     for key, mass in total.items():
         assert found[key][1] == pytest.approx(mass)
-
-
-@pytest.mark.parametrize("collide", [False, True])
-@given(
-    values=arrays(np.float64, array_shapes(min_dims=2, max_dims=2), elements=st.sampled_from([0.0, -0.0, 0.25, 1.0]))
-)
-def test_distinct_rows_are_numpys_also_where_their_sums_meet(collide, values):
-    with pytest.MonkeyPatch.context() as patch:
-        if collide:  # with equal weights, rows that are permutations of one another meet
-            patch.setattr(beliefs, "_weights", lambda size: np.ones(size, np.uint64))
-        first, inverse = beliefs.distinct_rows(values)
-    np.testing.assert_array_equal(values[first][inverse], values)
-    assert len(first) == len(np.unique(values, axis=0))
 
 
 def test_concepts_of_prior_zero_take_no_part():

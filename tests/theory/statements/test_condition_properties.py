@@ -183,3 +183,17 @@ def test_several_lengths_share_their_work_and_agree_with_one_at_a_time():
             for version in VERSIONS:
                 assert one.holds(version) == other.holds(version)
             assert one.kl_sum == pytest.approx(other.kl_sum, abs=1e-12)
+
+
+def test_the_binding_pair_is_the_one_of_least_room():
+    """By hand, each version by itself: of those that share the worst verdict, the one with the least room."""
+    mixture, starts = random_instance(1)[:2]
+    base = conditions_by_start_law(mixture, starts, random_instance(1).true_concept, [2])[0]
+    one = base._replace(
+        concept=1, kl_sum=5.0, repaired_kl_sum=5.0, eps_start=4.0, eps_delim_printed=3.0, start_kl=0.0,
+        eps_delim_repaired=6.0, rate=0.1, rate_high=0.1, printed_holds=False, repaired_holds=False, sharp_holds=False,
+    )  # fmt: skip
+    two = one._replace(concept=2, eps_delim_printed=4.0, eps_delim_repaired=5.5, rate=0.2, rate_high=0.2)
+    assert [worst_pair([one, two], version).concept for version in VERSIONS] == [2, 1, 2]
+    assert worst_pair([one, two._replace(printed_holds="undetermined")], "printed").concept == 1
+    assert worst_pair([one._replace(rate=-0.1, sharp_holds=True), one._replace(concept=3)], "sharp").concept == 3

@@ -1,0 +1,255 @@
+"""What ``verify`` will cost, estimated from sizes before the work: CPU minutes stage by stage, and memory.
+
+Estimates are right to a factor of about three; they are made to tell a minute from an hour. What can be sampled more
+coarsely (the expectations of the conditions, the prompts on which a theorem is measured) is made to fit ``--budget``,
+and its intervals are as wide as the sample is small; where the rest does not fit, the instance is refused before the
+work. The same budget gives the same numbers on every machine: it is a number of operations, at one nominal speed.
+"""
+
+import contextlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from implicit_bayes.simulators.instances import Instance
+from implicit_bayes.theory import MixtureOfHMMs, ModelError
+from implicit_bayes.theory.information.scores import FEWEST, WORK
+from implicit_bayes.theory.information.token_classes import token_classes
+from implicit_bayes.theory.statements.conditions import BUDGET
+from implicit_bayes.theory.statements.risk import LEAST_PROMPTS, SHOTS
+
+BUDGET_MINUTES = 15.0
+"""CPU minutes that ``verify`` may take where nothing else is said."""
+
+SMALL_STATES, SMALL_TOKENS = 32, 1024
+"""Up to so many states and tokens every k from 2 to 10 is tested for the critical k; above, only the k asked for."""
+
+LOGARITHMS = 8e7
+"""Logarithms of next-token probabilities in a second, the products before them included."""
+
+PRODUCTS = 2e9
+"""Multiplications and additions of matrix products in a second."""
+
+STEP = 4e-8
+"""Seconds for a token of one concept, whatever the states are."""
+
+TYPICAL = 16_384
+"""Prefixes sampled for an expectation whose prefixes are too many: between ``sampling.LEAST`` and ``MOST``."""
+
+RISK_PROMPTS = 400
+"""Prompts on which exact Bayes is measured beside a theorem, shared out over the pairs (theta*, start law)."""
+
+RISK_SHARE = 0.25
+"""Of the budget, that measuring may take; it takes fewer prompts above."""
+
+COPIES = 10
+"""Of the mixture in memory: as given, smoothed three times, stacked, and JAX's own."""
+
+CONTAINER = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+"""Where Linux says what a container may take."""
+
+SAID = 60.0
+"""Seconds from which the estimate is said."""
+
+
+class Cost(NamedTuple):
+    """What one verification takes.
+
+    Attributes:
+        stages: seconds by words, in order.
+        logarithms: that each expectation of the conditions may take.
+        risk_prompts: on which exact Bayes is measured beside the theorems.
+        coarse: what is sampled more coarsely than without a budget, in words.
+    """
+
+    stages: dict[str, float]
+    logarithms: float
+    risk_prompts: int
+    coarse: tuple[str, ...]
+
+    @property
+    def seconds(self) -> float:
+        """Of all stages."""
+        return sum(self.stages.values())
+
+
+def tested_ks(instance: Instance, ks: Sequence[int]) -> tuple[int, ...]:
+    """The k at which conditions are evaluated: those asked for, and 2..10 on small instances."""
+    small = instance.mixture.n_states <= SMALL_STATES and instance.mixture.n_tokens <= SMALL_TOKENS
+    more = range(2, 11) if small else ()
+    return tuple(sorted({*ks, *more}))
+
+
+def prefixes(mixture: MixtureOfHMMs, true: int, k: int) -> float:
+    """Merged prefixes of at most k - 1 tokens, an upper bound by kinds of tokens; inf where a level passes the budget
+    of the expansions.
+
+    Prefixes that end in a token of one state are one for each such token, the others branch.
+    """
+    hmm = mixture.concept(true)
+    can_HxV: np.ndarray = np.logical_or.reduce(np.asarray(mixture.emissions) > 0)
+    kinds = token_classes(can_HxV, np.asarray(hmm.emission) > 0)
+    emits_HxK = (np.asarray(hmm.emission) > 0)[:, kinds.first_K].astype(float)
+    step_KxK = (emits_HxK.T @ (np.asarray(hmm.transition) > 0) @ emits_HxK > 0).astype(float)
+    single_K = can_HxV[:, kinds.first_K].sum(0) == 1
+    level_K, total = (emits_HxK > 0).any(0).astype(float), 1.0
+    for _ in range(k - 1):
+        nodes = float(level_K @ kinds.count_K)
+        if nodes > BUDGET:
+            return np.inf
+        total += nodes
+        level_K = (level_K * kinds.count_K) @ step_KxK
+        level_K = np.where(single_K, np.minimum(level_K, 1.0), level_K)
+    return total
+
+
+def estimate(instance: Instance, settings: Any) -> Cost:
+    """The cost of ``verify`` with checked settings, fitted into ``settings.budget`` as far as sampling allows.
+
+    Raises:
+        ModelError: it does not fit, or not into memory: on one line, with the sizes and the remedy.
+    """
+    _check_memory(instance.mixture)
+    budget = 60.0 * settings.budget
+    stages = {
+        "in-context curves": _curves(instance, settings),
+        "Bayes cross-entropy": _documents(instance, settings),
+        "examples that are enough": _finite(instance, settings),
+    }
+    per_prompt = _per_prompt(instance, max(settings.ks))
+    pairs = len(instance.true_concepts) * instance.prompt_starts.shape[1]
+    least = pairs * LEAST_PROMPTS
+    prompts = int(np.clip(RISK_SHARE * budget / per_prompt, least, max(RISK_PROMPTS, least)))
+    stages["theorems"] = prompts * per_prompt
+    coarse = [] if prompts >= min(RISK_PROMPTS, pairs * RISK_PROMPTS) else [f"theorems on {prompts} prompts"]
+    words, wanted, each, calls = _conditions(instance, settings.ks)
+    left = budget - sum(stages.values())
+    floor = calls * each * FEWEST / LOGARITHMS
+    if left < floor:
+        raise ModelError(_refusal(instance, settings, stages | {words: floor}))
+    allowed = min(WORK, left * LOGARITHMS / max(calls, 1))
+    if wanted > left:
+        coarse.append("conditions")
+    return Cost({words: min(wanted, left)} | stages, allowed, prompts, tuple(coarse))
+
+
+def _conditions(instance: Instance, ks: Sequence[int]) -> tuple[str, float, float, int]:
+    """Words; seconds wanted; logarithms of one prefix; expectations."""
+    mixture, lengths = instance.mixture, tested_ks(instance, ks)
+    possible, starts = len(mixture.possible_concepts()), instance.prompt_starts.shape[1]
+    pairs = sum(possible - (float(mixture.prior[c]) > 0) for c in instance.true_concepts)
+    laws, wide = possible + 1, mixture.n_tokens
+    seconds = 0.0
+    for true in instance.true_concepts:
+        lives = bool((np.asarray(mixture.transition)[true] > 0).all())  # else most prompts are forbidden: no rates
+        for k in [max(lengths), *(lengths if lives else ())]:
+            nodes = prefixes(mixture, true, k)
+            sampled = min(TYPICAL * k, max(WORK / (laws * wide), FEWEST * k))
+            seconds += starts * laws * wide * (nodes if nodes < np.inf else sampled) / LOGARITHMS
+    calls = len(instance.true_concepts) * starts * (1 + len(lengths))
+    return f"conditions of {pairs:,} pairs", seconds, float(laws * wide * max(lengths)), calls
+
+
+def _token(mixture: MixtureOfHMMs) -> float:
+    """Seconds for a token under every concept: a product with the kernel, or with the blocks that supports leave."""
+    width = float((np.asarray(mixture.emissions) > 0).any(0).sum(0).mean())
+    products = 2.0 * min(float(mixture.n_states) ** 2, 8.0 * width**2)
+    return float(mixture.n_concepts) * (STEP + products / PRODUCTS)
+
+
+def _answer(mixture: MixtureOfHMMs) -> float:
+    """Seconds for the law of a next token under every concept."""
+    return 2.0 * mixture.n_concepts * mixture.n_states * mixture.n_tokens / PRODUCTS
+
+
+def _curves(instance: Instance, settings: Any) -> float:
+    mixture, seconds = instance.mixture, 0.0
+    for k in settings.ks:
+        tokens, examples = (k + 1) * (max(settings.ns) + 1), max(settings.ns) + 1
+        seconds += (2 + len(settings.epsilons)) * tokens * _token(mixture)
+        seconds += ((1 + len(settings.epsilons)) * len(settings.ns) + 2 * examples) * _answer(mixture)
+    return float(settings.prompts * seconds)
+
+
+def _documents(instance: Instance, settings: Any) -> float:
+    positions = 4 * max(settings.length, 1).bit_length()
+    each = 2 * settings.length * _token(instance.mixture) + positions * _answer(instance.mixture)
+    return float(settings.documents * each)
+
+
+def _per_prompt(instance: Instance, k: int) -> float:
+    mixture = instance.mixture
+    return (k + 1) * (SHOTS[-1] + 1) * _token(mixture) + 2 * len(SHOTS) * (k - 1) * _answer(mixture)
+
+
+def _finite(instance: Instance, settings: Any) -> float:
+    """Two graphs of examples for each k, true concept and start law, where the examples are few enough."""
+    mixture, seconds = instance.mixture, 0.0
+    if not any(n >= 1 for n in settings.ns):
+        return 0.0
+    laws = len(mixture.possible_concepts()) + 1
+    for true in instance.true_concepts:
+        for k in settings.ks:
+            nodes = min(prefixes(mixture, true, k), 8192.0)
+            seconds += 3 * nodes * min(mixture.n_tokens, 2_000_000 / nodes) * laws / LOGARITHMS
+    return float(seconds * instance.prompt_starts.shape[1])
+
+
+def _check_memory(mixture: MixtureOfHMMs) -> None:
+    wanted = COPIES * 8.0 * mixture.n_concepts * mixture.n_states * (mixture.n_states + mixture.n_tokens)
+    there = memory()
+    if wanted > 0.75 * there:
+        raise ModelError(
+            f"instance: {_sizes(mixture)} take about {wanted / 2**30:,.0f} GiB of memory, and this machine has "
+            f"{there / 2**30:,.0f}; give fewer concepts, states or tokens"
+        )
+
+
+def memory() -> int:
+    """Bytes of this machine, or of the container where that allows less."""
+    found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    for path in CONTAINER:
+        with contextlib.suppress(OSError, ValueError):  # no such file, or the word "max"
+            found.append(int(Path(path).read_text()))
+    return min(found)
+
+
+def _sizes(mixture: MixtureOfHMMs) -> str:
+    return f"{mixture.n_concepts:,} concepts, {mixture.n_states:,} states and {mixture.n_tokens:,} tokens"
+
+
+def _refusal(instance: Instance, settings: Any, stages: dict[str, float]) -> str:
+    total = sum(stages.values())
+    dear = max(stages, key=lambda words: stages[words])
+    remedy = {
+        "in-context curves": f"fewer --prompts than {settings.prompts:,} or no --n as large as {max(settings.ns)}",
+        "Bayes cross-entropy": f"fewer --documents than {settings.documents:,} or a shorter --length than "
+        f"{settings.length:,}",
+        "theorems": "a shorter --k",
+    }.get(dear, "one true_concept, fewer start laws or fewer --k")
+    return (
+        f"budget: {_sizes(instance.mixture)} take about {minutes(total)} ({dear}: {minutes(stages[dear])}), more than "
+        f"the {minutes(60.0 * settings.budget)} of --budget; give --budget {np.ceil(1.2 * total / 60):.0f}, or ask for "
+        f"{remedy}"
+    )
+
+
+def minutes(seconds: float) -> str:
+    """In words: 40 seconds, 4 minutes, 2.5 hours."""
+    if seconds < 90:
+        return f"{max(seconds, 1.0):.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.3g} hours"
+
+
+def in_words(name: str, cost: Cost, budget: float) -> str:
+    """The estimate for an instance on one line; empty where it is below a minute and nothing is cut."""
+    if cost.seconds < SAID and not cost.coarse:
+        return ""
+    parts = [f"{words}: about {minutes(seconds)}" for words, seconds in cost.stages.items() if seconds >= 10]
+    said = f"{name}: about {minutes(cost.seconds)} of CPU time; " + "; ".join(parts or ["every stage below 10 seconds"])
+    if cost.coarse:
+        said += f"; sampled more coarsely, to fit --budget {budget:g} (minutes): {', '.join(cost.coarse)}"
+    return said
