@@ -13,7 +13,7 @@ from implicit_bayes.benchmarks.paper_scale import results, yardsticks
 from implicit_bayes.benchmarks.paper_scale.measure import Measuring
 from implicit_bayes.benchmarks.paper_scale.settings import REHEARSAL, SIZES, Job, Settings, jobs, recipe
 from implicit_bayes.benchmarks.paper_scale.state import Budget, read_records
-from implicit_bayes.benchmarks.paper_scale.training import Diverged, Training
+from implicit_bayes.benchmarks.paper_scale.training import SLACK, Diverged, Training
 from implicit_bayes.theory import ModelError
 
 EXAMPLES = """examples:
@@ -103,6 +103,9 @@ def _train(
     took: dict[str, float] = {}
     settings, sound = measuring.settings, True
     for job in todo:
+        if not budget.allows(SLACK * sum(took.values())):
+            say(f"{job.name}: no time is left for it; the same command goes on")
+            continue
         training = Training(job, settings, measuring, out, states, took, say)
         try:
             ended = training.run(budget)

@@ -94,12 +94,14 @@ class Training:
         records = keep_records(self.metrics, done)
         tokens, rates = self._on_the_device()
         trained = float(records[-1]["train_seconds"]) if records else 0.0
-        spent, since, compiled = 0.0, done, dict[int, Any]()
+        first = since = done
+        spent, compiled = 0.0, dict[int, Any]()
         while done < self.plan.steps:
             every = self.settings.every
             count = min(self.settings.dispatch, self.plan.steps - done, every - done % every)
             if not budget.allows(self._needs(done + count, count in compiled)):
-                self._save(state, losses)
+                if done > first:
+                    self._save(state, losses)
                 return self._ended(done)
             if count not in compiled:
                 compiled[count] = self._compile(count, state, tokens, rates)
