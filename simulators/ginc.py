@@ -73,14 +73,14 @@ def released_ginc(vocabulary: int) -> ReleasedGinc:
     stream = np.random.RandomState(PARAMETER_SEED)
     memory = stream.randint(1, vocabulary, (ENTITIES, PROPERTIES))
     memory[:, 0] = DELIMITER
-    entity = _entity_kernel(np.random.RandomState(ENTITY_SEED), permutations=10, temperature=TRANSITION_TEMPERATURE)
+    entity = draw_entity_kernel(np.random.RandomState(ENTITY_SEED), permutations=10, temperature=TRANSITION_TEMPERATURE)
     starts, kernels = [], []
     for _ in range(2 * CONCEPTS):
         starts.append(_softmax(stream.random_sample(STATES) - 0.5, START_TEMPERATURE))
         weights = stream.random_sample(10)
         properties = _permutation_mixture(weights, [stream.permutation(10) for _ in range(10)], TRANSITION_TEMPERATURE)
         kernels.append(_joint_kernel(entity, properties))
-    emission = _emission(memory, vocabulary)
+    emission = emission_of(memory, vocabulary)
     mixtures = [
         MixtureOfHMMs(np.full(CONCEPTS, 1 / CONCEPTS), np.stack(starts[half]), np.stack(kernels[half]), emission, 0)
         for half in (slice(0, CONCEPTS), slice(CONCEPTS, 2 * CONCEPTS))
@@ -122,17 +122,29 @@ def paper_ginc(
     if not (np.isfinite(temperature) and temperature > 0):
         raise ModelError(f"temperature: {temperature} is not positive and finite; the paper uses 0.1")
     generator = np.random.default_rng(seed)
+    memory = draw_memory(generator, vocabulary)
+    entity = draw_entity_kernel(generator, permutations, temperature)
+    drawn = [draw_concept(generator, entity, permutations, temperature) for _ in range(concepts)]
+    starts, kernels = zip(*drawn, strict=True)
+    emission = emission_of(memory, vocabulary)
+    return MixtureOfHMMs(np.full(concepts, 1 / concepts), np.stack(starts), np.stack(kernels), emission, DELIMITER)
+
+
+def draw_memory(generator: np.random.Generator, vocabulary: int) -> np.ndarray:
+    """(10, 10) token of (entity, property); property 0 is the delimiter."""
     memory = generator.integers(1, vocabulary, (ENTITIES, PROPERTIES))
     memory[:, 0] = DELIMITER
-    entity = _entity_kernel(generator, permutations, temperature)
-    starts, kernels = [], []
-    for _ in range(concepts):
-        starts.append(_softmax(generator.random(STATES) - 0.5, START_TEMPERATURE))
-        weights = generator.random(permutations)
-        shuffles = [generator.permutation(PROPERTIES) for _ in range(permutations)]
-        kernels.append(_joint_kernel(entity, _permutation_mixture(weights, shuffles, temperature)))
-    emission = _emission(memory, vocabulary)
-    return MixtureOfHMMs(np.full(concepts, 1 / concepts), np.stack(starts), np.stack(kernels), emission, DELIMITER)
+    return memory
+
+
+def draw_concept(
+    generator: np.random.Generator, entity: np.ndarray, permutations: int, temperature: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """(100,) start law and (100, 100) joint kernel of one concept of the paper's recipe."""
+    start = _softmax(generator.random(STATES) - 0.5, START_TEMPERATURE)
+    weights = generator.random(permutations)
+    shuffles = [generator.permutation(PROPERTIES) for _ in range(permutations)]
+    return start, _joint_kernel(entity, _permutation_mixture(weights, shuffles, temperature))
 
 
 def property_start_laws() -> np.ndarray:
@@ -159,7 +171,7 @@ def _permutation_mixture(uniforms: np.ndarray, permutations: list[np.ndarray], t
     return kernel
 
 
-def _entity_kernel(
+def draw_entity_kernel(
     generator: np.random.RandomState | np.random.Generator, permutations: int, temperature: float
 ) -> np.ndarray:
     """(10, 10) the shared entity kernel: a permutation mixture, nine tenths of it replaced by staying put."""
@@ -176,7 +188,7 @@ def _joint_kernel(entity: np.ndarray, properties: np.ndarray) -> np.ndarray:
     return kernel
 
 
-def _emission(memory: np.ndarray, vocabulary: int) -> np.ndarray:
+def emission_of(memory: np.ndarray, vocabulary: int) -> np.ndarray:
     """(100, V) one-hot rows at memory[entity, property]."""
     emission: np.ndarray = np.eye(vocabulary)[memory.reshape(-1)]
     return emission

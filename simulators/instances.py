@@ -4,6 +4,9 @@ ginc, ginc-100, ginc-150    the released recipe with V = 50, 100, 150
 ginc-paper                  the paper's recipe
 regular                     meets every assumption and both conditions
 printed-counterexample      meets the printed assumptions and Condition 1, and fails to learn
+mess3, rrxor, even, golden-mean
+                            edge-emitting processes, with parameters as in mess3:x=0.05,alpha=0.85 (simulators.zoo)
+chains                      Markov chains with Dirichlet rows, as in chains:concepts=64 (simulators.chains)
 a path                      an npz file (see simulators.instance_files)
 """
 
@@ -14,10 +17,12 @@ from collections.abc import Callable
 import numpy as np
 
 from implicit_bayes.simulators import ginc
+from implicit_bayes.simulators.chains import chain_instance, in_chains
 from implicit_bayes.simulators.datasets import as_count
 from implicit_bayes.simulators.instance import Instance
 from implicit_bayes.simulators.instance_files import read_instance, save_instance
 from implicit_bayes.simulators.regular import regular
+from implicit_bayes.simulators.zoo import ZOO, in_zoo, zoo_instance
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.proofs.counterexamples import printed_theorem_1
@@ -42,6 +47,10 @@ def load_instance(spec: str, seed: int | None = None) -> Instance:
         as_count("seed", seed, least=0)
     if spec in MAKERS:
         return MAKERS[spec](spec, seed)
+    if in_zoo(spec):
+        return zoo_instance(spec)
+    if in_chains(spec):
+        return chain_instance(spec)
     if "/" in spec or os.sep in spec or spec.endswith(".npz") or os.path.exists(spec):
         return read_instance(spec)
     near = difflib.get_close_matches(spec, MAKERS, n=1, cutoff=0.5)
@@ -94,5 +103,6 @@ MAKERS: dict[str, Callable[[str, int | None], Instance]] = {
     "ginc-paper": _paper,
     "regular": _regular,
     "printed-counterexample": _counterexample,
+    **dict.fromkeys(ZOO, zoo_instance),
 }
 """Every name, and what makes it of the name and the caller's seed."""

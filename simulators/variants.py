@@ -1,6 +1,6 @@
 """Instances derived from a named one, by a specification that is a plain string and so can be hashed and stored.
 
-    NAME                            load_instance(NAME), or one of the bases below
+    NAME                            load_instance(NAME), or one of the bases below; parameters of NAME first
     NAME:VARIANT[=VALUE][:...]      variants applied from left to right
 
 single-concept          documents of concept 0 only; prompts of every concept
@@ -12,6 +12,7 @@ property-shift=W        prompt start laws (1 - W) p(h | d, theta) + W of what th
 twin                    one more state, with the token of the state that follows a delimiter most often
 delimiter=Q             p(d | h, theta_0) = Q for every h, the other concepts as they were; concept 0 is the true one
 smoothed=EPSILON        kernels mixed with EPSILON of the uniform law
+switching=Q             one concept: documents whose concept is drawn anew with probability Q a token
 
 Where prompts come from a concept that documents do not, the mixture has that concept with prior exactly 0.
 
@@ -24,10 +25,12 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
-from implicit_bayes.simulators import ginc
+from implicit_bayes.simulators import chains, ginc
 from implicit_bayes.simulators.instance import Instance
 from implicit_bayes.simulators.instances import load_instance
 from implicit_bayes.simulators.random_mixtures import random_mixture
+from implicit_bayes.simulators.switching import switching_mixture
+from implicit_bayes.simulators.zoo import ZOO
 from implicit_bayes.theory.objects.checks import ModelError, without_subnormals
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 
@@ -45,6 +48,8 @@ def load_variant(spec: str) -> Instance:
         ModelError: an unknown base or variant, or a value outside its range.
     """
     base, *steps = spec.split(":")
+    if steps and steps[0].partition("=")[0] in parameters_of(base):
+        base = f"{base}:{steps.pop(0)}"
     instance = BASES[base]() if base in BASES else load_instance(base)
     for step in steps:
         name, _, word = step.partition("=")
@@ -57,6 +62,13 @@ def load_variant(spec: str) -> Instance:
     named = Instance(spec, instance.mixture, instance.prompt_starts, instance.true_concepts, instance.k, instance.seed,
                      instance.description, instance.released_vocabulary if spec == base else None)  # fmt: skip
     return named
+
+
+def parameters_of(base: str) -> tuple[str, ...]:
+    """Names of the parameters that a base takes in its own name."""
+    if base in ZOO:
+        return tuple(ZOO[base].defaults)
+    return chains.Chains._fields if base == chains.NAME else ()
 
 
 def _number(spec: str, word: str) -> float:
@@ -229,6 +241,18 @@ def smoothed(instance: Instance, epsilon: float) -> Instance:
     return _changed(instance, f"kernels smoothed by {epsilon:g}", mixture=instance.mixture.smooth(epsilon))
 
 
+def switching(instance: Instance, probability: float) -> Instance:
+    """Documents whose concept changes, as one concept on (concept, state) pairs; prompts start as they did, from a
+    concept of the prior.
+    """
+    old = instance.mixture
+    mixture = switching_mixture(old, probability)
+    weighed = np.asarray(old.prior)[:, None, None] * np.asarray(instance.prompt_starts)
+    starts = np.moveaxis(weighed, 1, 0).reshape(1, weighed.shape[1], -1)
+    words = f"the concept drawn anew with probability {probability:g} a token"
+    return _changed(instance, words, mixture=mixture, prompt_starts=without_subnormals(starts), true_concepts=(0,))
+
+
 def _low_entropy() -> Instance:
     """The paper's setting in which no example is better than one (figure 7, right)."""
     mixture = ginc.paper_ginc(vocabulary=100, concepts=12, temperature=0.01)
@@ -282,5 +306,6 @@ VARIANTS: dict[str, tuple[Callable[..., Instance], bool]] = {
     "property-shift": (property_shift, True),
     "delimiter": (delimiter_probability, True),
     "smoothed": (smoothed, True),
+    "switching": (switching, True),
 }
 """Every variant, and whether it takes a value."""

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
+from field_results import FieldRules, made
 
 from implicit_bayes.benchmarks.common.intervals import wilson
 from implicit_bayes.benchmarks.experiments.base import Scale
@@ -34,6 +35,7 @@ class Rules(NamedTuple):
     learnt: cell -> [(excess, accuracy)] as a training went.   parameters: cell -> of a training.
     loss: model -> (excess, parameters).   bayes: of the validation documents.
     ordered: (predictor, permutation) -> (right, with an answer) of a set's tests.
+    field: of the field's questions.
     """
 
     right: Callable[[str, str, int, int], float | tuple[float, float]] = lambda cell, predictor, k, n: 0.5
@@ -47,6 +49,7 @@ class Rules(NamedTuple):
     loss: Callable[[str], tuple[float, int]] = lambda model: (0.1, 2000)
     bayes: float = 1.25
     ordered: Callable[[str, int], tuple[int, int]] = lambda predictor, permutation: (1, 1)
+    field: FieldRules = FieldRules()
 
 
 @functools.cache
@@ -90,6 +93,9 @@ def dataset(name: str, cell: Cell, rules: Rules) -> xr.Dataset:
     """What the cell's task would have stored."""
     if cell.task == "validation":
         return xr.Dataset({"bayes": ((), rules.bayes), "bayes_error": ((), 0.0)})
+    found = made(name, cell, rules.field, models(cell.config) if "trained" in cell.config else [])
+    if found is not None:
+        return found
     make = {"context": _context, "conditions": _conditions, "train": _train, "loss": _loss, "order": _order}
     return make[cell.task](name, cell, rules)
 

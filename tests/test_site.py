@@ -6,24 +6,26 @@ from pathlib import Path
 
 import pytest
 
+import implicit_bayes
 from implicit_bayes.benchmarks.cli import commands
 from implicit_bayes.benchmarks.gap import store as gap_store
 from implicit_bayes.benchmarks.speed.compare import Timing
 from implicit_bayes.benchmarks.verification import losses
 from implicit_bayes.benchmarks.verification.verify import Settings
-from implicit_bayes.simulators.instance_files import OPTIONAL, REQUIRED
+from implicit_bayes.simulators.instance_arrays import OPTIONAL, REQUIRED
 from implicit_bayes.theory.statements.conclusions import TheoremVerdict
 from implicit_bayes.theory.statements.conditions import Condition
 from implicit_bayes.theory.statements.finite_sample_table import FiniteSample
 
 ROOT = Path(__file__).resolve().parents[1]
+ROOMS = ("theory", "simulators", "lm", "benchmarks")
 README = ROOT / "README.md"
 PAGES = [
     path for path in sorted((ROOT / "docs").rglob("*.md")) if "_build" not in path.relative_to(ROOT / "docs").parts
 ]
 NOTEBOOK = "file_format: mystnb"
 """In the head of a page whose cells ``make docs`` runs; an error there ends the build."""
-PLACEHOLDER = re.compile(r"…|SUBCOMMAND|\bEXPERIMENT\b|\bINSTANCE\b")
+PLACEHOLDER = re.compile(r"…|SUBCOMMAND|no-such|\bEXPERIMENT\b|\bINSTANCE\b")
 """In a command that is a pattern and not to be typed."""
 
 
@@ -107,6 +109,21 @@ def test_every_key_of_a_gap_is_in_the_reference():
     suffixes = ("_standard_error", "_low", "_high")
     missing = {key for key in keys if key not in text and not key.endswith(suffixes)}
     assert not missing
+
+
+def test_every_public_name_is_in_the_reference():
+    text = (ROOT / "docs" / "reference" / "api.md").read_text()
+    listed = re.findall(r"^\.\. auto\w+:: implicit_bayes\.(\w+)$", text, flags=re.M)
+    assert sorted(listed) == sorted(implicit_bayes.__all__)
+
+
+def test_every_room_is_in_the_reference():
+    """All but what only the suite itself uses."""
+    pages = (ROOT / "docs" / "reference" / "modules").glob("*.md")
+    shown = set(re.findall(r"^```\{room\} (\S+)$", "\n".join(page.read_text() for page in pages), flags=re.M))
+    folders = {path.parent.relative_to(ROOT) for room in ROOMS for path in (ROOT / room).rglob("*.py")}
+    own = {"benchmarks", "benchmarks/cli", "benchmarks/common", "benchmarks/report"}
+    assert shown | own == {folder.as_posix() for folder in folders}
 
 
 def test_every_array_of_an_instance_file_is_in_the_reference():

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from implicit_bayes.benchmarks.checks.results import Verdict
-from implicit_bayes.benchmarks.checks.subject import FEW, NoAnswer, Subject, moved_BxS
+from implicit_bayes.benchmarks.checks.subject import FEW, NoAnswer, Subject, declared_tokens, moved_BxS
 from implicit_bayes.benchmarks.gap.laws import ROUNDING
 from implicit_bayes.benchmarks.predictors.promises import TOLERANCE
 
@@ -28,7 +28,8 @@ class Outcome(NamedTuple):
 
 def shape(subject: Subject) -> Outcome:
     """Questions of one and of several documents, of one token and of more."""
-    for batch, length in ((1, 1), (3, 2), (2, min(16, subject.settings.length))):
+    most = declared_tokens(subject.model) or 16
+    for batch, length in ((1, 1), (3, min(2, most)), (2, min(16, most, subject.settings.length))):
         tokens = subject.documents.tokens[np.arange(batch) % len(subject.documents.tokens), :length]
         try:
             subject.ask(tokens)

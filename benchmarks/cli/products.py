@@ -141,10 +141,10 @@ def reproduce(
     seed: int = 0,
     json: Json = None,
 ) -> Work:
-    """Repeat the paper's experiments beside exact Bayes, and write figures, tables and a report.
+    """Repeat the paper's experiments, and newer ones, beside exact Bayes; write figures, tables and a report.
 
-    Experiments: curves, scaling, ablations, order, zero-shot, length, possible, dial; or all. The work is cut into
-    cells that are stored one by one: run the same command again to go on after an interruption.
+    Experiments: curves, scaling, ablations, order, zero-shot, length, possible, dial, diversity, geometry, switching;
+    or all. Cells of work are stored one by one: the same command again goes on after an interruption.
 
     Try:
       implicit-bayes reproduce all --preset small --out out/small

@@ -49,7 +49,8 @@ def verify(
       implicit-bayes verify --compare regular ginc-paper printed-counterexample
 
     Args:
-        instance: ginc, ginc-100, ginc-150, ginc-paper, regular, printed-counterexample, or the path of an .npz.
+        instance: ginc, ginc-100, ginc-150, ginc-paper, regular, printed-counterexample; mess3, rrxor, even, golden-mean
+            or chains, with parameters as in mess3:x=0.05,alpha=0.85; or the path of an .npz.
         k: example lengths in tokens (default: the instance's own k, else 3 5 8 10).
         n: numbers of examples in the prompt.
         prompts: prompts for each k.
@@ -106,8 +107,8 @@ def gap(
 
     Args:
         models: lstm-small, transformer-small, bayes, bayes(EPS), untrained (the first of the others that can be, with
-            fresh weights), the path of a RUN or of its weights.npz,
-            or module.py:factory (a model of your own, see docs/models.md).
+            fresh weights), references (uniform, ngram-3, window-8, fitted-hmm-100: docs/gap.md), the path of a RUN or
+            of its weights.npz, or module.py:factory (a model of your own, see docs/models.md).
         instance: a name or the path of an .npz.
         k: example lengths in tokens (default: the instance's own k, else 3 5 8 10).
         n: numbers of examples in the prompt; scaling laws need six at least.
@@ -138,12 +139,13 @@ def check(
     seed: int = 0,
     json: Json = None,
 ) -> Work:
-    """Check a model against every law that a causal model must obey, or (without one) an instance's own identities.
+    """Check a model against every law, or an instance's own identities.
 
-    Each law has a name, and words where it is broken; the exit status is then 1. Of a model: laws that sum to one at
-    every position, causality, loss above Bayes, Ville, g(risk) below KL, the same answer twice, in any batch, in
-    questions of any length, no silent cut of the context. Of an instance: the filter against all hidden paths and by
-    other recursions, new names, chain rules, the bounds at finite n against a measurement.
+    Without a model the instance is checked. Each law has a name, and words where it is broken; the exit status is
+    then 1. Of a model: laws that sum to one at every position, causality, loss above Bayes, Ville, g(risk) below KL,
+    the same answer twice, in any batch, in questions of any length, no silent cut of the context. Of an instance: the
+    filter against all hidden paths and by other recursions, new names, chain rules, the bounds at finite n against a
+    measurement.
 
     Try:
       implicit-bayes check lstm-small transformer-small --instance ginc
@@ -162,6 +164,7 @@ def check(
         json: file for the machine-readable result.
     """
     made_by = command_line(check, locals())
+    accepted(instance)
     from implicit_bayes.benchmarks.cli import check_job
 
     return lambda: check_job.run(models, instance, documents, length, tolerance, prompts, seed, json, made_by)

@@ -171,7 +171,7 @@ def show_plan(names: tuple[str, ...], preset: str, seed: int, out: Path, json: P
     for name, each in cells.items():
         every = in_order(list(each.values()))
         done = sum(store.has(cell) for cell in every)
-        trainings = sum(cell.task == "train" for cell in every)
+        trainings = sum("run" in cell.config for cell in every)
         screen.print(f"{name}: {len(every)} cells, {trainings} of them trainings; {done} stored", soft_wrap=True)
     every = in_order([cell for each in cells.values() for cell in each.values()])
     took = {row["key"]: float(row["cpu_seconds"]) for row in store.journal()}

@@ -4,9 +4,9 @@
     a model's answers   2 · parameters · tokens of all prompts
     everything else     seconds a cell, more with more prompts
 
-at RATE operations a CPU second, fitted to one reproduction with ``--preset small`` (33 CPU minutes). Where cells of DIR
-are stored already, the estimate is scaled by what those took. It is good to a factor of two on CPUs of 2020 and later;
-an accelerator is faster by far.
+at RATE operations a CPU second, fitted to one reproduction of the paper's eight with ``--preset small`` (33 CPU
+minutes). Where cells of DIR are stored already, the estimate is scaled by what those took. It is good to a factor of
+two on CPUs of 2020 and later; an accelerator is faster by far.
 """
 
 import math
@@ -38,7 +38,7 @@ def parameters(cell: Cell) -> int:
 def cpu_seconds(cell: Cell) -> float:
     """The estimate for one cell, without those that it needs."""
     config = cell.config
-    if cell.task == "train":
+    if "run" in cell.config:  # it trains
         run = from_json(config["run"], "cell")
         return EACH + 6.0 * parameters(cell) * run.schedule.tokens / RATE
     prompts = _prompts(config)

@@ -1,13 +1,16 @@
-"""The eight experiments, in the order of the report."""
+"""The paper's eight experiments and the field's questions since, in the order of the report."""
 
 from implicit_bayes.benchmarks.experiments import (
     ablations,
     curves,
     dial,
+    diversity,
+    geometry,
     length,
     order,
     possible,
     scaling,
+    switching,
     zero_shot,
 )
 from implicit_bayes.benchmarks.experiments.base import Experiment
@@ -15,7 +18,7 @@ from implicit_bayes.theory import ModelError
 
 EXPERIMENTS: dict[str, Experiment] = {
     each.EXPERIMENT.name: each.EXPERIMENT
-    for each in (curves, scaling, ablations, order, zero_shot, length, possible, dial)
+    for each in (curves, scaling, ablations, order, zero_shot, length, possible, dial, diversity, geometry, switching)
 }
 """By the name used on the command line."""
 

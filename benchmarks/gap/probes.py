@@ -160,21 +160,26 @@ class Errors(NamedTuple):
 
 def _errors(features_BxTxD: np.ndarray, targets: Sequence[np.ndarray], train_B: np.ndarray) -> list[Errors]:
     """Fit on the training documents, each target with its own penalty."""
-    features_BxTxD = features_BxTxD.astype(np.float64)
-    train = np.flatnonzero(train_B)
-    inner, judged = train[: max(1, 3 * len(train) // 4)], train[3 * len(train) // 4 :]
+    train, held = np.flatnonzero(train_B), np.flatnonzero(~train_B)
     out = []
     for target in targets:
-        tried = [
-            float(((_predict(features_BxTxD, target, inner, judged, penalty) - target[judged]) ** 2).sum())
-            for penalty in PENALTIES
-        ]
-        best = PENALTIES[int(np.argmin(tried))]
-        held = np.flatnonzero(~train_B)
-        wrong = _predict(features_BxTxD, target, train, held, best) - target[held]
+        wrong = read_off(features_BxTxD, target, train_B) - target[held]
         off = target[held] - target[train].mean((0, 1))
         out.append(Errors((wrong**2).sum((1, 2)), (off**2).sum((1, 2))))
     return out
+
+
+def read_off(features_BxTxD: np.ndarray, target_BxTxK: np.ndarray, train_B: np.ndarray) -> np.ndarray:
+    """What a probe fitted on the training documents says of the others, in their order: (held out, T, K)."""
+    features_BxTxD = features_BxTxD.astype(np.float64)
+    train = np.flatnonzero(train_B)
+    inner, judged = train[: max(1, 3 * len(train) // 4)], train[3 * len(train) // 4 :]
+    tried = [
+        float(((_predict(features_BxTxD, target_BxTxK, inner, judged, penalty) - target_BxTxK[judged]) ** 2).sum())
+        for penalty in PENALTIES
+    ]
+    best = PENALTIES[int(np.argmin(tried))]
+    return _predict(features_BxTxD, target_BxTxK, train, np.flatnonzero(~train_B), best)
 
 
 def _predict(

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, Float64, Int
 
 from implicit_bayes.benchmarks.predictors.factories import from_factory, is_factory
+from implicit_bayes.benchmarks.predictors.references import is_reference, reference
 from implicit_bayes.lm.checkpoints import load_latest
 from implicit_bayes.lm.model import CanBeUntrained, LanguageModel, NetworkModel
 from implicit_bayes.lm.presets import preset
@@ -139,7 +140,9 @@ def find_model(name: str, instance: Instance, ask: bool = True) -> LanguageModel
 
     Args:
         name: ``lstm-small`` and the other shipped models; ``bayes`` (exact Bayes of the instance as a model) or
-            ``bayes(EPS)`` (smoothed); ``untrained``; the path of a RUN or of its weights.npz; ``module.py:factory``.
+            ``bayes(EPS)`` (smoothed); ``untrained``; ``ngram-N``, ``window-W``, ``fitted-hmm-H`` or
+            ``uniform`` (predictors.references, fitted_hmm); the path of a RUN or of its weights.npz;
+            ``module.py:factory``.
         instance: what it is to be asked about: its vocabulary must be the model's.
         ask: whether what a factory makes is asked one question first.
 
@@ -156,6 +159,12 @@ def find_model(name: str, instance: Instance, ask: bool = True) -> LanguageModel
         return MixtureModel(name, mixture.smooth(_epsilon(name[6:-1])))
     if name == "untrained":
         return untrained([], instance)
+    if is_reference(name):
+        return reference(name, instance)
+    if name.startswith("fitted-hmm-") and name[11:].isdecimal():
+        from implicit_bayes.benchmarks.predictors.fitted_hmm import fitted_hmm
+
+        return fitted_hmm(int(name[11:]), instance)
     if is_factory(name):
         return from_factory(name, mixture.n_tokens, ask)
     config, network = _stored(name)
@@ -208,6 +217,8 @@ def _stored(name: str) -> tuple[RunConfig, Any]:
         with jax.enable_x64(False):
             _, state, _ = load_latest(path / "checkpoints", start(draw_network(config), config.optimiser))
         return config, state.network
-    known = ", ".join((*SHIPPED, *OTHER_LAW, "bayes", "bayes(0.01)", "untrained"))
+    known = ", ".join(
+        (*SHIPPED, *OTHER_LAW, "bayes", "bayes(0.01)", "untrained", "ngram-3", "window-8", "fitted-hmm-100", "uniform")
+    )
     paths = "the path of a RUN or of its weights.npz, nor module.py:factory"
     raise ModelError(f"model: {name!r} is none of {known}, nor {paths}")

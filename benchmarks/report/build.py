@@ -114,7 +114,12 @@ def _figure(picture: Picture, command: str, seed: str) -> PageFigure:
 
 
 def alt_text(picture: Picture) -> str:
-    """The ends of every series in words."""
+    """The ends of every series in words; of a simplex, how many beliefs there are."""
+    if picture.axes.kind == "simplex":
+        first = picture.points[0].panel
+        count = sum(point.panel == first for point in picture.points)
+        panels_ = ", ".join(dict.fromkeys(point.panel for point in picture.points))
+        return f"{picture.title}. {count} beliefs over three states as points of a triangle, in each of: {panels_}."
     parts = []
     for panel in dict.fromkeys(point.panel for point in picture.points):
         lines = []

@@ -47,7 +47,8 @@ class Axes(NamedTuple):
     """x, y: labels with units.   scale: of x: linear, log, or category (evenly spaced).   limits: of y, or None.
 
     Attributes:
-        kind: line (bands), or bars (a mark with an error bar, no line).
+        kind: line (bands), bars (a mark with an error bar, no line), or simplex (beliefs over three states in a
+            triangle: every panel has the same points in the same order, coloured by where they are in the first).
     """
 
     x: str
@@ -184,7 +185,7 @@ def _stored_findings() -> Any:
     """The schema of findings.json: the records above, their points in results.nc instead."""
     axes = record(
         Axes, x=Text, y=Text, scale=Literal["linear", "log", "category"], limits=tuple[float, float] | None,
-        kind=Literal["line", "bars"],
+        kind=Literal["line", "bars", "simplex"],
     )  # fmt: skip
     name: Any = Annotated[str, msgspec.Meta(pattern=f"^{NAME.pattern}$")]
     picture = record(

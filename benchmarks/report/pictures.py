@@ -17,6 +17,7 @@ from implicit_bayes.benchmarks.common.storage import inside
 from implicit_bayes.benchmarks.report.findings import Picture, Point
 from implicit_bayes.benchmarks.report.house import house_style, literal, save
 from implicit_bayes.benchmarks.report.panels import GLYPHS, PAGE_PANEL, Key, as_svg
+from implicit_bayes.benchmarks.report.simplex import draw_simplex
 
 
 class Look(NamedTuple):
@@ -69,7 +70,7 @@ def draw(picture: Picture, columns: int = COLUMNS) -> Figure:
     """
     panels = list(dict.fromkeys(point.panel for point in picture.points))
     series = list(dict.fromkeys(point.series for point in picture.points))
-    wide = min(columns, len(panels))
+    wide = min(columns if picture.axes.kind != "simplex" else len(panels), len(panels))
     rows = math.ceil(len(panels) / wide)
     size = (4.0 * wide if wide > 1 else 5.6), 2.9 * rows
     with house_style():
@@ -91,10 +92,11 @@ def draw(picture: Picture, columns: int = COLUMNS) -> Figure:
         for axis in grid.flat:
             handles |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
         box = _settled(figure)
-        figure.legend(
-            [handles[name] for name in series], series, loc="upper center",
-            ncols=min(len(series), 3 if wide > 1 else 2), bbox_to_anchor=(0.5, (box.y0 - GAP) / size[1]),
-        )  # fmt: skip
+        if picture.axes.kind != "simplex":  # whose points have colours of their own
+            figure.legend(
+                [handles[name] for name in series], series, loc="upper center",
+                ncols=min(len(series), 3 if wide > 1 else 2), bbox_to_anchor=(0.5, (box.y0 - GAP) / size[1]),
+            )  # fmt: skip
         return figure
 
 
@@ -127,6 +129,9 @@ def _panel(
     every: list[float],
 ) -> None:  # fmt: skip
     axes = picture.axes
+    if axes.kind == "simplex":
+        draw_simplex(axis, picture, panel)
+        return
     place = {x: float(i) for i, x in enumerate(every)} if axes.scale == "category" else {x: x for x in every}
     for j, name in enumerate(series):
         points = sorted((point for point in here if point.series == name), key=lambda point: point.x)
@@ -203,7 +208,9 @@ def panels(picture: Picture) -> tuple[str, ...]:
 
 
 def keys(picture: Picture) -> tuple[Key, ...]:
-    """The legend of all panels."""
+    """The legend of all panels; of a simplex, whose points have colours of their own, none."""
+    if picture.axes.kind == "simplex":
+        return ()
     looks = look_up(list(dict.fromkeys(point.series for point in picture.points)))
     hollow = {"●": "○", "■": "□", "▲": "△", "◆": "◇", "▼": "▽", "★": "☆"}
     return tuple(

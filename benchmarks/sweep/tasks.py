@@ -3,11 +3,10 @@
 The version of a task is part of every key: raise it when the task's results would change.
 """
 
-import functools
 import itertools
 import shutil
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 import jax
 import numpy as np
@@ -16,42 +15,25 @@ import xarray as xr
 from implicit_bayes.benchmarks.gap.context import context_gap
 from implicit_bayes.benchmarks.predictors.agreement import is_right
 from implicit_bayes.benchmarks.predictors.curves import References, ask, references
-from implicit_bayes.benchmarks.predictors.models import find_model
 from implicit_bayes.benchmarks.predictors.paired import excess, hold_out
 from implicit_bayes.benchmarks.predictors.promises import InTraining
+from implicit_bayes.benchmarks.sweep import field_tasks
 from implicit_bayes.benchmarks.sweep.cells import Cell, Store
+from implicit_bayes.benchmarks.sweep.diversity_task import diversity
+from implicit_bayes.benchmarks.sweep.task_parts import Task, instance_of, models_of
 from implicit_bayes.benchmarks.training.records import read_records
 from implicit_bayes.benchmarks.verification.losses import bayes_loss
-from implicit_bayes.lm.model import LanguageModel, NetworkModel
+from implicit_bayes.lm.model import NetworkModel
 from implicit_bayes.lm.run import from_json
 from implicit_bayes.lm.schedule import plan
 from implicit_bayes.lm.train import Cadence
 from implicit_bayes.lm.train import train as train_network
-from implicit_bayes.lm.weights import read_weights
 from implicit_bayes.simulators.instance import Instance
 from implicit_bayes.simulators.released import released_documents
 from implicit_bayes.simulators.sampler import sample_prompts
-from implicit_bayes.simulators.variants import load_variant
 from implicit_bayes.theory import PromptLaw
 from implicit_bayes.theory.statements.assumptions import check_assumptions, largest_shift
 from implicit_bayes.theory.statements.conditions import condition_table
-
-
-class Task(NamedTuple):
-    """What computes the cells of one name, and in which version.
-
-    Attributes:
-        version: of the code.
-        run: (cell, store) -> result.
-    """
-
-    version: int
-    run: Callable[[Cell, Store], xr.Dataset]
-
-
-@functools.lru_cache(maxsize=4)
-def _instance(spec: str) -> Instance:
-    return load_variant(spec)
 
 
 def train(cell: Cell, store: Store) -> xr.Dataset:
@@ -65,7 +47,7 @@ def train(cell: Cell, store: Store) -> xr.Dataset:
         ``tokens``.
     """
     config, run = cell.config, from_json(dict(cell.config["run"]), cell.words)
-    instance, chart = _instance(run.instance), plan(run.schedule)
+    instance, chart = instance_of(run.instance), plan(run.schedule)
     held = hold_out(instance.mixture, config["documents"], config["length"], run.seed)
     batch, label_P = _labelled(instance, config["k"], config["n"], config["prompts"], run.seed)
 
@@ -102,24 +84,12 @@ def _share(law_PxV: np.ndarray, label_P: np.ndarray) -> float:
     return float((law_PxV.argmax(-1) == label_P).mean())
 
 
-def models_of(cell: Cell, store: Store, instance: Instance) -> list[LanguageModel]:
-    """The cell's language models: those trained by the cells it needs, then those named.
-
-    Config: ``trained`` (a label for each needed cell), ``named`` (pairs of name and a digest that only the key uses).
-    """
-    trained = [
-        NetworkModel(label, read_weights(store.run(need) / "weights.npz")[1])
-        for label, need in zip(cell.config["trained"], cell.needs, strict=True)
-    ]
-    return trained + [find_model(name, instance) for name, _ in cell.config["named"]]
-
-
 def context(cell: Cell, store: Store) -> xr.Dataset:
     """In-context accuracy of the references and of models; see ``benchmarks.gap.context``.
 
     Config: ``instance``, ``ks``, ``ns``, ``prompts``, ``epsilons``, ``seed``, and those of ``models_of``.
     """
-    config, instance = cell.config, _instance(cell.config["instance"])
+    config, instance = cell.config, instance_of(cell.config["instance"])
     models = models_of(cell, store, instance)
     found = context_gap(
         instance, models, config["ks"], config["ns"], config["prompts"], config["epsilons"], config["seed"]
@@ -135,7 +105,7 @@ def loss(cell: Cell, store: Store) -> xr.Dataset:
     Returns:
         Over ``model``: excess, excess_error (nats per token), parameters; and bayes, the cross-entropy of Bayes.
     """
-    config, instance = cell.config, _instance(cell.config["instance"])
+    config, instance = cell.config, instance_of(cell.config["instance"])
     held = hold_out(instance.mixture, config["documents"], config["length"], config["seed"])
     models = models_of(cell, store, instance)
     found = [excess(model, held) for model in models]
@@ -160,7 +130,7 @@ def conditions(cell: Cell, store: Store) -> xr.Dataset:
         (as words);
         over ``assumption``: ``holds`` (words); scalars ``tv`` (largest over start laws) and ``margin`` (Delta / 4).
     """
-    config, instance = cell.config, _instance(cell.config["instance"])
+    config, instance = cell.config, instance_of(cell.config["instance"])
     true, starts = config["true_concept"], np.asarray(instance.prompt_starts)[config["true_concept"]]
     rows = condition_table(instance.mixture, starts, true, config["ks"], seed=config["seed"])
     columns: dict[str, Any] = {}
@@ -194,7 +164,7 @@ def order(cell: Cell, store: Store) -> xr.Dataset:
     Returns:
         Over (predictor, set, permutation): ``correct``, ``defined`` (counts); attribute ``tests``.
     """
-    config, instance = cell.config, _instance(cell.config["instance"])
+    config, instance = cell.config, instance_of(cell.config["instance"])
     k, n, tests = config["k"], config["n"], config["tests"]
     models = models_of(cell, store, instance)
     predictors = references(config["epsilons"])
@@ -237,7 +207,7 @@ def _permuted(tokens_PxL: np.ndarray, k: int, permutation: tuple[int, ...]) -> n
 def validation(cell: Cell, store: Store) -> xr.Dataset:
     """Cross-entropy of exact Bayes on the published validation documents; config: ``vocabulary``."""
     documents = released_documents(cell.config["vocabulary"], "validation")
-    instance = _instance("ginc" if cell.config["vocabulary"] == 50 else f"ginc-{cell.config['vocabulary']}")
+    instance = instance_of("ginc" if cell.config["vocabulary"] == 50 else f"ginc-{cell.config['vocabulary']}")
     found = bayes_loss(instance, documents.tokens, documents.concepts)
     return xr.Dataset({"bayes": ((), found.cross_entropy), "bayes_error": ((), found.standard_error)})
 
@@ -249,6 +219,11 @@ TASKS: dict[str, Task] = {
     "conditions": Task(1, conditions),
     "order": Task(1, order),
     "validation": Task(1, validation),
+    "entropies": Task(1, field_tasks.entropies),
+    "geometry": Task(1, field_tasks.geometry),
+    "intervention": Task(1, field_tasks.intervention),
+    "switching": Task(1, field_tasks.switching),
+    "diversity": Task(1, diversity),
 }
 
 

@@ -209,9 +209,8 @@ def prepare(mixture: MixtureOfHMMs, method: Method = "auto") -> Prepared | None:
 
 def _compiled(mixture: MixtureOfHMMs, tables: Prepared, tokens_BxT: Array, wanted: np.ndarray, kind: Kind) -> Any:
     """Concrete documents by compiled code."""
-    order = np.argsort(wanted)
     per_concept = kind == "concepts"
-    found = compiled.trace(mixture, tables.buckets(), np.asarray(tokens_BxT), wanted[order], per_concept)
+    found = compiled.trace(mixture, tables.buckets(), np.asarray(tokens_BxT), np.sort(wanted), per_concept)
     return _answered(mixture, tokens_BxT, found, wanted, kind)
 
 

@@ -53,6 +53,7 @@ def _piece(mixture: MixtureOfHMMs, tokens_BxT: np.ndarray, wanted_P: np.ndarray,
     mass_PxCxB = beliefs_PxCxBxH.sum(-1)
     with np.errstate(divide="ignore"):
         evidence_BxPxC = (np.log(mass_PxCxB) + exponent_PxCxB * LOG_2).transpose(2, 0, 1)
+    evidence_BxPxC[:, wanted_P == 0] = 0.0  # the empty prefix, whatever a start law's sum is rounded to
     weight_PxCxB, total_PxB, top_PxB = _weighed(prior, mass_PxCxB, exponent_PxCxB)
     with np.errstate(divide="ignore"):
         log_total_BxP = (np.log(total_PxB) + top_PxB * LOG_2).T

@@ -69,14 +69,14 @@ def terms(log_evidence: np.ndarray, log_posterior: np.ndarray) -> tuple[np.ndarr
     """(...,) sum_c w_c (-log p(o|c)) and H(w), nats, from (..., C) filter output; a concept of weight 0 counts 0."""
     weight = np.exp(log_posterior)
     alive = weight > 0
-    noise = -(weight * np.where(alive, log_evidence, 0.0)).sum(-1)
-    return noise, -(weight * np.where(alive, log_posterior, 0.0)).sum(-1)
+    noise = 0.0 - (weight * np.where(alive, log_evidence, 0.0)).sum(-1)  # 0.0 - 0.0 is 0.0, and -0.0 is not
+    return noise, 0.0 - (weight * np.where(alive, log_posterior, 0.0)).sum(-1)
 
 
 def entropy(law: np.ndarray) -> float:
     """H(law), nats."""
     positive = law[law > 0]
-    return float(max(-(positive * np.log(positive)).sum(), 0.0))
+    return float(max(0.0, -(positive * np.log(positive)).sum()))  # 0.0 first: no -0.0
 
 
 def regret(log_evidence: np.ndarray, log_probability: np.ndarray, prior: np.ndarray) -> np.ndarray:

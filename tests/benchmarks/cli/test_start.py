@@ -65,7 +65,7 @@ def test_a_file_that_is_no_instance_is_refused_before_jax(tmp_path):
         ),
     }.items():
         write(tmp_path / f"{name}.npz")
-        for command in (["verify"], ["gap", "bayes", "--instance"], ["sample", "--out", str(tmp_path)]):
+        for command in (["verify"], ["gap", "bayes", "--instance"], ["check", "--instance"]):
             status, names = loaded(*command, str(tmp_path / f"{name}.npz"))
             assert status == 2, (name, command)
             assert not packages(names) & (NUMERIC - {"numpy"}), (name, command)

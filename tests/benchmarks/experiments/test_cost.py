@@ -21,10 +21,10 @@ def test_a_training_costs_six_operations_a_parameter_and_token():
 
 
 def test_the_small_preset_is_estimated_within_a_factor_of_two_of_what_it_took():
-    """33 CPU minutes were measured."""
+    """33 CPU minutes were measured for the paper's eight experiments, and 7 for the three others."""
     seconds, measured = cost.remaining(cells("small"), {})
     assert not measured
-    assert 0.5 < seconds / (33 * 60) < 2.0
+    assert 0.5 < seconds / (40 * 60) < 2.0
 
 
 def test_stored_cells_scale_the_estimate_of_the_others():

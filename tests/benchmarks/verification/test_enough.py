@@ -105,8 +105,8 @@ def test_measured_n_is_where_errors_stay_low():
     )
     assert measured_enough(curves, 3) == {"0.1": 1, "0.01": 2, "0.001": 4}
     between = measured_between(curves, 3)
-    assert between == {"0.1": (1, 2), "0.01": (1, None), "0.001": (1, None)}  # 100 prompts show nothing below a percent
-    assert measured_words(between, 0) == "1 to 2 / 1 or more / 1 or more"
+    assert between == {"0.1": (1, 2), "0.01": (2, None), "0.001": (2, None)}  # 100 prompts show nothing below a percent
+    assert measured_words(between, 0) == "1 to 2 / 2 or more / 2 or more"
 
 
 @pytest.mark.parametrize(

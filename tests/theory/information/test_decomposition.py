@@ -140,3 +140,7 @@ def test_regret_on_prompts_of_ginc():
     out = filter_mixture(mixture, np.array([tokens]))
     log_p = np.asarray(weigh(mixture.prior, np.asarray(out.log_evidence)).log_probability)
     assert (regret(np.asarray(out.log_evidence), log_p, np.asarray(mixture.prior)) <= 1e-9).all()
+
+
+def test_one_concept_has_entropy_zero_and_not_minus_zero():
+    assert str(entropy(np.array([1.0, 0.0]))) == "0.0"
