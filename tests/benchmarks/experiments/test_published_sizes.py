@@ -106,6 +106,8 @@ def test_a_rehearsal_and_a_training_cut_short_say_so(tmp_path):
     source = write(tmp_path, {"paper-4l": [(1.0, 0.1), (0.2, 0.5)]}, rehearsal=True, finished=False)
     found = published_sizes.read(source)
     assert found.pictures[0].caption.startswith("A REHEARSAL of the code")
+    published_of = [{p.series for p in each.points if p.series.startswith("published")} for each in found.pictures]
+    assert [len(each) for each in published_of] == [0, 4], "Bayes' loss on short documents is not the paper's"
     assert found.verdict.startswith("A rehearsal of the code, which says nothing about the paper's sizes.")
     assert found.summary.startswith("rehearsal; ")
     assert "Not trained to the end: Transformer, 4 layers, 0.0 of 51.2 million tokens." in found.verdict
