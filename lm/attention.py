@@ -3,8 +3,8 @@
     out_t = sum_{s <= t} softmax_s( q_t · k_s / sqrt(E) ) v_s          (full)
     the same over max(0, t - w + 1) <= s <= t                          (window w)
 
-The window is computed in blocks of w queries, each against its own block of keys and the one before: 2w scores a query
-instead of T.
+Full attention is computed in blocks of queries, each against the keys up to its end. The window is computed in blocks
+of w queries, each against its own block of keys and the one before: 2w scores a query instead of T.
 
 Source: Vaswani et al. 2017; rotary positions Su et al. 2021; blocks as in Roy et al. 2021 (local attention).
 """
@@ -13,12 +13,16 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from implicit_bayes.lm.layers import drop
+from implicit_bayes.lm.layers import drop, split
 
 BASE = 1000.0
 """Wave lengths of the rotary positions run from 2 pi to 2 pi BASE tokens."""
 NEVER = -1e9
 """Added to the score of a key that may not be seen: its weight is then exactly 0 in float32 and in bfloat16."""
+
+QUERIES = 256
+"""Queries of full attention that are answered together: a block needs no scores of the keys after its last query, which
+in a long document is nearly half of them all."""
 
 Heads = Float[Array, "B T 3 H E"]
 
@@ -58,9 +62,15 @@ def attend(
 
 def _full(q: Array, k: Array, v: Array, rate: float, key: PRNGKeyArray | None) -> Array:
     length = q.shape[1]
-    score = jax.lax.dot_general(q, k, (((2,), (2,)), ((0,), (0,))))
-    unseen_TxT = jnp.where(jnp.tri(length, dtype=bool), 0.0, NEVER)
-    return _weigh(score + unseen_TxT, v, rate, key)
+    begins = range(0, length, QUERIES)
+    keys = [key] if length <= QUERIES else split(key, len(begins))
+    parts = []
+    for begin, each in zip(begins, keys, strict=True):
+        end = min(begin + QUERIES, length)
+        score = jax.lax.dot_general(q[:, begin:end], k[:, :end], (((2,), (2,)), ((0,), (0,))))
+        unseen = jnp.where(jnp.tri(end - begin, end, begin, dtype=bool), 0.0, NEVER)
+        parts.append(_weigh(score + unseen, v[:, :end], rate, each))
+    return parts[0] if len(parts) == 1 else jnp.concatenate(parts, axis=1)
 
 
 def _blocks(q: Array, k: Array, v: Array, window: int, rate: float, key: PRNGKeyArray | None) -> Array:

@@ -13,14 +13,14 @@ import json
 import re
 import shutil
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-import equinox as eqx
 import jax
 import msgspec
 import numpy as np
 
 from implicit_bayes.lm.faults import CheckpointError
+from implicit_bayes.lm.trees import Tree, flatten, unflatten
 from implicit_bayes.simulators.atomic import written_aside
 from implicit_bayes.simulators.stored import read_json
 from implicit_bayes.theory.objects.checks import ModelError
@@ -29,36 +29,6 @@ DIGEST = "digest.json"
 Digests = dict[str, Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]]
 STEP = re.compile(r"[0-9]{1,18}")
 KEPT = 2
-Tree = TypeVar("Tree")
-
-
-def is_array(x: Any) -> bool:
-    """An array of JAX or of NumPy."""
-    return isinstance(x, jax.Array | np.ndarray)
-
-
-def flatten(tree: Any) -> dict[str, Any]:
-    """Path -> array of every array in a tree."""
-    leaves, _ = jax.tree_util.tree_flatten_with_path(eqx.filter(tree, is_array))
-    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
-
-
-def unflatten(like: Tree, arrays: dict[str, Any], source: str) -> Tree:
-    """A tree like ``like`` with these arrays for its own.
-
-    Raises:
-        CheckpointError: an array is missing, left over, or of another shape or type.
-    """
-    wanted = flatten(like)
-    for name in sorted(wanted.keys() ^ arrays.keys()):
-        state = "missing" if name in wanted else "not part of this model"
-        raise CheckpointError(f"{source}: {name} is {state}; was it written by another configuration?")
-    for name, array in wanted.items():
-        if (array.shape, array.dtype) != (arrays[name].shape, arrays[name].dtype):
-            found = f"{arrays[name].dtype}{list(arrays[name].shape)}"
-            raise CheckpointError(f"{source}: {name} is {found} where this run has {array.dtype}{list(array.shape)}")
-    dynamic, static = eqx.partition(like, is_array)
-    return eqx.combine(jax.tree.unflatten(jax.tree.structure(dynamic), [arrays[name] for name in wanted]), static)
 
 
 def steps_of(folder: Path) -> list[int]:

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from implicit_bayes.lm.lstm import LSTMConfig
 from implicit_bayes.lm.optimiser import OptimiserConfig
-from implicit_bayes.lm.run import NetworkConfig
 from implicit_bayes.lm.schedule import Phase, Schedule
 from implicit_bayes.lm.transformer import TransformerConfig
 from implicit_bayes.theory.objects.checks import ModelError
@@ -22,7 +21,7 @@ RELEASED_TOKENS = 10_240_000
 class Preset(NamedTuple):
     """network, optimiser, schedule: configurations.   data: fresh or released."""
 
-    network: NetworkConfig
+    network: LSTMConfig | TransformerConfig
     optimiser: OptimiserConfig
     schedule: Schedule
     data: str

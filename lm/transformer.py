@@ -148,6 +148,16 @@ class Transformer(eqx.Module):
 
     def _layers(self, tokens_BxT: Array, key: PRNGKeyArray | None) -> list[Array]:
         """Every layer's output, in rows: documents one after the other, each padded to whole windows."""
+        keys = split(key, self.config.layers + 1)
+        x_NxD = self._embedded(tokens_BxT, keys[-1])
+        out = []
+        for layer, each in zip(self.layers, keys[:-1], strict=True):
+            x_NxD = layer(x_NxD, tokens_BxT.shape[0], self.config, each)
+            out.append(x_NxD)
+        return out
+
+    def _embedded(self, tokens_BxT: Array, key: PRNGKeyArray | None) -> Array:
+        """What the first layer reads, in the rows of ``_layers``."""
         config, (batch, length) = self.config, tokens_BxT.shape
         padding = -(length + 1) % (config.window or 1)
         begun_BxS = jnp.pad(tokens_BxT, ((0, 0), (1, 0)), constant_values=config.vocabulary)
@@ -157,10 +167,4 @@ class Transformer(eqx.Module):
             if length >= len(self.positions):
                 raise ValueError(f"{length} tokens, but the model has seen {len(self.positions) - 1} at most")
             x_NxD = (x_NxD.reshape(batch, -1, config.width) + self.positions[: length + 1]).reshape(x_NxD.shape)
-        keys = split(key, config.layers + 1)
-        x_NxD = drop(x_NxD, config.dropout, keys[-1])
-        out = []
-        for layer, each in zip(self.layers, keys[:-1], strict=True):
-            x_NxD = layer(x_NxD, batch, config, each)
-            out.append(x_NxD)
-        return out
+        return drop(x_NxD, config.dropout, key)

@@ -53,7 +53,7 @@ def of_command(command: Callable[..., Any]) -> str:
             positional.append(shown if parameter.default is inspect.Parameter.empty else f"[{shown}]")
             rows.append(_row(shown, explained, COLUMN))
         else:
-            rows.append(_row(f"--{name.replace('_', '-')} {shown}".rstrip(), explained, COLUMN))
+            rows.append(_row(f"--{name.rstrip('_').replace('_', '-')} {shown}".rstrip(), explained, COLUMN))
     usage = " ".join(["usage: implicit-bayes", command.__name__, *positional, "[flags]"])
     paragraphs = [textwrap.fill(" ".join(each.split()), WIDTH) for each in text.split("\n\n")]
     return "\n".join([usage, "", "\n".join(paragraphs), "", *rows, "", "Try:", *examples, ""])

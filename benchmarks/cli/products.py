@@ -137,6 +137,7 @@ def reproduce(
     tls_cert: Annotated[str | None, arg(metavar="FILE")] = None,
     tls_key: Annotated[str | None, arg(metavar="FILE")] = None,
     plan: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    from_: Annotated[Path | None, arg(name="from", metavar="DIR")] = None,
     seed: int = 0,
     json: Json = None,
 ) -> Work:
@@ -150,6 +151,7 @@ def reproduce(
       implicit-bayes reproduce zero-shot dial --out out/small
       implicit-bayes reproduce all --preset paper --plan --out out/paper
       implicit-bayes reproduce all --preset paper --scheduler tcp://127.0.0.1:8786 --out out/paper
+      implicit-bayes reproduce scaling --preset paper --from out/trained --out out/figure
 
     Args:
         experiments: names, or all.
@@ -163,6 +165,7 @@ def reproduce(
         tls_cert: certificate.
         tls_key: its key.
         plan: say how many cells there are, how many are stored and how long the rest takes, and compute nothing.
+        from_: draw scaling at preset paper from what python -m implicit_bayes.benchmarks.paper_scale trained.
         seed: of prompts, documents and trainings.
         json: file for the machine-readable findings.
     """
@@ -170,6 +173,8 @@ def reproduce(
     from implicit_bayes.benchmarks.sweep.run import Tls
 
     where = reproduction.Where(scheduler, Tls(tls_ca, tls_cert, tls_key), workers)
+    if from_ is not None:
+        return lambda: reproduction.from_trained(experiments, preset, from_, out, seed, json)
     if slurm:
         return lambda: reproduction.write_slurm(experiments, preset, seed, out, host, where.tls, json)
     if plan:

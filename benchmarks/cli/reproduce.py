@@ -83,6 +83,30 @@ def reproduce(names: tuple[str, ...], preset: str, seed: int, out: Path, where: 
         raise storage.CheckFailed(f"{len(failures)} of {total} cells failed; see {out / 'failures.json'}")
 
 
+def from_trained(names: tuple[str, ...], preset: str, source: Path, out: Path, seed: int, json: Path | None) -> None:
+    """``scaling`` at the paper's sizes, drawn from what ``python -m implicit_bayes.benchmarks.paper_scale`` trained.
+
+    Raises:
+        ModelError: another experiment or preset, or a directory that holds no such run.
+    """
+    from implicit_bayes.benchmarks.experiments import published_sizes
+    from implicit_bayes.benchmarks.report.build import draw, write_report
+
+    if names != ("scaling",) or preset != "paper":
+        raise ModelError("from: only scaling is drawn from trainings, at --preset paper; leave --from out")
+    storage.check_file(json, "json")
+    findings, screen = published_sizes.read(source), console()
+    written = draw(findings, storage.check_directory(out))
+    about = about_run(names, preset, seed, out, 0)
+    about["command"] += f" --from {shlex.quote(str(source))}"
+    written += [*found.store(out, [findings], about), write_report(out, tuple(EXPERIMENTS))]
+    if json is not None:
+        storage.write_json(json, {"about": about, "findings": [findings._asdict()], "failures": []})
+        written.append(json)
+    screen.print(Text(findings.title, "bold"), f"{findings.verdict}\n", soft_wrap=True)
+    screen.print(f"wrote {len(written)} files; open {out / 'report.html'}", soft_wrap=True)
+
+
 def compute(cells: Sequence[Cell], store: Store, where: Where) -> list[sweep.Failure]:
     """Every cell, wherever it is to be computed, with a progress bar."""
     todo = in_order(cells)

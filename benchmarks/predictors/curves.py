@@ -5,11 +5,10 @@ tokens of example n + 1. Cells of one k therefore share prompts; the standard er
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import numpy as np
-import xarray as xr
 
 from implicit_bayes.benchmarks.common.intervals import wilson
 from implicit_bayes.benchmarks.predictors.agreement import is_right
@@ -17,12 +16,15 @@ from implicit_bayes.benchmarks.predictors.promises import answer
 from implicit_bayes.benchmarks.predictors.prompt_aware import prompt_aware, started_mixture
 from implicit_bayes.lm.model import LanguageModel
 from implicit_bayes.simulators.datasets import Prompts
-from implicit_bayes.simulators.instances import Instance
+from implicit_bayes.simulators.instance import Instance
 from implicit_bayes.simulators.sampler import sample_prompts
 from implicit_bayes.theory import MixtureOfHMMs, filter_mixture
 from implicit_bayes.theory.filtering.dispatch import Prepared
 from implicit_bayes.theory.filtering.filter import prepare
 from implicit_bayes.theory.objects.prompts import prefix_length
+
+if TYPE_CHECKING:  # what asks only for References needs no xarray
+    import xarray as xr
 
 DEFAULT_KS = (3, 5, 8, 10)
 """Example lengths where an instance has none of its own: the paper's."""
@@ -77,7 +79,7 @@ def in_context_curves(
     seed: int,
     advance: Callable[[int], None] = lambda prompts: None,
     models: Sequence[LanguageModel] = (),
-) -> xr.Dataset:
+) -> "xr.Dataset":
     """Accuracy of f_n(x_test) = argmax_y p(y | S_n, x_test) against y_test = argmax_y p_prompt(y | x_test).
 
     Where several tokens tie for y_test, each of them is right.
@@ -205,7 +207,9 @@ def split_examples(tokens_PxL: np.ndarray, k: int) -> np.ndarray:
     return padded.reshape(prompts, (length + 1) // (k + 1), k + 1)[..., :k]
 
 
-def _dataset(predictors, ks, ns, prompts, correct, undefined) -> xr.Dataset:
+def _dataset(predictors, ks, ns, prompts, correct, undefined) -> "xr.Dataset":
+    import xarray as xr
+
     dims = ("predictor", "k", "n")
     defined = prompts - undefined
     accuracy = np.divide(correct, defined, out=np.full(correct.shape, np.nan), where=defined > 0)

@@ -40,6 +40,8 @@ LOOKS = (
     ("Transformer, 2 x 32", Look("#56B4E9", "v")),
     ("Transformer, 2 x 64", Look("#0072B2", "^")),
     ("Transformer, 3 x 128", Look("#009E73", "D")),
+    ("Transformer, 4 layers", Look("#E69F00", "v")),
+    ("Transformer, 16 layers", Look("#56B4E9", "D")),
     ("exact", Look("#000000", "o")),
     ("smoothed", Look("#0072B2", "D")),
     ("prompt-aware", Look("#888888", "P", "--")),

@@ -27,6 +27,23 @@ def test_attention_is_jaxs_own(length, window):
     np.testing.assert_allclose(attend(qkv, window, rotary=False), _reference(qkv, window), atol=2e-6)
 
 
+def test_blocks_of_queries_are_full_attention(monkeypatch):
+    """Whole blocks and a last one that is shorter; gradients too, and weights are dropped in every block."""
+    length = 11
+    qkv, weight = _qkv(length), jnp.asarray(np.random.default_rng(3).normal(size=(2 * length, 8)), jnp.float32)
+    ask = lambda qkv: jax.vjp(lambda qkv: attend(qkv, None, True), qkv)  # noqa: E731
+    whole = jax.jit(lambda qkv: (ask(qkv)[0], ask(qkv)[1](weight)[0]))(qkv)
+    monkeypatch.setattr("implicit_bayes.lm.attention.QUERIES", 4)
+    blocks = jax.jit(lambda qkv: (ask(qkv)[0], ask(qkv)[1](weight)[0]))(qkv)  # another function: compiled anew
+    for found, expected in zip(blocks, whole, strict=True):
+        np.testing.assert_allclose(found, expected, atol=2e-5)
+    same = jnp.zeros((1, length, 3, 1, 64)).at[:, :, 2].set(jnp.eye(64)[:length, None])
+    dropped = np.asarray(jax.jit(lambda qkv: attend(qkv, None, False, 0.5, jax.random.key(0)))(same))
+    kept = dropped[:, :length] * np.arange(1, length + 1)[:, None]  # weights were equal before: 0 or twice as much now
+    for rows in (kept[1:4], kept[4:8]):
+        assert {0, 2} == set(rows.round(5).reshape(-1).tolist())
+
+
 @given(blocks=st.integers(1, 4), window=st.sampled_from([1, 2, 4, 8]), rotary=st.booleans(), seed=st.integers(0, 99))
 def test_a_window_as_long_as_the_document_is_full_attention(blocks, window, rotary, seed):
     qkv = _qkv(blocks * window, seed=seed)

@@ -29,7 +29,7 @@ def test_every_argument_is_explained_with_its_default_and_its_choices(capsys):
         text = shown(capsys, name, "-h")
         for argument, parameter in inspect.signature(command).parameters.items():
             if parameter.kind is not inspect.Parameter.POSITIONAL_ONLY:
-                assert f"  --{argument.replace('_', '-')}" in text, (name, argument)
+                assert f"  --{argument.rstrip('_').replace('_', '-')}" in text, (name, argument)
     verify = " ".join(shown(capsys, "verify", "--help").split())
     assert "--prompts INT prompts for each k. [1000]" in verify
     assert "[1e-08 0.0001 0.01]" in verify
