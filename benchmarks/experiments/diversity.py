@@ -17,7 +17,7 @@ from implicit_bayes.simulators.chains import NAME
 
 TITLE = "Task diversity: memorising and generalising"
 VOCABULARY = 10
-PUBLISHED = "2^14 to 2^15 tasks (Raventós et al. 2023; linear regression in 8 dimensions, their larger Transformer)"
+PUBLISHED = "2^14 to 2^15 tasks (Raventós et al. 2023, linear regression in 8 dimensions)"
 BATCH = 16
 HALF = 0.5
 
