@@ -256,7 +256,8 @@ def test_bad_input_is_one_line_and_status_two(case, capsys):
 def test_models_of_one_name_and_prompts_beyond_the_positions_are_refused(monkeypatch):
     instance = load_instance("regular")
     monkeypatch.setattr(
-        "implicit_bayes.benchmarks.predictors.models.find_model", lambda name, _: MixtureModel("same", instance.mixture)
+        "implicit_bayes.benchmarks.predictors.models.find_model",
+        lambda name, *_: MixtureModel("same", instance.mixture),
     )
     with pytest.raises(ModelError, match="two of the models"):
         find_models(["a", "b"], instance)
