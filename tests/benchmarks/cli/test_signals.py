@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from foreground import foreground
 
 CASES = Path(__file__).parents[2] / "cases"
 TRIVIAL = ["verify", str(CASES / "one_of_everything.npz"), "--k", "2", "--n", "0", "1", "--prompts", "2", "--documents",
@@ -33,20 +34,14 @@ def alive(pid):
         return False
 
 
-def heard():
-    """A shell starts what it runs in the background deaf to interrupts, and so its children."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_bench_ends_with_its_children_in_one_line_and_leaves_earlier_files(number, status, tmp_path):
     """SIGINT goes to the whole group, as from a keyboard; SIGTERM to the program alone, as from a scheduler."""
     json = tmp_path / "bench.json"
     json.write_text("[]")
-    command = [sys.executable, "-m", "implicit_bayes", "bench", "printed-counterexample", "--task", "memory",
-               "--json", str(json), "--out", str(tmp_path / "out")]  # fmt: skip
-    program = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-                               preexec_fn=heard)  # fmt: skip
+    command = foreground("-m", "implicit_bayes", "bench", "printed-counterexample", "--task", "memory",
+                         "--json", str(json), "--out", str(tmp_path / "out"))  # fmt: skip
+    program = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
     try:
         found, last = [], time.monotonic() + 240
         while not found and program.poll() is None and time.monotonic() < last:

@@ -3,10 +3,10 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
+from foreground import foreground
 
 PARENT = """
 import os, sys, time
@@ -46,7 +46,7 @@ def alive(pid):
 def test_children_leave_with_their_parent(code, how, tmp_path):
     path = tmp_path / "parent.py"
     path.write_text(code)
-    parent = subprocess.Popen([sys.executable, str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    parent = subprocess.Popen(foreground(str(path)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                               start_new_session=True, env=os.environ | {"PYTHONPATH": os.getcwd()})  # fmt: skip
     assert parent.stdout
     children = [int(word) for word in parent.stdout.readline().split()]
