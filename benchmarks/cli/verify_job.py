@@ -36,16 +36,17 @@ def run(
         raise ModelError("instance: name one, as in: implicit-bayes verify ginc")
     instances = _told_apart(instances, names)
     chosen = [verification.check_settings(verification.Settings(**settings), instance) for instance in instances]
-    asked = [find_models(models, instance) for instance in instances]
+    asked, notes = [find_models(models, instance) for instance in instances], []
     for instance, setting, found in zip(instances, chosen, asked, strict=True):
         verification.check_models(found, instance, setting)
+        notes.append(in_words(instance.name, estimate(instance, setting), setting.budget))
     storage.check_file(json, "json")
     folders = storage.folders(out, [instance.name for instance in instances])
     for folder in folders:
         if folder is not None:
             storage.check_directory(folder)
-    for instance, setting in zip(instances, chosen, strict=True):
-        terminal.note(in_words(instance.name, estimate(instance, setting), setting.budget))
+    for words in notes:
+        terminal.note(words)
     console, results, written = terminal.console(), [], []
     for name, instance, setting, folder, found in zip(names, instances, chosen, folders, asked, strict=True):
         with terminal.progress_bars() as progress:
