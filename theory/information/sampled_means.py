@@ -11,6 +11,8 @@ import math
 
 import numpy as np
 
+from implicit_bayes.theory.objects.rows import distinct_rows
+
 SLACK = 1e-12
 """Rounding allowed for in sums of probabilities, as a share of the range."""
 
@@ -61,7 +63,7 @@ def seen_interval(
     Returns:
         (Q,) ends of the interval.
     """
-    _, first = np.unique(prefixes, axis=0, return_index=True)
+    first, _ = distinct_rows(prefixes.astype(np.float64))
     mass = np.exp(log_mass[first])
     unseen, known, slack = max(1.0 - mass.sum(), 0.0), mass @ values[first], SLACK * (high - low)
     return known + unseen * low - slack, known + unseen * high + slack
