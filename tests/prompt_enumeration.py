@@ -63,11 +63,10 @@ def log_odds(mixture, prompts: AllPrompts, concept: int, true: int) -> np.ndarra
 
 
 def exact_weight(mixture, prompts: AllPrompts, true: int) -> float:
-    """E[1 - w_n(theta*)]; 1 where the posterior does not exist."""
+    """E[1 - w_n(theta*)], as the weight of the others (1 - w would cancel); 1 where the posterior does not exist."""
     joint = prompts.evidence_PxC * mixture.prior
-    total = joint.sum(-1)
-    weight = np.where(total > 0, joint[:, true] / np.where(total > 0, total, 1.0), 0.0)
-    return float(prompts.mass_P @ (1.0 - weight))
+    total, others = joint.sum(-1), np.delete(joint, true, -1).sum(-1)
+    return float(prompts.mass_P @ np.where(total > 0, others / np.where(total > 0, total, 1.0), 1.0))
 
 
 def exact_error(mixture, prompts: AllPrompts) -> float:
