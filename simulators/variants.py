@@ -30,7 +30,7 @@ from implicit_bayes.simulators.instance import Instance
 from implicit_bayes.simulators.instances import load_instance
 from implicit_bayes.simulators.random_mixtures import random_mixture
 from implicit_bayes.simulators.switching import switching_mixture
-from implicit_bayes.simulators.zoo import ZOO
+from implicit_bayes.simulators.zoo import ZOO, share
 from implicit_bayes.theory.objects.checks import ModelError, without_subnormals
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 
@@ -58,7 +58,7 @@ def load_variant(spec: str) -> Instance:
         make, takes_value = VARIANTS[name]
         if bool(word) is not takes_value:
             raise ModelError(f"instance: {step!r} in {spec!r}: {name} takes {'a value' if takes_value else 'no value'}")
-        instance = make(instance, _number(spec, word)) if takes_value else make(instance)
+        instance = make(instance, share(spec, word)) if takes_value else make(instance)
     named = Instance(spec, instance.mixture, instance.prompt_starts, instance.true_concepts, instance.k, instance.seed,
                      instance.description, instance.released_vocabulary if spec == base else None)  # fmt: skip
     return named
@@ -69,16 +69,6 @@ def parameters_of(base: str) -> tuple[str, ...]:
     if base in ZOO:
         return tuple(ZOO[base].defaults)
     return chains.Chains._fields if base == chains.NAME else ()
-
-
-def _number(spec: str, word: str) -> float:
-    try:
-        value = float(word)
-    except ValueError:
-        value = np.nan
-    if not 0.0 <= value <= 1.0:
-        raise ModelError(f"instance: {word!r} in {spec!r} is not a number in [0, 1]")
-    return value
 
 
 def _changed(instance: Instance, words: str, **fields: Any) -> Instance:

@@ -107,7 +107,7 @@ def zoo_processes(spec: str) -> list[EdgeProcess]:
                 + ",".join(f"{k}={v:g}" for k, v in family.defaults.items())
             )
         named.add(key)
-        values[key] = tuple(_share(spec, word) for word in listed.split("+"))
+        values[key] = tuple(share(spec, word) for word in listed.split("+"))
     counts = {len(each) for each in values.values()} - {1}
     if len(counts) > 1:
         raise ModelError(f"instance: {spec!r} gives {sorted(counts)} values; give each parameter one, or all the same")
@@ -124,7 +124,12 @@ def _made(spec: str, family: Family, parameters: Mapping[str, float]) -> EdgePro
         raise ModelError(f"instance: {spec!r}: {error}") from error
 
 
-def _share(spec: str, word: str) -> float:
+def share(spec: str, word: str) -> float:
+    """The number in [0, 1] that a word of a specification stands for.
+
+    Raises:
+        ModelError: it is none.
+    """
     try:
         value = float(word)
     except ValueError:
