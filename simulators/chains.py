@@ -86,8 +86,9 @@ def chain_instance(spec: str) -> Instance:
     entries = family.concepts * family.vocabulary**2
     if entries > HELD:
         raise ModelError(
-            f"instance: {spec!r} has {family.concepts:,} kernels of {family.vocabulary:,} tokens, {entries / 2**27:,.1f} "
-            f"GiB; an instance holds {HELD / 2**27:g}, so give at most concepts={HELD // family.vocabulary**2}"
+            f"instance: {spec!r} has {family.concepts:,} kernels of {family.vocabulary:,} tokens, "
+            f"{entries / 2**27:,.1f} GiB; an instance holds {HELD / 2**27:g}, so give at most "
+            f"concepts={HELD // family.vocabulary**2}"
         )
     mixture = chain_mixture(family, range(family.concepts))
     text = f"{family.concepts} Markov chains on {family.vocabulary} tokens, rows Dirichlet({family.alpha:g})"

@@ -155,6 +155,6 @@ def family_instance(spec: str) -> Instance:
     if family.concepts > HELD:
         raise ModelError(
             f"instance: {spec!r} has {family.concepts:,} concepts, and what is held as a whole has {HELD:,} at most; "
-            f"give {NAME}:concepts={HELD} or fewer (sample takes any number, and in Python filter_blocks, block by block)"
+            f"give {NAME}:concepts={HELD} or fewer (sample takes any number; so does filter_blocks in Python)"
         )
     return family.instance(spec)

@@ -7,7 +7,7 @@ printed-counterexample      meets the printed assumptions and Condition 1, and f
 mess3, rrxor, even, golden-mean
                             edge-emitting processes, with parameters as in mess3:x=0.05,alpha=0.85 (simulators.zoo)
 chains                      Markov chains with Dirichlet rows, as in chains:concepts=64 (simulators.chains)
-ginc-family                 the paper's recipe with more concepts, as in ginc-family:concepts=20 (simulators.ginc_family)
+ginc-family                 the paper's recipe, any number of concepts: ginc-family:concepts=20 (simulators.ginc_family)
 a path                      an npz file (see simulators.instance_files)
 """
 

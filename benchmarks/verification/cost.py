@@ -244,13 +244,9 @@ def minutes(seconds: float) -> str:
     if seconds < 5400:
         return f"{seconds / 60:.0f} minutes"
     hours = seconds / 3600
-    return (
-        f"{hours:.3g} hours"
-        if hours < 100
-        else f"{hours / 24:,.0f} days"
-        if hours < 8760
-        else f"{hours / 8766:,.0f} years"
-    )
+    if hours < 100:
+        return f"{hours:.3g} hours"
+    return f"{hours / 24:,.0f} days" if hours < 8766 else f"{hours / 8766:,.0f} years"
 
 
 def in_words(name: str, cost: Cost, budget: float) -> str:

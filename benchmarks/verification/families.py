@@ -31,10 +31,11 @@ def refuse(family: GincFamily, settings: Settings) -> NoReturn:
     total = float(np.polyval(np.polyfit(SMALL, seconds, 2), family.concepts))
     most = affordable(family, settings)
     fits = f"{NAME}:concepts={most} fits the budget" if most else "not one concept fits the budget"
+    allowed = minutes(60.0 * settings.budget)
     raise ModelError(
-        f"budget: {family.concepts:,} concepts take about {minutes(total)} (--budget: {minutes(60.0 * settings.budget)}), "
-        f"and an instance holds {HELD:,} at most; {fits}; sample draws data of all of them, and filter_blocks has their "
-        "evidence and posterior block by block (docs/instances.md)"
+        f"budget: {family.concepts:,} concepts take about {minutes(total)} (--budget: {allowed}), and an instance "
+        f"holds {HELD:,} at most; {fits}; sample draws data of all of them, and filter_blocks has their evidence and "
+        "posterior block by block (docs/instances.md)"
     )
 
 
