@@ -265,5 +265,7 @@ def bench(
     found = accepted(instance)
     from implicit_bayes.benchmarks.cli import bench_job
 
-    settings = bench_job.Settings(documents, length, repeats, epsilon, scaling, seed, preset)
+    settings = bench_job.Settings(
+        documents=documents, length=length, repeats=repeats, epsilons=epsilon, scaling=scaling, seed=seed, preset=preset
+    )
     return lambda: bench_job.bench(instance, found, task, settings, out, json)

@@ -9,7 +9,7 @@ from rich.table import Table
 from implicit_bayes.benchmarks.common.console import console, progress_bars
 from implicit_bayes.benchmarks.common.storage import write_json
 from implicit_bayes.benchmarks.coverage import gap_cases, shares, theory_cases
-from implicit_bayes.benchmarks.coverage.study import Case, Row, failed, run
+from implicit_bayes.benchmarks.coverage.study import Case, CoverageRow, failed, run
 
 
 def every_case() -> list[Case]:
@@ -17,7 +17,7 @@ def every_case() -> list[Case]:
     return [*shares.cases(), *gap_cases.cases(), *theory_cases.cases()]
 
 
-def table(rows: list[Row]) -> Table:
+def table(rows: list[CoverageRow]) -> Table:
     """Nominal and simulated coverage, percent, with the simulation's own 99% interval."""
     header = ("interval or test", "where", "claims, %", "covers, % [99%]", "runs", "")
     shown = Table(*header, title="Coverage by simulation (~ claimed of large samples only)", title_justify="left")
