@@ -7,6 +7,7 @@ printed-counterexample      meets the printed assumptions and Condition 1, and f
 mess3, rrxor, even, golden-mean
                             edge-emitting processes, with parameters as in mess3:x=0.05,alpha=0.85 (simulators.zoo)
 chains                      Markov chains with Dirichlet rows, as in chains:concepts=64 (simulators.chains)
+ginc-family                 the paper's recipe, any number of concepts: ginc-family:concepts=20 (simulators.ginc_family)
 a path                      an npz file (see simulators.instance_files)
 """
 
@@ -16,8 +17,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from implicit_bayes.simulators import ginc
-from implicit_bayes.simulators.chains import chain_instance, in_chains
+from implicit_bayes.simulators import chains, ginc, ginc_family
 from implicit_bayes.simulators.datasets import as_count
 from implicit_bayes.simulators.instance import Instance
 from implicit_bayes.simulators.instance_files import read_instance, save_instance
@@ -49,13 +49,17 @@ def load_instance(spec: str, seed: int | None = None) -> Instance:
         return MAKERS[spec](spec, seed)
     if in_zoo(spec):
         return zoo_instance(spec)
-    if in_chains(spec):
-        return chain_instance(spec)
+    if chains.in_chains(spec):
+        return chains.chain_instance(spec)
+    if ginc_family.in_family(spec):
+        return ginc_family.family_instance(spec)
     if "/" in spec or os.sep in spec or spec.endswith(".npz") or os.path.exists(spec):
         return read_instance(spec)
-    near = difflib.get_close_matches(spec, MAKERS, n=1, cutoff=0.5)
+    known = [*MAKERS, chains.NAME, ginc_family.NAME]
+    near = difflib.get_close_matches(spec, known, n=1, cutoff=0.5)
     guess = f"did you mean {near[0]!r}? " if near else ""
-    raise ModelError(f"instance: unknown name {spec!r}; {guess}choose {', '.join(MAKERS)}, or the path of an .npz file")
+    names = ", ".join(known)
+    raise ModelError(f"instance: unknown name {spec!r}; {guess}choose {names}, or the path of an .npz file")
 
 
 def _released(vocabulary: int) -> Callable[[str, int | None], Instance]:

@@ -25,7 +25,7 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
-from implicit_bayes.simulators import chains, ginc
+from implicit_bayes.simulators import chains, ginc, ginc_family
 from implicit_bayes.simulators.instance import Instance
 from implicit_bayes.simulators.instances import load_instance
 from implicit_bayes.simulators.random_mixtures import random_mixture
@@ -70,7 +70,8 @@ def parameters_of(base: str) -> tuple[str, ...]:
     """Names of the parameters that a base takes in its own name."""
     if base in ZOO:
         return tuple(ZOO[base].defaults)
-    return chains.Chains._fields if base == chains.NAME else ()
+    families = {chains.NAME: chains.Chains._fields, ginc_family.NAME: ginc_family.GincFamily._fields}
+    return families.get(base, ())
 
 
 def _changed(instance: Instance, words: str, **fields: Any) -> Instance:

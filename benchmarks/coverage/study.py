@@ -55,6 +55,11 @@ class CoverageRow(NamedTuple):
         return "below" if self.high < self.nominal else "at least" if self.low >= self.nominal else "in doubt"
 
 
+def repetitions(case: Case, runs: int) -> int:
+    """A case's own share of the repetitions that are asked for, at least one."""
+    return max(1, round(runs * case.share))
+
+
 def run(case: Case, runs: int, seed: int) -> CoverageRow:
     """Repeat a case.
 
@@ -66,7 +71,7 @@ def run(case: Case, runs: int, seed: int) -> CoverageRow:
     Returns:
         CoverageRow.
     """
-    count = max(1, round(runs * case.share))
+    count = repetitions(case, runs)
     covered = sum(bool(case.covers(np.random.default_rng((seed, i)))) for i in range(count))
     found = binomial_interval(covered, count)
     return CoverageRow(

@@ -15,7 +15,7 @@ come from resampling prompts, which are common to all n, and refitting.
 Source: Arora, Jurafsky, Potts & Goodman 2024, "Bayesian scaling laws for in-context learning" (arXiv 2410.16531).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -70,16 +70,17 @@ class Fit(NamedTuple):
     held_out: tuple[int, ...]
 
 
-def fit_laws(ns: np.ndarray, loss_PxN: np.ndarray, seed: int) -> list[Fit]:
-    """Fit every law to one in-context curve.
+def fit_laws(ns: np.ndarray, loss_PxN: np.ndarray, seed: int, laws: Sequence[ScalingLaw] | None = None) -> list[Fit]:
+    """Fit laws to one in-context curve.
 
     Args:
         ns: numbers of examples, increasing, at least LEAST_POINTS.
         loss_PxN: log-loss of each prompt at each of them; finite.
-        seed: of the resamples.
+        seed: of the resamples, which are the same whichever laws are asked.
+        laws: which; None for all of LAWS.
 
     Returns:
-        One Fit for each of LAWS; none where there are too few n, fewer than two prompts, or losses that are not finite
+        One Fit for each; none where there are too few n, fewer than two prompts, or losses that are not finite
         (an undefined answer, or a law with a zero where the truth has none).
     """
     prompts = len(loss_PxN)
@@ -89,7 +90,7 @@ def fit_laws(ns: np.ndarray, loss_PxN: np.ndarray, seed: int) -> list[Fit]:
     mean_N = loss_PxN.mean(0)
     error_N = np.maximum(loss_PxN.std(0, ddof=1) / np.sqrt(prompts), LEAST_ERROR)
     drawn = [loss_PxN[generator.integers(prompts, size=prompts)].mean(0) for _ in range(RESAMPLES)]
-    return [_fit(law, np.asarray(ns, float), mean_N, error_N, drawn) for law in LAWS]
+    return [_fit(law, np.asarray(ns, float), mean_N, error_N, drawn) for law in (LAWS if laws is None else laws)]
 
 
 def _fit(law: ScalingLaw, ns: np.ndarray, mean_N: np.ndarray, error_N: np.ndarray, drawn: list[np.ndarray]) -> Fit:

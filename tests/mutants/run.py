@@ -97,11 +97,12 @@ def judge(
 ) -> tuple[Ran, str]:
     """Run the mutant in ``tree``; the module stands there unmutated before and after. With ``near_seconds`` only the
     tests that enter its function are asked."""
-    path, first, rest, seconds = tree / mutant.file, *choose(mutant, tests, near_seconds or NEAR)
+    asked = near_seconds or NEAR
+    path, first, rest, seconds = tree / mutant.file, *choose(mutant, tests, asked)
     kept, limit = path.read_text(), max(LEAST_LIMIT, 4 * seconds)
     path.write_text(mutant.source)
     try:
-        ran = run_tests(tree, first, max(LEAST_LIMIT, 4 * NEAR)) if first else Ran("survived", 0.0)
+        ran = run_tests(tree, first, LEAST_LIMIT + 4 * asked) if first else Ran("survived", 0.0)
         if ran.outcome != "survived" or not rest or near_seconds is not None:
             return ran, "near"
         again = run_tests(tree, rest, limit)
@@ -166,3 +167,20 @@ def work(chosen: list[Mutant], results: Path, minutes: float, near_seconds: floa
 def chosen_mutants(patterns: tuple[str, ...], share: float, seed: int) -> list[Mutant]:
     """The sample, files in turn."""
     return interleaved([sample(file, share, seed) for file in modules(patterns)])
+
+
+def drawn(patterns: tuple[str, ...], count: int, seed: int) -> list[Mutant]:
+    """So many mutants, each place of all the modules as likely as any other: a simple random sample.
+
+    The first few are such a sample too, so a run that is cut short is none the worse.
+    """
+    sources = {file: (ROOT / file).read_text() for file in modules(patterns)}
+    every = [(file, place) for file, source in sources.items() for place in places(source)]
+    random.Random(seed).shuffle(every)
+    found: dict[tuple[str, str], Mutant] = {}
+    for file, place in every:
+        for mutant in mutants_at(file, sources[file], [place]):
+            found.setdefault((file, mutant.source), mutant)
+        if len(found) >= count:
+            break
+    return list(found.values())
