@@ -141,7 +141,10 @@ def test_curves_that_cannot_be_fitted_have_no_fit():
 def test_prompts_are_split_by_whether_bayes_exists_and_log_loss_is_at_least_the_entropy():
     instance = small()
     model = network("lstm", 8, 0)
-    found = context_gap(instance, [model, MixtureModel("bayes", instance.mixture)], [3], [0, 2, 6], 150, [0.1], 1)
+    found = context_gap(
+        instance, [3], [0, 2, 6], prompts=150, seed=1, epsilons=[0.1],
+        models=[model, MixtureModel("bayes", instance.mixture)],
+    )  # fmt: skip
     np.testing.assert_array_equal(
         found.prompts.sel(split="possible", predictor="exact"), found.prompts.sel(split="all", predictor="exact")
     )
