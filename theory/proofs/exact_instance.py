@@ -71,13 +71,13 @@ def printed_fractions(array: Any) -> tuple[Any, ...]:
     if values.ndim > 1:
         return tuple(printed_fractions(row) for row in values)
     row = _decimals(values)
-    return tuple(value / sum(row) for value in row)
+    return tuple(value / sum(row, Fraction(0)) for value in row)
 
 
 def off_one(*arrays: Any) -> Fraction:
     """The largest |sum - 1| of a row of printed decimals."""
     rows = [row for array in arrays for row in np.asarray(array).reshape(-1, np.shape(array)[-1])]
-    return max(abs(sum(_decimals(row)) - 1) for row in rows)
+    return max(abs(sum(_decimals(row), Fraction(0)) - 1) for row in rows)
 
 
 def _decimals(values: np.ndarray) -> Row:
