@@ -45,7 +45,8 @@ def _accuracy(results: xr.Dataset, k: int, axis: Axes) -> None:
         low, high = wilson(cell.correct.values, defined)
         shown, many = defined > 0, defined >= FEW
         x, y, colour = np.arange(results.n.size), 100 * cell.accuracy.values, f"C{i % 7}"
-        axis.plot(x[shown], y[shown], marker=MARKERS[i % 7], color=colour, label=legend(name))
+        under: dict[str, Any] = {"lw": 5.0, "ms": 10.0} if name == "exact" else {}  # seen below what lies on it
+        axis.plot(x[shown], y[shown], marker=MARKERS[i % 7], color=colour, label=legend(name), **under)
         axis.fill_between(x, 100 * low, 100 * high, where=many, color=colour, alpha=0.18, lw=0)
         axis.plot(x[shown & ~many], y[shown & ~many], marker=MARKERS[i % 7], ls="", color=colour, mfc="white")
     axis.set(ylim=(-2, 102), xlabel=EXAMPLES, ylabel="accuracy, % of defined prompts")
@@ -248,8 +249,9 @@ def _start_shift(last: xr.Dataset, axis: Axes) -> None:
     margins, words = last.budget_margin.values[shown], last.budget_x_test.values[shown]
     axis.bar(np.arange(len(margins)), margins, 0.6, color="#56B4E9", label="Δ(x)/4")
     axis.axhline(float(last.budget_tv), color="#D55E00", label="largest TV")
-    axis.set_xticks(np.arange(len(margins)), [_shortened(str(each)) for each in words], rotation=30, ha="right",
-                    fontsize=9)  # fmt: skip
+    ticks = [_shortened(str(each)) for each in words]
+    leaning: dict[str, Any] = {"rotation": 30, "ha": "right"} if max(map(len, ticks), default=0) > 3 else {}
+    axis.set_xticks(np.arange(len(margins)), ticks, fontsize=9, **leaning)
     axis.set(xlabel="x_test", ylabel="total variation")
 
 
