@@ -93,4 +93,12 @@ def chain_instance(spec: str) -> Instance:
     mixture = chain_mixture(family, range(family.concepts))
     text = f"{family.concepts} Markov chains on {family.vocabulary} tokens, rows Dirichlet({family.alpha:g})"
     starts = np.asarray(mixture.initial)[:, None]
-    return Instance(spec, mixture, starts, tuple(range(family.concepts)), None, family.seed, text)
+    return Instance(
+        name=spec,
+        mixture=mixture,
+        prompt_starts=starts,
+        true_concepts=tuple(range(family.concepts)),
+        k=None,
+        seed=family.seed,
+        description=text,
+    )

@@ -128,7 +128,15 @@ class GincFamily(NamedTuple):
         mixture = self.select(range(as_count("concepts", self.concepts)))
         starts = np.tile(ginc.property_start_laws(), (self.concepts, 1, 1))
         text = f"GINC, paper recipe ({self.permutations} permutations), V = {self.vocabulary}, {self.concepts} concepts"
-        return Instance(name, mixture, starts, tuple(range(self.concepts)), None, self.seed, text)
+        return Instance(
+            name=name,
+            mixture=mixture,
+            prompt_starts=starts,
+            true_concepts=tuple(range(self.concepts)),
+            k=None,
+            seed=self.seed,
+            description=text,
+        )
 
 
 def in_family(spec: str) -> bool:

@@ -82,14 +82,31 @@ def _ginc(
     """GINC's prompts: nine start laws, one a property; every concept is the true one in turn."""
     starts = np.tile(ginc.property_start_laws(), (mixture.n_concepts, 1, 1))
     concepts = tuple(range(mixture.n_concepts))
-    return Instance(name, mixture, starts, concepts, None, seed, description, released_vocabulary)
+    return Instance(
+        name=name,
+        mixture=mixture,
+        prompt_starts=starts,
+        true_concepts=concepts,
+        k=None,
+        seed=seed,
+        description=description,
+        released_vocabulary=released_vocabulary,
+    )
 
 
 def _regular(name: str, seed: int | None) -> Instance:
     mixture, start = regular()
     starts = np.tile(start, (mixture.n_concepts, 1, 1))
     text = "cyclic shifts over six words, 5% smoothed: A1-A5 and both conditions hold at every k >= 2"
-    return Instance(name, mixture, starts, tuple(range(mixture.n_concepts)), 5, None, text)
+    return Instance(
+        name=name,
+        mixture=mixture,
+        prompt_starts=starts,
+        true_concepts=tuple(range(mixture.n_concepts)),
+        k=5,
+        seed=None,
+        description=text,
+    )
 
 
 def _counterexample(name: str, seed: int | None) -> Instance:
@@ -97,7 +114,15 @@ def _counterexample(name: str, seed: int | None) -> Instance:
     case = printed_theorem_1()
     starts = np.tile(np.asarray(case.prompt.start), (case.mixture.n_concepts, 1, 1))
     text = "meets the printed A1-A5 and Condition 1, and the posterior concentrates on the wrong concept"
-    return Instance(name, case.mixture, starts, (case.true_concept,), case.prompt.length, None, text)
+    return Instance(
+        name=name,
+        mixture=case.mixture,
+        prompt_starts=starts,
+        true_concepts=(case.true_concept,),
+        k=case.prompt.length,
+        seed=None,
+        description=text,
+    )
 
 
 MAKERS: dict[str, Callable[[str, int | None], Instance]] = {

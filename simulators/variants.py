@@ -59,9 +59,11 @@ def load_variant(spec: str) -> Instance:
         if bool(word) is not takes_value:
             raise ModelError(f"instance: {step!r} in {spec!r}: {name} takes {'a value' if takes_value else 'no value'}")
         instance = make(instance, share(spec, word)) if takes_value else make(instance)
-    named = Instance(spec, instance.mixture, instance.prompt_starts, instance.true_concepts, instance.k, instance.seed,
-                     instance.description, instance.released_vocabulary if spec == base else None)  # fmt: skip
-    return named
+    return Instance(
+        name=spec, mixture=instance.mixture, prompt_starts=instance.prompt_starts, true_concepts=instance.true_concepts,
+        k=instance.k, seed=instance.seed, description=instance.description,
+        released_vocabulary=instance.released_vocabulary if spec == base else None,
+    )  # fmt: skip
 
 
 def parameters_of(base: str) -> tuple[str, ...]:
@@ -277,7 +279,15 @@ def _random_kernels() -> Instance:
 
 def _ginc(name: str, mixture: MixtureOfHMMs, description: str) -> Instance:
     starts = np.tile(ginc.property_start_laws(), (mixture.n_concepts, 1, 1))
-    return Instance(name, mixture, starts, tuple(range(mixture.n_concepts)), None, ginc.PARAMETER_SEED, description)
+    return Instance(
+        name=name,
+        mixture=mixture,
+        prompt_starts=starts,
+        true_concepts=tuple(range(mixture.n_concepts)),
+        k=None,
+        seed=ginc.PARAMETER_SEED,
+        description=description,
+    )
 
 
 BASES: dict[str, Callable[[], Instance]] = {

@@ -94,7 +94,13 @@ def search(statement: Any, starts: int, seed: int, out: Path | None, json: Path 
         name = f"{statement}-{seed}-{i}"
         starts_CxSxH = np.broadcast_to(each.prompt.start, (each.mixture.n_concepts, 1, each.mixture.n_states))
         instance = Instance(
-            name, each.mixture, starts_CxSxH, (0,), each.prompt.length, seed, f"found by search, {name}"
+            name=name,
+            mixture=each.mixture,
+            prompt_starts=starts_CxSxH,
+            true_concepts=(0,),
+            k=each.prompt.length,
+            seed=seed,
+            description=f"found by search, {name}",
         )
         save_instance(instance, out / f"{name}.npz")
         written.append(out / f"{name}.npz")

@@ -120,8 +120,9 @@ def train(
 
     cluster = training.Cluster(coordinator, processes, process)
     asked = training.Asked(
-        instance, model, preset, seed, tokens, data, resets, devices, True if bfloat16 else None, documents, length
-    )
+        instance=instance, architecture=model, preset=preset, seed=seed, tokens=tokens, data=data, resets=resets,
+        devices=devices, half=True if bfloat16 else None, documents=documents, length=length,
+    )  # fmt: skip
     return lambda: jobs.train(asked, out, resume, tensorboard, cluster, json)
 
 

@@ -134,7 +134,7 @@ def gap(
     from implicit_bayes.benchmarks.cli import gap_job
     from implicit_bayes.benchmarks.gap.measure import Settings
 
-    settings = Settings(k, n, prompts, documents, length, seed)
+    settings = Settings(ks=k, ns=n, prompts=prompts, documents=documents, length=length, seed=seed)
     return lambda: gap_job.run(models, found, settings, out, json, made_by)
 
 
@@ -275,5 +275,7 @@ def bench(
     found = accepted(instance)
     from implicit_bayes.benchmarks.cli import bench_job
 
-    settings = bench_job.Settings(documents, length, repeats, epsilon, scaling, seed, preset)
+    settings = bench_job.Settings(
+        documents=documents, length=length, repeats=repeats, epsilons=epsilon, scaling=scaling, seed=seed, preset=preset
+    )
     return lambda: bench_job.bench(instance, found, task, settings, out, json)

@@ -9,7 +9,7 @@ import pytest
 
 from implicit_bayes.benchmarks.cli import commands as cli
 from implicit_bayes.benchmarks.report import build as report
-from implicit_bayes.benchmarks.report import findings, pictures
+from implicit_bayes.benchmarks.report import findings, panels, pictures
 from implicit_bayes.benchmarks.report.findings import Axes, Findings, Mark, Picture, Point, Table
 from implicit_bayes.benchmarks.report.page import sort_key
 from implicit_bayes.theory import ModelError
