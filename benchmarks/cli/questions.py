@@ -134,7 +134,7 @@ def gap(
     from implicit_bayes.benchmarks.cli import gap_job
     from implicit_bayes.benchmarks.gap.measure import Settings
 
-    settings = Settings(ks=k, ns=n, prompts=prompts, epsilons=documents, documents=length, length=seed)
+    settings = Settings(ks=k, ns=n, prompts=prompts, documents=documents, length=length, seed=seed)
     return lambda: gap_job.run(models, found, settings, out, json, made_by)
 
 
