@@ -63,6 +63,10 @@ class ExactInstance(NamedTuple):
 def printed_fractions(name: str, array: Any) -> tuple[Any, ...]:
     """Nested tuples of the exact decimals that the float64 entries print as; every row must sum to 1.
 
+    Args:
+        name: of the field, for the error.
+        array: laws along its last axis.
+
     Raises:
         ModelError: naming the row whose printed decimals do not sum to exactly 1.
     """
@@ -80,6 +84,12 @@ def printed_fractions(name: str, array: Any) -> tuple[Any, ...]:
 
 def exact_instance(mixture: MixtureOfHMMs, prompt: PromptLaw, true_concept: int, concept: int) -> ExactInstance:
     """The instance as its printed decimals.
+
+    Args:
+        mixture: in short decimals.
+        prompt: theta*, p_prompt(h), k and the delimiter.
+        true_concept: index of theta*.
+        concept: index of theta.
 
     Raises:
         ModelError: theta is theta* or has prior zero, the prompt is not of theta*, or a row's decimals do not sum to 1.
