@@ -193,7 +193,8 @@ def unexplained(tree: ast.Module) -> list[str]:
     for name, function in public_functions(tree):
         told = ast.get_docstring(function) or ""
         section = re.split(r"\n\s*(?:Returns|Raises|Yields|Attributes):", told.partition("Args:\n")[2])[0]
-        explained = {part for line in re.findall(r"^ +([\w*, ]+):", section, re.M) for part in re.findall(r"\w+", line)}
+        lines = re.findall(r"^ +([\w*, ]+):", section, re.M)
+        explained = {part for line in lines for part in re.findall(r"\w+", line)}
         if len(arguments(function)) > 1 and (missing := set(arguments(function)) - explained):
             found.append(f"{name}: {', '.join(sorted(missing))}")
     return found
@@ -205,7 +206,8 @@ def test_every_argument_is_explained(path):
 
 
 def test_an_argument_without_a_word_is_noticed():
-    source = 'def f(a, b):\n    """What.\n\n    Args:\n        a: a number.\n\n    Returns:\n        b: no argument.\n    """'
+    told = "What.\n\n    Args:\n        a: a number.\n\n    Returns:\n        b: no argument."
+    source = f'def f(a, b):\n    """{told}\n    """'
     assert unexplained(ast.parse(source)) == ["f: b"]
 
 
@@ -215,10 +217,8 @@ def empty_sections(tree: ast.Module) -> list[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             told = ast.get_docstring(node) or ""
-            if re.search(
             heading = r"(Args|Returns|Raises|Attributes|Source):"
             if re.search(rf"^ *{heading}\s*\n\s*{heading}", told, re.M):
-            ):
                 found.append(node.name)
     return found
 

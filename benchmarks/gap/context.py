@@ -24,6 +24,7 @@ from implicit_bayes.benchmarks.predictors.curves import CHUNK, Answers, Referenc
 from implicit_bayes.lm.model import LanguageModel
 from implicit_bayes.simulators.instances import Instance
 from implicit_bayes.simulators.sampler import sample_prompts
+from implicit_bayes.theory.statements.bounds import first_choice
 
 SPLITS = ("all", "possible", "impossible")
 MEASURES = ("accuracy", "accuracy_low", "accuracy_high", "standard_error", "log_loss", "log_loss_low", "log_loss_high",
@@ -125,7 +126,7 @@ def _cross(p_PxNxV: np.ndarray, q_PxNxV: np.ndarray) -> np.ndarray:
 def _cells(truth_PxNxV: np.ndarray, answer: Answers, of_split_PxN: np.ndarray) -> dict[str, np.ndarray]:
     """Every measure at each n, over the prompts of a split that have an answer."""
     law_PxNxV, counted_PxN = answer.law_PxNxV, answer.defined_PxN & of_split_PxN
-    guess_PxN = law_PxNxV.argmax(-1)
+    guess_PxN = first_choice(law_PxNxV)
     right_PxN = is_right(law_PxNxV, truth_PxNxV)
     loss_PxN = _cross(truth_PxNxV, law_PxNxV)
     confidence, chance = (np.take_along_axis(x, guess_PxN[..., None], -1)[..., 0] for x in (law_PxNxV, truth_PxNxV))

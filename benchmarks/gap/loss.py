@@ -31,7 +31,7 @@ from implicit_bayes.lm.model import LanguageModel
 from implicit_bayes.theory import MixtureOfHMMs, ModelError, filter_mixture
 from implicit_bayes.theory.filtering.dispatch import prepare
 from implicit_bayes.theory.objects.rows import equal_parts
-from implicit_bayes.theory.statements.bounds import computed_excess_risk
+from implicit_bayes.theory.statements.bounds import computed_excess_risk, first_choice
 
 CHUNK = 16
 """Documents worked on together."""
@@ -168,7 +168,7 @@ def _terms(tokens_BxT: np.ndarray, p_BxTxV: np.ndarray, log_q_BxTxV: np.ndarray)
     came = tokens_BxT[..., None]
     surprise = np.maximum(-np.take_along_axis(log_p, came, -1)[..., 0], 0.0)  # p may exceed 1 by a rounding
     excess = -surprise - np.take_along_axis(log_q_BxTxV, came, -1)[..., 0]
-    guess = log_q_BxTxV.argmax(-1)[..., None]
+    guess = first_choice(q_BxTxV)[..., None]
     confidence, right = (np.take_along_axis(x, guess, -1)[..., 0] for x in (q_BxTxV, p_BxTxV))
     risk, tv = computed_excess_risk(p_BxTxV, q_BxTxV), 0.5 * np.abs(p_BxTxV - q_BxTxV).sum(-1)
     tilted = _tilted(log_p, log_q_BxTxV, excess, np.isfinite(kl_BxT))

@@ -3,10 +3,8 @@
 import functools
 import hashlib
 import json
-import os
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,6 +21,8 @@ NEAR = 30.0
 """CPU seconds of the tests that enter a mutant's function, cheapest first; a survivor meets all of its module's."""
 LEAST_LIMIT = 60.0
 """CPU seconds that any run of tests may take, or four times what it took unmutated."""
+UNMUTATED_LIMIT = 3600.0
+"""CPU seconds of one file's tests when they are watched."""
 
 
 def sample(file: str, share: float, seed: int) -> list[Mutant]:
@@ -53,25 +53,31 @@ def digest(*paths: str) -> str:
 
 
 def entered(file: str, tree: Path, cache: Path) -> dict[str, dict[str, Any]]:
-    """Which functions each test of a module's files enters: found by one run without a mutant, and kept.
+    """Which functions each test of a module's files enters: found by one run of each file without a mutant, and kept.
 
     Raises:
         SystemExit: the tests fail unmutated.
     """
-    tests = its_tests(file)
-    path = cache / f"entered-{digest(*tests)}.json"
-    if not path.is_file():
-        print(f"{file}: asking which tests enter what", flush=True)
-        environment = os.environ | {"ENTERED": str(path), "HYPOTHESIS_PROFILE": "ci"}
-        environment["PYTHONPATH"] = os.pathsep.join([str(tree), str(tree / "tests")])
-        command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "mutants.entered", "-m", "not slow",
-                   "-p", "no:cacheprovider", *tests]  # fmt: skip
-        done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True)
+    found: dict[str, dict[str, Any]] = {}
+    for tests in test_files(file):
+        path = cache / f"entered-{digest(tests)}.json"
         if not path.is_file():
-            sys.exit(f"{file}: its tests cannot be run unmutated:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
-        if done.returncode:
-            print(f"{file}: some tests fail unmutated and are not asked:\n{done.stdout[-800:]}", flush=True)
-    return json.loads(path.read_text())
+            print(f"{tests}: asking which of its tests enter what", flush=True)
+            log = path.with_suffix(".log")
+            ran = run_tests(tree, [tests], UNMUTATED_LIMIT, {"ENTERED": str(path), "MUTANTS_LOG": str(log)})
+            if not path.is_file():
+                sys.exit(f"{tests} cannot be run unmutated:\n{log.read_text()[-2000:] if log.is_file() else ran}")
+            if ran.outcome != "survived":
+                print(f"{tests}: what fails unmutated is not asked:\n{log.read_text()[-800:]}", flush=True)
+        found |= json.loads(path.read_text())
+    return found
+
+
+def test_files(file: str) -> list[str]:
+    """Every test file that belongs to a module."""
+    parts = [ROOT / test for test in its_tests(file)]
+    files = [each for part in parts for each in (sorted(part.glob("**/test_*.py")) if part.is_dir() else [part])]
+    return [str(each.relative_to(ROOT)) for each in files]
 
 
 def choose(

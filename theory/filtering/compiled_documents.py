@@ -75,7 +75,7 @@ def documents(tokens, wanted, carry, prior, blocks, following, per_concept, work
     """Every document under every concept; predictives weighed by the posterior, or one a concept.
 
     Positions come in pieces whose beliefs stay in the cache. ``total`` times two to the ``top`` is sum_c prior_c
-    p(prefix | c); masses are brought to the common exponent before they are weighed, so that none hides the leading one.
+    p(prefix | c); masses are brought to the common exponent before they are weighed: none hides the leading one.
 
     Args:
         tokens, wanted, prior, per_concept: (B, T) int64, (P,) increasing, (C,), and whether predictives are apart.

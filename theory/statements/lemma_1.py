@@ -9,6 +9,7 @@ import numpy as np
 
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.types import Array, Bool, Float
+from implicit_bayes.theory.statements.bounds import first_choice
 from implicit_bayes.theory.statements.repaired import pure_delimiter_states
 from implicit_bayes.theory.statements.risk import rounding
 from implicit_bayes.theory.statements.top_margins import top_margin
@@ -108,7 +109,7 @@ def lemma_1_from_paths(
         by_posterior=defined & (posterior_room > error),
         by_start=defined & (start_room > error),
         perhaps=defined & (np.maximum(posterior_room, start_room) > -error),
-        answer=predictive_BxSxV[:, 0].argmax(-1),
+        answer=first_choice(predictive_BxSxV[:, 0]),
         predictive=predictive_BxSxV[:, 1:],
     )
 

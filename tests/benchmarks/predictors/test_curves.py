@@ -167,3 +167,18 @@ def test_a_predictor_whose_own_tokens_tie_gives_the_first_of_them():
     for tied in np.array([[0.3, 0.1 + 0.2, 0.2], [0.1 + 0.2, 0.3, 0.2]]):
         assert first_choice(tied) == 0 and is_right(np.stack([tied] * 2), truth).tolist() == [True, False]
     assert first_choice(np.array([0.3, 0.3 + 1e-10, 0.1])) == 1
+
+
+def test_a_concept_and_its_twin_are_not_told_apart_by_rounding():
+    """One process twice, its states renamed: the posterior stays (1/2, 1/2), and the first of the two is the answer."""
+    generator, shuffled = np.random.default_rng(0), [2, 0, 3, 1]
+    start, kernel, emission = (generator.dirichlet(np.ones(4), shape) for shape in ((), 4, 4))
+    twins = MixtureOfHMMs(
+        [0.5, 0.5], np.stack([start, start[shuffled]]), np.stack([kernel, kernel[np.ix_(shuffled, shuffled)]]),
+        np.stack([emission, emission[shuffled]]), 0,
+    )  # fmt: skip
+    tokens = generator.integers(0, 4, (40, 30))
+    posterior = np.asarray(filter_mixture(twins, tokens, positions=[30]).log_posterior)[:, 0]
+    assert 0 < (posterior.argmax(-1) == 0).sum() < 40
+    instance = Instance("twins", twins, np.array([[start]] * 2), (0, 1), None, None, "one concept twice")
+    assert bayes_loss(instance, tokens, np.zeros(40, int)).recovered == 40

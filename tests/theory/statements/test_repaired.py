@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from implicit_bayes.theory import MixtureOfHMMs, ModelError, filter_mixture, log_evidence, strategies
-from implicit_bayes.theory.statements.lemma_1 import lemma_1
+from implicit_bayes.theory.statements.lemma_1 import lemma_1, lemma_1_from_paths
 from implicit_bayes.theory.statements.repaired import (
     RepairedConstants,
     assembled_bound,
@@ -249,3 +249,13 @@ def test_the_halves_of_lemma_1_cannot_be_improved(after, flips):
     assert out.start_limit[0] == pytest.approx(0.1)
     assert (out.predictive[0, 0].argmax() != out.answer[0]) == flips
     assert out.by_posterior[0] == out.by_start[0] == (not flips)
+
+
+def test_the_answer_of_lemma_1_is_the_first_of_tokens_that_tie():
+    """From states of probability .1, .2, .3 tokens follow with (0, 0, 1/2) and (1/2, 1/2, 0): .15 either way, and in
+    floating point .1 / 2 + .2 / 2 is the larger one."""
+    start, law = np.array([0.1, 0.2, 0.3]), np.array([[0.0, 0.5], [0.0, 0.5], [0.5, 0.0]])
+    assert (start @ law).argmax() == 1
+    for columns in ([0, 1], [1, 0]):
+        found = lemma_1_from_paths(np.eye(3)[None], start[None].repeat(2, 0), law[:, columns], 0.0, 0.0)
+        assert found.answer[0] == 0
