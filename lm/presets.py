@@ -1,7 +1,8 @@
 """Presets: a network with the recipe that trains it.
 
-``small`` is what this suite ships, a few hundred thousand parameters trained in minutes on two cores. ``paper-*`` have
-the published shapes and schedules: 29M, 85M and 115M parameters for 4, 12 and 16 layers, 28M for the LSTM.
+``small`` has a few hundred thousand parameters, trained in minutes on two cores. ``long`` is the same network on more
+tokens; its rate is held before it falls, and its weights are averaged. ``paper-*`` have the published shapes and
+schedules: 29M, 85M and 115M parameters for 4, 12 and 16 layers, 28M for the LSTM.
 
 Source: Xie et al. 2022, appendix F, for the ``paper-*`` ones.
 """
@@ -32,7 +33,7 @@ def preset(architecture: str, name: str, vocabulary: int) -> Preset:
 
     Args:
         architecture: lstm or transformer.
-        name: small, tiny (seconds, for tests and first steps), or paper-4l, paper-12l, paper-16l, paper-lstm.
+        name: small, long, tiny (seconds, for tests and first steps), or paper-4l, paper-12l, paper-16l, paper-lstm.
         vocabulary: V.
 
     Raises:
@@ -43,6 +44,11 @@ def preset(architecture: str, name: str, vocabulary: int) -> Preset:
         raise ModelError(f"preset: {name!r} is none of {architecture}'s; choose from {', '.join(table)}")
     chosen = table[name]
     return chosen._replace(network=chosen.network._replace(vocabulary=vocabulary))
+
+
+def _long(small: Preset, tokens: int, phases: tuple[Phase, ...], peak: float) -> Preset:
+    schedule = Schedule(tokens, phases, peak, decay="linear", floor=0.0, hold=0.6)
+    return small._replace(optimiser=small.optimiser._replace(average=16.0), schedule=schedule)
 
 
 def _paper(layers: int) -> Preset:
@@ -90,3 +96,5 @@ LSTMS = {
         "released",
     ),
 }
+LSTMS["long"] = _long(LSTMS["small"], 120_000_000, (Phase(0.0, 16, 64), Phase(0.85, 16, 256)), 1e-2)
+TRANSFORMERS["long"] = _long(TRANSFORMERS["small"], 45_000_000, (Phase(0.0, 8, 64), Phase(0.85, 4, 256)), 5e-3)

@@ -22,12 +22,13 @@ def test_a_curriculum_worked_by_hand():
     assert chart.tokens_S1[[0, 1, 125, 126, 182]].tolist() == [0, 40, 5000, 5080, 5000 + 37 * 80 + 2000]
 
 
+@pytest.mark.parametrize("hold", [0.0, 0.6])
 @pytest.mark.parametrize("decay", ["cosine", "linear", "constant"])
-def test_rates_rise_to_the_peak_and_fall_to_the_floor(decay):
-    chart = plan(SCHEDULE._replace(decay=decay))
+def test_rates_rise_to_the_peak_and_fall_to_the_floor(decay, hold):
+    chart = plan(SCHEDULE._replace(decay=decay, hold=hold))
     seen = 0
     for step in range(chart.steps):
-        done = seen / chart.tokens_S1[-1]
+        done = max(0.0, (seen / chart.tokens_S1[-1] - hold) / (1 - hold))
         left = {"cosine": (1 + math.cos(math.pi * done)) / 2, "linear": 1 - done, "constant": 1.0}[decay]
         expected = 0.3 * min(1.0, (step + 1) / 20) * (0.1 + 0.9 * left)
         assert chart.rate_S[step] == pytest.approx(expected, rel=1e-12)
@@ -62,3 +63,9 @@ def test_phases_out_of_order_are_refused(phases):
 def test_less_than_a_batch_is_refused_with_what_it_takes():
     with pytest.raises(ModelError, match="tokens: 19 is not one batch; give at least 20"):
         plan(Schedule(19, (Phase(0.0, 2, 10),), 1.0))
+
+
+@pytest.mark.parametrize("hold", [-0.1, 1.0])
+def test_a_rate_that_never_falls_is_asked_for_by_its_name(hold):
+    with pytest.raises(ModelError, match=r"hold: .* is no share of the tokens"):
+        plan(SCHEDULE._replace(hold=hold))
