@@ -47,7 +47,7 @@ def preset(architecture: str, name: str, vocabulary: int) -> Preset:
 
 
 def _long(small: Preset, tokens: int, phases: tuple[Phase, ...], peak: float) -> Preset:
-    schedule = Schedule(tokens, phases, peak, decay="linear", floor=0.0, hold=0.6)
+    schedule = Schedule(tokens=tokens, phases=phases, peak=peak, decay="linear", floor=0.0, hold=0.6)
     return small._replace(optimiser=small.optimiser._replace(average=16.0), schedule=schedule)
 
 
@@ -55,21 +55,23 @@ def _paper(layers: int) -> Preset:
     network = TransformerConfig(
         vocabulary=0, width=768, layers=layers, heads=12, window=None, context=1024, dialect="gpt2", dropout=0.1
     )
-    schedule = Schedule(5 * RELEASED_TOKENS, (Phase(0.0, 8, 1024),), 8e-4, 1000, "linear", 0.0)
-    return Preset(network, OptimiserConfig("adamw", 0.9, 0.999), schedule, "released")
+    schedule = Schedule(
+        tokens=5 * RELEASED_TOKENS, phases=(Phase(0.0, 8, 1024),), peak=8e-4, warm_up=1000, decay="linear", floor=0.0
+    )
+    return Preset(network, OptimiserConfig(method="adamw", b1=0.9, b2=0.999), schedule, "released")
 
 
 TRANSFORMERS = {
     "small": Preset(
         TransformerConfig(vocabulary=0, width=128, layers=3, heads=2, window=32, taps=3),
-        OptimiserConfig("soap", 0.95, 0.95),
-        Schedule(16_500_000, (Phase(0.0, 8, 64), Phase(0.5, 16, 64), Phase(0.85, 4, 256)), 5e-3),
+        OptimiserConfig(method="soap", b1=0.95, b2=0.95),
+        Schedule(tokens=16_500_000, phases=(Phase(0.0, 8, 64), Phase(0.5, 16, 64), Phase(0.85, 4, 256)), peak=5e-3),
         "fresh",
     ),
     "tiny": Preset(
         TransformerConfig(vocabulary=0, width=32, layers=2, heads=2, window=16),
-        OptimiserConfig("adamw", 0.9, 0.99),
-        Schedule(200_000, (Phase(0.0, 16, 32), Phase(0.8, 4, 128)), 5e-3, 20),
+        OptimiserConfig(method="adamw", b1=0.9, b2=0.99),
+        Schedule(tokens=200_000, phases=(Phase(0.0, 16, 32), Phase(0.8, 4, 128)), peak=5e-3, warm_up=20),
         "fresh",
     ),
     "paper-4l": _paper(4),
@@ -79,20 +81,20 @@ TRANSFORMERS = {
 LSTMS = {
     "small": Preset(
         LSTMConfig(vocabulary=0, width=128, multiplicative=True, readout=512),
-        OptimiserConfig("adamw", 0.9, 0.99),
-        Schedule(75_000_000, (Phase(0.0, 16, 64), Phase(0.5, 32, 64), Phase(0.8, 16, 256)), 1e-2),
+        OptimiserConfig(method="adamw", b1=0.9, b2=0.99),
+        Schedule(tokens=75_000_000, phases=(Phase(0.0, 16, 64), Phase(0.5, 32, 64), Phase(0.8, 16, 256)), peak=1e-2),
         "fresh",
     ),
     "tiny": Preset(
         LSTMConfig(vocabulary=0, width=32),
-        OptimiserConfig("adamw", 0.9, 0.99),
-        Schedule(200_000, (Phase(0.0, 16, 32), Phase(0.8, 4, 128)), 2e-2, 20),
+        OptimiserConfig(method="adamw", b1=0.9, b2=0.99),
+        Schedule(tokens=200_000, phases=(Phase(0.0, 16, 32), Phase(0.8, 4, 128)), peak=2e-2, warm_up=20),
         "fresh",
     ),
     "paper-lstm": Preset(
         LSTMConfig(vocabulary=0, width=768, layers=6, embedding=768, dropout=0.2),
-        OptimiserConfig("adamw", 0.9, 0.999, plateau=RELEASED_TOKENS // (8 * 1024)),
-        Schedule(10 * RELEASED_TOKENS, (Phase(0.0, 8, 1024),), 1e-3, 0, "constant"),
+        OptimiserConfig(method="adamw", b1=0.9, b2=0.999, plateau=RELEASED_TOKENS // (8 * 1024)),
+        Schedule(tokens=10 * RELEASED_TOKENS, phases=(Phase(0.0, 8, 1024),), peak=1e-3, warm_up=0, decay="constant"),
         "released",
     ),
 }
