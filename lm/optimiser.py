@@ -19,7 +19,7 @@ import optax
 
 
 class OptimiserConfig(NamedTuple):
-    """Args:
+    """The optimiser's method and constants.
 
     Attributes:
         method: adamw or soap.
@@ -53,7 +53,7 @@ def optimiser(config: OptimiserConfig) -> optax.GradientTransformationExtraArgs:
 
 
 class SoapState(NamedTuple):
-    """Args:
+    """What SOAP carries from step to step.
 
     Attributes:
         steps: done.

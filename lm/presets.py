@@ -56,12 +56,7 @@ def _paper(layers: int) -> Preset:
         vocabulary=0, width=768, layers=layers, heads=12, window=None, context=1024, dialect="gpt2", dropout=0.1
     )
     schedule = Schedule(
-        tokens=5 * RELEASED_TOKENS,
-        phases=(Phase(0.0, 8, 1024),),
-        peak=8e-4,
-        warm_up=1000,
-        decay="linear",
-        floor=0.0,
+        tokens=5 * RELEASED_TOKENS, phases=(Phase(0.0, 8, 1024),), peak=8e-4, warm_up=1000, decay="linear", floor=0.0
     )
     return Preset(network, OptimiserConfig(method="adamw", b1=0.9, b2=0.999), schedule, "released")
 

@@ -27,7 +27,7 @@ class Phase(NamedTuple):
 
 
 class Schedule(NamedTuple):
-    """Args:
+    """How long a training is, on which batches, and at which learning rate.
 
     Attributes:
         tokens: to train on, all phases together.

@@ -30,9 +30,12 @@ def small_config(architecture: str = "lstm", steps: int = 24, average: float | N
     from implicit_bayes.lm.schedule import Phase, Schedule
     from implicit_bayes.lm.transformer import TransformerConfig
 
-    networks = {"lstm": LSTMConfig(4, width=8), "transformer": TransformerConfig(4, 8, 1, 2, window=4)}
-    schedule = Schedule(steps * 96, (Phase(0.0, 8, 12), Phase(0.5, 4, 24)), 2e-2, 4)
-    method = OptimiserConfig("soap", 0.95, 0.95) if architecture == "transformer" else OptimiserConfig()
+    networks = {
+        "lstm": LSTMConfig(vocabulary=4, width=8),
+        "transformer": TransformerConfig(vocabulary=4, width=8, layers=1, heads=2, window=4),
+    }
+    schedule = Schedule(tokens=steps * 96, phases=(Phase(0.0, 8, 12), Phase(0.5, 4, 24)), peak=2e-2, warm_up=4)
+    method = OptimiserConfig(method="soap", b1=0.95, b2=0.95) if architecture == "transformer" else OptimiserConfig()
     method = method._replace(average=average)
     return RunConfig(INSTANCE, architecture, "small", networks[architecture], method, schedule)._replace(**changes)
 

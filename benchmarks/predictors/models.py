@@ -21,7 +21,7 @@ from implicit_bayes.lm.step import start
 from implicit_bayes.lm.weights import read_weights
 from implicit_bayes.simulators.instance import Instance
 from implicit_bayes.theory import MixtureOfHMMs, ModelError, filter_mixture
-from implicit_bayes.theory.filtering.filter import prepare
+from implicit_bayes.theory.filtering.dispatch import prepare
 
 SHIPPED = ("lstm-small", "transformer-small")
 """Names of lm/pretrained/; trained on ``ginc``."""

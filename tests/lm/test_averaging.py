@@ -44,7 +44,7 @@ def test_shares_of_the_average_rise_as_a_power_of_the_step(power):
 
 def _trained(config):
     """Weights after each of six steps, and the averages beside them."""
-    mesh, network = make_mesh(1), LSTM.drawn(LSTMConfig(5, width=6), jax.random.key(1))
+    mesh, network = make_mesh(1), LSTM.drawn(LSTMConfig(vocabulary=5, width=6), jax.random.key(1))
     step, state, seen = make_step(config, mesh, 3), replicate(start(network, config), mesh), []
     for tokens in TOKENS:
         state, _ = step(state, shard(tokens, mesh), np.float32(0.05))
@@ -54,8 +54,8 @@ def _trained(config):
 
 @pytest.mark.parametrize("method", ["adamw", "soap"])
 def test_training_goes_on_from_the_last_weights_and_hands_out_the_average_of_all(method):
-    plain, last = _trained(OptimiserConfig(method))
-    averaged, state = _trained(OptimiserConfig(method, average=POWER))
+    plain, last = _trained(OptimiserConfig(method=method))
+    averaged, state = _trained(OptimiserConfig(method=method, average=POWER))
     assert last.average is None and last.trained is last.network
     for (mine, _), (theirs, _) in zip(plain, averaged, strict=True):
         assert all(np.array_equal(a, b) for a, b in zip(jax.tree.leaves(mine), jax.tree.leaves(theirs), strict=True))
@@ -68,7 +68,7 @@ def test_training_goes_on_from_the_last_weights_and_hands_out_the_average_of_all
 
 def test_many_steps_in_one_program_keep_the_same_average():
     config = OptimiserConfig(average=POWER)
-    network = LSTM.drawn(LSTMConfig(5, width=6), jax.random.key(1))
+    network = LSTM.drawn(LSTMConfig(vocabulary=5, width=6), jax.random.key(1))
     _, one_by_one = _trained(config)
     state, _ = make_steps(config, 3, False, 6)(start(network, config), jnp.asarray(TOKENS), jnp.full(6, 0.05))
     for mine, theirs in zip(jax.tree.leaves(state.trained), jax.tree.leaves(one_by_one.trained), strict=True):
