@@ -16,7 +16,7 @@ Source: docs/theory, "How many examples are enough".
 
 import numpy as np
 
-from implicit_bayes.theory.information.likelihood_moments import Cumulant, total
+from implicit_bayes.theory.information.likelihood_moments import log_sum
 from implicit_bayes.theory.statements.finite_sample_odds import Odds
 from implicit_bayes.theory.statements.repaired import Sides
 
@@ -51,8 +51,7 @@ def conditional_moment(odds: Odds, a: int, n: int, s: float) -> np.ndarray:
 def moment(odds: Odds, a: int, n: int, s: float) -> float:
     """log E[odds_n(theta)^s], or its upper bound where repaired."""
     parts = conditional_moment(odds, a, n, s)[None]
-    zero = np.zeros_like(parts)
-    return float(total(Cumulant(parts, zero, zero)).value[0])
+    return float(log_sum(parts)[0])
 
 
 def wrong_answer(weight_PxC: np.ndarray, law_PxCxV: np.ndarray, true: int, answer_P: np.ndarray) -> Sides:
