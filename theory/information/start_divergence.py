@@ -21,6 +21,7 @@ import numpy as np
 from implicit_bayes.theory.information.expansion import Nodes, children, count_children, root
 from implicit_bayes.theory.information.prefixes import build, expected_log_scores
 from implicit_bayes.theory.objects.prompts import PromptLaw
+from implicit_bayes.theory.objects.types import Array
 
 
 class Enclosure(NamedTuple):
@@ -48,7 +49,8 @@ def start_divergences(prompt: PromptLaw, lengths: Sequence[int], budget: int, wi
         width: relative; where the ends are closer than this no further token is expanded.
     """
     machine = build([prompt.example_law(), prompt.hmm])
-    level, each, visited, high = [root(machine)], [], [0], divergence(prompt.start, prompt.hmm.initial)
+    each: list[float] = []
+    level, visited, high = [root(machine)], [0], divergence(prompt.start, prompt.hmm.initial)
     for position in range(1, max(lengths) + 1):
         visited.append(visited[-1] + sum(len(nodes.weight) for nodes in level))
         each.append(max(sum(_scored(machine.following[nodes.token], nodes) for nodes in level), 0.0))
@@ -62,7 +64,7 @@ def start_divergences(prompt: PromptLaw, lengths: Sequence[int], budget: int, wi
     return [_at(length, each, high, visited) for length in lengths]
 
 
-def divergence(law_H: np.ndarray, other_H: np.ndarray) -> float:
+def divergence(law_H: Array, other_H: Array) -> float:
     """KL of two laws on the same states; inf where the second forbids what the first allows."""
     return float(_divergences(np.asarray(law_H)[None], np.asarray(other_H)[None])[0])
 
@@ -71,8 +73,8 @@ def _divergences(law_NxH: np.ndarray, other_NxH: np.ndarray) -> np.ndarray:
     there = law_NxH > 0
     with np.errstate(divide="ignore"):
         ratio = np.log(np.where(there, law_NxH, 1.0)) - np.log(np.where(there, other_NxH, 1.0))
-    divergences: np.ndarray = np.where(there, law_NxH * ratio, 0.0).sum(-1)
-    return np.maximum(divergences, 0.0)  # Gibbs: below 0 is rounding
+    divergences: np.ndarray = np.maximum(np.where(there, law_NxH * ratio, 0.0).sum(-1), 0.0)
+    return divergences  # Gibbs: below 0 is rounding
 
 
 def _scored(following: np.ndarray, nodes: Nodes) -> float:
