@@ -33,7 +33,7 @@ class Case(NamedTuple):
     share: float = 1.0
 
 
-class Row(NamedTuple):
+class CoverageRow(NamedTuple):
     """What a case came to.   covered: share of ``runs``, with its 99% interval [low, high].
 
     Attributes:
@@ -55,7 +55,12 @@ class Row(NamedTuple):
         return "below" if self.high < self.nominal else "at least" if self.low >= self.nominal else "in doubt"
 
 
-def run(case: Case, runs: int, seed: int) -> Row:
+def repetitions(case: Case, runs: int) -> int:
+    """A case's own share of the repetitions that are asked for, at least one."""
+    return max(1, round(runs * case.share))
+
+
+def run(case: Case, runs: int, seed: int) -> CoverageRow:
     """Repeat a case.
 
     Args:
@@ -64,17 +69,17 @@ def run(case: Case, runs: int, seed: int) -> Row:
         seed: repetition i has the generator of (seed, i), so that more repetitions go on where fewer stopped.
 
     Returns:
-        Row.
+        CoverageRow.
     """
-    count = max(1, round(runs * case.share))
+    count = repetitions(case, runs)
     covered = sum(bool(case.covers(np.random.default_rng((seed, i)))) for i in range(count))
     found = binomial_interval(covered, count)
-    return Row(
+    return CoverageRow(
         kind=case.kind, setting=case.setting, nominal=case.nominal, guaranteed=case.guaranteed,
         covered=found.value, low=found.low, high=found.high, runs=count,
     )  # fmt: skip
 
 
-def failed(rows: Sequence[Row]) -> list[Row]:
+def failed(rows: Sequence[CoverageRow]) -> list[CoverageRow]:
     """Rows whose guarantee the simulation contradicts."""
     return [row for row in rows if row.guaranteed and row.verdict == "below"]

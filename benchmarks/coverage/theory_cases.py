@@ -121,9 +121,8 @@ def cases() -> list[Case]:
     found.append(Case("ΣKL, sampled", "hidden states", LEVEL, False, _kl(pair, 4), SHARE))
     found.append(Case("rate, one delimiter state, sampled", "hidden states", LEVEL, False, _rate(pair, 4, pair), SHARE))
     two = functools.partial(hidden, 1, 2)
-    case = Case("rate, two delimiter states", "hidden states, delimiter split", LEVEL, False, _rate(two, 4, pair),
-                SHARE / 5)  # fmt: skip
-    found.append(case)
-    found.append(Case("entropy rate", "a chain of three states", LEVEL, False, _entropy(False), SHARE / 10))
-    found.append(Case("cross-entropy rate", "a chain of three states", LEVEL, False, _entropy(True), SHARE / 10))
+    words = "hidden states, delimiter split"
+    found.append(Case("rate, two delimiter states", words, LEVEL, False, _rate(two, 4, pair), SHARE))
+    found.append(Case("entropy rate", "a chain of three states", LEVEL, False, _entropy(False), SHARE))
+    found.append(Case("cross-entropy rate", "a chain of three states", LEVEL, False, _entropy(True), SHARE))
     return found

@@ -24,6 +24,7 @@ from implicit_bayes.benchmarks.predictors.curves import CHUNK, Answers, Referenc
 from implicit_bayes.lm.model import LanguageModel
 from implicit_bayes.simulators.instances import Instance
 from implicit_bayes.simulators.sampler import sample_prompts
+from implicit_bayes.theory.statements.bounds import first_choice
 
 SPLITS = ("all", "possible", "impossible")
 MEASURES = ("accuracy", "accuracy_low", "accuracy_high", "standard_error", "log_loss", "log_loss_low", "log_loss_high",
@@ -32,23 +33,24 @@ MEASURES = ("accuracy", "accuracy_low", "accuracy_high", "standard_error", "log_
 
 def context_gap(
     instance: Instance,
-    models: Sequence[LanguageModel],
     ks: Sequence[int],
     ns: Sequence[int],
+    *,
     prompts: int,
-    epsilons: Sequence[float],
     seed: int,
+    epsilons: Sequence[float] = (),
+    models: Sequence[LanguageModel] = (),
     advance: Callable[[int], None] = lambda prompts: None,
 ) -> xr.Dataset:
     """Accuracy, log-loss and calibration of every predictor.
 
     Args:
         instance: mixture, start laws, true concepts.
-        models: language models.
         ks, ns: example lengths and numbers of examples.
         prompts: for each k.
-        epsilons: of the smoothed reference.
         seed: of the prompts.
+        epsilons: of the smoothed reference.
+        models: language models.
         advance: called with the prompts just done.
 
     Returns:
@@ -124,7 +126,7 @@ def _cross(p_PxNxV: np.ndarray, q_PxNxV: np.ndarray) -> np.ndarray:
 def _cells(truth_PxNxV: np.ndarray, answer: Answers, of_split_PxN: np.ndarray) -> dict[str, np.ndarray]:
     """Every measure at each n, over the prompts of a split that have an answer."""
     law_PxNxV, counted_PxN = answer.law_PxNxV, answer.defined_PxN & of_split_PxN
-    guess_PxN = law_PxNxV.argmax(-1)
+    guess_PxN = first_choice(law_PxNxV)
     right_PxN = is_right(law_PxNxV, truth_PxNxV)
     loss_PxN = _cross(truth_PxNxV, law_PxNxV)
     confidence, chance = (np.take_along_axis(x, guess_PxN[..., None], -1)[..., 0] for x in (law_PxNxV, truth_PxNxV))

@@ -15,7 +15,7 @@ come from resampling prompts, which are common to all n, and refitting.
 Source: Arora, Jurafsky, Potts & Goodman 2024, "Bayesian scaling laws for in-context learning" (arXiv 2410.16531).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -31,7 +31,7 @@ LEAST_ERROR = 1e-4
 """Nats: weights treat no point as better known than this."""
 
 
-class Law(NamedTuple):
+class ScalingLaw(NamedTuple):
     """A scaling law: its formula, its parameters and how a fit begins.
 
     Attributes:
@@ -70,16 +70,17 @@ class Fit(NamedTuple):
     held_out: tuple[int, ...]
 
 
-def fit_laws(ns: np.ndarray, loss_PxN: np.ndarray, seed: int) -> list[Fit]:
-    """Fit every law to one in-context curve.
+def fit_laws(ns: np.ndarray, loss_PxN: np.ndarray, seed: int, laws: Sequence[ScalingLaw] | None = None) -> list[Fit]:
+    """Fit laws to one in-context curve.
 
     Args:
         ns: numbers of examples, increasing, at least LEAST_POINTS.
         loss_PxN: log-loss of each prompt at each of them; finite.
-        seed: of the resamples.
+        seed: of the resamples, which are the same whichever laws are asked.
+        laws: which; None for all of LAWS.
 
     Returns:
-        One Fit for each of LAWS; none where there are too few n, fewer than two prompts, or losses that are not finite
+        One Fit for each; none where there are too few n, fewer than two prompts, or losses that are not finite
         (an undefined answer, or a law with a zero where the truth has none).
     """
     prompts = len(loss_PxN)
@@ -89,10 +90,10 @@ def fit_laws(ns: np.ndarray, loss_PxN: np.ndarray, seed: int) -> list[Fit]:
     mean_N = loss_PxN.mean(0)
     error_N = np.maximum(loss_PxN.std(0, ddof=1) / np.sqrt(prompts), LEAST_ERROR)
     drawn = [loss_PxN[generator.integers(prompts, size=prompts)].mean(0) for _ in range(RESAMPLES)]
-    return [_fit(law, np.asarray(ns, float), mean_N, error_N, drawn) for law in LAWS]
+    return [_fit(law, np.asarray(ns, float), mean_N, error_N, drawn) for law in (LAWS if laws is None else laws)]
 
 
-def _fit(law: Law, ns: np.ndarray, mean_N: np.ndarray, error_N: np.ndarray, drawn: list[np.ndarray]) -> Fit:
+def _fit(law: ScalingLaw, ns: np.ndarray, mean_N: np.ndarray, error_N: np.ndarray, drawn: list[np.ndarray]) -> Fit:
     from scipy.optimize import least_squares  # an eighth of a second that tables of laws do not need
 
     kept = slice(0, len(ns) - HELD_OUT)
@@ -114,7 +115,16 @@ def _fit(law: Law, ns: np.ndarray, mean_N: np.ndarray, error_N: np.ndarray, draw
     carried = float(np.sqrt(((mean_N[kept][-1] - mean_N[-HELD_OUT:]) ** 2).mean()))
     named = {name: _interval(parameters[:, i]) for i, name in enumerate(law.names)}
     held = tuple(int(n) for n in ns[-HELD_OUT:])
-    return Fit(law.name, named, _interval(errors), carried, curves[0], low_N, high_N, held)
+    return Fit(
+        law=law.name,
+        parameters=named,
+        held_out_error=_interval(errors),
+        carried_error=carried,
+        curve_N=curves[0],
+        low_N=low_N,
+        high_N=high_N,
+        held_out=held,
+    )
 
 
 def _interval(values: np.ndarray) -> tuple[float, float, float]:
@@ -176,12 +186,12 @@ def _named(parameters: np.ndarray) -> np.ndarray:
 
 
 LAWS = (
-    Law("power", power, _power_starts, ([0.0, -20.0, -6.0], [20.0, 20.0, 3.0]), ("K", "C", "a"), _same),
-    Law(
+    ScalingLaw("power", power, _power_starts, ([0.0, -20.0, -6.0], [20.0, 20.0, 3.0]), ("K", "C", "a"), _same),
+    ScalingLaw(
         "bounded power", bounded_power, _bounded_starts, ([0.0, -20.0, -6.0, -7.0], [20.0, 20.0, 3.0, 7.0]),
         ("K", "C", "a", "m"), _same,
     ),
-    Law(
+    ScalingLaw(
         "Bayesian", bayesian, _bayes_starts, ([-12.0, -12.0, -12.0, -7.0], [12.0, 12.0, 12.0, 7.0]),
         ("p_best", "p_other", "prior_best", "b"), _named,
     ),

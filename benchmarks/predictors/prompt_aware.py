@@ -12,6 +12,7 @@ import numpy as np
 from implicit_bayes.theory import MixtureOfHMMs, filter_concepts
 from implicit_bayes.theory.filtering.dispatch import Method, Prepared
 from implicit_bayes.theory.filtering.posterior import weigh
+from implicit_bayes.theory.statements.bounds import first_choice
 
 
 class PromptAware(NamedTuple):
@@ -85,4 +86,4 @@ def prompt_aware(
     _, log_posterior, defined = (np.asarray(x) for x in weigh(mixture.prior, before_PxNxC + evidence_x))
     predictive = np.einsum("pnc,pncv->pnv", np.exp(log_posterior), concept_PxNxCxV)
     truth_PxNxV = concept_PxNxCxV[np.arange(prompts), :, true_P]
-    return PromptAware(predictive, log_posterior, defined, truth_PxNxV.argmax(-1), truth_PxNxV)
+    return PromptAware(predictive, log_posterior, defined, first_choice(truth_PxNxV), truth_PxNxV)

@@ -49,13 +49,14 @@ def train(cell: Cell, store: Store) -> xr.Dataset:
     config, run = cell.config, from_json(dict(cell.config["run"]), cell.words)
     instance, chart = instance_of(run.instance), plan(run.schedule)
     held = hold_out(instance.mixture, config["documents"], config["length"], run.seed)
-    batch, label_P = _labelled(instance, config["k"], config["n"], config["prompts"], run.seed)
+    batch, truth_PxV = _asked(instance, config["k"], config["n"], config["prompts"], run.seed)
 
     def evaluate(network: Any) -> Mapping[str, Any]:
         model = InTraining("in training", network)
         found = excess(model, held)
         law = ask(model, batch, config["k"], [config["n"]]).law_PxNxV[:, 0]
-        return {"excess": found.nats, "excess_error": found.standard_error, "accuracy": _share(law, label_P)}
+        accuracy = float(is_right(law, truth_PxV).mean())
+        return {"excess": found.nats, "excess_error": found.standard_error, "accuracy": accuracy}
 
     every = max(1, chart.steps // config["points"])
     cadence = Cadence(every, every, max(1, chart.steps // 3))
@@ -70,18 +71,14 @@ def train(cell: Cell, store: Store) -> xr.Dataset:
     return xr.Dataset(columns, attrs={"parameters": count, "prompts": config["prompts"], "tokens": done.tokens})
 
 
-def _labelled(instance: Instance, k: int, n: int, prompts: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """(P, T) prompts and (P,) argmax of the true concept's predictive."""
+def _asked(instance: Instance, k: int, n: int, prompts: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """(P, T) prompts and (P, V) the true concept's predictives."""
     key = jax.random.fold_in(jax.random.key(seed), 1 << 30)
     batch = sample_prompts(
         instance.mixture, instance.prompt_starts, key, prompts, k, n, true_concepts=instance.true_concepts
     )
     truth_PxNxV, _ = References(instance, []).answers(batch, k, [n])
-    return batch.tokens, truth_PxNxV[:, 0].argmax(-1)
-
-
-def _share(law_PxV: np.ndarray, label_P: np.ndarray) -> float:
-    return float((law_PxV.argmax(-1) == label_P).mean())
+    return batch.tokens, truth_PxNxV[:, 0]
 
 
 def context(cell: Cell, store: Store) -> xr.Dataset:
@@ -92,8 +89,9 @@ def context(cell: Cell, store: Store) -> xr.Dataset:
     config, instance = cell.config, instance_of(cell.config["instance"])
     models = models_of(cell, store, instance)
     found = context_gap(
-        instance, models, config["ks"], config["ns"], config["prompts"], config["epsilons"], config["seed"]
-    )
+        instance, config["ks"], config["ns"], prompts=config["prompts"], seed=config["seed"],
+        epsilons=config["epsilons"], models=models,
+    )  # fmt: skip
     return found.drop_vars("prompt_loss")
 
 

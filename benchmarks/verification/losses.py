@@ -11,6 +11,7 @@ from implicit_bayes.simulators.instances import Instance
 from implicit_bayes.simulators.released import released_documents
 from implicit_bayes.theory import filter_mixture
 from implicit_bayes.theory.filtering.posterior import weigh
+from implicit_bayes.theory.statements.bounds import first_choice
 
 
 class BayesLoss(NamedTuple):
@@ -62,11 +63,15 @@ def bayes_loss(instance: Instance, tokens_BxT: np.ndarray, concepts_B: np.ndarra
     documents, length = tokens_BxT.shape
     out = filter_mixture(instance.mixture, tokens_BxT, positions=[length])
     loss_B = -np.asarray(weigh(instance.mixture.prior, out.log_evidence[:, 0]).log_probability) / length
-    recovered = int((np.asarray(out.log_posterior)[:, 0].argmax(-1) == concepts_B).sum())
+    recovered = int((first_choice(np.exp(np.asarray(out.log_posterior)[:, 0])) == concepts_B).sum())
     known = documents > 1 and np.isfinite(loss_B).all()
     error = float(loss_B.std(ddof=1) / math.sqrt(documents)) if known else math.inf
     mean = float(loss_B.mean())
-    return BayesLoss(mean, error, documents, length, recovered, *mean_interval(mean, error, documents))
+    low, high = mean_interval(mean, error, documents)
+    return BayesLoss(
+        cross_entropy=mean, standard_error=error, documents=documents, length=length, recovered=recovered,
+        low=low, high=high,
+    )  # fmt: skip
 
 
 def model_loss(gap: ModelGap) -> ModelLoss:

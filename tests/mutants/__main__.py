@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from mutants.plan import ROOT
-from mutants.run import chosen_mutants, identity, known, work
+from mutants.run import chosen_mutants, drawn, identity, known, work
 
 DONE = 0.9
 """Share killed that the suite is held to."""
@@ -16,6 +16,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="mutants", description=__doc__)
     parser.add_argument(
         "--share", type=float, default=0.02, help="of the mutants of every module (1: all); default 0.02"
+    )
+    parser.add_argument(
+        "--count", type=int, help="instead of a share: so many, drawn from all places of the modules alike"
     )
     parser.add_argument("--modules", nargs="*", default=(), help="parts of paths, as in: statements gap/loss.py")
     parser.add_argument("--seed", type=int, default=0, help="of the sample; a larger share contains a smaller one")
@@ -30,7 +33,10 @@ def main() -> int:
     given = parser.parse_args()
     if not 0 < given.share <= 1:
         parser.error("--share: between 0 and 1")
-    chosen = chosen_mutants(tuple(given.modules), given.share, given.seed)
+    if given.count is not None and given.count < 1:
+        parser.error("--count: at least 1")
+    modules, seed = tuple(given.modules), given.seed
+    chosen = drawn(modules, given.count, seed) if given.count else chosen_mutants(modules, given.share, seed)
     if not chosen:
         parser.error(f"--modules: no module that is mutated contains {' or '.join(given.modules)}")
     if not given.score:

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,12 +29,15 @@ def warm() -> None:
     assert not any(name.startswith("implicit_bayes") for name in sys.modules)
 
 
-def run_tests(tree: Path, tests: Sequence[str], limit: float) -> Ran:
-    """Run tests in a copy of the repository, in a child; at most ``limit`` seconds of its CPU, and ten times that."""
+def run_tests(tree: Path, tests: Sequence[str], limit: float, watched: Mapping[str, str] | None = None) -> Ran:
+    """Run tests in a copy of the repository, in a child; at most ``limit`` seconds of its CPU, and ten times that.
+
+    ``watched`` is an environment in which all of them run, failures or not, and ``mutants.entered`` watches them.
+    """
     begin = time.monotonic()
     child = os.fork()
     if child == 0:
-        _child(tree, tests, limit)
+        _child(tree, tests, limit, watched)
     deadline = begin + 10 * limit
     while True:
         done, status = os.waitpid(child, os.WNOHANG)
@@ -51,7 +54,7 @@ def run_tests(tree: Path, tests: Sequence[str], limit: float) -> Ran:
     return Ran(KILLED.get(os.WEXITSTATUS(status), "error"), seconds)
 
 
-def _child(tree: Path, tests: Sequence[str], limit: float) -> None:
+def _child(tree: Path, tests: Sequence[str], limit: float, watched: Mapping[str, str] | None) -> None:
     import resource
 
     import pytest
@@ -59,6 +62,7 @@ def _child(tree: Path, tests: Sequence[str], limit: float) -> None:
     status = 3
     try:
         os.setpgid(0, 0)
+        os.environ.update(watched or {})
         used = resource.getrusage(resource.RUSAGE_SELF)
         spent = int(used.ru_utime + used.ru_stime)
         resource.setrlimit(resource.RLIMIT_CPU, (spent + int(limit) + 1, spent + int(limit) + 5))
@@ -71,7 +75,17 @@ def _child(tree: Path, tests: Sequence[str], limit: float) -> None:
         sys.path[:] = inside + [path for path in sys.path if path not in ("", *inside)]
         os.environ["HYPOTHESIS_PROFILE"] = "ci"
         sys.dont_write_bytecode = True
-        options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=line", "-m", "not slow"]
+        options = [
+            *(("-p", "mutants.entered") if watched else ("-x",)),
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:xdist",
+            "--tb=line",
+            "-m",
+            "not slow",
+        ]
         status = int(pytest.main([*options, *tests]))
     finally:
         os._exit(status)

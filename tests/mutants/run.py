@@ -3,10 +3,8 @@
 import functools
 import hashlib
 import json
-import os
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,6 +21,8 @@ NEAR = 30.0
 """CPU seconds of the tests that enter a mutant's function, cheapest first; a survivor meets all of its module's."""
 LEAST_LIMIT = 60.0
 """CPU seconds that any run of tests may take, or four times what it took unmutated."""
+UNMUTATED_LIMIT = 3600.0
+"""CPU seconds of one file's tests when they are watched."""
 
 
 def sample(file: str, share: float, seed: int) -> list[Mutant]:
@@ -53,25 +53,31 @@ def digest(*paths: str) -> str:
 
 
 def entered(file: str, tree: Path, cache: Path) -> dict[str, dict[str, Any]]:
-    """Which functions each test of a module's files enters: found by one run without a mutant, and kept.
+    """Which functions each test of a module's files enters: found by one run of each file without a mutant, and kept.
 
     Raises:
         SystemExit: the tests fail unmutated.
     """
-    tests = its_tests(file)
-    path = cache / f"entered-{digest(*tests)}.json"
-    if not path.is_file():
-        print(f"{file}: asking which tests enter what", flush=True)
-        environment = os.environ | {"ENTERED": str(path), "HYPOTHESIS_PROFILE": "ci"}
-        environment["PYTHONPATH"] = os.pathsep.join([str(tree), str(tree / "tests")])
-        command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "mutants.entered", "-m", "not slow",
-                   "-p", "no:cacheprovider", *tests]  # fmt: skip
-        done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True)
+    found: dict[str, dict[str, Any]] = {}
+    for tests in test_files(file):
+        path = cache / f"entered-{digest(tests)}.json"
         if not path.is_file():
-            sys.exit(f"{file}: its tests cannot be run unmutated:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
-        if done.returncode:
-            print(f"{file}: some tests fail unmutated and are not asked:\n{done.stdout[-800:]}", flush=True)
-    return json.loads(path.read_text())
+            print(f"{tests}: asking which of its tests enter what", flush=True)
+            log = path.with_suffix(".log")
+            ran = run_tests(tree, [tests], UNMUTATED_LIMIT, {"ENTERED": str(path), "MUTANTS_LOG": str(log)})
+            if not path.is_file():
+                sys.exit(f"{tests} cannot be run unmutated:\n{log.read_text()[-2000:] if log.is_file() else ran}")
+            if ran.outcome != "survived":
+                print(f"{tests}: what fails unmutated is not asked:\n{log.read_text()[-800:]}", flush=True)
+        found |= json.loads(path.read_text())
+    return found
+
+
+def test_files(file: str) -> list[str]:
+    """Every test file that belongs to a module."""
+    parts = [ROOT / test for test in its_tests(file)]
+    files = [each for part in parts for each in (sorted(part.glob("**/test_*.py")) if part.is_dir() else [part])]
+    return [str(each.relative_to(ROOT)) for each in files]
 
 
 def choose(
@@ -97,11 +103,12 @@ def judge(
 ) -> tuple[Ran, str]:
     """Run the mutant in ``tree``; the module stands there unmutated before and after. With ``near_seconds`` only the
     tests that enter its function are asked."""
-    path, first, rest, seconds = tree / mutant.file, *choose(mutant, tests, near_seconds or NEAR)
+    asked = near_seconds or NEAR
+    path, first, rest, seconds = tree / mutant.file, *choose(mutant, tests, asked)
     kept, limit = path.read_text(), max(LEAST_LIMIT, 4 * seconds)
     path.write_text(mutant.source)
     try:
-        ran = run_tests(tree, first, max(LEAST_LIMIT, 4 * NEAR)) if first else Ran("survived", 0.0)
+        ran = run_tests(tree, first, LEAST_LIMIT + 4 * asked) if first else Ran("survived", 0.0)
         if ran.outcome != "survived" or not rest or near_seconds is not None:
             return ran, "near"
         again = run_tests(tree, rest, limit)
@@ -166,3 +173,20 @@ def work(chosen: list[Mutant], results: Path, minutes: float, near_seconds: floa
 def chosen_mutants(patterns: tuple[str, ...], share: float, seed: int) -> list[Mutant]:
     """The sample, files in turn."""
     return interleaved([sample(file, share, seed) for file in modules(patterns)])
+
+
+def drawn(patterns: tuple[str, ...], count: int, seed: int) -> list[Mutant]:
+    """So many mutants, each place of all the modules as likely as any other: a simple random sample.
+
+    The first few are such a sample too, so a run that is cut short is none the worse.
+    """
+    sources = {file: (ROOT / file).read_text() for file in modules(patterns)}
+    every = [(file, place) for file, source in sources.items() for place in places(source)]
+    random.Random(seed).shuffle(every)
+    found: dict[tuple[str, str], Mutant] = {}
+    for file, place in every:
+        for mutant in mutants_at(file, sources[file], [place]):
+            found.setdefault((file, mutant.source), mutant)
+        if len(found) >= count:
+            break
+    return list(found.values())

@@ -5,6 +5,7 @@ p(rest | state) / p(rest), which can grow without bound along a document. Once i
 derivatives that are small and right. Cut at a large finite number it stays with the entries that it belongs to.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -41,3 +42,16 @@ def bounded(x: jax.Array) -> jax.Array:
 @bounded.defjvp
 def _bounded_jvp(primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> tuple[jax.Array, jax.Array]:
     return bounded(primals[0]), _cut_p.bind(tangents[0])
+
+
+def unless(condition: jax.Array, found: Callable[[], tuple[jax.Array, ...]]) -> tuple[jax.Array, ...]:
+    """What ``found`` computes, or where the condition holds a first array of True and others of zeros.
+
+    By a branch: what is computed and then thrown away by ``jnp.where`` still has second derivatives of 0 * inf = nan.
+    """
+
+    def nothing() -> tuple[jax.Array, ...]:
+        return tuple(jnp.full(x.shape, i == 0, x.dtype) for i, x in enumerate(jax.eval_shape(found)))
+
+    chosen: tuple[jax.Array, ...] = jax.lax.cond(condition, nothing, found)
+    return chosen

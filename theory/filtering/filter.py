@@ -16,6 +16,7 @@ import numpy as np
 from implicit_bayes.theory.filtering import compiled, host
 from implicit_bayes.theory.filtering import log_domain as log_kernels
 from implicit_bayes.theory.filtering import scaled as kernels
+from implicit_bayes.theory.filtering.bounded import unless
 from implicit_bayes.theory.filtering.dispatch import Method, Prepared, choose, compiles, filters_on_host
 from implicit_bayes.theory.filtering.forward import Asked, Record, Trace
 from implicit_bayes.theory.filtering.posterior import bayes_rule, weigh
@@ -188,8 +189,9 @@ def log_probability(mixture: MixtureOfHMMs, tokens: Any, *, method: Method = "au
 
     Its derivative in an entry that is zero is the one-sided one, for every method and array, prior included: each is a
     coefficient in a polynomial. Where p itself is zero there is none, and 0 is returned; beyond 1e300 derivatives are
-    cut (theory.filtering.bounded). A traced mixture whose kernel is not irreducible is therefore left to ``log``, which
-    keeps a scale for each state, where documents are long; a concept that a document kills keeps one for the concept.
+    cut (theory.filtering.bounded), and second ones that come of cut ones are no more than not nan. A traced mixture
+    whose kernel is not irreducible is therefore left to ``log``, which keeps a scale for each state, where documents
+    are long; a concept that a document kills keeps one for the concept.
     """
     if is_traced((mixture, tokens)):
         length = np.shape(tokens)[-1]
@@ -273,8 +275,7 @@ def _run_unjitted(
     kind: Kind,
     differentiable: bool,
 ) -> Any:
-    mixed = kind != "concepts"
-    asked = Asked(slots, n_slots, record, mixed)
+    asked = Asked(slots, n_slots, record, mixed := kind != "concepts")
 
     def wanted(trace: Trace) -> tuple[jax.Array, ...]:
         """What was asked for (and the axis of documents in it, below); the rest is never computed."""
@@ -298,15 +299,14 @@ def _run_unjitted(
     if method == "log":
         found = exact()
     else:
-        if method == "sparse":
-            assert tables is not None
-            fast = kernels.sparse_trace(mixture, tables, tokens_TxB, asked)
-        else:
-            fast = kernels.dense_trace(mixture, tokens_TxB, asked)
-        doubtful = fast.doubtful_B
-        if differentiable:
-            doubtful |= derivatives_may_drift(mixture, len(tokens_TxB))
-        found = jax.lax.cond(doubtful.any(), redo, lambda _, *found: found, doubtful, *wanted(fast))
+
+        def fast() -> tuple[jax.Array, ...]:
+            trace = kernels.scaled_trace(mixture, tables, tokens_TxB, asked)
+            return trace.doubtful_B, *wanted(trace)
+
+        length = len(tokens_TxB)
+        doubtful, *scaled = unless(derivatives_may_drift(mixture, length), fast) if differentiable else fast()
+        found = jax.lax.cond(doubtful.any(), redo, lambda _, *found: found, doubtful, *scaled)
     if kind == "probability":
         return found[0].swapaxes(0, 1)
     evidence, predictive, possible = found

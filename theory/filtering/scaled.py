@@ -19,6 +19,13 @@ from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.types import Array
 
 
+def scaled_trace(mixture: MixtureOfHMMs, tables: SupportTables | None, tokens_TxB: Array, asked: Asked) -> Trace:
+    """The support-sparse recursion where there are tables for it, else the dense one; Args as ``dense_trace``."""
+    if tables is None:
+        return dense_trace(mixture, tokens_TxB, asked)
+    return sparse_trace(mixture, tables, tokens_TxB, asked)
+
+
 def dense_trace(mixture: MixtureOfHMMs, tokens_TxB: Array, asked: Asked) -> Trace:
     """The scaled forward recursion over all H states.
 

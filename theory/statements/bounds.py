@@ -101,8 +101,9 @@ def excess_risk(bayes: Any, predictor: Any) -> np.ndarray:
 
     Args:
         bayes: (..., V) laws p.
-        predictor: (..., V) scores q (laws, or anything whose argmax decides; ties go to the lowest index). A row
-            of zeros is a predictor that does not exist: it is wrong whatever y is.
+        predictor: (..., V) nonnegative scores q (laws, or anything whose argmax decides; of scores that tie, or differ
+            by rounding, the first: ``first_choice``). A row of zeros is a predictor that does not exist: it is wrong
+            whatever y is.
 
     Returns:
         (...,) excess risk.
@@ -131,7 +132,7 @@ def first_choice(law: np.ndarray) -> np.ndarray:
 
 def computed_excess_risk(p: np.ndarray, q: np.ndarray) -> np.ndarray:
     """``excess_risk`` of predictives that we computed: no checks (a filter's law may hold 1e-310; it is no fault)."""
-    chosen = np.take_along_axis(p, q.argmax(-1)[..., None], -1)[..., 0]
+    chosen = np.take_along_axis(p, first_choice(q)[..., None], -1)[..., 0]
     return np.asarray(np.minimum(p.max(-1) - np.where((q > 0).any(-1), chosen, 0.0), 1.0))  # p may be 1 + 2e-16
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.types import Array, Bool, Float
 from implicit_bayes.theory.statements.assumptions import top_margin
+from implicit_bayes.theory.statements.bounds import first_choice
 from implicit_bayes.theory.statements.repaired import pure_delimiter_states
 from implicit_bayes.theory.statements.risk import rounding
 
@@ -44,7 +45,7 @@ class Lemma1(NamedTuple):
     predictive: np.ndarray
 
 
-def lemma_1(mixture: MixtureOfHMMs, true_concept: int, start: Array, x_test: np.ndarray) -> Lemma1:
+def lemma_1(mixture: MixtureOfHMMs, start: Array, true_concept: int, x_test: np.ndarray) -> Lemma1:
     """Repaired Lemma 1: either condition makes argmax_y p(y|x, S_n, theta*) equal argmax_y p_prompt(y|x), n >= 1.
 
     Proof. p(y|x, start law q) = sum_h q(h|x) p(y|x,h), so predictives differ by at most TV of the start-state
@@ -57,8 +58,8 @@ def lemma_1(mixture: MixtureOfHMMs, true_concept: int, start: Array, x_test: np.
 
     Args:
         mixture: supplies theta* and the delimiter states.
-        true_concept: theta*.
         start: (H,) p_prompt(h).
+        true_concept: theta*.
         x_test: (B, m) tokens, m >= 1.
 
     Returns:
@@ -108,7 +109,7 @@ def lemma_1_from_paths(
         by_posterior=defined & (posterior_room > error),
         by_start=defined & (start_room > error),
         perhaps=defined & (np.maximum(posterior_room, start_room) > -error),
-        answer=predictive_BxSxV[:, 0].argmax(-1),
+        answer=first_choice(predictive_BxSxV[:, 0]),
         predictive=predictive_BxSxV[:, 1:],
     )
 

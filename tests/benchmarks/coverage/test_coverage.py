@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+import implicit_bayes.benchmarks.coverage.__main__ as coverage
 from implicit_bayes.benchmarks.coverage.__main__ import every_case, main
 from implicit_bayes.benchmarks.coverage.study import Case, failed, run
 from implicit_bayes.benchmarks.coverage.theory_cases import hidden, rare
@@ -71,3 +72,24 @@ def test_the_command_prints_writes_and_says_what_is_wrong(tmp_path, capsys):
     assert "1000 prompts" in capsys.readouterr().out
     assert main(kind="no such kind") == 2
     assert "no such kind" in capsys.readouterr().err
+
+
+def test_rows_of_a_file_are_not_simulated_again(tmp_path, capsys, monkeypatch):
+    """An interrupted run goes on, other kinds and seeds in the file stay, and what is no such file is left alone."""
+    path, asked = tmp_path / "rows.json", []
+    of_one = coin(0.99)._replace(covers=lambda generator: not asked.append(generator))
+    monkeypatch.setattr(coverage, "every_case", lambda: [of_one, of_one._replace(kind="die", share=0.5)])
+    assert main(runs=20, kind="coin", json=path) == 0
+    assert main(runs=20, json=path) == 0
+    assert len(asked) == 20 + 10
+    assert main(runs=20, seed=1, json=path) == main(runs=20, json=path) == 0
+    assert len(asked) == 2 * (20 + 10)
+    assert main(runs=30, kind="coin", json=path) == 0
+    assert len(asked) == 2 * (20 + 10) + 30
+    assert [(row["kind"], row["seed"], row["runs"]) for row in json.loads(path.read_text())] == [
+        ("coin", 0, 20), ("die", 0, 10), ("coin", 1, 20), ("die", 1, 10), ("coin", 0, 30)]  # fmt: skip
+    for text in ("[1]", "not json", '[{"kind": "coin"}]'):
+        path.write_text(text)
+        assert main(runs=20, json=path) == 2
+        assert "does not hold rows" in capsys.readouterr().err
+        assert path.read_text() == text

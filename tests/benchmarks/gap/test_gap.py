@@ -17,6 +17,7 @@ from implicit_bayes.benchmarks.gap import measure as gap
 from implicit_bayes.benchmarks.gap import probes
 from implicit_bayes.benchmarks.gap import store as gap_store
 from implicit_bayes.benchmarks.gap.context import context_gap
+from implicit_bayes.benchmarks.gap.loss import loss_gap
 from implicit_bayes.benchmarks.gap.scaling_laws import bayesian, bounded_power, fit_laws, power
 from implicit_bayes.benchmarks.predictors.models import MixtureModel, find_model, find_models
 from implicit_bayes.benchmarks.speed.one_pass import one_pass_speed
@@ -140,7 +141,10 @@ def test_curves_that_cannot_be_fitted_have_no_fit():
 def test_prompts_are_split_by_whether_bayes_exists_and_log_loss_is_at_least_the_entropy():
     instance = small()
     model = network("lstm", 8, 0)
-    found = context_gap(instance, [model, MixtureModel("bayes", instance.mixture)], [3], [0, 2, 6], 150, [0.1], 1)
+    found = context_gap(
+        instance, [3], [0, 2, 6], prompts=150, seed=1, epsilons=[0.1],
+        models=[model, MixtureModel("bayes", instance.mixture)],
+    )  # fmt: skip
     np.testing.assert_array_equal(
         found.prompts.sel(split="possible", predictor="exact"), found.prompts.sel(split="all", predictor="exact")
     )
@@ -265,3 +269,27 @@ def test_models_of_one_name_and_prompts_beyond_the_positions_are_refused(monkeyp
     monkeypatch.setattr(type(model.network.config), "context", 16, raising=False)
     with pytest.raises(ModelError, match="16 positions"):
         gap.check_settings(gap.Settings((3,), (0, 8), 10, 4, 6, 0), instance, [model])
+
+
+class Even:
+    """All tokens alike, but for one unit in the last place that goes to one of them."""
+
+    def __init__(self, favoured, size=5):
+        self.name, self.law = f"even-{favoured}", np.log(np.full(size, 1 / size))
+        self.law[favoured] += 2**-50
+
+    def log_probabilities(self, tokens_BxT):
+        return np.broadcast_to(self.law, (len(tokens_BxT), tokens_BxT.shape[1] + 1, len(self.law)))
+
+
+def test_guesses_of_a_gap_are_not_made_by_rounding():
+    """Of tokens that tie the first is the guess: whichever the rounding favours, every measure of it stays."""
+    instance, models = small(), [Even(0), Even(3)]
+    tokens = sample_documents(instance.mixture, jax.random.key(0), 8, 12).tokens
+    first, other = (loss_gap(model, instance.mixture, tokens) for model in models)
+    assert other.risk.value == pytest.approx(first.risk.value, abs=1e-12)
+    assert other.calibration_error == pytest.approx(first.calibration_error, abs=1e-12)
+    found = context_gap(instance, [3], [0, 2, 6], prompts=150, seed=1, epsilons=[0.1], models=models)
+    one, two = (found.sel(predictor=model.name, split="all") for model in models)
+    for measure in ("accuracy", "calibration"):
+        np.testing.assert_allclose(one[measure], two[measure], atol=1e-12)

@@ -38,7 +38,7 @@ def test_split_examples_inverts_the_layout():
 
 def test_one_pass_equals_filtering_each_prompt_on_its_own():
     instance, k, ns, prompts, seed = small(), 3, (0, 1, 3), 40, 5
-    table = in_context_curves(instance, [k], ns, prompts, [0.1], seed)
+    table = in_context_curves(instance, [k], ns, prompts=prompts, seed=seed, epsilons=[0.1])
     key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), k), 0)
     batch = sample_prompts(
         instance.mixture, instance.prompt_starts, key, 100, k, max(ns), true_concepts=instance.true_concepts
@@ -99,7 +99,7 @@ def test_started_mixture_costs_log_s_under_every_concept():
 
 def test_undefined_cells_have_no_accuracy_and_counts_do_not_depend_on_chunks(monkeypatch):
     instance = small()
-    table = in_context_curves(instance, [3], [0, 30], 120, [0.1], 1)
+    table = in_context_curves(instance, [3], [0, 30], prompts=120, seed=1, epsilons=[0.1])
     exact = table.sel(predictor="exact", k=3)
     assert int(exact.undefined.sel(n=30)) + int(exact.correct.sel(n=30)) <= 120
     assert [p.label for p in references([0.1])] == ["exact", "smoothed(0.1)", "prompt-aware"]
@@ -135,7 +135,7 @@ def test_prompt_aware_has_no_answer_where_every_concept_of_positive_prior_forbid
     assert not out.defined_PxN.any()
     assert not np.isnan(out.predictive_PxNxV).any()
     assert not np.isnan(out.log_posterior_PxNxC).any()
-    table = in_context_curves(instance, [3], [0, 1], 20, [], 0)
+    table = in_context_curves(instance, [3], [0, 1], prompts=20, seed=0)
     assert (table.undefined.sel(predictor="prompt-aware") == 20).all()
     assert np.isnan(table.accuracy.sel(predictor="prompt-aware")).all()
 
@@ -157,7 +157,7 @@ def test_every_token_that_ties_for_the_argmax_is_right():
     instance = Instance("ties", mixture, np.array([[[0.5, 0.5, 0.0]]] * 2), (0,), None, None, "")
     x_test = np.array([[0], [1]])
     assert (np.asarray(filter_mixture(mixture, x_test).predictive)[:, -1].argmax(-1) == 1).all()
-    table = in_context_curves(instance, [2], [0, 1], 60, [], 0)
+    table = in_context_curves(instance, [2], [0, 1], prompts=60, seed=0)
     assert (table.sel(predictor="exact").accuracy == 1.0).all()
 
 
@@ -167,3 +167,18 @@ def test_a_predictor_whose_own_tokens_tie_gives_the_first_of_them():
     for tied in np.array([[0.3, 0.1 + 0.2, 0.2], [0.1 + 0.2, 0.3, 0.2]]):
         assert first_choice(tied) == 0 and is_right(np.stack([tied] * 2), truth).tolist() == [True, False]
     assert first_choice(np.array([0.3, 0.3 + 1e-10, 0.1])) == 1
+
+
+def test_a_concept_and_its_twin_are_not_told_apart_by_rounding():
+    """One process twice, its states renamed: the posterior stays (1/2, 1/2), and the first of the two is the answer."""
+    generator, shuffled = np.random.default_rng(0), [2, 0, 3, 1]
+    start, kernel, emission = (generator.dirichlet(np.ones(4), shape) for shape in ((), 4, 4))
+    twins = MixtureOfHMMs(
+        [0.5, 0.5], np.stack([start, start[shuffled]]), np.stack([kernel, kernel[np.ix_(shuffled, shuffled)]]),
+        np.stack([emission, emission[shuffled]]), 0,
+    )  # fmt: skip
+    tokens = generator.integers(0, 4, (40, 30))
+    posterior = np.asarray(filter_mixture(twins, tokens, positions=[30]).log_posterior)[:, 0]
+    assert 0 < (posterior.argmax(-1) == 0).sum() < 40
+    instance = Instance("twins", twins, np.array([[start]] * 2), (0, 1), None, None, "one concept twice")
+    assert bayes_loss(instance, tokens, np.zeros(40, int)).recovered == 40

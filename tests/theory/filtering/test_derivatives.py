@@ -163,6 +163,44 @@ def test_two_closed_blocks_of_a_family_have_the_difference_quotient(dead):
     assert float(slope[0]) == pytest.approx(float(quotient), rel=1e-6)
 
 
+CURVATURES = {
+    inner.__name__: jax.jit(jax.jacfwd(inner(lambda mixture, tokens: log_probability(mixture, tokens, method="dense"))))
+    for inner in (jax.grad, jax.jacfwd)
+}
+"""Second derivatives of every pair of arrays, by reverse and by forward differentiation."""
+
+
+@pytest.mark.parametrize("which", CURVATURES)
+def test_second_derivatives_over_closed_blocks_are_not_nan(which):
+    """Identity kernel, start (1, 0), 400 zeros of probability .1 and .9: log p is, but for what the unreachable state
+    adds, log prior + log initial[0] + 399 log kernel[0, 0] + 400 log emission[0, 0]. Derivatives that pass through the
+    unreachable state are beyond float64; they may be anything but nan, and spoil none of the others."""
+    mixture = MixtureOfHMMs([1.0], [[1.0, 0.0]], [np.eye(2)], [[0.1, 0.9], [0.9, 0.1]], 0)
+    with jax.enable_x64(True):
+        found = jax.tree.map(np.asarray, CURVATURES[which](mixture, np.zeros(400, int)))
+    for leaf in jax.tree.leaves(found):
+        assert not np.isnan(leaf).any()
+    rows = [
+        np.ravel(getattr(found, field).initial[..., 0, 0])[0]
+        for field in ("prior", "initial", "transition", "emission")
+    ]
+    np.testing.assert_allclose(rows, [0.0, -1.0, 0.0, 0.0], atol=1e-9)
+    assert found.transition.transition[0, 0, 0, 0, 0, 0] == pytest.approx(-399.0)
+    assert found.transition.emission[0, 0, 0, 0, 0] == pytest.approx(0.0, abs=1e-7)
+    assert found.emission.emission[0, 0, 0, 0] == pytest.approx(-400 / 0.01)
+
+
+@given(mixtures(shapes=((2, 2, 3),)), st.lists(st.integers(0, 2), min_size=4, max_size=4))
+def test_no_second_derivative_is_nan_in_the_corners(mixture, tokens):
+    """As the first derivatives above."""
+    whole = MixtureOfHMMs(
+        mixture.prior, mixture.initial, mixture.transition, np.array(mixture.emissions), mixture.delimiter
+    )
+    with jax.enable_x64(True):
+        for leaf in jax.tree.leaves(CURVATURES["grad"](whole, np.asarray(tokens))):
+            assert not np.isnan(leaf).any()
+
+
 def test_predictives_move_with_a_prior_of_zero_and_with_a_concept_that_died():
     """p(1 | 0) = sum_c prior_c p(0, 1 | c) / sum_c prior_c p(0 | c), its quotient by hand, for both methods."""
     mixture = MixtureOfHMMs(

@@ -184,3 +184,10 @@ def test_bounded_mean_interval_covers_at_least_as_promised():
     assert misses <= 80
     assert bounded_mean_interval(np.zeros(100)).low == 0.0
     assert bounded_mean_interval(np.zeros(100)).high < 0.06
+
+
+def test_a_guess_is_not_made_by_rounding():
+    """Tokens that tie: the first is the answer, whichever of them the last bit favours (of two tokens all excess)."""
+    p, jitter = np.array([0.6, 0.4]), np.array([0.0, 1.0]) * 2**-52
+    np.testing.assert_allclose(excess_risk([p, p[::-1]], [0.5 + jitter, 0.5 + jitter]), [0.0, 0.2], atol=1e-15)
+    assert computed_excess_risk(p, np.array([0.5, 0.5 + 1e-9])) == pytest.approx(0.2)  # that is no rounding
