@@ -88,4 +88,5 @@ def _at(length: int, each: Sequence[float], high: float, visited: Sequence[int])
     low = math.fsum(each[:known])
     per_position = np.full(length, np.nan)
     per_position[:known] = each[:known]
-    return Enclosure(low, low if known == length else max(low, high), per_position, visited[known])
+    high = low if known == length else max(low, high)
+    return Enclosure(low=low, high=high, per_position=per_position, prefixes=visited[known])

@@ -153,13 +153,14 @@ class Summand:
         first, later, inputs = self.odds.values(self.a, s)
         parts = self.weighed(s, inputs)
         of_x = log_sum(parts) if inputs_I is None else parts[every, inputs_I]
-        return self._at(Factors(s, first, later, of_x), later_I)
+        return self._at(Factors(s=s, first=first, later=later, of_x=of_x), later_I)
 
     def factors(self, s_G: np.ndarray) -> Factors:
         """Everything at the given s, in one pass over the examples, for ``best_of``."""
         first, later, inputs = self.odds.values(self.a, s_G)
         parts = self.weighed(s_G, inputs)
-        return Factors(s_G, first, later, upper_mean(parts) if self.odds.sampled_inputs else log_sum(parts))
+        of_x = upper_mean(parts) if self.odds.sampled_inputs else log_sum(parts)
+        return Factors(s=s_G, first=first, later=later, of_x=of_x)
 
     def best_of(self, factors: Factors, later_I: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(I,) the smallest log over the s of ``factors`` for every n and all x, and ``settled``."""

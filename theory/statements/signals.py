@@ -97,7 +97,15 @@ class Signals:
         for k, each in zip(ks, found, strict=True):
             middle = 0.5 * (each.low + each.high)
             method = "exact" if each.low == each.high else "bracketed"
-            kl = KLSum(middle, each.low, each.high, 0.0, each.per_position, method, each.prefixes)
+            kl = KLSum(
+                value=middle,
+                low=each.low,
+                high=each.high,
+                infinite_mass=0.0,
+                per_position=each.per_position,
+                method=method,
+                prefixes=each.prefixes,
+            )
             rows[k, self.true_concept] = kl._replace(rounding=watch.widen(self._rounding(kl, k)))
         return rows
 
