@@ -24,7 +24,7 @@ from implicit_bayes.theory.objects.prompts import PromptLaw
 from implicit_bayes.theory.objects.types import Array
 
 
-class Enclosure(NamedTuple):
+class StartDivergence(NamedTuple):
     """Ends of the divergence at one length, nats, certain but for rounding.
 
     Attributes:
@@ -39,7 +39,7 @@ class Enclosure(NamedTuple):
     prefixes: int
 
 
-def start_divergences(prompt: PromptLaw, lengths: Sequence[int], budget: int, width: float) -> list[Enclosure]:
+def start_divergences(prompt: PromptLaw, lengths: Sequence[int], budget: int, width: float) -> list[StartDivergence]:
     """The divergence at several lengths (``prompt.length`` is not used); theta* forbids none of the examples.
 
     Args:
@@ -83,10 +83,10 @@ def _scored(following: np.ndarray, nodes: Nodes) -> float:
     return float(nodes.weight @ (score_NxL[:, 0] - score_NxL[:, 1]))
 
 
-def _at(length: int, each: Sequence[float], high: float, visited: Sequence[int]) -> Enclosure:
+def _at(length: int, each: Sequence[float], high: float, visited: Sequence[int]) -> StartDivergence:
     known = min(length, len(each))
     low = math.fsum(each[:known])
     per_position = np.full(length, np.nan)
     per_position[:known] = each[:known]
     high = low if known == length else max(low, high)
-    return Enclosure(low=low, high=high, per_position=per_position, prefixes=visited[known])
+    return StartDivergence(low=low, high=high, per_position=per_position, prefixes=visited[known])
