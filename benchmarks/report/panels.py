@@ -85,8 +85,6 @@ def draw_all(results: xr.Dataset, directory: Path, figures: Figures) -> list[Pat
             figure = compose(drawing) if drawing is not None and drawing.panels else None
             for kind in ("png", "svg"):
                 contents[directory / f"{name}.{kind}"] = None if figure is None else as_bytes(figure, kind)
-                if figure is not None:
-                    figure.set_layout_engine("none")  # laid out once: the other file has everything in the same places
     for path, content in contents.items():
         if content is None:
             path.unlink(missing_ok=True)
