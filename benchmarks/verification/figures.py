@@ -208,8 +208,8 @@ def budget(results: xr.Dataset) -> Drawing | None:
     panels, words = [], []
     if any(np.isfinite(each).any() for each in values.values()):
         panels.append(Panel("Budget of Condition 1", partial(_budget_bars, results, values)))
-        never = [label for part, label, *_ in PARTS if not np.isfinite(values[part]).any()]
-        words += [f"Infinite at every k: {', '.join(never)}."] if never else []
+        never = [label for part, label, _, foot in PARTS if not _has_bar(values, part, foot).any()]
+        words += [f"Infinite, or upon what is, at every k: {', '.join(never)}."] if never else []
     else:
         words.append("Signal and thresholds of Condition 1 are infinite at every k: there are no bars to draw.")
     last = results.isel(budget=-1)
@@ -235,7 +235,7 @@ def _budget_bars(results: xr.Dataset, values: dict[str, np.ndarray], axis: Axes)
     marked: dict[tuple[int, float], tuple[str, float]] = {}
     for i, (part, label, place, foot) in enumerate(PARTS):
         below = values[foot] if foot else np.zeros(len(ks))
-        drawn = np.isfinite(values[part]) & np.isfinite(below)
+        drawn = _has_bar(values, part, foot)
         x = np.arange(len(ks)) + place
         hatch = "//" if foot else None
         height = np.where(drawn, values[part], np.nan)
@@ -251,6 +251,11 @@ def _budget_bars(results: xr.Dataset, values: dict[str, np.ndarray], axis: Axes)
     axis.set(ylabel="nats", xlim=(-0.6, len(ks) - 0.4))
     if marked:  # signs on the highest bar stay below the title
         axis.set_ylim(0, 1.15 * axis.get_ylim()[1])
+
+
+def _has_bar(values: dict[str, np.ndarray], part: str, foot: str | None) -> np.ndarray:
+    """At which k a part has a height, and stands on one."""
+    return np.isfinite(values[part]) & (np.isfinite(values[foot]) if foot else True)
 
 
 def _start_shift(last: xr.Dataset, axis: Axes) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from implicit_bayes.benchmarks.cli import commands as cli
-from implicit_bayes.benchmarks.common import words
+from implicit_bayes.benchmarks.common.words import cpu_time, sizes
 from implicit_bayes.benchmarks.report import build as report
 from implicit_bayes.benchmarks.report import findings, panels, pictures
 from implicit_bayes.benchmarks.report.findings import Axes, Findings, Mark, Picture, Point, Table
@@ -186,8 +186,8 @@ def test_one_sign_that_means_two_things_is_named_by_its_panel():
 
 
 def test_numbers_agree_with_their_nouns():
-    assert words.sizes(1, 2, 50_257) == "1 concept, 2 states, 50,257 tokens"
-    assert [words.cpu_time(seconds) for seconds in (6.4, 120, 3000)] == [
+    assert sizes(1, 2, 50_257) == "1 concept, 2 states, 50,257 tokens"
+    assert [cpu_time(seconds) for seconds in (6.4, 120, 3000)] == [
         "6 CPU seconds",
         "2 CPU minutes",
         "50 CPU minutes",
