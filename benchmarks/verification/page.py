@@ -206,7 +206,9 @@ def _certificates(stored: dict[str, Any]) -> tuple[PageTable, ...]:
         verdicts = ", ".join(f"{each} {verdict(row.get(f'{each}_holds'))}" for each in ("printed", "repaired", "sharp"))
         rows.append((row["k"], f"{row['true_concept']}, {row['concept']}", held, *balls, verdicts))
     header = ("k", "θ*, θ", "assumptions that hold", "printed margin", "repaired margin", "rate", "holds")
-    title = "Certificate: proved in ball arithmetic, nats (entries read as the decimals they print as)"
+    off = max((row.get("rescaled") or 0.0 for row in stored.get("certificates") or ()), default=0.0)
+    divided = f", rows that sum to 1 ± {off:.1e} divided by their sums" if off else ""
+    title = f"Certificate: proved in ball arithmetic, nats (entries read as the decimals they print as{divided})"
     return (PageTable(title, header, alike(rows, 1)),) if rows else ()
 
 

@@ -221,7 +221,9 @@ def finite_lines(result: Verification) -> list[str]:
 
 def certificate_table(result: Verification) -> Table:
     """Proved enclosures: midpoint and radius in nats, and the verdicts that they settle."""
-    title = "Certified by ball arithmetic (entries read as the decimals they print as)"
+    off = max(row.rescaled for row in result.statements.certificates)
+    divided = f", rows that sum to 1 ± {off:.1e} divided by their sums" if off else ""
+    title = f"Certified by ball arithmetic (entries read as the decimals they print as{divided})"
     columns = ("k, θ*, θ", "A1–A5", "printed margin", "repaired margin", "rate", "certified verdicts")
     table = Table(*columns, title=title, title_justify="left")
     for row in result.statements.certificates:
