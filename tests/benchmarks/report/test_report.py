@@ -86,7 +86,7 @@ def test_the_overview_opens_the_page_and_names_every_line(tmp_path):
     assert all(f">{series}</text>" in drawn for series in ("exact Bayes", "LSTM (ours)", "published LSTM (28M)"))
     page = report.write_report(tmp_path).read_text()
     assert page.index('id="figure-overview"') < page.index('<section id="curves"')
-    assert "3 cells, 2 CPU minutes" in page
+    assert "3 cells, 90 CPU seconds" in page
 
 
 @pytest.mark.parametrize(
