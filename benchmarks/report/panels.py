@@ -106,7 +106,7 @@ def compose(drawing: Drawing) -> Figure:
             _draw(axis, drawing.panels[i])
         else:
             axis.set_axis_off()
-    handles = _grouped(figure)
+    handles = _grouped(figure, [panel.title for panel in drawing.panels])
     if handles:
         columns = max(1, min(len(handles), round(figure.get_figwidth() / 2.2)))
         figure.legend(list(handles.values()), list(handles), loc="outside upper left", ncols=columns)
@@ -134,16 +134,16 @@ def _ambiguous(keys: Sequence[Key]) -> bool:
     return len({(key.glyph, key.colour) for key in keys}) < len(keys)
 
 
-def _grouped(figure: Figure) -> dict[str, Any]:
+def _grouped(figure: Figure, titles: Sequence[str]) -> dict[str, Any]:
     """The legend's handles by their words, after the title of their panel where one sign stands for two things."""
     handles = _handles(figure)
     if not _ambiguous([_key(words, handle) for words, handle in handles.items()]):
         return handles
     found: dict[str, Any] = {}
-    for axis in figure.axes:
+    for axis, title in zip(figure.axes, titles, strict=False):  # the last places of the grid may be empty
         new = [words for words in axis.get_legend_handles_labels()[1] if words not in found]
         if new:
-            found[f"{axis.get_title()}:"] = Line2D([], [], ls="")
+            found[f"{title}:"] = Line2D([], [], ls="")
             found |= {words: handles[words] for words in new}
     return found
 
