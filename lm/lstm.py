@@ -79,7 +79,9 @@ class LSTM(eqx.Module):
         if config.readout:
             first = Dense.drawn(next(keys), width, config.readout, width**-0.5)
             readout = [first, Dense.drawn(next(keys), config.readout, config.vocabulary, 0.0, bias=False)]
-        return LSTM(table, inputs, weights, output, scale, readout, config)
+        return LSTM(
+            table=table, inputs=inputs, weights=weights, output=output, scale=scale, readout=readout, config=config
+        )
 
     def __call__(self, tokens_BxT: Int[Array, "B T"], key: PRNGKeyArray | None = None) -> Float[Array, "B T1 V"]:
         """Logits of the next token after every prefix, the empty one included.

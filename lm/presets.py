@@ -46,20 +46,22 @@ def preset(architecture: str, name: str, vocabulary: int) -> Preset:
 
 
 def _paper(layers: int) -> Preset:
-    network = TransformerConfig(0, 768, layers, 12, window=None, context=1024, dialect="gpt2", dropout=0.1)
+    network = TransformerConfig(
+        vocabulary=0, width=768, layers=layers, heads=12, window=None, context=1024, dialect="gpt2", dropout=0.1
+    )
     schedule = Schedule(5 * RELEASED_TOKENS, (Phase(0.0, 8, 1024),), 8e-4, 1000, "linear", 0.0)
     return Preset(network, OptimiserConfig("adamw", 0.9, 0.999), schedule, "released")
 
 
 TRANSFORMERS = {
     "small": Preset(
-        TransformerConfig(0, width=128, layers=3, heads=2, window=32, taps=3),
+        TransformerConfig(vocabulary=0, width=128, layers=3, heads=2, window=32, taps=3),
         OptimiserConfig("soap", 0.95, 0.95),
         Schedule(16_500_000, (Phase(0.0, 8, 64), Phase(0.5, 16, 64), Phase(0.85, 4, 256)), 5e-3),
         "fresh",
     ),
     "tiny": Preset(
-        TransformerConfig(0, width=32, layers=2, heads=2, window=16),
+        TransformerConfig(vocabulary=0, width=32, layers=2, heads=2, window=16),
         OptimiserConfig("adamw", 0.9, 0.99),
         Schedule(200_000, (Phase(0.0, 16, 32), Phase(0.8, 4, 128)), 5e-3, 20),
         "fresh",
@@ -70,19 +72,19 @@ TRANSFORMERS = {
 }
 LSTMS = {
     "small": Preset(
-        LSTMConfig(0, width=128, multiplicative=True, readout=512),
+        LSTMConfig(vocabulary=0, width=128, multiplicative=True, readout=512),
         OptimiserConfig("adamw", 0.9, 0.99),
         Schedule(75_000_000, (Phase(0.0, 16, 64), Phase(0.5, 32, 64), Phase(0.8, 16, 256)), 1e-2),
         "fresh",
     ),
     "tiny": Preset(
-        LSTMConfig(0, width=32),
+        LSTMConfig(vocabulary=0, width=32),
         OptimiserConfig("adamw", 0.9, 0.99),
         Schedule(200_000, (Phase(0.0, 16, 32), Phase(0.8, 4, 128)), 2e-2, 20),
         "fresh",
     ),
     "paper-lstm": Preset(
-        LSTMConfig(0, width=768, layers=6, embedding=768, dropout=0.2),
+        LSTMConfig(vocabulary=0, width=768, layers=6, embedding=768, dropout=0.2),
         OptimiserConfig("adamw", 0.9, 0.999, plateau=RELEASED_TOKENS // (8 * 1024)),
         Schedule(10 * RELEASED_TOKENS, (Phase(0.0, 8, 1024),), 1e-3, 0, "constant"),
         "released",

@@ -15,12 +15,24 @@ from typing import NamedTuple
 import numpy as np
 
 from implicit_bayes.simulators.instance import Instance
+from implicit_bayes.simulators.spec_words import Range, name_of, read_parameters
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 
 NAME = "chains"
 FRESH = 1 << 30
 """Index of the first concept that no mixture has."""
+
+HELD = 1 << 26
+"""Entries of the kernels of an instance at most: half a gigabyte."""
+
+RANGES = {
+    "concepts": Range(1, 1 << 20),
+    "vocabulary": Range(2, 1 << 10),
+    "alpha": Range(0.01, 1e6, whole=False),
+    "seed": Range(0, 1 << 31),
+}
+"""Of the parameters in a specification."""
 
 
 class Chains(NamedTuple):
@@ -34,7 +46,7 @@ class Chains(NamedTuple):
 
 def in_chains(spec: str) -> bool:
     """Whether a specification is one of this family."""
-    return spec.split(":", 1)[0] == NAME
+    return name_of(spec) == NAME
 
 
 def parse_chains(spec: str) -> Chains:
@@ -43,27 +55,7 @@ def parse_chains(spec: str) -> Chains:
     Raises:
         ModelError: a name that is none of the four or comes twice, or a value out of range.
     """
-    values: dict[str, float] = {}
-    for part in spec.partition(":")[2].split(",") if ":" in spec else ():
-        key, _, word = part.partition("=")
-        if key not in Chains._fields or key in values:
-            raise ModelError(f"instance: {part!r} in {spec!r}; {NAME} takes {', '.join(Chains._fields)}, each once")
-        values[key] = _number(spec, key, word)
-    return Chains(**values)  # type: ignore[arg-type]
-
-
-def _number(spec: str, key: str, word: str) -> float:
-    least, most = {"concepts": (1, 1 << 20), "vocabulary": (2, 1 << 10), "alpha": (0.01, 1e6), "seed": (0, 1 << 31)}[
-        key
-    ]
-    try:
-        value = float(word) if key == "alpha" else int(word)
-    except ValueError:
-        value = -1
-    if not least <= value <= most:
-        kind = "a number" if key == "alpha" else "an integer"
-        raise ModelError(f"instance: {key}={word} in {spec!r} is not {kind} from {least} to {most}")
-    return value
+    return Chains(**read_parameters(spec, RANGES))  # type: ignore[arg-type]
 
 
 def kernels(family: Chains, indices: Sequence[int]) -> np.ndarray:
@@ -85,9 +77,28 @@ def chain_mixture(family: Chains, indices: Sequence[int]) -> MixtureOfHMMs:
 
 
 def chain_instance(spec: str) -> Instance:
-    """The instance of a specification. Raises as ``parse_chains``."""
+    """The instance of a specification.
+
+    Raises:
+        ModelError: as ``parse_chains``, or more than an instance holds.
+    """
     family = parse_chains(spec)
+    entries = family.concepts * family.vocabulary**2
+    if entries > HELD:
+        raise ModelError(
+            f"instance: {spec!r} has {family.concepts:,} kernels of {family.vocabulary:,} tokens, "
+            f"{entries / 2**27:,.1f} GiB; an instance holds {HELD / 2**27:g}, so give at most "
+            f"concepts={HELD // family.vocabulary**2}"
+        )
     mixture = chain_mixture(family, range(family.concepts))
     text = f"{family.concepts} Markov chains on {family.vocabulary} tokens, rows Dirichlet({family.alpha:g})"
     starts = np.asarray(mixture.initial)[:, None]
-    return Instance(spec, mixture, starts, tuple(range(family.concepts)), None, family.seed, text)
+    return Instance(
+        name=spec,
+        mixture=mixture,
+        prompt_starts=starts,
+        true_concepts=tuple(range(family.concepts)),
+        k=None,
+        seed=family.seed,
+        description=text,
+    )

@@ -1,8 +1,11 @@
 """GINC's recipe with any number of concepts, none of which is kept: each is a function of (seed, its index).
 
+    ginc-family[:concepts=C][,vocabulary=V][,seed=S][,permutations=P][,temperature=T]      ginc-family:concepts=10000
+
 All share memory, entity kernel and emission; concept i has its own start law and property kernel, drawn with its own
 generator. Ten thousand of them are 800 MB of joint kernels, so the mixture is used in blocks: ``blocks`` for the exact
-filter (``theory.filtering.concept_blocks``), ``sample`` for documents.
+filter (``theory.filtering.concept_blocks``), ``sample`` and ``sample_prompts`` for data. As an instance, which is held
+as a whole, it has ``HELD`` concepts at most.
 
 Source: Xie et al. 2022, section 4.1 and appendix F (the recipe; the released family has 5 concepts).
 """
@@ -14,13 +17,30 @@ import jax
 import numpy as np
 
 from implicit_bayes.simulators import ginc
-from implicit_bayes.simulators.datasets import Documents, as_count
-from implicit_bayes.simulators.sampler import sample_documents
+from implicit_bayes.simulators.datasets import Documents, Prompts, as_count
+from implicit_bayes.simulators.instance import Instance
+from implicit_bayes.simulators.sampler import sample_documents, sample_prompts
+from implicit_bayes.simulators.spec_words import Range, name_of, read_parameters
 from implicit_bayes.theory.filtering.concept_blocks import ConceptBlocks
+from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
+
+NAME = "ginc-family"
 
 BLOCK = 32
 """Concepts of a block: 2.5 MB of kernels."""
+
+HELD = 1024
+"""Concepts of an instance at most: 80 MB of kernels, and several copies of them in whatever is computed."""
+
+RANGES = {
+    "concepts": Range(1, 1 << 20),
+    "vocabulary": Range(2, 1 << 16),
+    "seed": Range(0, 1 << 31),
+    "permutations": Range(1, 1 << 16),
+    "temperature": Range(1e-3, 1e6, whole=False),
+}
+"""Of the parameters in a specification."""
 
 
 class GincFamily(NamedTuple):
@@ -79,3 +99,70 @@ class GincFamily(NamedTuple):
             drawn = sample_documents(self.select([concept]), jax.random.fold_in(key, concept), len(here), length)
             tokens[here], states[here] = drawn.tokens, drawn.states
         return Documents(tokens, states, concept_B)
+
+    def sample_prompts(self, key: jax.Array, prompts: int, k: int, n: int) -> Prompts:
+        """Prompts of true concepts drawn uniformly, as GINC's: one of nine start laws each, a property fixed.
+
+        Args:
+            key: one JAX key.
+            prompts: P.
+            k: tokens in an example, at least 2.
+            n: examples before the last one, at least 0.
+
+        Raises:
+            ModelError: a count too small.
+        """
+        prompts, k, n = as_count("prompts", prompts), as_count("k", k, least=2), as_count("n", n, least=0)
+        concept_P = np.asarray(jax.random.randint(key, (prompts,), 0, as_count("concepts", self.concepts)), np.int32)
+        tokens, starts = np.empty((prompts, (k + 1) * n + k), np.int32), np.empty(prompts, np.int32)
+        laws = ginc.property_start_laws()[None]
+        for concept in np.unique(concept_P).tolist():
+            here = np.flatnonzero(concept_P == concept)
+            own = jax.random.fold_in(key, concept)
+            drawn = sample_prompts(self.select([concept]), laws, own, len(here), k, n)
+            tokens[here], starts[here] = drawn.tokens, drawn.starts
+        return Prompts(tokens, concept_P, starts)
+
+    def instance(self, name: str) -> Instance:
+        """All concepts at once, by a name: GINC's prompts, every concept the true one in turn."""
+        mixture = self.select(range(as_count("concepts", self.concepts)))
+        starts = np.tile(ginc.property_start_laws(), (self.concepts, 1, 1))
+        text = f"GINC, paper recipe ({self.permutations} permutations), V = {self.vocabulary}, {self.concepts} concepts"
+        return Instance(
+            name=name,
+            mixture=mixture,
+            prompt_starts=starts,
+            true_concepts=tuple(range(self.concepts)),
+            k=None,
+            seed=self.seed,
+            description=text,
+        )
+
+
+def in_family(spec: str) -> bool:
+    """Whether a specification is one of this family, as it is: with no variant."""
+    return name_of(spec) == NAME and spec.count(":") < 2
+
+
+def parse_family(spec: str) -> GincFamily:
+    """The family of a specification; nothing is drawn.
+
+    Raises:
+        ModelError: a name that is none of the five or comes twice, or a value out of range.
+    """
+    return GincFamily(**read_parameters(spec, RANGES))  # type: ignore[arg-type]
+
+
+def family_instance(spec: str) -> Instance:
+    """The instance of a specification.
+
+    Raises:
+        ModelError: as ``parse_family``, or more concepts than an instance holds.
+    """
+    family = parse_family(spec)
+    if family.concepts > HELD:
+        raise ModelError(
+            f"instance: {spec!r} has {family.concepts:,} concepts, and what is held as a whole has {HELD:,} at most; "
+            f"give {NAME}:concepts={HELD} or fewer (sample takes any number; so does filter_blocks in Python)"
+        )
+    return family.instance(spec)

@@ -57,8 +57,8 @@ class Instance(eqx.Module):
     def called(self, name: str) -> "Instance":
         """The same instance by another name."""
         return Instance(
-            name, self.mixture, self.prompt_starts, self.true_concepts, self.k, self.seed, self.description,
-            self.released_vocabulary,
+            name=name, mixture=self.mixture, prompt_starts=self.prompt_starts, true_concepts=self.true_concepts,
+            k=self.k, seed=self.seed, description=self.description, released_vocabulary=self.released_vocabulary,
         )  # fmt: skip
 
     def _check(self) -> None:

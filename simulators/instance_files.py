@@ -82,7 +82,15 @@ def _instance(path: Path, arrays: Arrays) -> Instance:
         trues = _true_concepts(mixture, arrays)
         k, seed = (_integer(name, arrays[name]) if name in arrays else None for name in ("k", "seed"))
         words = "; ".join([f"read from {printable(str(path))}", *defaults_in_words(arrays)])
-        return Instance(" ".join(name.split()) or "instance", mixture, starts, trues, k, seed, words)
+        return Instance(
+            name=" ".join(name.split()) or "instance",
+            mixture=mixture,
+            prompt_starts=starts,
+            true_concepts=trues,
+            k=k,
+            seed=seed,
+            description=words,
+        )
     except ModelError as error:
         text = str(error)
         raise ModelError(text if ";" in text else f"{text}; correct that array and save the file again") from error

@@ -7,6 +7,7 @@ printed-counterexample      meets the printed assumptions and Condition 1, and f
 mess3, rrxor, even, golden-mean
                             edge-emitting processes, with parameters as in mess3:x=0.05,alpha=0.85 (simulators.zoo)
 chains                      Markov chains with Dirichlet rows, as in chains:concepts=64 (simulators.chains)
+ginc-family                 the paper's recipe, any number of concepts: ginc-family:concepts=20 (simulators.ginc_family)
 a path                      an npz file (see simulators.instance_files)
 """
 
@@ -16,8 +17,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from implicit_bayes.simulators import ginc
-from implicit_bayes.simulators.chains import chain_instance, in_chains
+from implicit_bayes.simulators import chains, ginc, ginc_family
 from implicit_bayes.simulators.datasets import as_count
 from implicit_bayes.simulators.instance import Instance
 from implicit_bayes.simulators.instance_files import read_instance, save_instance
@@ -49,13 +49,17 @@ def load_instance(spec: str, seed: int | None = None) -> Instance:
         return MAKERS[spec](spec, seed)
     if in_zoo(spec):
         return zoo_instance(spec)
-    if in_chains(spec):
-        return chain_instance(spec)
+    if chains.in_chains(spec):
+        return chains.chain_instance(spec)
+    if ginc_family.in_family(spec):
+        return ginc_family.family_instance(spec)
     if "/" in spec or os.sep in spec or spec.endswith(".npz") or os.path.exists(spec):
         return read_instance(spec)
-    near = difflib.get_close_matches(spec, MAKERS, n=1, cutoff=0.5)
+    known = [*MAKERS, chains.NAME, ginc_family.NAME]
+    near = difflib.get_close_matches(spec, known, n=1, cutoff=0.5)
     guess = f"did you mean {near[0]!r}? " if near else ""
-    raise ModelError(f"instance: unknown name {spec!r}; {guess}choose {', '.join(MAKERS)}, or the path of an .npz file")
+    names = ", ".join(known)
+    raise ModelError(f"instance: unknown name {spec!r}; {guess}choose {names}, or the path of an .npz file")
 
 
 def _released(vocabulary: int) -> Callable[[str, int | None], Instance]:
@@ -78,14 +82,31 @@ def _ginc(
     """GINC's prompts: nine start laws, one a property; every concept is the true one in turn."""
     starts = np.tile(ginc.property_start_laws(), (mixture.n_concepts, 1, 1))
     concepts = tuple(range(mixture.n_concepts))
-    return Instance(name, mixture, starts, concepts, None, seed, description, released_vocabulary)
+    return Instance(
+        name=name,
+        mixture=mixture,
+        prompt_starts=starts,
+        true_concepts=concepts,
+        k=None,
+        seed=seed,
+        description=description,
+        released_vocabulary=released_vocabulary,
+    )
 
 
 def _regular(name: str, seed: int | None) -> Instance:
     mixture, start = regular()
     starts = np.tile(start, (mixture.n_concepts, 1, 1))
     text = "cyclic shifts over six words, 5% smoothed: A1-A5 and both conditions hold at every k >= 2"
-    return Instance(name, mixture, starts, tuple(range(mixture.n_concepts)), 5, None, text)
+    return Instance(
+        name=name,
+        mixture=mixture,
+        prompt_starts=starts,
+        true_concepts=tuple(range(mixture.n_concepts)),
+        k=5,
+        seed=None,
+        description=text,
+    )
 
 
 def _counterexample(name: str, seed: int | None) -> Instance:
@@ -93,7 +114,15 @@ def _counterexample(name: str, seed: int | None) -> Instance:
     case = printed_theorem_1()
     starts = np.tile(np.asarray(case.prompt.start), (case.mixture.n_concepts, 1, 1))
     text = "meets the printed A1-A5 and Condition 1, and the posterior concentrates on the wrong concept"
-    return Instance(name, case.mixture, starts, (case.true_concept,), case.prompt.length, None, text)
+    return Instance(
+        name=name,
+        mixture=case.mixture,
+        prompt_starts=starts,
+        true_concepts=(case.true_concept,),
+        k=case.prompt.length,
+        seed=None,
+        description=text,
+    )
 
 
 MAKERS: dict[str, Callable[[str, int | None], Instance]] = {

@@ -238,7 +238,16 @@ def _label(ginc: ReleasedGinc, kind: str, k: int, drawn: list[_Drawn]) -> Iterat
         last = part.states_PxExK[:, -1]
         pattern = np.concatenate([last % PROPERTIES, np.zeros((len(last), 1), np.int64)], axis=-1)
         tokens = _prompt_tokens(memory[part.states_PxExK])
-        yield PromptSet(kind, k, part.n, tokens, label, part.concepts_P, pattern, last[:, -1] // PROPERTIES)
+        yield PromptSet(
+            kind=kind,
+            k=k,
+            n=part.n,
+            tokens=tokens,
+            labels=label,
+            concepts=part.concepts_P,
+            patterns=pattern,
+            entities=last[:, -1] // PROPERTIES,
+        )
 
 
 def _prompt_tokens(tokens_PxExK: np.ndarray) -> np.ndarray:

@@ -36,11 +36,11 @@ def with_resets(instance: Instance, share: float) -> Instance:
     transition = without_subnormals((1.0 - share) * np.asarray(mixture.transition) + share * initial[:, None, :])
     changed = MixtureOfHMMs(mixture.prior, initial, transition, mixture.emission, mixture.delimiter)
     return Instance(
-        f"{instance.name}+resets({share:g})",
-        changed,
-        instance.prompt_starts,
-        instance.true_concepts,
-        instance.k,
-        instance.seed,
-        f"{instance.description}; the state redrawn with probability {share:g} a token",
+        name=f"{instance.name}+resets({share:g})",
+        mixture=changed,
+        prompt_starts=instance.prompt_starts,
+        true_concepts=instance.true_concepts,
+        k=instance.k,
+        seed=instance.seed,
+        description=f"{instance.description}; the state redrawn with probability {share:g} a token",
     )

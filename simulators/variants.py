@@ -25,7 +25,7 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
-from implicit_bayes.simulators import chains, ginc
+from implicit_bayes.simulators import chains, ginc, ginc_family
 from implicit_bayes.simulators.instance import Instance
 from implicit_bayes.simulators.instances import load_instance
 from implicit_bayes.simulators.random_mixtures import random_mixture
@@ -59,16 +59,19 @@ def load_variant(spec: str) -> Instance:
         if bool(word) is not takes_value:
             raise ModelError(f"instance: {step!r} in {spec!r}: {name} takes {'a value' if takes_value else 'no value'}")
         instance = make(instance, share(spec, word)) if takes_value else make(instance)
-    named = Instance(spec, instance.mixture, instance.prompt_starts, instance.true_concepts, instance.k, instance.seed,
-                     instance.description, instance.released_vocabulary if spec == base else None)  # fmt: skip
-    return named
+    return Instance(
+        name=spec, mixture=instance.mixture, prompt_starts=instance.prompt_starts, true_concepts=instance.true_concepts,
+        k=instance.k, seed=instance.seed, description=instance.description,
+        released_vocabulary=instance.released_vocabulary if spec == base else None,
+    )  # fmt: skip
 
 
 def parameters_of(base: str) -> tuple[str, ...]:
     """Names of the parameters that a base takes in its own name."""
     if base in ZOO:
         return tuple(ZOO[base].defaults)
-    return chains.Chains._fields if base == chains.NAME else ()
+    families = {chains.NAME: chains.Chains._fields, ginc_family.NAME: ginc_family.GincFamily._fields}
+    return families.get(base, ())
 
 
 def _changed(instance: Instance, words: str, **fields: Any) -> Instance:
@@ -276,7 +279,15 @@ def _random_kernels() -> Instance:
 
 def _ginc(name: str, mixture: MixtureOfHMMs, description: str) -> Instance:
     starts = np.tile(ginc.property_start_laws(), (mixture.n_concepts, 1, 1))
-    return Instance(name, mixture, starts, tuple(range(mixture.n_concepts)), None, ginc.PARAMETER_SEED, description)
+    return Instance(
+        name=name,
+        mixture=mixture,
+        prompt_starts=starts,
+        true_concepts=tuple(range(mixture.n_concepts)),
+        k=None,
+        seed=ginc.PARAMETER_SEED,
+        description=description,
+    )
 
 
 BASES: dict[str, Callable[[], Instance]] = {

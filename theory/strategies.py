@@ -43,7 +43,7 @@ PROMPT_SHIFT = 0.04
 """Largest weight of the free part of A3's prompt start law."""
 
 
-class Instance(NamedTuple):
+class DrawnInstance(NamedTuple):
     """A mixture, a prompt law whose concept it holds, and that concept's index."""
 
     mixture: MixtureOfHMMs
@@ -100,7 +100,7 @@ def instances(
     length: Size = 2,
     identity: bool = True,
     shared_emission: bool = True,
-) -> Instance:
+) -> DrawnInstance:
     """Instances that satisfy the named assumptions by construction; A4 (theta* in Theta) always holds.
 
     Args:
@@ -117,7 +117,7 @@ def instances(
         shared_emission: one emission for all concepts rather than one each (general emissions only).
 
     Returns:
-        Strategy of Instance. What A3 promises: TV(p_prompt, p(.|d)) <= .14 < Delta(x)/4, which is at least .177.
+        Strategy of DrawnInstance. What A3 promises: TV(p_prompt, p(.|d)) <= .14 < Delta(x)/4, which is at least .177.
 
     Raises:
         ModelError: unknown assumption, or sizes that leave no room.
@@ -137,7 +137,7 @@ def instances(
     if prior[true] == 0:
         prior = normalised(prior + np.eye(sizes.concepts)[true])
     mixture = MixtureOfHMMs(prior, initial, transition, emission, sizes.tokens - 1)
-    return Instance(mixture, PromptLaw.of(mixture, start, true, _size(draw, length)), true)
+    return DrawnInstance(mixture, PromptLaw.of(mixture, start, true, _size(draw, length)), true)
 
 
 class _Sizes(NamedTuple):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from implicit_bayes.benchmarks.checks.results import Verdict
-from implicit_bayes.benchmarks.checks.subject import FEW, NoAnswer, Subject, declared_tokens, moved_BxS
+from implicit_bayes.benchmarks.checks.subject import FEW_DOCUMENTS, NoAnswer, Subject, declared_tokens, moved_BxS
 from implicit_bayes.benchmarks.gap.laws import ROUNDING
 from implicit_bayes.benchmarks.predictors.promises import TOLERANCE
 
@@ -68,7 +68,7 @@ def normalised(subject: Subject) -> Outcome:
 def determinism(subject: Subject) -> Outcome:
     """The same question before and after another one, of another shape."""
     length = min(SHORT, subject.reach.tokens)
-    tokens = subject.tokens_BxT[:FEW, :length]
+    tokens = subject.tokens_BxT[:FEW_DOCUMENTS, :length]
     first = subject.ask(tokens)
     subject.ask(subject.others_BxT()[:2, : max(1, min(16, length // 2))])
     worst_S = moved_BxS(first, subject.ask(tokens)).max(0)

@@ -20,7 +20,7 @@ import numpy as np
 from implicit_bayes.benchmarks.checks.answers import Outcome
 from implicit_bayes.benchmarks.checks.dependence import cuts
 from implicit_bayes.benchmarks.checks.subject import (
-    FEW,
+    FEW_DOCUMENTS,
     NoAnswer,
     Subject,
     declared_tokens,
@@ -80,7 +80,7 @@ def _beyond(subject: Subject) -> str:
 def _halves(subject: Subject) -> str:
     """Tokens after some position change nothing (the end is cut), or early ones do only in short questions."""
     length = subject.lawful
-    tokens, others = subject.tokens_BxT[:FEW, :length], subject.others_BxT()[:, :length]
+    tokens, others = subject.tokens_BxT[:FEW_DOCUMENTS, :length], subject.others_BxT()[:, :length]
     if length < 2:
         return ""
     before, moves, next_row = subject.ask(tokens), {}, {}
@@ -109,7 +109,7 @@ def _sliding(subject: Subject) -> str:
     half = length // 2
     if half <= SHORTEST or subject.vocabulary < 2:
         return ""
-    tokens = subject.tokens_BxT[:FEW, :length]
+    tokens = subject.tokens_BxT[:FEW_DOCUMENTS, :length]
     spliced = tokens.copy()
     spliced[:, :half] = subject.documents.tokens[_foreign(subject.documents.concepts)][:, :half]
     move_D = moved_BxS(subject.ask(tokens), subject.ask(spliced)).max(0)[half:]  # after d own tokens
@@ -131,8 +131,8 @@ def _sliding(subject: Subject) -> str:
 
 
 def _foreign(concept_B: np.ndarray) -> np.ndarray:
-    """For each of the first FEW documents one of another concept, where there is any, else simply another."""
-    few, count = min(FEW, len(concept_B)), len(concept_B)
+    """For each of the first FEW_DOCUMENTS documents one of another concept, where there is any, else simply another."""
+    few, count = min(FEW_DOCUMENTS, len(concept_B)), len(concept_B)
     chosen = []
     for b in range(few):
         order = (b + 1 + np.arange(count)) % count

@@ -6,7 +6,7 @@ Every check takes a Subject and returns an Outcome; each puts two questions that
 import numpy as np
 
 from implicit_bayes.benchmarks.checks.answers import SHORT, Outcome
-from implicit_bayes.benchmarks.checks.subject import FEW, Subject, moved_BxS
+from implicit_bayes.benchmarks.checks.subject import FEW_DOCUMENTS, Subject, moved_BxS
 from implicit_bayes.benchmarks.gap.laws import ROUNDING
 
 ALONE = 3
@@ -61,7 +61,7 @@ def position_offsets(subject: Subject) -> Outcome:
 def batch_independence(subject: Subject) -> Outcome:
     """A document's laws alone, among others, in another order and beside copies of itself."""
     length, bound = min(SHORT, subject.reach.tokens), subject.settings.tolerance
-    tokens = subject.tokens_BxT[:FEW, :length]
+    tokens = subject.tokens_BxT[:FEW_DOCUMENTS, :length]
     together = subject.ask(tokens)
     rows = np.arange(len(tokens))
     companies = [(f"alone and among {len(tokens)}", rows[i : i + 1]) for i in range(min(ALONE, len(tokens)))]

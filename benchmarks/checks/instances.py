@@ -87,8 +87,14 @@ def finite_n_bound(mixed: Mixed) -> Outcome:
         reasons += [f"{row.version}: {row.reason or 'an estimate'}" for row in rows if not _says(row)]
         rows = [row for row in rows if _says(row)]
         if rows:
-            one = Instance(instance.name, instance.mixture, instance.prompt_starts, (concept,), k)
-            curves = in_context_curves(one, [k], NS, prompts, (), mixed.settings.seed)
+            one = Instance(
+                name=instance.name,
+                mixture=instance.mixture,
+                prompt_starts=instance.prompt_starts,
+                true_concepts=(concept,),
+                k=k,
+            )
+            curves = in_context_curves(one, [k], NS, prompts=prompts, seed=mixed.settings.seed)
             right = curves.correct.sel(predictor="exact", k=k)
             cells += [(row, n, prompts - int(right.sel(n=n)), bound) for row in rows
                       for n, bound in zip(row.ns, row.mixture_error_bound, strict=True) if bound < 1]  # fmt: skip
@@ -200,6 +206,16 @@ def examine(instance: Instance, settings: MixedSettings, progress: Start | None 
         with jax.enable_x64(True):
             outcome = each.ask(mixed)
         level = each.level if isinstance(outcome.holds, bool) else 0.0
-        rows.append(Found(each.name, each.law, outcome.holds, outcome.words, outcome.value, outcome.bound, level))
+        rows.append(
+            Found(
+                name=each.name,
+                law=each.law,
+                holds=outcome.holds,
+                words=outcome.words,
+                value=outcome.value,
+                bound=outcome.bound,
+                level=level,
+            )
+        )
         advance(1)
     return Checked(instance.name, instance.name, settings._asdict(), tuple(rows))

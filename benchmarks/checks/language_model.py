@@ -115,7 +115,15 @@ class Examination:
             with jax.enable_x64(True):
                 outcome = _asked(law, subject)
         level = law.level if isinstance(outcome.holds, bool) else 0.0
-        found = Found(law.name, law.law, outcome.holds, outcome.words, outcome.value, outcome.bound, level)
+        found = Found(
+            name=law.name,
+            law=law.law,
+            holds=outcome.holds,
+            words=outcome.words,
+            value=outcome.value,
+            bound=outcome.bound,
+            level=level,
+        )
         self._found[law.name] = found
         return found
 

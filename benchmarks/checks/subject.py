@@ -20,7 +20,7 @@ Advance = Callable[[int], None]
 
 CHUNK = 16
 """Documents that are asked about together."""
-FEW = 8
+FEW_DOCUMENTS = 8
 """Documents whose tokens are changed to see what an answer depends on."""
 
 
@@ -156,9 +156,9 @@ class Subject:
         return loss_gap(_Remembered(self.name, tokens, laws), self.mixture, tokens)
 
     def others_BxT(self, shift: int = 1) -> np.ndarray:
-        """Tokens that differ from those of the first FEW documents everywhere (where there is another token)."""
+        """Tokens that differ from the first FEW_DOCUMENTS documents' everywhere (where there is another token)."""
         rng = np.random.default_rng([self.settings.seed, shift])
-        tokens = self.tokens_BxT[:FEW]
+        tokens = self.tokens_BxT[:FEW_DOCUMENTS]
         moved = rng.integers(1, max(2, self.vocabulary), tokens.shape)
         return np.asarray((tokens + moved) % self.vocabulary, tokens.dtype)
 

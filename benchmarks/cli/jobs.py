@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,9 @@ from implicit_bayes.benchmarks.verification import status_table as table
 from implicit_bayes.benchmarks.verification import tables as screen
 from implicit_bayes.lm.run import read_config
 from implicit_bayes.lm.train import train as run
-from implicit_bayes.simulators import published
+from implicit_bayes.simulators import ginc, published
 from implicit_bayes.simulators.atomic import written_aside
+from implicit_bayes.simulators.ginc_family import GincFamily
 from implicit_bayes.simulators.instances import Instance, save_instance
 from implicit_bayes.simulators.sampler import sample_documents, sample_prompts
 from implicit_bayes.theory import ModelError
@@ -92,7 +94,13 @@ def search(statement: Any, starts: int, seed: int, out: Path | None, json: Path 
         name = f"{statement}-{seed}-{i}"
         starts_CxSxH = np.broadcast_to(each.prompt.start, (each.mixture.n_concepts, 1, each.mixture.n_states))
         instance = Instance(
-            name, each.mixture, starts_CxSxH, (0,), each.prompt.length, seed, f"found by search, {name}"
+            name=name,
+            mixture=each.mixture,
+            prompt_starts=starts_CxSxH,
+            true_concepts=(0,),
+            k=each.prompt.length,
+            seed=seed,
+            description=f"found by search, {name}",
         )
         save_instance(instance, out / f"{name}.npz")
         written.append(out / f"{name}.npz")
@@ -137,7 +145,7 @@ def report(directory: Path, json: Path | None) -> None:
 
 def sample(
     name: str,
-    instance: Instance,
+    instance: Instance | GincFamily,
     out: Path,
     documents: int | None,
     length: int | None,
@@ -171,7 +179,7 @@ def sample(
 
 
 def _sample_published(name, instance, out, documents, length, split, prompts, ks) -> list[Path]:
-    vocabulary = instance.released_vocabulary
+    vocabulary = None if isinstance(instance, GincFamily) else instance.released_vocabulary
     if vocabulary is None:
         raise ModelError(f"layout: published is for ginc, ginc-100 and ginc-150 only; use --layout npz for {name}")
     return published.write_published(out, vocabulary, split, documents, length, ks, prompts)
@@ -179,18 +187,24 @@ def _sample_published(name, instance, out, documents, length, split, prompts, ks
 
 def _sample_npz(instance, out, documents, length, split, prompts, ks, n, seed) -> list[Path]:
     key = jax.random.fold_in(jax.random.key(seed), ("train", "validation").index(split))
-    drawn = sample_documents(instance.mixture, key, 100 if documents is None else documents, length or 1024)
-    delimiter, vocabulary = instance.mixture.delimiter, instance.mixture.n_tokens
+    draw, ask, delimiter, vocabulary = _simulators(instance)
     stem = published.STEMS[split]
+    drawn = draw(key, 100 if documents is None else documents, length or 1024)
     written = [published.write_npz(out / f"{stem}.npz", drawn, delimiter, vocabulary)]
     for k in ks if prompts else ():
-        draw = jax.random.fold_in(key, k)
-        batch = sample_prompts(
-            instance.mixture, instance.prompt_starts, draw, prompts, k, n, true_concepts=instance.true_concepts
-        )
+        batch = ask(jax.random.fold_in(key, k), prompts, k, n)
         path = out / f"prompts_{k}.npz"
         written.append(published.write_prompts_npz(path, batch, k, delimiter, vocabulary))
     return written
+
+
+def _simulators(instance):
+    """(key, documents, length) -> Documents; (key, prompts, k, n) -> Prompts; delimiter; vocabulary."""
+    if isinstance(instance, GincFamily):  # only the concepts that are drawn are ever made
+        return instance.sample, instance.sample_prompts, ginc.DELIMITER, instance.vocabulary
+    mixture, starts, true = instance.mixture, instance.prompt_starts, instance.true_concepts
+    ask = partial(sample_prompts, mixture, starts, true_concepts=true)
+    return partial(sample_documents, mixture), ask, mixture.delimiter, mixture.n_tokens
 
 
 def statements(out: Path | None, check: bool, seed: int, json: Path | None) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import tyro
 from tyro.conf import Positional, arg
 
-from implicit_bayes.benchmarks.cli.early import accepted
+from implicit_bayes.benchmarks.cli.early import accepted, family_of
 from implicit_bayes.benchmarks.cli.questions import Work
 
 Out = Annotated[Path, arg(metavar="DIR")]
@@ -40,6 +40,7 @@ def sample(
     Try:
       implicit-bayes sample ginc --split validation --documents 100 --length 1024 --layout published --out data/ginc
       implicit-bayes sample ginc-paper --documents 1000 --length 1024 --seed 3 --out data/paper
+      implicit-bayes sample ginc-family:concepts=10000 --prompts 100 --k 3 --out data/many
 
     Args:
         instance: a name or the path of an .npz.
@@ -55,7 +56,7 @@ def sample(
         seed: of documents and prompts (npz layout).
         json: file for a machine-readable list of what was written.
     """
-    found = accepted(instance)
+    found = family_of(instance) or accepted(instance)
     from implicit_bayes.benchmarks.cli import jobs
 
     return lambda: jobs.sample(instance, found, out, documents, length, split, prompts, k, n, layout, seed, json)
@@ -119,8 +120,9 @@ def train(
 
     cluster = training.Cluster(coordinator, processes, process)
     asked = training.Asked(
-        instance, model, preset, seed, tokens, data, resets, devices, True if bfloat16 else None, documents, length
-    )
+        instance=instance, architecture=model, preset=preset, seed=seed, tokens=tokens, data=data, resets=resets,
+        devices=devices, half=True if bfloat16 else None, documents=documents, length=length,
+    )  # fmt: skip
     return lambda: jobs.train(asked, out, resume, tensorboard, cluster, json)
 
 

@@ -6,13 +6,16 @@ so that a defect is named before anything slow is imported, and returns the work
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 from tyro.conf import Positional, arg
 
 from implicit_bayes.benchmarks.cli.early import accepted
 from implicit_bayes.benchmarks.common.made_by import command_line
+
+if TYPE_CHECKING:
+    from implicit_bayes.simulators.ginc_family import GincFamily
 
 Work = Callable[[], None]
 """What a subcommand returns once its instance is accepted: the rest, which needs JAX and takes a while."""
@@ -50,7 +53,7 @@ def verify(
 
     Args:
         instance: ginc, ginc-100, ginc-150, ginc-paper, regular, printed-counterexample; mess3, rrxor, even, golden-mean
-            or chains, with parameters as in mess3:x=0.05,alpha=0.85; or the path of an .npz.
+            chains or ginc-family, with parameters as in mess3:x=0.05,alpha=0.85; or the path of an .npz.
         k: example lengths in tokens (default: the instance's own k, else 3 5 8 10).
         n: numbers of examples in the prompt.
         prompts: prompts for each k.
@@ -70,17 +73,24 @@ def verify(
     """
     given = locals()
     names = [*([] if instance is None else [instance]), *compare]
-    instances = [accepted(name) for name in names]
+    settings = {"ks": k, "ns": n, "prompts": prompts, "epsilons": epsilon}
+    settings |= {"documents": documents, "length": length, "seed": seed, "certify": certify}
+    settings |= {"model_prompts": model_prompts, "budget": budget}
+    instances = [accepted(name, lambda family: _refuse(family, settings)) for name in names]
     from implicit_bayes.benchmarks.cli import verify_job
 
     def made_by(name: str | None) -> str:
         """The command of one instance, or (None) of the whole comparison."""
         return command_line(verify, given if name is None else given | {"instance": name, "compare": ()})
 
-    settings = {"ks": k, "ns": n, "prompts": prompts, "epsilons": epsilon}
-    settings |= {"documents": documents, "length": length, "seed": seed, "certify": certify}
-    settings |= {"model_prompts": model_prompts, "budget": budget}
     return lambda: verify_job.run(names, instances, model, settings, out, json, made_by)
+
+
+def _refuse(family: "GincFamily", settings: dict[str, Any]) -> None:
+    from implicit_bayes.benchmarks.verification.families import refuse
+    from implicit_bayes.benchmarks.verification.verify import Settings
+
+    refuse(family, Settings(**settings))
 
 
 def gap(
@@ -124,7 +134,7 @@ def gap(
     from implicit_bayes.benchmarks.cli import gap_job
     from implicit_bayes.benchmarks.gap.measure import Settings
 
-    settings = Settings(k, n, prompts, documents, length, seed)
+    settings = Settings(ks=k, ns=n, prompts=prompts, documents=documents, length=length, seed=seed)
     return lambda: gap_job.run(models, found, settings, out, json, made_by)
 
 
@@ -265,5 +275,7 @@ def bench(
     found = accepted(instance)
     from implicit_bayes.benchmarks.cli import bench_job
 
-    settings = bench_job.Settings(documents, length, repeats, epsilon, scaling, seed, preset)
+    settings = bench_job.Settings(
+        documents=documents, length=length, repeats=repeats, epsilons=epsilon, scaling=scaling, seed=seed, preset=preset
+    )
     return lambda: bench_job.bench(instance, found, task, settings, out, json)

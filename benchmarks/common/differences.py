@@ -1,7 +1,7 @@
 """Whether two shares clearly differ: exact tests of one stated level, and what is shown of a difference.
 
-"Clearly" means p < CLEAR, two-sided. Each test's level is at most CLEAR whatever the true shares are, near 0 and 100%
-and on few prompts too, because it is conditional and exact, without a normal limit:
+"Clearly" means p < CLEAR_LEVEL, two-sided. Each test's level is at most CLEAR_LEVEL whatever the true shares are, near
+0 and 100% and on few prompts too, because it is conditional and exact, without a normal limit:
 
     unpaired    Fisher's test: given their sum, one count is hypergeometric where the shares are equal
     paired      sign test (McNemar's, exact): of the prompts on which only one is right, half are each one's
@@ -23,7 +23,7 @@ from scipy.special import stdtr
 from implicit_bayes.benchmarks.common.intervals import errors, paired_difference, share_difference
 from implicit_bayes.theory.statements.bounds import binomial_interval
 
-CLEAR = 0.0027
+CLEAR_LEVEL = 0.0027
 """Level of every comparison that is called clear: what three standard errors have for normal values."""
 LEAST = 20
 """Differences and points over fewer prompts than this are left out."""
@@ -47,8 +47,8 @@ class Difference(NamedTuple):
 
     @property
     def clearly_differs(self) -> bool:
-        """Whether it is distinguished from 0 at level CLEAR."""
-        return self.p_value < CLEAR
+        """Whether it is distinguished from 0 at level CLEAR_LEVEL."""
+        return self.p_value < CLEAR_LEVEL
 
     @property
     def words(self) -> str:

@@ -10,7 +10,7 @@ from rich.table import Table
 from implicit_bayes.benchmarks.common.console import console, progress_bars
 from implicit_bayes.benchmarks.common.storage import write_json
 from implicit_bayes.benchmarks.coverage import gap_cases, shares, theory_cases
-from implicit_bayes.benchmarks.coverage.study import Case, Row, failed, repetitions, run
+from implicit_bayes.benchmarks.coverage.study import Case, CoverageRow, failed, repetitions, run
 from implicit_bayes.theory import ModelError
 
 
@@ -19,7 +19,7 @@ def every_case() -> list[Case]:
     return [*shares.cases(), *gap_cases.cases(), *theory_cases.cases()]
 
 
-def table(rows: list[Row]) -> Table:
+def table(rows: list[CoverageRow]) -> Table:
     """Nominal and simulated coverage, percent, with the simulation's own 99% interval."""
     header = ("interval or test", "where", "claims, %", "covers, % [99%]", "runs", "")
     shown = Table(*header, title="Coverage by simulation (~ claimed of large samples only)", title_justify="left")
@@ -35,7 +35,7 @@ Asked = tuple[str, str, int, int]
 """What names a row in a file: kind, setting, repetitions and seed."""
 
 
-def stored(path: Path | None) -> dict[Asked, Row]:
+def stored(path: Path | None) -> dict[Asked, CoverageRow]:
     """Rows that a file written by ``--json`` holds.
 
     Raises:
@@ -45,7 +45,7 @@ def stored(path: Path | None) -> dict[Asked, Row]:
         return {}
     try:
         held = loads(path.read_text(encoding="utf-8"))
-        rows = [(each["seed"], Row(**{name: each[name] for name in Row._fields})) for each in held]
+        rows = [(each["seed"], CoverageRow(**{name: each[name] for name in CoverageRow._fields})) for each in held]
         return {(row.kind, row.setting, row.runs, seed): row for seed, row in rows}
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"json: {path} is there and does not hold rows of this command; name another file") from error

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from implicit_bayes.benchmarks.common.differences import CLEAR, of_seeds, paired, share_between, unpaired
+from implicit_bayes.benchmarks.common.differences import CLEAR_LEVEL, of_seeds, paired, share_between, unpaired
 from implicit_bayes.benchmarks.common.intervals import (
     LEVEL,
     mean_interval,
@@ -128,7 +128,7 @@ def _chernoff(count: int, share: float):
 
 def cases() -> list[Case]:
     """Every interval of a share or of a mean, and the tests of differences."""
-    level, clear, found = LEVEL, 1 - CLEAR, []
+    level, clear, found = LEVEL, 1 - CLEAR_LEVEL, []
     for trials, share in SAMPLES:
         words = f"{trials} prompts, share {share:g}"
         found.append(Case("Wilson", words, level, False, _one_share(_of_wilson, trials, share)))

@@ -33,7 +33,7 @@ class Case(NamedTuple):
     share: float = 1.0
 
 
-class Row(NamedTuple):
+class CoverageRow(NamedTuple):
     """What a case came to.   covered: share of ``runs``, with its 99% interval [low, high].
 
     Attributes:
@@ -60,7 +60,7 @@ def repetitions(case: Case, runs: int) -> int:
     return max(1, round(runs * case.share))
 
 
-def run(case: Case, runs: int, seed: int) -> Row:
+def run(case: Case, runs: int, seed: int) -> CoverageRow:
     """Repeat a case.
 
     Args:
@@ -69,17 +69,17 @@ def run(case: Case, runs: int, seed: int) -> Row:
         seed: repetition i has the generator of (seed, i), so that more repetitions go on where fewer stopped.
 
     Returns:
-        Row.
+        CoverageRow.
     """
     count = repetitions(case, runs)
     covered = sum(bool(case.covers(np.random.default_rng((seed, i)))) for i in range(count))
     found = binomial_interval(covered, count)
-    return Row(
+    return CoverageRow(
         kind=case.kind, setting=case.setting, nominal=case.nominal, guaranteed=case.guaranteed,
         covered=found.value, low=found.low, high=found.high, runs=count,
     )  # fmt: skip
 
 
-def failed(rows: Sequence[Row]) -> list[Row]:
+def failed(rows: Sequence[CoverageRow]) -> list[CoverageRow]:
     """Rows whose guarantee the simulation contradicts."""
     return [row for row in rows if row.guaranteed and row.verdict == "below"]

@@ -82,7 +82,16 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
     )
     ours = "The same ablations, one more (random kernels), with Bayes under each ablated law."
     verdict = f"{left} {_gains(scale, results)}"
-    return Findings("ablations", TITLE, paper, ours, verdict, summary, tuple(pictures), (table,))
+    return Findings(
+        name="ablations",
+        title=TITLE,
+        paper=paper,
+        ours=ours,
+        verdict=verdict,
+        summary=summary,
+        pictures=tuple(pictures),
+        tables=(table,),
+    )
 
 
 def _left(scale: Scale, results: Mapping[str, xr.Dataset], k: int) -> tuple[str, str]:
@@ -140,7 +149,11 @@ def _published(name: str, panel: str, k: int, ns: tuple[int, ...]) -> list[Point
     if k not in data.ks:
         return []
     rows = zip(data.ns, data.accuracy_KxN[data.ks.index(k)], data.half_width_KxN[data.ks.index(k)], strict=True)
-    return [Point(panel, ABLATIONS["label"], n, float(y), float(y - h), float(y + h), 5) for n, y, h in rows if n in ns]
+    return [
+        Point(panel=panel, series=ABLATIONS["label"], x=n, y=float(y), low=float(y - h), high=float(y + h), prompts=5)
+        for n, y, h in rows
+        if n in ns
+    ]
 
 
 EXPERIMENT = Experiment("ablations", TITLE, "figures 4 and 10", cells, read)

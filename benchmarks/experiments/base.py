@@ -155,7 +155,27 @@ def accuracy(data: xr.Dataset, predictor: str, k: int, n: int, split: str = "all
 
 def point(panel: str, series: str, x: float, found: Accuracy) -> Point:
     """A point in percent."""
-    return Point(panel, series, float(x), 100 * found.share, 100 * found.low, 100 * found.high, found.prompts)
+    return Point(
+        panel=panel,
+        series=series,
+        x=float(x),
+        y=100 * found.share,
+        low=100 * found.low,
+        high=100 * found.high,
+        prompts=found.prompts,
+    )
+
+
+def interval_point(panel: str, series: str, x: float, value: Sequence[float], prompts: int) -> Point:
+    """A point with its interval.
+
+    Args:
+        panel, series, x: where it stands.
+        value: what was measured and the two ends of its interval, in the units of the figure.
+        prompts: how many (or what else) was averaged.
+    """
+    y, low, high = value
+    return Point(panel=panel, series=series, x=float(x), y=y, low=low, high=high, prompts=prompts)
 
 
 def curve(

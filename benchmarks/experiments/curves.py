@@ -16,6 +16,7 @@ from implicit_bayes.benchmarks.experiments.base import (
     curve,
     excesses,
     gain,
+    interval_point,
     model_names,
     models,
     shown,
@@ -56,7 +57,9 @@ def published_points(ks: tuple[int, ...], ns: tuple[int, ...]) -> list[Point]:
             for j, n in enumerate(data.ns):
                 if k in ks and n in ns:
                     y, half = float(data.accuracy_KxN[i, j]), float(data.half_width_KxN[i, j])
-                    points.append(Point(f"k = {k}", label, n, y, y - half, y + half, 5))
+                    points.append(
+                        Point(panel=f"k = {k}", series=label, x=n, y=y, low=y - half, high=y + half, prompts=5)
+                    )
     return points
 
 
@@ -85,7 +88,16 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
               "difference, same prompts", "how many those are")  # fmt: skip
     title = f"Accuracy at n = {first} and n = {last} [95% interval] of the prompts that have an answer"
     table = Table(title, header, tuple(rows))
-    return Findings("curves", TITLE, paper, asked, verdict, summary, tuple(pictures), (table,))
+    return Findings(
+        name="curves",
+        title=TITLE,
+        paper=paper,
+        ours=asked,
+        verdict=verdict,
+        summary=summary,
+        pictures=tuple(pictures),
+        tables=(table,),
+    )
 
 
 def _taught(results: Mapping[str, xr.Dataset], vocabulary: int) -> str:
@@ -179,7 +191,7 @@ def _no_posterior(scale: Scale, results: Mapping[str, xr.Dataset]) -> Picture:
                 share = undefined(results[f"{vocabulary}-{k}"], k, n)
                 low, high = wilson(np.array(round(share * scale.prompts)), np.array(scale.prompts))
                 y = (100 * share, 100 * float(low), 100 * float(high))
-                points.append(Point(f"V = {vocabulary}", f"k = {k}", n, *y, scale.prompts))
+                points.append(interval_point(f"V = {vocabulary}", f"k = {k}", n, y, scale.prompts))
     caption = (
         f"Released GINC: share of prompts with probability zero under every pretraining concept, so that exact Bayes "
         f"has no answer; {scale.prompts} prompts a point, bands 95% Wilson."

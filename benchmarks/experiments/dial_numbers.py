@@ -250,5 +250,7 @@ def read_released(scale: Scale, results: Mapping[str, xr.Dataset]) -> Released:
 
 def _impossible(panel: str, x: float, share: float, prompts: int) -> Point:
     low, high = wilson(np.array(round(share * prompts)), np.array(prompts))
-    y = (100 * share, 100 * float(low), 100 * float(high))
-    return Point(panel, "prompts with no posterior", x, *y, prompts)
+    return Point(
+        panel=panel, series="prompts with no posterior", x=x, y=100 * share, low=100 * float(low),
+        high=100 * float(high), prompts=prompts,
+    )  # fmt: skip

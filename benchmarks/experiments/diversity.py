@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import xarray as xr
 
-from implicit_bayes.benchmarks.experiments.base import Experiment, Scale, listed
-from implicit_bayes.benchmarks.report.findings import Axes, Findings, Picture, Point, Table
+from implicit_bayes.benchmarks.experiments.base import Experiment, Scale, interval_point, listed
+from implicit_bayes.benchmarks.report.findings import Axes, Findings, Picture, Table
 from implicit_bayes.benchmarks.sweep.cells import Cell
 from implicit_bayes.benchmarks.sweep.tasks import cell
 from implicit_bayes.lm.optimiser import OptimiserConfig
@@ -48,10 +48,18 @@ SIZES = {
 def training(scale: Scale, concepts: int) -> Cell:
     """The cell that trains on N concepts."""
     size = SIZES[scale.name]
-    network = TransformerConfig(VOCABULARY, size.width, layers=2, heads=2, window=None, taps=3)
+    network = TransformerConfig(vocabulary=VOCABULARY, width=size.width, layers=2, heads=2, window=None, taps=3)
     schedule = Schedule(size.tokens, (Phase(0.0, BATCH, size.length),), 5e-3, 50)
     spec = f"{NAME}:concepts={concepts},vocabulary={VOCABULARY},seed={scale.seed}"
-    run = RunConfig(spec, "transformer", "small", network, OptimiserConfig("soap", 0.95, 0.95), schedule, scale.seed)
+    run = RunConfig(
+        instance=spec,
+        architecture="transformer",
+        preset="small",
+        network=network,
+        optimiser=OptimiserConfig("soap", 0.95, 0.95),
+        schedule=schedule,
+        seed=scale.seed,
+    )
     stored = {field: value for field, value in to_json(run).items() if field not in ("documents", "length")}
     config = {"run": stored, "documents": size.documents, "length": size.length, "points": size.points}
     return cell("diversity", config)
@@ -105,7 +113,16 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
         f"on {size.tokens:,} tokens each; a longer training or a larger network memorises more."
     )
     table = Table("At the end of training, 95% bootstrap intervals over documents", header, tuple(rows))
-    return Findings("diversity", TITLE, paper, ours, verdict, summary, pictures, (table,))
+    return Findings(
+        name="diversity",
+        title=TITLE,
+        paper=paper,
+        ours=ours,
+        verdict=verdict,
+        summary=summary,
+        pictures=pictures,
+        tables=(table,),
+    )
 
 
 def _words(by_n: Mapping[int, xr.Dataset]) -> tuple[str, str]:
@@ -134,7 +151,7 @@ def _words(by_n: Mapping[int, xr.Dataset]) -> tuple[str, str]:
 def _excess_picture(size: Size, by_n: Mapping[int, xr.Dataset]) -> Picture:
     words = {"over_memorising": "over memorising Bayes", "over_generalising": "over generalising Bayes"}
     points = [
-        Point(f"{split} concepts", words[name], float(n), *at(data, split, name), size.documents)
+        interval_point(f"{split} concepts", words[name], n, at(data, split, name), size.documents)
         for split in ("known", "fresh") for n, data in by_n.items() for name in words
     ]  # fmt: skip
     caption = (
@@ -149,7 +166,7 @@ def _excess_picture(size: Size, by_n: Mapping[int, xr.Dataset]) -> Picture:
 
 def _weight_picture(size: Size, by_n: Mapping[int, xr.Dataset]) -> Picture:
     points = [
-        Point(panel, f"{split} concepts", float(n), *at(data, split, name), size.documents)
+        interval_point(panel, f"{split} concepts", n, at(data, split, name), size.documents)
         for panel, name in (("weight of memorising Bayes", "weight"), ("residual, nats a token", "residual"))
         for split in ("known", "fresh") for n, data in by_n.items()
     ]  # fmt: skip
@@ -170,7 +187,7 @@ def _steps_picture(size: Size, by_n: Mapping[int, xr.Dataset]) -> Picture:
                 ("weight of memorising Bayes", "weight"),
                 ("over generalising Bayes", "over_generalising"),
             ):
-                points.append(Point(panel, f"N = {n}", float(tokens), *at(data, "fresh", name, i), size.documents))
+                points.append(interval_point(panel, f"N = {n}", tokens, at(data, "fresh", name, i), size.documents))
     caption = f"The same on fresh concepts as training goes on; {size.documents} documents, bands 95%."
     return Picture("diversity-steps", "As training goes on (fresh concepts)", caption,
                    Axes("tokens trained on", "weight; nats a token", "log"), tuple(points))  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
-from implicit_bayes.benchmarks.experiments.base import Experiment, Scale, listed, trained
+from implicit_bayes.benchmarks.experiments.base import Experiment, Scale, interval_point, listed, trained
 from implicit_bayes.benchmarks.experiments.learners import Learner, Named
 from implicit_bayes.benchmarks.report.findings import Axes, Findings, Picture, Point, Table
 from implicit_bayes.benchmarks.sweep.cells import Cell
@@ -89,7 +89,16 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
     summary = f"R² of the belief {listed(first)}; moves along the probe follow Bayes by at least {100 * least:.1f}%"
     paper = "Not in the paper. Shai et al. 2024: a Transformer's residual stream holds Mess3's belief simplex linearly."
     ours = "Both architectures, with controls and intervals, and the activations moved: R² alone is correlation."
-    return Findings("geometry", TITLE, paper, ours, verdict, summary, pictures, tables)
+    return Findings(
+        name="geometry",
+        title=TITLE,
+        paper=paper,
+        ours=ours,
+        verdict=verdict,
+        summary=summary,
+        pictures=pictures,
+        tables=tables,
+    )
 
 
 def _three(data: xr.Dataset, model: str, estimate: str) -> tuple[float, float, float]:
@@ -124,7 +133,9 @@ def _simplex(data: xr.Dataset) -> Picture:
     panels = {"exact belief": data.exact.values} | {str(m): data.read.sel(model=m).values for m in data.model.values}
     points = []
     for panel, beliefs in panels.items():
-        points += [Point(panel, "belief", x, y, y, y, 1) for x, y in corner(beliefs).tolist()]
+        points += [
+            Point(panel=panel, series="belief", x=x, y=y, low=y, high=y, prompts=1) for x, y in corner(beliefs).tolist()
+        ]
     caption = (
         f"{PROCESS}: exact beliefs over its three states at {len(data.exact)} held-out positions, and "
         "the affine image of trained networks' activations at the same positions (ridge probe, fitted on other "
@@ -140,8 +151,7 @@ def _r2(data: xr.Dataset) -> Picture:
     points = []
     for i, model in enumerate(str(m) for m in data.model.values):
         for estimate, words in names.items():
-            value, low, high = _three(data, model, estimate)
-            points.append(Point("R² of the belief", words, float(i + 1), value, low, high, 1))
+            points.append(interval_point("R² of the belief", words, i + 1, _three(data, model, estimate), 1))
     which = ", ".join(f"{i + 1} {m}" for i, m in enumerate(data.model.values))
     caption = f"Held-out R² of a linear probe at the best layer, with 95% bootstrap intervals over documents ({which})."
     axes = Axes(f"network ({which})", "R²", "category", (-0.1, 1.05), "bars")
@@ -153,8 +163,8 @@ def _effects(moves: Mapping[str, xr.Dataset]) -> Picture:
     for name, data in moves.items():
         for i, model in enumerate(models):
             for direction, words in (("probe", "along the probe"), ("random", "random, equal length")):
-                value, low, high = (100 * x for x in _move(data, model, direction))
-                points.append(Point(_short(name), words, float(i + 1), value, low, high, int(data.attrs["documents"])))
+                value = [100 * x for x in _move(data, model, direction)]
+                points.append(interval_point(_short(name), words, i + 1, value, int(data.attrs["documents"])))
     which = ", ".join(f"{i + 1} {m}" for i, m in enumerate(models))
     caption = (
         "The last layer's activation at one position is moved from the exact belief to the same with two weights "
@@ -172,7 +182,7 @@ def _myopic(data: xr.Dataset) -> Picture:
         for i, tokens in enumerate(data.tokens.values.tolist()):
             value = float(data.myopic.sel(process=spec).values[i])
             if math.isfinite(value) and tokens <= DRAWN:
-                points.append(Point("myopic entropy", spec, float(tokens), value, value, value, 1))
+                points.append(interval_point("myopic entropy", spec, tokens, (value, value, value), 1))
     caption = (
         "H(token L | the L - 1 before it), exact, as far as the distinct beliefs allow; it falls to the entropy rate. "
         "The last source draws one of two processes and is not ergodic."

@@ -74,7 +74,16 @@ def training(learner: Learner, instance: str, measure: Measure, seed: int = 0, s
     network = chosen.network._replace(**learner.network)
     tokens = round(share * (learner.tokens or chosen.schedule.tokens))
     schedule = chosen.schedule._replace(tokens=tokens)
-    run = RunConfig(instance, learner.architecture, learner.preset, network, chosen.optimiser, schedule, seed, "fresh")
+    run = RunConfig(
+        instance=instance,
+        architecture=learner.architecture,
+        preset=learner.preset,
+        network=network,
+        optimiser=chosen.optimiser,
+        schedule=schedule,
+        seed=seed,
+        data="fresh",
+    )
     if learner.preset.startswith("paper") and load_variant(instance).released_vocabulary is not None:
         run = run._replace(data=chosen.data)
     points = learner.points if instance == WATCHED else 1

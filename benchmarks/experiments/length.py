@@ -114,7 +114,16 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
     table = Table("Critical k beside the k that suffices", header, tuple(rows))
     paper = "Longer examples help; Condition 1 asks for k large enough."
     ours = "The prompt's length is held fixed, so that more of each example means fewer of them."
-    return Findings("length", TITLE, paper, ours, verdict, summary, (picture,), (table,))
+    return Findings(
+        name="length",
+        title=TITLE,
+        paper=paper,
+        ours=ours,
+        verdict=verdict,
+        summary=summary,
+        pictures=(picture,),
+        tables=(table,),
+    )
 
 
 def _tested(known: list[xr.Dataset]) -> int:

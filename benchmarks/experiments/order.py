@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
-from implicit_bayes.benchmarks.experiments.base import Experiment, Scale, models, shown
-from implicit_bayes.benchmarks.report.findings import Axes, Findings, Picture, Point, Table
+from implicit_bayes.benchmarks.experiments.base import Experiment, Scale, interval_point, models, shown
+from implicit_bayes.benchmarks.report.findings import Axes, Findings, Picture, Table
 from implicit_bayes.benchmarks.sweep.cells import Cell
 from implicit_bayes.benchmarks.sweep.tasks import cell
 
@@ -41,8 +41,8 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
             known = np.isfinite(share_SxO).sum(1) > 1
             for s in np.flatnonzero(known):
                 row = share_SxO[s][np.isfinite(share_SxO[s])]
-                points.append(Point(f"k = {k}", shown(name), float(s + 1), float(row.mean()), float(row.min()),
-                                    float(row.max()), len(row)))  # fmt: skip
+                spread = (float(row.mean()), float(row.min()), float(row.max()))
+                points.append(interval_point(f"k = {k}", shown(name), int(s) + 1, spread, len(row)))
             width = [np.nanmax(share_SxO[s]) - np.nanmin(share_SxO[s]) for s in np.flatnonzero(known)]
             spreads[k, name] = float(np.mean(width)) if width else float("nan")
             none = float((defined == 0).mean())
@@ -63,7 +63,16 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
     table = Table(f"Means over sets of {SHOTS} examples", header, tuple(rows))
     paper = "Accuracy varies by 10 to 40% between orders of the same four examples."
     ours = "Every order asked of Bayes and of our models; the spread that Bayes itself has is no flaw of training."
-    return Findings("order", TITLE, paper, ours, verdict, summary, (picture,), (table,))
+    return Findings(
+        name="order",
+        title=TITLE,
+        paper=paper,
+        ours=ours,
+        verdict=verdict,
+        summary=summary,
+        pictures=(picture,),
+        tables=(table,),
+    )
 
 
 def _tests(defined_SxO: np.ndarray) -> str:

@@ -68,7 +68,16 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
     ours = (
         "Prompts split by whether any pretraining concept can produce them; ε of the smoothing; interpolated kernels."
     )
-    return Findings("possible", TITLE, paper, ours, verdict, summary, (split, smoothing, alike), (table,))
+    return Findings(
+        name="possible",
+        title=TITLE,
+        paper=paper,
+        ours=ours,
+        verdict=verdict,
+        summary=summary,
+        pictures=(split, smoothing, alike),
+        tables=(table,),
+    )
 
 
 def _split(scale: Scale, results: Mapping[str, xr.Dataset]) -> tuple[Picture, Table, str]:

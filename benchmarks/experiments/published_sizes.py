@@ -12,9 +12,9 @@ import numpy as np
 import xarray as xr
 
 from implicit_bayes.benchmarks.common.intervals import errors, wilson
-from implicit_bayes.benchmarks.experiments.base import shown
+from implicit_bayes.benchmarks.experiments.base import interval_point, shown
 from implicit_bayes.benchmarks.experiments.scaling import ROUNDING, Equal, at_equal_loss, published_losses
-from implicit_bayes.benchmarks.experiments.stored_sizes import Bayes, Stored, Trained, read_stored
+from implicit_bayes.benchmarks.experiments.stored_sizes import Bayes, Stored, StoredTraining, read_stored
 from implicit_bayes.benchmarks.predictors.published_accuracy import NAMES, SEEDS, published
 from implicit_bayes.benchmarks.report.findings import Axes, Findings, Picture, Point, Table
 
@@ -24,7 +24,7 @@ LEAST = 1e-4
 Verdict = Literal["True", "False", "undetermined"]
 
 
-class Cell(NamedTuple):
+class Shown(NamedTuple):
     """The one cell that is drawn: k and n, and their places in the stored lists."""
 
     k: int
@@ -50,7 +50,7 @@ def read(source: Path) -> Findings:
     stored = read_stored(source)
     bayes = stored.bayes
     k, n = max(bayes.k), max(bayes.n)
-    cell = Cell(k, n, bayes.k.index(k), bayes.n.index(n))
+    cell = Shown(k, n, bayes.k.index(k), bayes.n.index(n))
     lines = {each.name: _line(each, cell, bayes.prompts) for each in stored.trained}
     verdict, pairs = rises(stored.trained, cell, bayes.prompts)
     by_loss = [point for line in lines.values() for point in line]
@@ -102,7 +102,7 @@ class Pair(NamedTuple):
     words: str
 
 
-def rises(trained: Sequence[Trained], cell: Cell, prompts: int) -> tuple[Verdict, list[Pair]]:
+def rises(trained: Sequence[StoredTraining], cell: Shown, prompts: int) -> tuple[Verdict, list[Pair]]:
     """Whether accuracy rises with size at equal excess, over the Transformers on the released documents.
 
     True where the larger is clearly better in every pair whose excesses meet (one pair at least), False where it is
@@ -130,25 +130,25 @@ def rises(trained: Sequence[Trained], cell: Cell, prompts: int) -> tuple[Verdict
     return ("True" if verdicts == {"True"} else "undetermined"), pairs
 
 
-def _as_run(trained: Trained, cell: Cell, prompts: int) -> xr.Dataset:
+def _as_run(trained: StoredTraining, cell: Shown, prompts: int) -> xr.Dataset:
     """What ``at_equal_loss`` compares: excess and accuracy over the points."""
     excess = [record.excess for record in trained.points]
     share = [record.right[cell.i][cell.j] / prompts for record in trained.points if record.right]
     return xr.Dataset({"excess": ("point", excess), "accuracy": ("point", share)}, attrs={"prompts": prompts})
 
 
-def _line(trained: Trained, cell: Cell, prompts: int) -> list[Point]:
+def _line(trained: StoredTraining, cell: Shown, prompts: int) -> list[Point]:
     """Accuracy against excess, as the training went."""
     points = []
     for record in trained.points:
         right = record.right[cell.i][cell.j] if record.right else 0
         low, high = wilson(np.array(right), np.array(prompts))
-        points.append(Point(cell.words, trained.label, max(record.excess, LEAST), 100 * right / prompts,
-                            100 * float(low), 100 * float(high), prompts))  # fmt: skip
+        share = (100 * right / prompts, 100 * float(low), 100 * float(high))
+        points.append(interval_point(cell.words, trained.label, max(record.excess, LEAST), share, prompts))
     return points
 
 
-def _published(bayes: float, cell: Cell) -> list[tuple[Point, float]]:
+def _published(bayes: float, cell: Shown) -> list[tuple[Point, float]]:
     """The published models, with their parameters; none where the paper has no such k and n."""
     models = [published(name) for name in NAMES]
     found = []
@@ -157,11 +157,12 @@ def _published(bayes: float, cell: Cell) -> list[tuple[Point, float]]:
         if cell.k in model.ks and cell.n in model.ns:
             at = model.ks.index(cell.k), model.ns.index(cell.n)
             share, half = float(model.accuracy_KxN[at]), float(model.half_width_KxN[at])
-            found.append((Point(cell.words, label, max(excess, LEAST), share, share - half, share + half, SEEDS), size))
+            ends = (share, share - half, share + half)
+            found.append((interval_point(cell.words, label, max(excess, LEAST), ends, SEEDS), size))
     return found
 
 
-def _levels(bayes: Bayes, cell: Cell, xs: Sequence[float]) -> list[Point]:
+def _levels(bayes: Bayes, cell: Shown, xs: Sequence[float]) -> list[Point]:
     """The Bayes predictors, which have neither loss nor size: level lines from one end of the figure to the other."""
     found = []
     for name, counts in bayes.predictors.items():
@@ -170,11 +171,22 @@ def _levels(bayes: Bayes, cell: Cell, xs: Sequence[float]) -> list[Point]:
             continue
         low, high = (100 * float(x) for x in wilson(np.array(right), np.array(answered)))
         ends = (min(xs), max(xs))
-        found += [Point(cell.words, shown(name), x, 100 * right / answered, low, high, answered) for x in ends]
+        found += [
+            Point(
+                panel=cell.words,
+                series=shown(name),
+                x=x,
+                y=100 * right / answered,
+                low=low,
+                high=high,
+                prompts=answered,
+            )
+            for x in ends
+        ]
     return found
 
 
-def _row(trained: Trained, end: Point) -> tuple[Any, ...]:
+def _row(trained: StoredTraining, end: Point) -> tuple[Any, ...]:
     last, about = trained.points[-1], trained.about
     half = errors(last.excess_documents) * (last.excess_standard_error or np.inf)
     share = "–" if last.matrix_share is None else f"{100 * last.matrix_share:.0f}%"
@@ -192,7 +204,7 @@ def _published_row(where: Point, size: float, rehearsal: bool) -> tuple[Any, ...
             f"[{where.low:.1f}, {where.high:.1f}]", "–", "–", "–")  # fmt: skip
 
 
-def _caption(stored: Stored, cell: Cell) -> str:
+def _caption(stored: Stored, cell: Shown) -> str:
     rehearsed = "A REHEARSAL of the code, narrow networks on few tokens, not the paper's sizes. "
     rehearsed = "A REHEARSAL of the code, narrow networks on few tokens, not the paper's sizes. "
     return (

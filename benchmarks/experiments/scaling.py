@@ -13,9 +13,25 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from implicit_bayes.benchmarks.common.differences import CLEAR, Difference, of_seeds, paired, share_between, unpaired
+from implicit_bayes.benchmarks.common.differences import (
+    CLEAR_LEVEL,
+    Difference,
+    of_seeds,
+    paired,
+    share_between,
+    unpaired,
+)
 from implicit_bayes.benchmarks.common.intervals import errors, wilson
-from implicit_bayes.benchmarks.experiments.base import Experiment, Scale, accuracy, model_names, models, point, shown
+from implicit_bayes.benchmarks.experiments.base import (
+    Experiment,
+    Scale,
+    accuracy,
+    interval_point,
+    model_names,
+    models,
+    point,
+    shown,
+)
 from implicit_bayes.benchmarks.experiments.curves import cells as curve_cells
 from implicit_bayes.benchmarks.experiments.learners import training
 from implicit_bayes.benchmarks.predictors.published_accuracy import PRINTED, SEEDS
@@ -58,7 +74,7 @@ class Equal(NamedTuple):
         better, worse: labels of the trainings, by their accuracy there.
         points: accuracy of the better less that of the worse, percentage points.
         low, high: its 95% interval.
-        clearly_differs: whether it is told from 0 at level CLEAR.
+        clearly_differs: whether it is told from 0 at level CLEAR_LEVEL.
         excess: where they are compared, nats a token.
     """
 
@@ -87,8 +103,16 @@ def at_equal_loss(runs: Mapping[str, xr.Dataset], first: str, second: str) -> Eq
     here = {name: float(np.interp(at, *curve)) for name, curve in curves.items()}
     better, worse = (first, second) if here[first] >= here[second] else (second, first)
     low, high = _apart(runs, curves, at, (better, worse), 0.95)
-    clearly = _apart(runs, curves, at, (better, worse), 1 - CLEAR)[0] > 0
-    return Equal(better, worse, 100 * (here[better] - here[worse]), low, high, clearly, math.exp(at))
+    clearly = _apart(runs, curves, at, (better, worse), 1 - CLEAR_LEVEL)[0] > 0
+    return Equal(
+        better=better,
+        worse=worse,
+        points=100 * (here[better] - here[worse]),
+        low=low,
+        high=high,
+        clearly_differs=clearly,
+        excess=math.exp(at),
+    )
 
 
 def _apart(
@@ -152,7 +176,7 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
     for label, data in runs.items():
         counts = np.full(data.sizes["point"], int(data.attrs["prompts"]))
         low, high = wilson((data.accuracy.values * counts).round(), counts)
-        line = [Point(panel, label, float(x), 100 * float(y), 100 * float(a), 100 * float(b), int(c))
+        line = [interval_point(panel, label, x, (100 * float(y), 100 * float(a), 100 * float(b)), int(c))
                 for x, y, a, b, c in zip(data.excess.values, data.accuracy.values, low, high, counts, strict=True)
                 if x > 0]  # fmt: skip
         by_loss += line
@@ -172,7 +196,7 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
             (label, f"{int(loss.parameters[i]):,}", "to its end", f"{excess:.4f}", *_accuracy_cells(by_size[-1]))
         )
     for label, size, excess, share, half in published_losses(bayes):
-        where = Point(panel, label, max(excess, 1e-4), share, share - half, share + half, SEEDS)
+        where = interval_point(panel, label, max(excess, 1e-4), (share, share - half, share + half), SEEDS)
         by_loss.append(where)
         by_size.append(where._replace(x=size))
         rows.append((label, f"{size:,.0f}", "51–102 million", f"{excess:.3f} ± {ROUNDING}", *_accuracy_cells(where)))
@@ -198,7 +222,16 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
         "LSTM is best, at a higher loss."
     )
     ours = "Our sizes, each measured on the way down, so that equal losses are compared and not only ends."
-    return Findings("scaling", TITLE, paper, ours, verdict, summary, pictures, (table,))
+    return Findings(
+        name="scaling",
+        title=TITLE,
+        paper=paper,
+        ours=ours,
+        verdict=verdict,
+        summary=summary,
+        pictures=pictures,
+        tables=(table,),
+    )
 
 
 def _accuracy_cells(found: Point) -> tuple[str, str, int]:

@@ -20,7 +20,7 @@ Small = Annotated[int, msgspec.Meta(ge=0, le=1 << 20)]
 Cells = Annotated[list[Small], msgspec.Meta(min_length=1, max_length=1 << 10)]
 
 
-class About(msgspec.Struct):
+class StoredAbout(msgspec.Struct):
     """One training in run.json."""
 
     size: Text
@@ -39,17 +39,17 @@ class RunSettings(msgspec.Struct):
     seed: Count
 
 
-class Run(msgspec.Struct):
+class StoredSize(msgspec.Struct):
     """run.json."""
 
     platform: Text
     device: Text
     settings: RunSettings
     finished: bool
-    trainings: dict[Name, About]
+    trainings: dict[Name, StoredAbout]
 
 
-class Scores(msgspec.Struct):
+class StoredScores(msgspec.Struct):
     """One reference in bayes.json, by k and n."""
 
     right: Counts
@@ -62,7 +62,7 @@ class Bayes(msgspec.Struct):
     k: Cells
     n: Cells
     prompts: Prompts
-    predictors: dict[str, Scores]
+    predictors: dict[str, StoredScores]
     cross_entropy: Finite
     published_cross_entropy: Finite
 
@@ -83,7 +83,7 @@ class Record(msgspec.Struct):
     implied_tv: Finite | None = None
 
 
-class Trained(NamedTuple):
+class StoredTraining(NamedTuple):
     """A training that came to its first curve.
 
     Attributes:
@@ -93,7 +93,7 @@ class Trained(NamedTuple):
     """
 
     name: str
-    about: About
+    about: StoredAbout
     points: list[Record]
 
     @property
@@ -113,9 +113,9 @@ class Stored(NamedTuple):
         trained: in the order of run.json.
     """
 
-    run: Run
+    run: StoredSize
     bayes: Bayes
-    trained: list[Trained]
+    trained: list[StoredTraining]
 
     @property
     def rehearsal(self) -> bool:
@@ -129,7 +129,7 @@ def read_stored(source: Path) -> Stored:
     Raises:
         ModelError: missing, damaged, of tables that do not fit each other, or without a single curve.
     """
-    run: Run = read_json(source / "run.json", Run, REMEDY)
+    run: StoredSize = read_json(source / "run.json", StoredSize, REMEDY)
     bayes: Bayes = read_json(source / "bayes.json", Bayes, REMEDY)
     for name, scores in bayes.predictors.items():
         _check(scores.answered, bayes, bayes.prompts, f"{source / 'bayes.json'}: answered of {name[:40]}")
@@ -146,7 +146,7 @@ def read_stored(source: Path) -> Stored:
         for record in points:
             _check(record.right or [], bayes, bayes.prompts, f"{path}: right at step {record.step}")
         if points:
-            trained.append(Trained(name, about, points))
+            trained.append(StoredTraining(name, about, points))
     if not trained:
         raise ModelError(f"from: no training in {source} has come to its first curve; run it on")
     return Stored(run, bayes, trained)

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 
 import xarray as xr
 
-from implicit_bayes.benchmarks.experiments.base import Experiment, Scale, listed
+from implicit_bayes.benchmarks.experiments.base import Experiment, Scale, interval_point, listed
 from implicit_bayes.benchmarks.experiments.geometry import MIXTURE, taught
-from implicit_bayes.benchmarks.report.findings import Axes, Findings, Picture, Point, Table
+from implicit_bayes.benchmarks.report.findings import Axes, Findings, Picture, Table
 from implicit_bayes.benchmarks.sweep.cells import Cell
 from implicit_bayes.benchmarks.sweep.field_tasks import STATIC
 from implicit_bayes.benchmarks.sweep.tasks import cell
@@ -41,13 +41,13 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
     names = [str(name) for name in data.predictor.values]
     q = SHOWN if SHOWN in data.probability.values.tolist() else float(data.probability.max())
     points = [
-        Point("all positions", name, p, *three(data.excess.sel(probability=p, predictor=name)), documents)
+        interval_point("all positions", name, p, three(data.excess.sel(probability=p, predictor=name)), documents)
         for name in names
         for p in data.probability.values.tolist()
     ]
     drawn = data.lag.sel(probability=q)
     lag = [
-        Point(f"q = {q:g}", name, float(after), *three(drawn.sel(predictor=name, after=after)), int(count))
+        interval_point(f"q = {q:g}", name, after, three(drawn.sel(predictor=name, after=after)), int(count))
         for name in names
         for after, count in zip(data.after.values, data["count"].sel(probability=q).values, strict=True)
         if count
@@ -74,7 +74,16 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
     verdict, summary = _words(data, names, q)
     paper = "Not in the paper: its documents keep their concept."
     ours = "A document that switches is one HMM on (concept, state) pairs, so Bayes that expects switches is exact too."
-    return Findings("switching", TITLE, paper, ours, verdict, summary, pictures, (table,))
+    return Findings(
+        name="switching",
+        title=TITLE,
+        paper=paper,
+        ours=ours,
+        verdict=verdict,
+        summary=summary,
+        pictures=pictures,
+        tables=(table,),
+    )
 
 
 def three(values: xr.DataArray) -> tuple[float, float, float]:

@@ -64,7 +64,16 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
     table = Table(title, header, tuple(rows))
     paper = "With low-entropy kernels zero-shot accuracy exceeds few-shot accuracy: examples look like impossible text."
     ours = "The same setting with exact Bayes beside the models."
-    return Findings("zero-shot", TITLE, paper, ours, verdict, summary, (picture,), (table,))
+    return Findings(
+        name="zero-shot",
+        title=TITLE,
+        paper=paper,
+        ours=ours,
+        verdict=verdict,
+        summary=summary,
+        pictures=(picture,),
+        tables=(table,),
+    )
 
 
 def _one_and_last(data: xr.Dataset) -> tuple[int, int]:

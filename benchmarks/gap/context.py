@@ -33,23 +33,24 @@ MEASURES = ("accuracy", "accuracy_low", "accuracy_high", "standard_error", "log_
 
 def context_gap(
     instance: Instance,
-    models: Sequence[LanguageModel],
     ks: Sequence[int],
     ns: Sequence[int],
+    *,
     prompts: int,
-    epsilons: Sequence[float],
     seed: int,
+    epsilons: Sequence[float] = (),
+    models: Sequence[LanguageModel] = (),
     advance: Callable[[int], None] = lambda prompts: None,
 ) -> xr.Dataset:
     """Accuracy, log-loss and calibration of every predictor.
 
     Args:
         instance: mixture, start laws, true concepts.
-        models: language models.
         ks, ns: example lengths and numbers of examples.
         prompts: for each k.
-        epsilons: of the smoothed reference.
         seed: of the prompts.
+        epsilons: of the smoothed reference.
+        models: language models.
         advance: called with the prompts just done.
 
     Returns:

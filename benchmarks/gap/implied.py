@@ -74,7 +74,16 @@ def implied_posterior(
         found = _fit(jnp.asarray(q_NxV, jnp.float64), jnp.asarray(concept_NxCxV, jnp.float64), jnp.asarray(possible))
     weight, residual, forbidden, identified = (np.asarray(x) for x in found)
     distance = 0.5 * np.abs(weight - exact).sum(-1)
-    return Implied(weight, residual, forbidden, exact, distance, defined, identified, possible.sum(-1) > 1)
+    return Implied(
+        weight_NxC=weight,
+        residual_N=residual,
+        forbidden_N=forbidden,
+        exact_NxC=exact,
+        total_variation_N=distance,
+        defined_N=defined,
+        identified_N=identified,
+        open_N=possible.sum(-1) > 1,
+    )
 
 
 def after_prefixes(mixture: MixtureOfHMMs, found: ConceptFilter, q_BxPxV: np.ndarray) -> Implied:

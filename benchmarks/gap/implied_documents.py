@@ -89,11 +89,12 @@ def implied_gap(
     usable = defined & identified
     times = [time_to_identify(weight, concept_B, usable), time_to_identify(exact, concept_B, defined)]
     return ImpliedGap(
-        ratio(tv, counted), ratio(residual, defined), ratio(forbidden, defined), float(counted.mean()),
-        _by_position(tv, counted), _by_position(residual, defined), counted.mean(0),
-        _by_position(true[0], counted), _by_position(true[1], counted),
-        float(np.median(times[0])), float(np.median(times[1])),
-        float((times[0] == positions).mean()), float((times[1] == positions).mean()),
+        total_variation=ratio(tv, counted), residual=ratio(residual, defined), forbidden=ratio(forbidden, defined),
+        open_share=float(counted.mean()),
+        tv_P=_by_position(tv, counted), residual_P=_by_position(residual, defined), share_P=counted.mean(0),
+        weight_P=_by_position(true[0], counted), exact_P=_by_position(true[1], counted),
+        time=float(np.median(times[0])), exact_time=float(np.median(times[1])),
+        unsettled=float((times[0] == positions).mean()), exact_unsettled=float((times[1] == positions).mean()),
     )  # fmt: skip
 
 

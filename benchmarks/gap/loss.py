@@ -153,7 +153,8 @@ def loss_gap(
         predictive = np.asarray(filter_mixture(mixture, padded, tables=tables).predictive)[:, :-1]
         parts.append(_terms(padded, predictive, answer(model, padded)[:, :-1].astype(np.float64)))
         advance(size)
-    terms = _Terms(*(np.concatenate(column)[: len(tokens_BxT)] for column in zip(*parts, strict=True)))
+    whole = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _Terms._fields}
+    terms = _Terms(**{name: column[: len(tokens_BxT)] for name, column in whole.items()})
     if not np.isfinite(terms.surprise).all():
         raise ModelError("documents: one is impossible under the mixture; draw them from it")
     return _reduce(terms)
@@ -171,7 +172,9 @@ def _terms(tokens_BxT: np.ndarray, p_BxTxV: np.ndarray, log_q_BxTxV: np.ndarray)
     confidence, right = (np.take_along_axis(x, guess, -1)[..., 0] for x in (q_BxTxV, p_BxTxV))
     risk, tv = computed_excess_risk(p_BxTxV, q_BxTxV), 0.5 * np.abs(p_BxTxV - q_BxTxV).sum(-1)
     tilted = _tilted(log_p, log_q_BxTxV, excess, np.isfinite(kl_BxT))
-    return _Terms(kl_BxT, excess, tv, surprise, confidence, right, risk, tilted)
+    return _Terms(
+        kl=kl_BxT, excess=excess, tv=tv, surprise=surprise, confidence=confidence, right=right, risk=risk, tilted=tilted
+    )
 
 
 def _tilted(log_p: np.ndarray, log_q: np.ndarray, excess_BxT: np.ndarray, finite_BxT: np.ndarray) -> np.ndarray:
@@ -209,9 +212,12 @@ def _reduce(terms: _Terms) -> LossGap:
     foresight = ratio(np.where(finite, terms.kl, 0.0) - np.where(finite, terms.excess, 0.0), finite)
     log_e = float(np.logaddexp.reduce(terms.tilted.sum((0, 1))) - math.log(len(TILTS)))
     return LossGap(
-        every.excess, every.kl, every.tv, risk, foresight, log_e, positions, [row for row in places if row.share],
-        [row for row in surprises if row.share], documents * length, float(terms.surprise.mean()),
-        float((-np.cumsum(terms.excess, axis=1)).max()), calibration_error(terms.confidence, terms.right),
+        excess=every.excess, kl=every.kl, tv=every.tv, risk=risk, foresight=foresight, foresight_log_e=log_e,
+        positions=positions, places=[row for row in places if row.share],
+        surprises=[row for row in surprises if row.share], tokens=documents * length,
+        bayes_cross_entropy=float(terms.surprise.mean()),
+        log_ratio_max=float((-np.cumsum(terms.excess, axis=1)).max()),
+        calibration_error=calibration_error(terms.confidence, terms.right),
     )  # fmt: skip
 
 

@@ -183,8 +183,9 @@ def measure(
     found = [one_model(model, instance, drawn, min(settings.ks), settings.seed, start, beliefs) for model in models]
     advance = start("in-context curves", settings.prompts * len(settings.ks))
     context = context_gap(
-        instance, models, settings.ks, settings.ns, settings.prompts, EPSILONS, settings.seed, advance
-    )
+        instance, settings.ks, settings.ns, prompts=settings.prompts, seed=settings.seed, epsilons=EPSILONS,
+        models=models, advance=advance,
+    )  # fmt: skip
     fits, cells = {}, [(str(name), int(k)) for name in context.predictor.values for k in context.k.values]
     advance = start("scaling laws", len(cells))
     for name, k in cells:
@@ -240,7 +241,17 @@ def one_model(
     if beliefs is not None and isinstance(model, ShowsActivations):
         probes = probe(model, beliefs, seed, start(f"{model.name}: probes", 0))
     parameters = int(getattr(model, "parameters", 0))
-    return ModelGap(model.name, parameters, documents, loss, laws, implied, martingale, order, probes)
+    return ModelGap(
+        model=model.name,
+        parameters=parameters,
+        documents=documents,
+        loss=loss,
+        laws=laws,
+        implied=implied,
+        martingale=martingale,
+        order=order,
+        probes=probes,
+    )
 
 
 def best_probe(found: ModelGap, target: str) -> Probe | None:

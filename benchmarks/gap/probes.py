@@ -207,7 +207,10 @@ def summarise(name: str, layer: int, errors: Sequence[Errors | None], generator:
     ])  # fmt: skip
     margin = r2[0] - np.nanmax(r2[1:], 0)
     found = [Estimate(float(x[0]), *(float(q) for q in np.quantile(x[1:], (0.025, 0.975)))) for x in (*r2, margin)]
-    return Probe(name, layer, *found)
+    read, untrained, last_token, shuffled, least = found
+    return Probe(
+        target=name, layer=layer, r2=read, untrained=untrained, last_token=last_token, shuffled=shuffled, margin=least
+    )
 
 
 def _r2(wrong: np.ndarray, off: np.ndarray) -> np.ndarray:

@@ -31,7 +31,7 @@ LEAST_ERROR = 1e-4
 """Nats: weights treat no point as better known than this."""
 
 
-class Law(NamedTuple):
+class ScalingLaw(NamedTuple):
     """A scaling law: its formula, its parameters and how a fit begins.
 
     Attributes:
@@ -70,7 +70,7 @@ class Fit(NamedTuple):
     held_out: tuple[int, ...]
 
 
-def fit_laws(ns: np.ndarray, loss_PxN: np.ndarray, seed: int, laws: Sequence[Law] | None = None) -> list[Fit]:
+def fit_laws(ns: np.ndarray, loss_PxN: np.ndarray, seed: int, laws: Sequence[ScalingLaw] | None = None) -> list[Fit]:
     """Fit laws to one in-context curve.
 
     Args:
@@ -93,7 +93,7 @@ def fit_laws(ns: np.ndarray, loss_PxN: np.ndarray, seed: int, laws: Sequence[Law
     return [_fit(law, np.asarray(ns, float), mean_N, error_N, drawn) for law in (LAWS if laws is None else laws)]
 
 
-def _fit(law: Law, ns: np.ndarray, mean_N: np.ndarray, error_N: np.ndarray, drawn: list[np.ndarray]) -> Fit:
+def _fit(law: ScalingLaw, ns: np.ndarray, mean_N: np.ndarray, error_N: np.ndarray, drawn: list[np.ndarray]) -> Fit:
     from scipy.optimize import least_squares  # an eighth of a second that tables of laws do not need
 
     kept = slice(0, len(ns) - HELD_OUT)
@@ -115,7 +115,16 @@ def _fit(law: Law, ns: np.ndarray, mean_N: np.ndarray, error_N: np.ndarray, draw
     carried = float(np.sqrt(((mean_N[kept][-1] - mean_N[-HELD_OUT:]) ** 2).mean()))
     named = {name: _interval(parameters[:, i]) for i, name in enumerate(law.names)}
     held = tuple(int(n) for n in ns[-HELD_OUT:])
-    return Fit(law.name, named, _interval(errors), carried, curves[0], low_N, high_N, held)
+    return Fit(
+        law=law.name,
+        parameters=named,
+        held_out_error=_interval(errors),
+        carried_error=carried,
+        curve_N=curves[0],
+        low_N=low_N,
+        high_N=high_N,
+        held_out=held,
+    )
 
 
 def _interval(values: np.ndarray) -> tuple[float, float, float]:
@@ -177,12 +186,12 @@ def _named(parameters: np.ndarray) -> np.ndarray:
 
 
 LAWS = (
-    Law("power", power, _power_starts, ([0.0, -20.0, -6.0], [20.0, 20.0, 3.0]), ("K", "C", "a"), _same),
-    Law(
+    ScalingLaw("power", power, _power_starts, ([0.0, -20.0, -6.0], [20.0, 20.0, 3.0]), ("K", "C", "a"), _same),
+    ScalingLaw(
         "bounded power", bounded_power, _bounded_starts, ([0.0, -20.0, -6.0, -7.0], [20.0, 20.0, 3.0, 7.0]),
         ("K", "C", "a", "m"), _same,
     ),
-    Law(
+    ScalingLaw(
         "Bayesian", bayesian, _bayes_starts, ([-12.0, -12.0, -12.0, -7.0], [12.0, 12.0, 12.0, 7.0]),
         ("p_best", "p_other", "prior_best", "b"), _named,
     ),

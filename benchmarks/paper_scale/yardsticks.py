@@ -61,7 +61,16 @@ def released_instance() -> Instance:
     mixture = released_ginc(VOCABULARY).pretraining
     starts = np.tile(property_start_laws(), (mixture.n_concepts, 1, 1))
     concepts = tuple(range(mixture.n_concepts))
-    return Instance("ginc", mixture, starts, concepts, None, PARAMETER_SEED, "", VOCABULARY)
+    return Instance(
+        name="ginc",
+        mixture=mixture,
+        prompt_starts=starts,
+        true_concepts=concepts,
+        k=None,
+        seed=PARAMETER_SEED,
+        description="",
+        released_vocabulary=VOCABULARY,
+    )
 
 
 def labels() -> list[str]:
@@ -139,7 +148,7 @@ def read(path: Path, words: str) -> Yardsticks:
     try:
         with np.load(path, allow_pickle=False) as stored:
             found = str(stored[ABOUT])
-            yardsticks = Yardsticks(*(stored[field] for field in Yardsticks._fields))
+            yardsticks = Yardsticks(**{field: stored[field] for field in Yardsticks._fields})
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ModelError(f"yardsticks: {path} cannot be read ({type(error).__name__}); remove it") from error
     if found != words:

@@ -74,11 +74,12 @@ def in_context_curves(
     instance: Instance,
     ks: Sequence[int],
     ns: Sequence[int],
+    *,
     prompts: int,
-    epsilons: Sequence[float],
     seed: int,
-    advance: Callable[[int], None] = lambda prompts: None,
+    epsilons: Sequence[float] = (),
     models: Sequence[LanguageModel] = (),
+    advance: Callable[[int], None] = lambda prompts: None,
 ) -> "xr.Dataset":
     """Accuracy of f_n(x_test) = argmax_y p(y | S_n, x_test) against y_test = argmax_y p_prompt(y | x_test).
 
@@ -89,10 +90,10 @@ def in_context_curves(
         ks: example lengths k.
         ns: numbers of examples n.
         prompts: prompts for each k.
-        epsilons: smoothing levels of the ``smoothed`` predictor.
         seed: of the prompts.
-        advance: called with the number of prompts just finished, for a progress bar.
+        epsilons: smoothing levels of the ``smoothed`` predictor.
         models: language models asked about the same prompts; a row of -inf only is "undefined".
+        advance: called with the number of prompts just finished, for a progress bar.
 
     Returns:
         Dataset over (predictor, k, n): ``correct`` and ``undefined`` (counts), ``prompts`` (count per cell),

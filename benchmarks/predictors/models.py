@@ -90,7 +90,7 @@ def find_models(names: Sequence[str | LanguageModel], instance: Instance, ask: b
     return models
 
 
-class Named:
+class Renamed:
     """A model under another name."""
 
     def __init__(self, name: str, model: LanguageModel):
@@ -114,12 +114,20 @@ def untrained(models: Sequence[LanguageModel], instance: Instance, seed: int = 0
     chosen = next((each for each in models if isinstance(each, CanBeUntrained)), None)
     if chosen is None:
         small = preset("lstm", "small", instance.mixture.n_tokens)
-        config = RunConfig(instance.name, "lstm", "small", small.network, small.optimiser, small.schedule, seed)
+        config = RunConfig(
+            instance=instance.name,
+            architecture="lstm",
+            preset="small",
+            network=small.network,
+            optimiser=small.optimiser,
+            schedule=small.schedule,
+            seed=seed,
+        )
         with jax.enable_x64(False):
             return NetworkModel("untrained", draw_network(config))
     try:
         fresh = chosen.untrained(seed)
-        return fresh if fresh.name == "untrained" else Named("untrained", fresh)
+        return fresh if fresh.name == "untrained" else Renamed("untrained", fresh)
     except ModelError:
         raise
     except Exception as error:  # the user's own code

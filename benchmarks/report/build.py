@@ -63,14 +63,19 @@ def reproduce_page(directory: Path, order: Sequence[str] = ()) -> Page:
         "At a glance", ("Experiment", "Paper", "Here"), tuple((e.title, e.paper, e.summary) for e in every)
     )
     return Page(
-        "The experiments of Xie et al. 2022, beside exact Bayes",
-        SUBTITLE + incomplete,
-        summary,
-        glance,
-        (("Command", about["command"]), ("Seed", str(about["seed"])), ("Preset", str(about["preset"])), *_spent(about)),
-        tuple(_section(each, about) for each in every),
-        whole_files(directory, ("results.csv", "findings.json", "failures.json")),
-        tuple(cover for each in every if each.name == "curves" for cover in _cover(each, about)),
+        title="The experiments of Xie et al. 2022, beside exact Bayes",
+        subtitle=SUBTITLE + incomplete,
+        summary=summary,
+        at_a_glance=glance,
+        facts=(
+            ("Command", about["command"]),
+            ("Seed", str(about["seed"])),
+            ("Preset", str(about["preset"])),
+            *_spent(about),
+        ),
+        sections=tuple(_section(each, about) for each in every),
+        files=whole_files(directory, ("results.csv", "findings.json", "failures.json")),
+        cover=tuple(cover for each in every if each.name == "curves" for cover in _cover(each, about)),
     )
 
 

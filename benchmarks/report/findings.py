@@ -150,7 +150,9 @@ def _points(data: xr.Dataset, source: Path) -> list[tuple[str, str, Point]]:
         if name not in data.variables or data[name].dims != ("row",) or (data[name].dtype.kind in "OUS") != words:
             raise ModelError(f"results: {name} in {source} is missing or no column of {Point.__name__}; {REMEDY}")
         columns.append(data[name].values.tolist())
-    rows = [(row[0], row[1], Point(*row[2:])) for row in zip(*columns, strict=True)]
+    rows = [
+        (row[0], row[1], Point(**dict(zip(Point._fields, row[2:], strict=True)))) for row in zip(*columns, strict=True)
+    ]
     if not all(math.isfinite(point.x) for _, _, point in rows):
         raise ModelError(f"results: x in {source} is not finite everywhere; {REMEDY}")
     return rows

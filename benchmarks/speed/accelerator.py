@@ -30,7 +30,7 @@ AGREEMENT = 1e-12
 TASKS = ("evidence", "posterior+predictive")
 
 
-class Row(NamedTuple):
+class AcceleratorRow(NamedTuple):
     """One implementation on one task.
 
     Attributes:
@@ -48,7 +48,9 @@ class Row(NamedTuple):
     agrees_to: float
 
 
-def measure(documents: int, length: int, repeats: int, tasks: Sequence[str] = TASKS, seed: int = 0) -> list[Row]:
+def measure(
+    documents: int, length: int, repeats: int, tasks: Sequence[str] = TASKS, seed: int = 0
+) -> list[AcceleratorRow]:
     """The tasks, by machine code (if numba is installed) and by JAX's two scaled recursions on its default device.
 
     Args:
@@ -77,7 +79,7 @@ def measure(documents: int, length: int, repeats: int, tasks: Sequence[str] = TA
             if not agrees <= AGREEMENT:
                 raise ModelError(f"accelerator: {name} differs by {agrees:.1e} on {task}; nothing is timed")
             device = "processor" if name == "machine code" else jax.devices()[0].device_kind
-            rows.append(Row(task, name, device, tokens.size / _least(call, repeats), first, agrees))
+            rows.append(AcceleratorRow(task, name, device, tokens.size / _least(call, repeats), first, agrees))
     return rows
 
 

@@ -78,7 +78,18 @@ def compare(
             advance(1)
     median = {name: float(np.median(spent)) for name, spent in seconds.items()}
     ours = median[next(iter(runs))]
-    return [Timing(task, name, median[name], median[name] / ours, agrees[name], instance, first[name]) for name in runs]
+    return [
+        Timing(
+            task=task,
+            implementation=name,
+            cpu_seconds_per_token=median[name],
+            ratio_to_ours=median[name] / ours,
+            agrees_to=agrees[name],
+            instance=instance,
+            first_call_seconds=first[name],
+        )
+        for name in runs
+    ]
 
 
 def relative(found: Any, reference: Any) -> float:

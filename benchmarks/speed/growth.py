@@ -131,7 +131,7 @@ def family(at: dict[str, int], seed: int) -> Instance:
     emission[1 + others, 1 + others % (tokens - 1)] += 0.5
     emission /= emission.sum(-1, keepdims=True)
     mixture = MixtureOfHMMs(np.full(concepts, 1 / concepts), initial, kernels, emission, 0)
-    return Instance("growth", mixture, initial[:, None], (0,), at["k"])
+    return Instance(name="growth", mixture=mixture, prompt_starts=initial[:, None], true_concepts=(0,), k=at["k"])
 
 
 def one_case(at: dict[str, int], question: str, seed: int) -> None:

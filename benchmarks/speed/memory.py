@@ -76,14 +76,14 @@ def memory(
             whole = _child(path, tokens, chunk, length)
             rows.append(
                 MemoryUse(
-                    "memory",
-                    documents,
-                    length,
-                    chunk,
-                    whole["cpu_seconds"],
-                    int(whole["peak_bytes"]),
-                    int(base["peak_bytes"]),
-                    whole["log_probability"],
+                    task="memory",
+                    documents=documents,
+                    length=length,
+                    chunk=chunk,
+                    cpu_seconds=whole["cpu_seconds"],
+                    peak_bytes=int(whole["peak_bytes"]),
+                    base_bytes=int(base["peak_bytes"]),
+                    log_probability=whole["log_probability"],
                 )
             )
             advance(1)

@@ -22,7 +22,7 @@ from rich.table import Table
 
 from implicit_bayes.benchmarks.common import children
 from implicit_bayes.benchmarks.common.machine import cores
-from implicit_bayes.benchmarks.speed.training_worker import Job
+from implicit_bayes.benchmarks.speed.training_worker import TrainingJob
 from implicit_bayes.lm.presets import preset
 from implicit_bayes.theory import ModelError
 
@@ -69,7 +69,7 @@ class Worker:
         self.side = settings["side"]
         self.process = children.start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
-    def ask(self, word: str, job: Job, place: Path | None = None) -> dict[str, Any]:
+    def ask(self, word: str, job: TrainingJob, place: Path | None = None) -> dict[str, Any]:
         """Send one request to the worker, and wait for its answer."""
         assert self.process.stdin and self.process.stdout
         self.process.stdin.write(json.dumps([word, job, None if place is None else str(place)]) + "\n")
@@ -127,14 +127,14 @@ def training(
     workers = {side: Worker(side=side, **common) for side in ("ours", "torch")}
     try:
         jobs = [
-            (side, Job(architecture, variant, phase))
+            (side, TrainingJob(architecture, variant, phase))
             for architecture in architectures
             for side, variants in SIDES[architecture].items()
             for variant in variants
             for phase in range(len(preset(architecture, preset_name, 2).schedule.phases[:phases]))
         ]
         agreement = _agreement(workers, jobs)
-        turns: dict[tuple[str, Job], list[dict[str, Any]]] = {job: [] for job in jobs}
+        turns: dict[tuple[str, TrainingJob], list[dict[str, Any]]] = {job: [] for job in jobs}
         for _ in range(repeats):
             for side, job in jobs:
                 turns[side, job].append(workers[side].ask("time", job))
@@ -153,7 +153,7 @@ def training(
     return rows
 
 
-def _agreement(workers: dict[str, Worker], jobs: list[tuple[str, Job]]) -> dict[tuple[str, Job], float]:
+def _agreement(workers: dict[str, Worker], jobs: list[tuple[str, TrainingJob]]) -> dict[tuple[str, TrainingJob], float]:
     """Make every job, and compare what can be compared with ours by AdamW."""
     losses, gradients = {}, {}
     with tempfile.TemporaryDirectory() as scratch:
@@ -167,7 +167,7 @@ def _agreement(workers: dict[str, Worker], jobs: list[tuple[str, Job]]) -> dict[
         if job.variant == "as preset":
             found[side, job] = 0.0  # another model or another optimiser: nothing to agree with
             continue
-        base = ("ours", Job(job.architecture, "adamw", job.phase))
+        base = ("ours", TrainingJob(job.architecture, "adamw", job.phase))
         theirs, mine = gradients[side, job], gradients[base]
         if theirs.keys() != mine.keys():
             raise ModelError(f"bench: {side} has gradients of other weights: {sorted(theirs.keys() ^ mine.keys())}")
@@ -189,15 +189,15 @@ def apart(theirs: np.ndarray, mine: np.ndarray) -> float:
 def _rows(
     architecture: str,
     shares: np.ndarray,
-    turns: dict[tuple[str, Job], list[dict[str, Any]]],
-    agreement: dict[tuple[str, Job], float],
+    turns: dict[tuple[str, TrainingJob], list[dict[str, Any]]],
+    agreement: dict[tuple[str, TrainingJob], float],
 ) -> list[TrainingTiming]:
     """Timings of one architecture; ``shares`` are the phases' of all tokens."""
 
     def spent(side: str, variant: str, clock: str) -> float:
         """Seconds a token over the curriculum."""
         each = [
-            np.median([row[clock] / row["tokens"] for row in turns[side, Job(architecture, variant, phase)]])
+            np.median([row[clock] / row["tokens"] for row in turns[side, TrainingJob(architecture, variant, phase)]])
             for phase in range(len(shares))
         ]
         return float(np.dot(shares, each))
@@ -209,9 +209,20 @@ def _rows(
         for variant in variants:
             cpu, wall = (spent(side, variant, clock) for clock in ("cpu", "wall"))
             name = side if variant in ("adamw", fastest) else f"{side} ({variant})"
-            worst = max(agreement[side, Job(architecture, variant, phase)] for phase in range(len(shares)))
-            ratios = (cpu, cpu / base["cpu"], 1 / wall, wall / base["wall"])
-            rows.append(TrainingTiming("train", name, architecture, variant, *ratios, worst))
+            worst = max(agreement[side, TrainingJob(architecture, variant, phase)] for phase in range(len(shares)))
+            rows.append(
+                TrainingTiming(
+                    task="train",
+                    implementation=name,
+                    architecture=architecture,
+                    variant=variant,
+                    cpu_seconds_per_token=cpu,
+                    ratio_to_ours=cpu / base["cpu"],
+                    tokens_per_second=1 / wall,
+                    wall_ratio_to_ours=wall / base["wall"],
+                    agrees_to=worst,
+                )
+            )
     return rows
 
 

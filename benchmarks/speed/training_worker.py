@@ -31,7 +31,7 @@ WARM_UP = 3
 """Steps, compilation among them, whose losses are compared."""
 
 
-class Job(NamedTuple):
+class TrainingJob(NamedTuple):
     """What one timed training process is asked to do.
 
     Attributes:
@@ -45,7 +45,7 @@ class Job(NamedTuple):
     phase: int
 
 
-def configuration(preset_name: str, job: Job, seed: int, vocabulary: int) -> tuple[RunConfig, Phase]:
+def configuration(preset_name: str, job: TrainingJob, seed: int, vocabulary: int) -> tuple[RunConfig, Phase]:
     """What both sides train: the preset's network, but for a scale that PyTorch's LSTM does not have."""
     chosen = preset(job.architecture, preset_name, vocabulary)
     network, method = chosen.network, OptimiserConfig("adamw", 0.9, 0.99)
@@ -53,7 +53,15 @@ def configuration(preset_name: str, job: Job, seed: int, vocabulary: int) -> tup
         network = network._replace(multiplicative=False)
     if job.variant in ("soap", "as preset"):
         method = chosen.optimiser
-    config = RunConfig("", job.architecture, preset_name, network, method, chosen.schedule, seed)
+    config = RunConfig(
+        instance="",
+        architecture=job.architecture,
+        preset=preset_name,
+        network=network,
+        optimiser=method,
+        schedule=chosen.schedule,
+        seed=seed,
+    )
     return config, plan(chosen.schedule).phases[job.phase]
 
 
@@ -133,7 +141,7 @@ def serve(side: str, instance: str, preset_name: str, seed: int, threads: int, t
     vocabulary, made = load_instance(instance).mixture.n_tokens, {}
     for line in sys.stdin:
         word, job, place = json.loads(line)
-        job = Job(*job)
+        job = TrainingJob(*job)
         if word == "make":
             config, phase = configuration(preset_name, job, seed, vocabulary)
             tokens = batches(instance, phase, seed)

@@ -89,8 +89,9 @@ def context(cell: Cell, store: Store) -> xr.Dataset:
     config, instance = cell.config, instance_of(cell.config["instance"])
     models = models_of(cell, store, instance)
     found = context_gap(
-        instance, models, config["ks"], config["ns"], config["prompts"], config["epsilons"], config["seed"]
-    )
+        instance, config["ks"], config["ns"], prompts=config["prompts"], seed=config["seed"],
+        epsilons=config["epsilons"], models=models,
+    )  # fmt: skip
     return found.drop_vars("prompt_loss")
 
 

@@ -63,7 +63,7 @@ def measure(runs: Sequence[Path], prompts: int, documents: int, length: int) -> 
     models = [NetworkModel(f"seed {config.seed}", network) for config, network in stored]
     every: list[LanguageModel] = [*models, *([MixtureModel(BAYES, learnt.mixture)] if configs[0].resets else [])]
     held = hold_out(learnt.mixture, documents, length, SEED)
-    curves = in_context_curves(instance, KS, NS, prompts, (), SEED, models=every)
+    curves = in_context_curves(instance, KS, NS, prompts=prompts, seed=SEED, models=every)
     seeds = [
         _seed(model, config, run, held, curves) for model, (config, _), run in zip(models, stored, runs, strict=True)
     ]

@@ -98,8 +98,8 @@ def configure(asked: Asked, folder: Path, resume: bool) -> RunConfig:
     if base is None:
         assert chosen is not None
         base = RunConfig(
-            instance, architecture, name, chosen.network, chosen.optimiser, chosen.schedule,
-            data=chosen.data, devices=0,
+            instance=instance, architecture=architecture, preset=name, network=chosen.network,
+            optimiser=chosen.optimiser, schedule=chosen.schedule, data=chosen.data, devices=0,
         )  # fmt: skip
     config = base._replace(instance=instance, architecture=architecture)
     if chosen:

@@ -229,7 +229,7 @@ def _refusal(instance: Instance, settings: Any, stages: dict[str, float]) -> str
         "Bayes cross-entropy": f"fewer --documents than {settings.documents:,} or a shorter --length than "
         f"{settings.length:,}",
         "theorems": "a shorter --k",
-    }.get(dear, "one true_concept, fewer start laws or fewer --k")
+    }.get(dear, "one true_concept, fewer concepts, start laws or --k")
     return (
         f"budget: {_sizes(instance.mixture)} take about {minutes(total)} ({dear}: {minutes(stages[dear])}), more than "
         f"the {minutes(60.0 * settings.budget)} of --budget; give --budget {np.ceil(1.2 * total / 60):.0f}, or ask for "
@@ -238,10 +238,15 @@ def _refusal(instance: Instance, settings: Any, stages: dict[str, float]) -> str
 
 
 def minutes(seconds: float) -> str:
-    """In words: 40 seconds, 4 minutes, 2.5 hours."""
+    """In words: 40 seconds, 4 minutes, 2.5 hours, 12 days, 3 years."""
     if seconds < 90:
         return f"{max(seconds, 1.0):.0f} seconds"
-    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.3g} hours"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} minutes"
+    hours = seconds / 3600
+    if hours < 100:
+        return f"{hours:.3g} hours"
+    return f"{hours / 24:,.0f} days" if hours < 8766 else f"{hours / 8766:,.0f} years"
 
 
 def in_words(name: str, cost: Cost, budget: float) -> str:

@@ -51,7 +51,7 @@ def finite_samples(
         misses = [r.concept for r in conditions if (r.k, r.true_concept) == (k, c) and r.repaired_holds is False]
         if version == "repaired" and misses:
             why = f"the repaired condition does not hold for concept {misses[0]}"
-            found.append(says_nothing(k, c, version, ns, len(laws), why))
+            found.append(says_nothing(c, k, version, ns, len(laws), why))
         else:
             found.append(finite_sample(instance.mixture, laws, c, k, version, ns, seed=seed))
         advance(1)

@@ -23,7 +23,7 @@ def finite(results: xr.Dataset) -> Drawing | None:
     silent: list[tuple[str, str]] = []
     for k in ks:
         rows = results.isel(finite=np.flatnonzero(results.finite_k.values == k))
-        said = [v for v in STYLES if float(_worst(rows, v).min()) < 1.0]
+        said = [v for v in STYLES if float(_loosest(rows, v).min()) < 1.0]
         silent += [(v, str(k)) for v in STYLES if v not in said]
         if said:
             panels.append(Panel(f"k = {k}", partial(_bounds, results, rows, k, said)))
@@ -38,14 +38,14 @@ def finite(results: xr.Dataset) -> Drawing | None:
     return Drawing(tuple(panels), caption, note)
 
 
-def _worst(rows: xr.Dataset, version: str) -> np.ndarray:
+def _loosest(rows: xr.Dataset, version: str) -> np.ndarray:
     return rows.finite_error_bound.values[rows.finite_version.values == version].max(0)
 
 
 def _bounds(results: xr.Dataset, rows: xr.Dataset, k: int, said: list[str], axis: Axes) -> None:
     ns = rows.finite_n.values
     for version in said:
-        bound = _worst(rows, version)
+        bound = _loosest(rows, version)
         shown = bound >= FLOOR
         colour, marker = STYLES[version]
         axis.plot(ns[shown], bound[shown], marker=marker, color=colour, label=f"bound, {version}")

@@ -25,7 +25,7 @@ from implicit_bayes.theory.statements.conditions import (
     worst_over_start_laws,
     worst_pair,
 )
-from implicit_bayes.theory.statements.diagnosis import Budget, split_budget
+from implicit_bayes.theory.statements.diagnosis import ConditionSplit, split_condition
 from implicit_bayes.theory.statements.finite_sample_table import FiniteSample
 from implicit_bayes.theory.statements.theorems import evaluate_theorems
 
@@ -44,7 +44,7 @@ class Statements(NamedTuple):
             ``tested_ks``.
         critical_k: smallest tested k at which each version holds for every pair.
         theorems: at ``theorem_k``, the largest k asked for.
-        budgets: for each k asked for, the pair and the start law that bind the repaired condition.
+        splits: for each k asked for, the pair and the start law that bind the repaired condition.
         certificates: for each (k asked for, theta*, theta), if asked for.
         finite: Theorem 1 at finite n for each (k asked for, theta*) and version.
         proofs: if certificates are asked for, those of finite n and of rates with several delimiter states.
@@ -55,7 +55,7 @@ class Statements(NamedTuple):
     critical_k: CriticalK
     theorems: list[TheoremVerdict]
     theorem_k: int
-    budgets: list[Budget]
+    splits: list[ConditionSplit]
     certificates: list[Certificate]
     finite: Sequence[FiniteSample] = ()
     proofs: Proofs = NOTHING
@@ -104,8 +104,8 @@ def check_statements(
         conditions=rows, assumptions=assumptions, seed=seed, prompts=risk_prompts,
     )  # fmt: skip
     advance(1)
-    budgets = [
-        split_budget(
+    splits = [
+        split_condition(
             *_case(instance, row, row.repaired_start), row.concept, true_concept=row.true_concept, seed=seed,
             logarithms=logarithms,
             condition=next(each for each in rows if _place(each, each.prompt_start) == _place(row, row.repaired_start)),
@@ -118,7 +118,7 @@ def check_statements(
     critical = critical_k_of(conditions, lengths)
     return Statements(
         conditions=conditions, tested_ks=lengths, critical_k=critical, theorems=theorems, theorem_k=max(ks),
-        budgets=budgets, certificates=certificates, finite=finite, proofs=proofs,
+        splits=splits, certificates=certificates, finite=finite, proofs=proofs,
     )  # fmt: skip
 
 
@@ -177,7 +177,7 @@ def conditions_dataset(statements: Statements) -> xr.Dataset:
             columns[f"condition_{field}"] = ("condition", numbers, units)
     for version in VERSIONS:
         columns |= _rooms(statements.conditions, version)
-    split = statements.budgets
+    split = statements.splits
     columns["budget_k"] = ("budget", [row.condition.k for row in split])
     parts = {
         "signal": [row.signal.value for row in split],

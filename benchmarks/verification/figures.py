@@ -12,7 +12,7 @@ from implicit_bayes.benchmarks.common.intervals import wilson
 from implicit_bayes.benchmarks.report.panels import MARKERS, Drawing, Figures, Panel, number_axis
 from implicit_bayes.benchmarks.verification.enough_figures import finite, information
 
-FEW = 20
+FEW_PROMPTS = 20
 """Below this many defined prompts a share is drawn hollow and without its interval, which would rule the axis."""
 INVISIBLE = 0.01
 """A bar of this share of its axis cannot be seen."""
@@ -25,12 +25,12 @@ def curves(results: xr.Dataset) -> Drawing | None:
     if "accuracy" not in results:
         return None
     panels = tuple(Panel(f"k = {k}", partial(_accuracy, results, k)) for k in results.k.values)
-    few = bool((_defined(results) < FEW).any())
+    few = bool((_defined(results) < FEW_PROMPTS).any())
     return Drawing(
         panels,
         f"{results.attrs['instance']}: accuracy against argmax of the true concept's predictive, by the number of "
         f"examples n, for each example length k; {_prompts(results)}, bands 95% Wilson. “exact” counts only prompts of "
-        f"positive probability{f'; hollow: fewer than {FEW} of them, without a band' if few else ''}.",
+        f"positive probability{f'; hollow: fewer than {FEW_PROMPTS} of them, without a band' if few else ''}.",
     )
 
 
@@ -43,7 +43,7 @@ def _accuracy(results: xr.Dataset, k: int, axis: Axes) -> None:
         cell = results.sel(predictor=name, k=k)
         defined = (cell.prompts - cell.undefined).values
         low, high = wilson(cell.correct.values, defined)
-        shown, many = defined > 0, defined >= FEW
+        shown, many = defined > 0, defined >= FEW_PROMPTS
         x, y, colour = np.arange(results.n.size), 100 * cell.accuracy.values, f"C{i % 7}"
         axis.plot(x[shown], y[shown], marker=MARKERS[i % 7], color=colour, label=legend(name))
         axis.fill_between(x, 100 * low, 100 * high, where=many, color=colour, alpha=0.18, lw=0)
@@ -166,7 +166,7 @@ def _errors(results: xr.Dataset, ks: np.ndarray | None, axis: Axes) -> None:
         cell = results.sel(predictor=name, n=n)
         defined = (cell.prompts - cell.undefined).values
         low, high = wilson(defined - cell.correct.values, defined)
-        at, many = defined > 0, defined >= FEW
+        at, many = defined > 0, defined >= FEW_PROMPTS
         if not at.any():
             continue
         error = 1 - cell.accuracy.values

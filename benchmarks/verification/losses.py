@@ -67,7 +67,11 @@ def bayes_loss(instance: Instance, tokens_BxT: np.ndarray, concepts_B: np.ndarra
     known = documents > 1 and np.isfinite(loss_B).all()
     error = float(loss_B.std(ddof=1) / math.sqrt(documents)) if known else math.inf
     mean = float(loss_B.mean())
-    return BayesLoss(mean, error, documents, length, recovered, *mean_interval(mean, error, documents))
+    low, high = mean_interval(mean, error, documents)
+    return BayesLoss(
+        cross_entropy=mean, standard_error=error, documents=documents, length=length, recovered=recovered,
+        low=low, high=high,
+    )  # fmt: skip
 
 
 def model_loss(gap: ModelGap) -> ModelLoss:

@@ -36,7 +36,7 @@ def as_json(result: Verification) -> dict[str, Any]:
             row._asdict() | {"k": result.statements.theorem_k, "in_words": row.in_words}
             for row in result.statements.theorems
         ],
-        "budget": result.statements.budgets,
+        "budget": result.statements.splits,
         "certificates": result.statements.certificates,
         **proofs_json(result.statements.proofs),
         "finite_sample": finite_json(result.statements.finite, result.curves),

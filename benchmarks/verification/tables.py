@@ -44,8 +44,8 @@ def show(result: Verification, out: Console) -> None:
         out.print(condition_table(result))
         out.print(critical_line(result))
         out.print(budget_table(result))
-    for budget in result.statements.budgets:
-        out.print(f"k = {budget.condition.k}: {budget.reading}", soft_wrap=True)
+    for split in result.statements.splits:
+        out.print(f"k = {split.condition.k}: {split.reading}", soft_wrap=True)
     out.print(theorem_table(result))
     if result.statements.certificates:
         out.print(certificate_table(result))
@@ -168,7 +168,7 @@ def budget_table(result: Verification) -> Table:
         "k; θ*, θ", "signal ΣKL", "start: ε_start", "start KL", "delimiter: printed", "repaired",
         "c1, c2 (transition into a delimiter)", "A3: TV, smallest Δ/4", title=title, title_justify="left",
     )  # fmt: skip
-    for split in result.statements.budgets:
+    for split in result.statements.splits:
         row, shift = split.condition, split.start_shift
         causes = "; ".join(
             f"{name} {cause.probability:.4g} from state {cause.source}"

@@ -151,8 +151,8 @@ def as_instance(instance: Instance | MixtureOfHMMs | str | os.PathLike[str]) -> 
     if isinstance(instance, Instance):
         return instance
     if isinstance(instance, MixtureOfHMMs):
-        concepts = tuple(range(instance.n_concepts))
-        return Instance("mixture", instance, np.asarray(instance.initial)[:, None], concepts)
+        starts, concepts = np.asarray(instance.initial)[:, None], tuple(range(instance.n_concepts))
+        return Instance(name="mixture", mixture=instance, prompt_starts=starts, true_concepts=concepts)
     return load_instance(os.fspath(instance))
 
 
@@ -211,9 +211,12 @@ def verify(
     with jax.enable_x64(True):
         found = as_instance(instance)
         settings = check_settings(
-            Settings(ks, tuple(n), prompts, tuple(epsilon), documents, length, seed, certify, model_prompts, budget),
+            Settings(
+                ks=ks, ns=tuple(n), prompts=prompts, epsilons=tuple(epsilon), documents=documents, length=length,
+                seed=seed, certify=certify, model_prompts=model_prompts, budget=budget,
+            ),
             found,
-        )
+        )  # fmt: skip
         models = find_models([model] if isinstance(model, str) else list(model), found)
         check_models(models, found, settings)
         return _verify(found, settings, progress, models, answers)._replace(command=command)
@@ -241,14 +244,9 @@ def _verify(
         logarithms=cost.logarithms, risk_prompts=cost.risk_prompts,
     )  # fmt: skip
     curves = in_context_curves(
-        instance,
-        settings.ks,
-        settings.ns,
-        settings.prompts,
-        settings.epsilons,
-        settings.seed,
-        start("in-context curves", settings.prompts * len(settings.ks)),
-    )
+        instance, settings.ks, settings.ns, prompts=settings.prompts, seed=settings.seed, epsilons=settings.epsilons,
+        advance=start("in-context curves", settings.prompts * len(settings.ks)),
+    )  # fmt: skip
     advance = start("Bayes cross-entropy", 2)
     documents = fresh_documents(instance, settings)
     bayes = bayes_loss(instance, documents.tokens, documents.concepts)
@@ -280,7 +278,7 @@ def ask_model(
     prompts = min(settings.prompts, settings.model_prompts)
     advance = start(f"{model.name} in context", prompts * len(settings.ks))
     curves = in_context_curves(
-        instance, settings.ks, settings.ns, prompts, (), settings.seed, advance, [model]
+        instance, settings.ks, settings.ns, prompts=prompts, seed=settings.seed, models=[model], advance=advance
     ).sel(predictor=[model.name])  # fmt: skip
     found = one_model(
         model, instance, documents, min(settings.ks), settings.seed, start,

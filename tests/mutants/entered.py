@@ -31,9 +31,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """Watch the calls of one test."""
     codes: set = set()
     before, begin = sys.gettrace(), time.process_time()
-    sys.settrace(
-        lambda frame, *_: codes.add(frame.f_code)
-    )  # of calls only: a profiler is told of returns and C as well
+    sys.settrace(lambda frame, *_: codes.add(frame.f_code))  # calls only: a profiler hears returns, too
     outcome = yield
     sys.settrace(before)
     if outcome.excinfo is None:

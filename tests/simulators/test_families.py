@@ -9,7 +9,7 @@ from brute_force import probability
 
 from implicit_bayes.simulators.chains import Chains, chain_instance, parse_chains
 from implicit_bayes.simulators.ginc import paper_ginc
-from implicit_bayes.simulators.ginc_family import GincFamily
+from implicit_bayes.simulators.ginc_family import GincFamily, parse_family
 from implicit_bayes.simulators.instances import load_instance
 from implicit_bayes.simulators.random_mixtures import random_mixture
 from implicit_bayes.simulators.switching import switching_mixture
@@ -108,3 +108,51 @@ def test_the_variant_has_one_concept_and_the_prompts_of_its_base():
         load_variant("regular:switching=2")
     with pytest.raises(ModelError, match="switching: 2"):
         switching_mixture(base.mixture, 2.0)
+
+
+def test_a_family_by_specification():
+    instance = load_instance("ginc-family:concepts=3,vocabulary=20,seed=5")
+    same = GincFamily(concepts=3, vocabulary=20, seed=5).select(range(3))
+    assert np.array_equal(instance.mixture.transition, same.transition) and instance.true_concepts == (0, 1, 2)
+    assert np.array_equal(instance.mixture.emission, same.emission) and instance.seed == 5
+    more = load_instance("ginc-family:concepts=5,vocabulary=20,seed=5")
+    assert np.array_equal(more.mixture.transition[:3], same.transition)
+    assert np.array_equal(instance.prompt_starts[1], load_instance("ginc-paper").prompt_starts[0])
+    assert parse_family("ginc-family") == GincFamily()
+    assert load_variant("ginc-family:concepts=2,permutations=10:smoothed=0.1").mixture.n_concepts == 2
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("ginc-family:concepts=0", "not an integer from 1"),
+        ("ginc-family:concepts=2.5", "not an integer"),
+        ("ginc-family:temperature=nan", "not a number from 0.001"),
+        ("ginc-family:concept=2", "takes concepts, vocabulary, seed, permutations, temperature"),
+        ("ginc-family:seed=1,seed=2", "each once"),
+        ("ginc-family:", "each once"),
+        ("ginc-family", "10,000 concepts, and what is held as a whole has 1,024"),
+        ("ginc-family:concepts=1025", "give ginc-family:concepts=1024 or fewer"),
+        ("ginc-famly", "did you mean 'ginc-family'"),
+        ("chains:concepts=1048576,vocabulary=1024", "8,192.0 GiB; an instance holds 0.5, so give at most concepts=64"),
+    ],
+)
+def test_bad_families_and_those_too_large_to_hold_are_refused_before_anything_is_drawn(spec, words, monkeypatch):
+    monkeypatch.setattr(GincFamily, "select", lambda *_: pytest.fail("drawn"))
+    with pytest.raises(ModelError, match=r"instance: .*" + words):
+        load_instance(spec)
+
+
+def test_prompts_of_ten_thousand_concepts_are_gincs(monkeypatch):
+    """Each prompt's examples keep one property at their first token, run under its concept, and end in a delimiter."""
+    family, most = GincFamily(concepts=10_000), []
+    real = GincFamily.select
+    monkeypatch.setattr(GincFamily, "select", lambda self, i: (most.append(len(i)), real(self, i))[1])
+    drawn = family.sample_prompts(jax.random.key(3), 30, 3, 4)
+    assert max(most) == 1 and drawn.tokens.shape == (30, 4 * 4 + 3) and len(set(drawn.concepts.tolist())) > 20
+    assert (drawn.tokens[:, 3::4] == 0).all()
+    memory = real(family, [0]).emission.argmax(-1).reshape(10, 10)
+    for tokens, start in zip(drawn.tokens, drawn.starts.tolist(), strict=True):
+        assert set(tokens[::4].tolist()) <= set(memory[:, 1 + start].tolist())
+    again = family.sample_prompts(jax.random.key(3), 30, 3, 4)
+    assert all(np.array_equal(a, b) for a, b in zip(drawn, again, strict=True))

@@ -94,7 +94,18 @@ def bucket_tables(mixture: MixtureOfHMMs) -> BucketTables:
     smallest = min((float(x[x > 0].min()) for x in blocks if (x > 0).any()), default=1.0)
     bits = max(1, math.ceil(-math.log2(smallest)))
     nn, nw, wn, ww, next_n, next_w = (np.ascontiguousarray(x) for x in (*blocks, *following))
-    return BucketTables(code_V, width_K, size_K, nn, nw, wn, ww, next_n, next_w, bits)
+    return BucketTables(
+        code_V=code_V,
+        width_K=width_K,
+        size_K=size_K,
+        narrow_CxMxMx4x4=nn,
+        widen_CxMxNx4xX=nw,
+        narrowing_CxNxMxXx4=wn,
+        wide_CxNxNxXxX=ww,
+        next_MxCx4xV=next_n,
+        next_wide_NxCxXxV=next_w,
+        bits=bits,
+    )
 
 
 def _side(width_V: np.ndarray) -> int:

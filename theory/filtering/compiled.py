@@ -146,14 +146,15 @@ def trace(
     carry = start(tables, batch) if carry is None else carry
     prior = np.asarray(mixture.prior)
     out = Recorded(
-        np.zeros((batch, slots, concepts)), aligned((batch, slots, concepts)),
-        aligned((batch, slots)), aligned((batch, slots)),
-        aligned((batch, slots, concepts if per_concept else 1, mixture.n_tokens)),
-        np.zeros((batch, concepts), np.int64), np.zeros(batch, np.bool_),
+        mass_BxPxC=np.zeros((batch, slots, concepts)), exponents_BxPxC=aligned((batch, slots, concepts)),
+        total_BxP=aligned((batch, slots)), top_BxP=aligned((batch, slots)),
+        predictive_BxPxKxV=aligned((batch, slots, concepts if per_concept else 1, mixture.n_tokens)),
+        possible_BxC=np.zeros((batch, concepts), np.int64), doubtful_B=np.zeros(batch, np.bool_),
     )  # fmt: skip
     blocks = Blocks(
-        tables.code_V, tables.width_K, tables.size_K, tables.bits,
-        tables.narrow_CxMxMx4x4, tables.widen_CxMxNx4xX, tables.narrowing_CxNxMxXx4, tables.wide_CxNxNxXxX,
+        code_V=tables.code_V, width_K=tables.width_K, size_K=tables.size_K, bits=tables.bits,
+        narrow_CxMxMx4x4=tables.narrow_CxMxMx4x4, widen_CxMxNx4xX=tables.widen_CxMxNx4xX, 
+        narrowing_CxNxMxXx4=tables.narrowing_CxNxMxXx4, wide_CxNxNxXxX=tables.wide_CxNxNxXxX,
     )  # fmt: skip
     narrow, wide = tables.next_MxCx4xV, tables.next_wide_NxCxXxV
     following = Following(
@@ -190,10 +191,13 @@ def _in_logs(out: Recorded, prior: np.ndarray) -> CompiledTrace:
 
 
 def _workspace(concepts: int, piece: int, side: int) -> Workspace:
-    mass, integers = np.zeros((concepts, piece)), (np.zeros(piece, np.int64), np.zeros(concepts, np.int64))
-    rows = (np.zeros(concepts * side), np.zeros(side), np.zeros(side), np.zeros(concepts))
-    exponents = np.zeros((concepts, piece), np.int64)
-    return Workspace(np.zeros((concepts, piece, side)), mass, mass.view(np.int64), exponents, *integers, *rows)
+    mass, exponents = np.zeros((concepts, piece)), np.zeros((concepts, piece), np.int64)
+    return Workspace(
+        beliefs_CxPxX=np.zeros((concepts, piece, side)), mass_CxP=mass, mass_bits_CxP=mass.view(np.int64),
+        exponents_CxP=exponents, local_P=np.zeros(piece, np.int64), last_C=np.zeros(concepts, np.int64),
+        coefficient_Y=np.zeros(concepts * side), scratch_X=np.zeros(side), saved_X=np.zeros(side),
+        weight_C=np.zeros(concepts),
+    )  # fmt: skip
 
 
 def aligned(shape: tuple[int, ...]) -> np.ndarray:

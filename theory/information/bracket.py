@@ -134,7 +134,7 @@ def _one_example(
         fresh, size = [], 0
         for grown in _children(machine, level, source):
             nodes = _rescale(grown, top, dies)
-            fresh.append(merge(nodes))
+            fresh.append(merge_nodes(nodes))
             size += fresh[-1].belief.size
             if size > entries:
                 return None
@@ -147,7 +147,7 @@ def _one_example(
     after = _join(ended)
     least = np.where(after.offset > 0, after.offset, np.inf).min(1)
     bottom = np.where(dies, -np.inf, top + (np.log(least) * after.weight).sum(-1))
-    return top, bottom, merge(after._replace(offset=(after.offset > 0).astype(np.float64)))
+    return top, bottom, merge_nodes(after._replace(offset=(after.offset > 0).astype(np.float64)))
 
 
 def step(machine: Machine, before: int, token: int) -> np.ndarray:
@@ -203,7 +203,7 @@ def _join(parts: Sequence[_Nodes]) -> _Nodes:
     )
 
 
-def merge(nodes: _Nodes) -> _Nodes:
+def merge_nodes(nodes: _Nodes) -> _Nodes:
     """Add up the prefixes whose filters and offsets agree bit for bit."""
     count = len(nodes.weight)
     columns = [nodes.sampler, nodes.belief.transpose(2, 0, 1, 3).reshape(count, -1),

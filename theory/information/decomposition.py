@@ -61,8 +61,17 @@ def decompose(mixture: MixtureOfHMMs, tokens_BxT: np.ndarray, positions: Sequenc
         raise ModelError("documents: one is impossible under the mixture; draw them from it")
     entropy_BxP, posterior_entropy_BxP = terms(np.asarray(out.log_evidence), np.asarray(out.log_posterior))
     prior_entropy = entropy(np.asarray(mixture.prior))
-    information = _mean(prior_entropy - posterior_entropy_BxP)
-    return Decomposition(np.array(chosen), *_mean(entropy_BxP), *information, prior_entropy, len(tokens_BxT))
+    known, known_error = _mean(entropy_BxP)
+    information, information_error = _mean(prior_entropy - posterior_entropy_BxP)
+    return Decomposition(
+        positions=np.array(chosen),
+        entropy=known,
+        entropy_error=known_error,
+        information=information,
+        information_error=information_error,
+        prior_entropy=prior_entropy,
+        documents=len(tokens_BxT),
+    )
 
 
 def terms(log_evidence: np.ndarray, log_posterior: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

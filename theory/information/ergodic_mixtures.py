@@ -68,7 +68,7 @@ def _distinct(processes: Sequence[EdgeProcess], prior: np.ndarray) -> tuple[list
     for process, weight in zip(processes, prior.tolist(), strict=True):
         if weight == 0.0:
             continue
-        match = next((i for i, other in enumerate(kept) if same_process(process, other)), None)
+        match = next((i for i, other in enumerate(kept) if same_edge_process(process, other)), None)
         if match is None:
             kept.append(process)
             mass.append(weight)
@@ -77,7 +77,7 @@ def _distinct(processes: Sequence[EdgeProcess], prior: np.ndarray) -> tuple[list
     return kept, np.array(mass)
 
 
-def same_process(one: EdgeProcess, other: EdgeProcess) -> bool:
+def same_edge_process(one: EdgeProcess, other: EdgeProcess) -> bool:
     """Whether two processes give every word the same probability (to about DEPENDENT, relatively).
 
     p_1(w) - p_2(w) is linear in (start_1 T_1^w, -start_2 T_2^w). Words are tried in the order of their lengths, and

@@ -42,7 +42,7 @@ class Rate(NamedTuple):
         return "undetermined" if self.value is None else exceeds(-self.high, -self.low, 0.0, 0.0, self.rounding)
 
 
-UNDEFINED = Rate(None, -math.inf, math.inf, "undefined")
+UNDEFINED = Rate(value=None, low=-math.inf, high=math.inf, method="undefined")
 
 
 def t_interval(samples: np.ndarray, coverage: float = COVERAGE) -> tuple[Any, Any, Any]:

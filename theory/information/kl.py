@@ -71,12 +71,22 @@ def kl_sum(prompt: PromptLaw, alternative: HMM, *, seed: int = 0, budget: int = 
 
 
 def kl_sums(
-    prompt: PromptLaw, mixture: MixtureOfHMMs, *, seed: int = 0, budget: int = BUDGET, accuracy: float = ACCURACY
+    mixture: MixtureOfHMMs, prompt: PromptLaw, *, seed: int = 0, budget: int = BUDGET, accuracy: float = ACCURACY
 ) -> list[KLSum]:
     """``kl_sum`` for every concept, theta* included, from one expansion.
 
     Args:
+        mixture: whose concepts are the alternatives theta.
+        prompt: theta*, p_prompt(h), k.
+        seed: of the Monte Carlo estimate, if any.
+        budget: merged prefixes affordable on one level.
         accuracy: relative half-width of the Monte Carlo intervals, if any.
+
+    Returns:
+        One KLSum a concept, in the mixture's order.
+
+    Raises:
+        ModelError: see ``kl_sum``.
     """
     concepts = [mixture.concept(c) for c in range(mixture.n_concepts)]
     return kl_table(prompt, concepts, [prompt.length], seed=seed, budget=budget, accuracy=accuracy)[0]
@@ -140,11 +150,27 @@ def _kl_of(law: int, total: scoring.Estimate, each: np.ndarray, forbidden: Forbi
     if first <= length:
         per_position = np.where(np.arange(1, length + 1) >= first, math.inf, each)
         mass = float(forbidden.mass[0, length - 1])
-        return KLSum(math.inf, math.inf, math.inf, mass, per_position, "exact", total.prefixes)
+        return KLSum(
+            value=math.inf,
+            low=math.inf,
+            high=math.inf,
+            infinite_mass=mass,
+            per_position=per_position,
+            method="exact",
+            prefixes=total.prefixes,
+        )
     value, low, high = (float(x[law]) for x in (total.mean, total.low, total.high))
     if not math.isfinite(value):
         raise ModelError("laws: probabilities below float64's range turn a finite KL into an infinite one")
-    return KLSum(max(value, 0.0), max(low, 0.0), max(high, 0.0), 0.0, each, method, total.prefixes)
+    return KLSum(
+        value=max(value, 0.0),
+        low=max(low, 0.0),
+        high=max(high, 0.0),
+        infinite_mass=0.0,
+        per_position=each,
+        method=method,
+        prefixes=total.prefixes,
+    )
 
 
 def example_entropy(prompt: PromptLaw, *, seed: int = 0, budget: int = BUDGET) -> Rate:
@@ -156,7 +182,7 @@ def example_cross_entropy(prompt: PromptLaw, alternative: HMM, *, seed: int = 0,
     """-(1/k) E_{O ~ p_prompt} log p(O | theta) per token, nats; +inf where theta forbids examples of positive mass."""
     start = np.asarray(prompt.start)[None]
     if forbidden_mass(start, prompt.hmm, alternative, prompt.length).first[0] <= prompt.length:
-        return Rate(math.inf, math.inf, math.inf, "closed form")
+        return Rate(value=math.inf, low=math.inf, high=math.inf, method="closed form")
     return _example_rate(prompt, [alternative], seed, budget)
 
 
@@ -171,4 +197,4 @@ def _example_rate(prompt: PromptLaw, laws: list[HMM], seed: int, budget: int) ->
     estimate = scoring.evaluate(scores, prompt.length, per_token)
     method = "closed form" if estimate.exact else "monte carlo"
     value, low, high = (float(x[0]) for x in (estimate.mean, estimate.low, estimate.high))
-    return Rate(max(value, 0.0), max(low, 0.0), max(high, 0.0), method)
+    return Rate(value=max(value, 0.0), low=max(low, 0.0), high=max(high, 0.0), method=method)

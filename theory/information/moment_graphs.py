@@ -176,4 +176,13 @@ def _finish(
     lost_N = np.concatenate([group.belief[1].sum(-1) == 0 for group in nodes])
     lost = [bool((mass[1] == 0).any()) for _, mass in parts]
     final = [_level(parent, parent, mass) for parent, mass in parts]
-    return ExampleGraph(levels, final[0], final[1], np.concatenate(laws, 1), lost_N, lost[0], lost[1], sampled)
+    return ExampleGraph(
+        levels=levels,
+        last=final[0],
+        closed=final[1],
+        law_2xNxV=np.concatenate(laws, 1),
+        lost_N=lost_N,
+        lost_last=lost[0],
+        lost_closed=lost[1],
+        sampled=sampled,
+    )

@@ -33,9 +33,9 @@ from implicit_bayes.theory.objects.prompts import PromptLaw
 
 __all__ = ["Rate", "log_likelihood_rate", "log_likelihood_rates"]
 
-FORBIDDEN = Rate(-math.inf, -math.inf, -math.inf, "closed form")
+FORBIDDEN = Rate(value=-math.inf, low=-math.inf, high=-math.inf, method="closed form")
 
-EQUAL = Rate(0.0, 0.0, 0.0, "equal processes")
+EQUAL = Rate(value=0.0, low=0.0, high=0.0, method="equal processes")
 
 WITNESSES = (16, 8)
 """Prompts drawn, and examples in each, to look for one that theta* forbids."""
@@ -147,7 +147,7 @@ def _only_delimiter_state(prompt: PromptLaw, law: HMM) -> int | None:
     return int(states[0]) if len(states) == 1 else None
 
 
-def _after_delimiter(prompt: PromptLaw, law: HMM) -> HMM:
+def _restarted(prompt: PromptLaw, law: HMM) -> HMM:
     """The law right after the delimiter: its kernel, started from row d."""
     state = _only_delimiter_state(prompt, law)
     return HMM(np.asarray(law.transition)[state], law.transition, law.emission)
@@ -155,7 +155,7 @@ def _after_delimiter(prompt: PromptLaw, law: HMM) -> HMM:
 
 def _closed_rates(prompt: PromptLaw, laws: Sequence[HMM], work: Work) -> list[Rate]:
     """One delimiter state: the expectation itself."""
-    restarted = [_after_delimiter(prompt, law) for law in (prompt.hmm, *laws)]
+    restarted = [_restarted(prompt, law) for law in (prompt.hmm, *laws)]
     mean, ends, rounding = _expected(prompt, restarted, work)
     rates = []
     for i, law in enumerate(restarted[1:]):
@@ -166,7 +166,15 @@ def _closed_rates(prompt: PromptLaw, laws: Sequence[HMM], work: Work) -> list[Ra
             rates.append(EQUAL)
             continue
         method = "closed form" if exact else "monte carlo"
-        rates.append(Rate(float(mean[i]), float(ends[0][i]), float(ends[1][i]), method, rounding=float(rounding[i])))
+        rates.append(
+            Rate(
+                value=float(mean[i]),
+                low=float(ends[0][i]),
+                high=float(ends[1][i]),
+                method=method,
+                rounding=float(rounding[i]),
+            )
+        )
     return rates
 
 
@@ -191,7 +199,7 @@ def _bracketed_rates(prompt: PromptLaw, laws: Sequence[HMM], work: Work) -> list
 
 def _of_enumeration(prompt: PromptLaw, known: Ends | None, i: int, watch: Watch) -> Rate:
     if known is None:
-        return Rate(None, -math.inf, math.inf, "bracketed", bracket=math.inf)
+        return Rate(value=None, low=-math.inf, high=math.inf, method="bracketed", bracket=math.inf)
     low, high = float(known.low[i]), float(known.high[i])
     middle = 0.5 * (low + high) if math.isfinite(high - low) else None
     rounding = rounding_of_mean(
@@ -199,7 +207,7 @@ def _of_enumeration(prompt: PromptLaw, known: Ends | None, i: int, watch: Watch)
         float(known.magnitude[i]),
     )  # fmt: skip
     rounding = watch.widen(rounding if math.isfinite(rounding) else 0.0)
-    return Rate(middle, low, high, "bracketed", bracket=high - low, rounding=rounding)
+    return Rate(value=middle, low=low, high=high, method="bracketed", bracket=high - low, rounding=rounding)
 
 
 def _narrowed(rate: Rate, fixed: float, ends: tuple[float, float], found: SampledEnds, j: int, rounding: float) -> Rate:

@@ -101,10 +101,10 @@ def cross_entropy_rate(hmm: HMM, alternative: HMM, *, seed: int = 0) -> Rate:
     On a reducible chain the limit is random; the value is then its mean over where the chains got caught.
     """
     if alternative is not hmm and can_forbid(hmm, alternative):
-        return Rate(math.inf, math.inf, math.inf, "closed form")
+        return Rate(value=math.inf, low=math.inf, high=math.inf, method="closed form")
     laws = np.asarray(hmm.initial), np.asarray(hmm.transition), np.asarray(hmm.emission)
     tokens = run_chains(*laws, (CHAINS, TOKENS_BURN_IN + TOKENS), np.random.default_rng(seed))
     token = int(np.flatnonzero((np.asarray(alternative.emission) > 0).any(0))[0])
     means = -batch_means(stack([alternative], token), tokens, TOKENS_BURN_IN)[:, 0] / TOKENS
     value, low, high = (float(x) for x in t_interval(means))
-    return Rate(max(value, 0.0), max(low, 0.0), max(high, 0.0), "simulation")
+    return Rate(value=max(value, 0.0), low=max(low, 0.0), high=max(high, 0.0), method="simulation")

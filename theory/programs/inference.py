@@ -35,8 +35,8 @@ class DivergenceWarning(UserWarning):
     """Trajectories of NUTS diverged: what is said of the posterior may be wrong."""
 
 
-class Draws(NamedTuple):
-    """Draws of NUTS. Axes: chains N, draws S, parameters m.
+class PosteriorDraws(NamedTuple):
+    """PosteriorDraws of NUTS. Axes: chains N, draws S, parameters m.
 
     Attributes:
         theta: (N, S, m).
@@ -89,7 +89,7 @@ def program(family: ConceptFamily, tokens: Any) -> None:
 
 def sample_posterior(
     family: ConceptFamily, tokens: Any, *, seed: int = 0, draws: int = 500, warmup: int = 500, chains: int = 1
-) -> Draws:
+) -> PosteriorDraws:
     """NUTS over theta given documents or one prompt, in float64, without touching JAX's global settings.
 
     Args:
@@ -110,7 +110,7 @@ def sample_posterior(
         run = jax.jit(
             lambda keys: jax.lax.map(lambda key: _nuts(key, family, jnp.asarray(tokens), warmup, draws), keys)
         )
-        found = Draws(*(np.asarray(x) for x in run(keys)))
+        found = PosteriorDraws(*(np.asarray(x) for x in run(keys)))
     _warn_of_divergences(float(found.diverging.mean()))
     return found
 
@@ -125,15 +125,17 @@ def _warn_of_divergences(share: float) -> None:
         )
 
 
-def _nuts(key: jax.Array, family: ConceptFamily, tokens: Any, warmup: int, draws: int, thin: int = 1) -> Draws:
+def _nuts(key: jax.Array, family: ConceptFamily, tokens: Any, warmup: int, draws: int, thin: int = 1) -> PosteriorDraws:
     """One chain; traceable, so that one compilation holds its start, its adaptation and its draws."""
     mcmc = MCMC(NUTS(program), num_warmup=warmup, num_samples=draws * thin, thinning=thin, progress_bar=False)
     mcmc.run(key, family, tokens, extra_fields=("potential_energy", "accept_prob", "diverging"))
     fields = mcmc.get_extra_fields()
-    return Draws(mcmc.get_samples()["theta"], -fields["potential_energy"], fields["accept_prob"], fields["diverging"])
+    return PosteriorDraws(
+        mcmc.get_samples()["theta"], -fields["potential_energy"], fields["accept_prob"], fields["diverging"]
+    )
 
 
-def to_inference_data(draws: Draws, tokens: Any = None) -> Any:
+def to_inference_data(draws: PosteriorDraws, tokens: Any = None) -> Any:
     """The draws as ArviZ reads them: an ``xarray.DataTree`` of dimensions chain, draw, parameter, document, position.
 
     Raises:

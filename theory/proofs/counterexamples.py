@@ -59,7 +59,17 @@ def printed_theorem_1() -> Counterexample:
     prompt = PromptLaw.of(mixture, [0.94, 0.03, 0.03, 0.0], 0, k=2)
     statement = "Theorem 1: A1-A5 and Condition 1 imply that the in-context predictor tends to p_prompt's argmax"
     names = ("a", "b", "c", "d")
-    return Counterexample("printed-counterexample", statement, mixture, prompt, 0, 1, (0,), names, names)
+    return Counterexample(
+        name="printed-counterexample",
+        statement=statement,
+        mixture=mixture,
+        prompt=prompt,
+        true_concept=0,
+        concept=1,
+        x_test=(0,),
+        states=names,
+        tokens=names,
+    )
 
 
 def printed_lemma_1() -> Counterexample:
@@ -89,7 +99,15 @@ def printed_lemma_1() -> Counterexample:
     statement = "Lemma 1: A3 makes the argmax under the pretraining filter equal to the argmax under p_prompt"
     states = ("A", "B", "C", "Y1", "Y2", "d")
     return Counterexample(
-        "lemma-1-counterexample", statement, mixture, prompt, 0, 1, (0,), states, ("x", "c", "y1", "y2", "d")
+        name="lemma-1-counterexample",
+        statement=statement,
+        mixture=mixture,
+        prompt=prompt,
+        true_concept=0,
+        concept=1,
+        x_test=(0,),
+        states=states,
+        tokens=("x", "c", "y1", "y2", "d"),
     )
 
 

@@ -21,7 +21,7 @@ Terms = dict[tuple[Fraction, Fraction], Fraction]
 """{(p, q): weight} for sum weight log(p/q)."""
 
 
-class Forbidden(NamedTuple):
+class ExactForbidden(NamedTuple):
     """p_prompt-mass of the examples O that a law gives probability zero, the delimiter after O included.
 
     Attributes:
@@ -49,8 +49,8 @@ class Sums(NamedTuple):
     start: Terms
     rate: Terms
     forbidden: Fraction
-    by_true: Forbidden | None
-    by_other: Forbidden | None
+    by_true: ExactForbidden | None
+    by_other: ExactForbidden | None
     tests: list[Row]
 
 
@@ -107,7 +107,15 @@ def merged(exact: ExactInstance) -> Sums:
     entered = exact.initial[exact.other]
     forbidden = 1 - sum(_allowed(exact, theta, entered), Fraction(0))
     by_true, by_other = (None if d is None else _forbidden(exact, c, d) for c in (exact.true, exact.other))
-    return Sums(kl, start, rate if d is not None else _terms(), forbidden, by_true, by_other, tests)
+    return Sums(
+        kl=kl,
+        start=start,
+        rate=rate if d is not None else _terms(),
+        forbidden=forbidden,
+        by_true=by_true,
+        by_other=by_other,
+        tests=tests,
+    )
 
 
 def _allowed(exact: ExactInstance, kernel: Iterable[Row], entered: Row) -> Row:
@@ -120,12 +128,12 @@ def _allowed(exact: ExactInstance, kernel: Iterable[Row], entered: Row) -> Row:
     return mass
 
 
-def _forbidden(exact: ExactInstance, concept: int, d: int) -> Forbidden:
+def _forbidden(exact: ExactInstance, concept: int, d: int) -> ExactForbidden:
     kernel, gone = exact.transition[concept], []
     for entered in (exact.initial[concept], kernel[d]):
         mass = _allowed(exact, kernel, entered)
         gone.append(1 - sum((p for p, row in zip(mass, kernel, strict=True) if row[d]), Fraction(0)))
-    return Forbidden(*gone)
+    return ExactForbidden(*gone)
 
 
 def enumerated(exact: ExactInstance) -> Sums:
@@ -176,9 +184,9 @@ def _collect(exact: ExactInstance, beliefs: list[list[Row]], which: list[int], t
         if len(which) > 3:
             rate[ended[4], ended[3]] += p
     restarted = len(which) > 3
-    by_true = Forbidden(gone[1], gone[3]) if restarted else None
-    by_other = Forbidden(gone[2], gone[4]) if restarted else None
-    return Sums(kl, start, rate, forbidden, by_true, by_other, tests)
+    by_true = ExactForbidden(gone[1], gone[3]) if restarted else None
+    by_other = ExactForbidden(gone[2], gone[4]) if restarted else None
+    return Sums(kl=kl, start=start, rate=rate, forbidden=forbidden, by_true=by_true, by_other=by_other, tests=tests)
 
 
 def onward(law: Row, kernel: Iterable[Row]) -> Row:

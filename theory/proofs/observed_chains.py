@@ -113,7 +113,7 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
     return law
 
 
-def verify(mixture: MixtureOfHMMs, prompt: PromptLaw, true_concept: int, concept: int) -> Margins:
+def margins_by_enumeration(mixture: MixtureOfHMMs, prompt: PromptLaw, true_concept: int, concept: int) -> Margins:
     """The margins by another road: a sum over all V^k examples of the exact filter's evidence.
 
     Args:
@@ -145,7 +145,7 @@ def verify(mixture: MixtureOfHMMs, prompt: PromptLaw, true_concept: int, concept
     spread = delimiter_starts.max() / delimiter_starts.min()
     threshold = -np.log(initial.min()) + 2 * np.log(c2 / constants.c1) + np.log(spread)
     x_test = np.unique(examples[on, :-1], axis=0)
-    lemma = lemma_1(mixture, true_concept, prompt.start, x_test)
+    lemma = lemma_1(mixture, prompt.start, true_concept, x_test)
     a3 = lemma.margin.min() / 4 - lemma.tv_start
     repaired = -limit_bound(constants, float(start_kl), float(kl_sum))
     return Margins(float(rate), float(kl_sum - threshold), repaired, float(a3), float(kl_sum))

@@ -23,9 +23,9 @@ from implicit_bayes.theory.proofs.observed_chains import (
     Logits,
     Margins,
     instance_of,
+    margins_by_enumeration,
     margins_of,
     random_logits,
-    verify,
 )
 
 Progress = Callable[[int, int], None]
@@ -44,7 +44,12 @@ LEARNING_RATE = {"printed": 0.05, "repaired": 0.03}
 
 
 class Found(NamedTuple):
-    """A counterexample, with its margins recomputed by the independent ``verify``. theta* is concept 0, theta is 1."""
+    """A counterexample; theta* is concept 0, theta is 1.
+
+    Attributes:
+        mixture, prompt: the instance.
+        margins: recomputed by the independent ``margins_by_enumeration``.
+    """
 
     mixture: MixtureOfHMMs
     prompt: PromptLaw
@@ -55,7 +60,7 @@ class SearchResult(NamedTuple):
     """What a search met. An instance counts as visited at every step of the ascent, its random start included.
 
     Attributes:
-        found: starts whose ascent met a counterexample that ``verify`` confirmed.
+        found: starts whose ascent met a counterexample that ``margins_by_enumeration`` confirmed.
         starts: ascents run.
         instances: the counterexamples, one per successful start.
         visited: instances looked at, starts times (steps + 1). Those of one ascent are neighbours, not independent.
@@ -130,9 +135,17 @@ def search(
         done += keep
         if progress is not None:
             progress(done, starts)
-    total = [sum(int(np.sum(getattr(t, name))) for t in tallies) for name in ("met", "start_met")]
-    highest = [float(max(np.max(getattr(t, name)) for t in tallies)) for name in ("highest_rate", "highest_sum")]
-    return SearchResult(statement, len(instances), starts, instances, starts * (steps + 1), *total, *highest)
+    return SearchResult(
+        statement=statement,
+        found=len(instances),
+        starts=starts,
+        instances=instances,
+        visited=starts * (steps + 1),
+        hypotheses_met=sum(int(np.sum(tally.met)) for tally in tallies),
+        starts_met=sum(int(np.sum(tally.start_met)) for tally in tallies),
+        highest_rate=float(max(np.max(tally.highest_rate) for tally in tallies)),
+        highest_sum=float(max(np.max(tally.highest_sum) for tally in tallies)),
+    )
 
 
 class _Tally(NamedTuple):
@@ -211,7 +224,7 @@ def _score(margins: Margins, statement: str) -> Array:
 
 def _confirm(logits: Logits, statement: str, length: int) -> Found | None:
     mixture, prompt = instance_of(logits, length)
-    margins = verify(mixture, prompt, 0, 1)
+    margins = margins_by_enumeration(mixture, prompt, 0, 1)
     regular = min(mixture.transition.min(), mixture.initial.min()) > 0
     counter = regular and bool(_hypotheses(margins, statement)) and margins.rate > 0
     return Found(mixture, prompt, margins) if counter else None

@@ -136,7 +136,7 @@ def worst_over_start_laws(rows: Sequence[Condition]) -> list[Condition]:
     groups: dict[tuple[int, int, int], list[Condition]] = {}
     for row in rows:
         groups.setdefault((row.k, row.true_concept, row.concept), []).append(row)
-    return [_worst(group) for group in groups.values()]
+    return [_binding_row(group) for group in groups.values()]
 
 
 def worst_pair(conditions: Sequence[Condition], version: Version) -> Condition:
@@ -144,7 +144,7 @@ def worst_pair(conditions: Sequence[Condition], version: Version) -> Condition:
     return min(conditions, key=lambda row: row.binding(version))
 
 
-def _worst(rows: Sequence[Condition]) -> Condition:
+def _binding_row(rows: Sequence[Condition]) -> Condition:
     printed, repaired, sharp = (worst_pair(rows, version) for version in VERSIONS)
     methods = list(dict.fromkeys([printed.method, repaired.method, sharp.method]))
     return printed._replace(

@@ -176,8 +176,16 @@ def conditions_by_start_law(
                 logarithms=logarithms,
             )  # fmt: skip
             for c, rate in zip(others, rates, strict=True):
-                case = _Case(mixture, prompt, true_concept, c, s, coverage, thresholds[c])
-                row = _condition(case, signals.kl(s, k, c), signals.start_kl(s, k), rate)
+                case = _Case(
+                    mixture=mixture,
+                    prompt=prompt,
+                    true_concept=true_concept,
+                    concept=c,
+                    start=s,
+                    level=coverage,
+                    eps=thresholds[c],
+                )
+                row = _condition(case, signals.kl(s, c, k), signals.start_kl(s, k), rate)
                 rows.append(_never(row) if impossible else row)
     return sorted(rows, key=lambda row: (list(ks).index(row.k), row.concept, row.prompt_start))
 

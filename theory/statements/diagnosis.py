@@ -37,7 +37,7 @@ class StartRatio(NamedTuple):
     ratio: float
 
 
-class Budget(NamedTuple):
+class ConditionSplit(NamedTuple):
     """The split, nats.
 
     Attributes:
@@ -68,7 +68,7 @@ class Budget(NamedTuple):
     reading: str
 
 
-def split_budget(
+def split_condition(
     mixture: MixtureOfHMMs,
     prompt: PromptLaw,
     concept: int,
@@ -79,7 +79,7 @@ def split_budget(
     budget: int = BUDGET,
     worst: int = 5,
     logarithms: float = WORK,
-) -> Budget:
+) -> ConditionSplit:
     """The budget of Condition 1 for theta = ``concept`` under one prompt law.
 
     Args:
@@ -95,7 +95,7 @@ def split_budget(
         logarithms: see ``scores.collect``.
 
     Returns:
-        Budget.
+        ConditionSplit.
 
     Raises:
         ModelError: no ``true_concept`` is given and none has the laws of theta*, or ``concept`` is theta*.
@@ -114,20 +114,20 @@ def split_budget(
     signal = signal._replace(value=row.repaired_kl_sum, low=row.repaired_kl_low, high=row.repaired_kl_high)
     start_kl = start_kl._replace(value=row.start_kl, low=row.start_kl_low, high=row.start_kl_high)
     others = sorted({concept, *(int(c) for c in mixture.possible_concepts() if c != true)})
-    split = Budget(
-        condition,
-        signal,
-        int(np.asarray(prompt.hmm.initial).argmin()),
-        start_kl,
-        _extreme_transition(mixture, [true], -1),
-        _extreme_transition(mixture, [concept], 1),
-        _extreme_transition(mixture, others, 1),
-        _extreme_ratio(mixture, concept, 1),
-        _extreme_ratio(mixture, true, -1),
-        condition.room("printed"),
-        condition.room("repaired"),
-        start_shift_by_input(mixture, prompt, seed=seed, budget=budget, worst=worst),
-        "",
+    split = ConditionSplit(
+        condition=condition,
+        signal=signal,
+        start_state=int(np.asarray(prompt.hmm.initial).argmin()),
+        start_kl=start_kl,
+        c1=_extreme_transition(mixture, [true], -1),
+        c2=_extreme_transition(mixture, [concept], 1),
+        c2_printed=_extreme_transition(mixture, others, 1),
+        largest=_extreme_ratio(mixture, concept, 1),
+        smallest=_extreme_ratio(mixture, true, -1),
+        printed_margin=condition.room("printed"),
+        repaired_margin=condition.room("repaired"),
+        start_shift=start_shift_by_input(mixture, prompt, seed=seed, budget=budget, worst=worst),
+        reading="",
     )
     return split._replace(reading=reading(split))
 
@@ -148,7 +148,7 @@ def _extreme_ratio(mixture: MixtureOfHMMs, concept: int, sign: int) -> StartRati
     return StartRatio(concept, state, float(after[state]), float(start[state]), float(ratio[state]))
 
 
-def reading(split: Budget) -> str:
+def reading(split: ConditionSplit) -> str:
     """One line: what to change for the repaired theorem to apply (the printed one may hold and conclude falsely)."""
     condition, c1, shift = split.condition, split.c1, split.start_shift
     if condition.method.endswith(IMPOSSIBLE):
@@ -169,7 +169,7 @@ def reading(split: Budget) -> str:
     return " ".join([*parts, _advice(split, c1)])
 
 
-def _advice(split: Budget, c1: Cause) -> str:
+def _advice(split: ConditionSplit, c1: Cause) -> str:
     """The largest cost of the repaired threshold and how to lower it."""
     low, high = split.smallest, split.largest
     if c1.probability == 0.0:

@@ -109,7 +109,7 @@ def finite_sample(
     )
 
 
-def says_nothing(k: int, true_concept: int, version: Version, ns: Sequence[int], count: int, why: str) -> FiniteSample:
+def says_nothing(true_concept: int, k: int, version: Version, ns: Sequence[int], count: int, why: str) -> FiniteSample:
     """The row of a bound that says nothing at one of ``count`` start laws, for a reason known without computing it."""
     ns, never = tuple(n for n in sorted(set(ns)) if n >= 1), {str(delta): None for delta in DELTAS}
     ones, never_at = (1.0,) * len(ns), StartRow(0.0, dict(never), (1.0,) * len(ns))

@@ -37,7 +37,7 @@ SINGULAR = 1e-12
 """An eigenvalue below this share of the largest counts as zero (float64 enumeration is good to about 1e-15)."""
 
 
-class Expansion(NamedTuple):
+class SecondOrder(NamedTuple):
     """KL_j around one theta, j = 1..k, nats per (unit of theta)^0, ^1, ^2.
 
     Attributes:
@@ -96,7 +96,7 @@ def kl_per_position(family: ConceptFamily, law: PromptLaw, theta: Any) -> Array:
     return in_float64(lambda t: jnp.asarray(weight) @ (log_p - _log_conditionals(family.mixture(t), tokens)))(theta)
 
 
-def expand(family: ConceptFamily, law: PromptLaw, theta: Any) -> Expansion:
+def second_order(family: ConceptFamily, law: PromptLaw, theta: Any) -> SecondOrder:
     """Value, gradient, Hessian and Fisher information of every KL_j at theta (m,), normally theta*."""
     tokens, weight, log_p = _examples(law)
 
@@ -117,7 +117,7 @@ def expand(family: ConceptFamily, law: PromptLaw, theta: Any) -> Expansion:
 
     value, score, hessian = in_float64(jax.jit(derivatives))(np.asarray(theta, dtype=np.float64))
     value, score, hessian = np.asarray(value), np.asarray(score), np.asarray(hessian)
-    return Expansion(
+    return SecondOrder(
         weight @ (log_p - value),
         -np.einsum("n,nkm->km", weight, score),
         -0.5 * (hessian + hessian.swapaxes(-1, -2)),
@@ -167,7 +167,7 @@ def taylor_remainder(
 
     O(|v|^3): halving a small radius divides it by about 8.
     """
-    theta, series = np.asarray(theta, dtype=np.float64), expand(family, law, theta)
+    theta, series = np.asarray(theta, dtype=np.float64), second_order(family, law, theta)
     generator = np.random.default_rng(seed)
     unit = generator.standard_normal((directions, theta.size))
     unit = np.concatenate([unit, -unit]) / np.linalg.norm(np.concatenate([unit, unit]), axis=-1, keepdims=True)
@@ -241,8 +241,8 @@ def rate_peak(family: ConceptFamily, law: PromptLaw, theta: Any, steps: int = 50
 
 def evaluate_theorem_2(
     family: ConceptFamily,
-    theta: Any,
     prompt_start: Array,
+    theta: Any,
     k: int,
     points: Array,
     *,
@@ -258,8 +258,8 @@ def evaluate_theorem_2(
 
     Args:
         family: the continuous family.
-        theta: (m,) theta*.
         prompt_start: (H,) p_prompt(h).
+        theta: (m,) theta*.
         k: tokens in an example.
         points: (N, m) grid over Theta.
         seed, prompts, shots: of the measured risk, see ``statements.risk.measure_risk``.
@@ -269,7 +269,7 @@ def evaluate_theorem_2(
     others = others[(others != theta).any(-1)]
     mixture = family.discretise(np.concatenate([theta, others]))
     law = PromptLaw.of(mixture, prompt_start, 0, k)
-    series = expand(family, law, theta[0])
+    series = second_order(family, law, theta[0])
     factor = gamma(series.fisher)
     rows = check_conditions(mixture, np.asarray(prompt_start)[None], 0, k, seed=seed)
     inside = [row for row in rows if row.printed_holds is not True]
@@ -293,4 +293,12 @@ def evaluate_theorem_2(
         f"gamma = {factor.printed:.6g} (needed: {factor.needed:.6g}); {len(inside)} of {len(rows)} points in B, "
         f"sup eps = {worst:.6g}; g^-1({nats:.6g}) = {bound.value:.6g}; {seen}; {measured(risk, risk.excess)}"
     )
-    return TheoremVerdict("2", "printed", applies, bound.value, bound.vacuous or not applies, conclusion, reason)
+    return TheoremVerdict(
+        name="2",
+        version="printed",
+        applies=applies,
+        bound=bound.value,
+        vacuous=bound.vacuous or not applies,
+        conclusion=conclusion,
+        reason=reason,
+    )

@@ -45,7 +45,7 @@ class Lemma1(NamedTuple):
     predictive: np.ndarray
 
 
-def lemma_1(mixture: MixtureOfHMMs, true_concept: int, start: Array, x_test: np.ndarray) -> Lemma1:
+def lemma_1(mixture: MixtureOfHMMs, start: Array, true_concept: int, x_test: np.ndarray) -> Lemma1:
     """Repaired Lemma 1: either condition makes argmax_y p(y|x, S_n, theta*) equal argmax_y p_prompt(y|x), n >= 1.
 
     Proof. p(y|x, start law q) = sum_h q(h|x) p(y|x,h), so predictives differ by at most TV of the start-state
@@ -58,8 +58,8 @@ def lemma_1(mixture: MixtureOfHMMs, true_concept: int, start: Array, x_test: np.
 
     Args:
         mixture: supplies theta* and the delimiter states.
-        true_concept: theta*.
         start: (H,) p_prompt(h).
+        true_concept: theta*.
         x_test: (B, m) tokens, m >= 1.
 
     Returns:

@@ -25,8 +25,8 @@ from implicit_bayes.theory.statements.merged_inputs import InputBlock, input_blo
 from implicit_bayes.theory.statements.risk import (
     LEVEL,
     example_filter,
+    prompt_tokens,
     rounding,
-    sample_prompts,
 )
 
 SAMPLED_TESTS = 200
@@ -188,7 +188,7 @@ def _tests(
     blocks = input_blocks(law, list(hmms.values()), length, budget // (laws * mixture.n_tokens))
     if blocks is not None:
         return (_of_block(mixture, law, hmms, states, block) for block in blocks), True
-    tokens = sample_prompts(law, SAMPLED_TESTS, 0, np.random.default_rng(seed))[:, :length]
+    tokens = prompt_tokens(law, SAMPLED_TESTS, 0, np.random.default_rng(seed))[:, :length]
     size = max(1, NUMBERS // (laws * mixture.n_tokens))
     parts = (tokens[begin : begin + size] for begin in range(0, len(tokens), size))
     return (_of_sample(mixture, law, part) for part in parts), False

@@ -122,7 +122,10 @@ def _pair(mixture: MixtureOfHMMs, true: int, start: int, law: PromptLaw, rows: S
     member = true if true in possible else find_concept(mixture, law.hmm)
     others = tuple(c for c in possible if c != member)
     here = [r for r in rows if (r.true_concept, r.sharp_start) == (true, start) and r.concept in others]
-    known = {r.concept: _ends(Rate(r.rate, r.rate_low, r.rate_high, "", rounding=r.rate_rounding)) for r in here}
+    known = {
+        r.concept: _ends(Rate(value=r.rate, low=r.rate_low, high=r.rate_high, method="", rounding=r.rate_rounding))
+        for r in here
+    }
     sampled = frozenset(r.concept for r in here if r.rate_samples > 0)
     rates: dict[int, tuple[float, float]] | None = dict(known)
     outcomes = tuple(survivors(mixture, law, possible))

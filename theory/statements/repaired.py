@@ -93,13 +93,13 @@ def repaired_constants(mixture: MixtureOfHMMs, true_concept: int, concept: int) 
     true, other = mixture.concept(true_concept), mixture.concept(concept)
     best_V = np.asarray(true.emission).max(0)
     return RepairedConstants(
-        len(states),
-        float(np.asarray(true.transition)[:, states].min()),
-        float(np.asarray(other.transition)[:, states].max()),
-        float(np.asarray(true.transition).min()),
-        float(best_V[best_V > 0].min()),
-        float(_start_ratio(other.transition, other.initial, states).max()),
-        float(_start_ratio(true.transition, true.initial, states).min()),
+        n_delimiters=len(states),
+        c1=float(np.asarray(true.transition)[:, states].min()),
+        c2=float(np.asarray(other.transition)[:, states].max()),
+        c5=float(np.asarray(true.transition).min()),
+        c6=float(best_V[best_V > 0].min()),
+        r_theta=float(_start_ratio(other.transition, other.initial, states).max()),
+        rho_star=float(_start_ratio(true.transition, true.initial, states).min()),
     )
 
 

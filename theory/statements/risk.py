@@ -54,7 +54,7 @@ class MeasuredRisk(NamedTuple):
     prompts: int
 
 
-def sample_prompts(law: PromptLaw, prompts: int, shots: int, generator: np.random.Generator) -> np.ndarray:
+def prompt_tokens(law: PromptLaw, prompts: int, shots: int, generator: np.random.Generator) -> np.ndarray:
     """(prompts, (k+1) shots + k - 1) tokens of (S_n, x_test): independent examples, a delimiter after each.
 
     By inverse CDF: a state or token of probability zero is never drawn.
@@ -98,7 +98,7 @@ def measure_risk(
     """
     shots, k, generator = tuple(sorted(set(shots))), laws[0].length, np.random.default_rng(seed)
     each = max(-(-prompts // len(laws)), LEAST_PROMPTS)
-    tokens = np.concatenate([sample_prompts(law, each, shots[-1], generator) for law in laws])
+    tokens = np.concatenate([prompt_tokens(law, each, shots[-1], generator) for law in laws])
     law_of = np.repeat(np.arange(len(laws)), each)
     size = max(1, NUMBERS // (len(shots) * (k - 1) * mixture.n_tokens))  # prompts whose predictives are held at once
     size = -(-len(tokens) // -(-len(tokens) // size))  # equal blocks: one compilation
@@ -114,7 +114,7 @@ def measure_risk(
     mean = excess_LxPxNxM.mean(-1)
     return MeasuredRisk(
         shots=shots,
-        error=tuple(_worst([binomial_interval(int(w), each, level) for w in column]) for column in wrong.T),
+        error=tuple(_largest_mean([binomial_interval(int(w), each, level) for w in column]) for column in wrong.T),
         excess=_worst_means(last, level),
         random_excess=_worst_means(mean, level),
         undefined=tuple(undefined.mean(0).tolist()),
@@ -146,10 +146,10 @@ def _risk_of(
 
 def _worst_means(values_LxPxN: np.ndarray, level: float) -> tuple[Interval, ...]:
     shots = range(values_LxPxN.shape[2])
-    return tuple(_worst([bounded_mean_interval(of[:, n], level) for of in values_LxPxN]) for n in shots)
+    return tuple(_largest_mean([bounded_mean_interval(of[:, n], level) for of in values_LxPxN]) for n in shots)
 
 
-def _worst(intervals: Sequence[Interval]) -> Interval:
+def _largest_mean(intervals: Sequence[Interval]) -> Interval:
     """The largest mean of several, from intervals that cover all of them at once."""
     return Interval(*(max(ends) for ends in zip(*intervals, strict=True)))
 

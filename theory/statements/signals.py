@@ -41,19 +41,27 @@ class Signals:
         }
         self.tables: dict[int, dict[tuple[int, int], KLSum]] = {}
 
-    def kl(self, s: int, k: int, concept: int) -> KLSum:
+    def kl(self, s: int, concept: int, k: int) -> KLSum:
         """sum_j KL_j(theta_concept) at start law s."""
         forbidden = self.forbidden[concept]
         if forbidden.first[s] <= k:
             unknown = np.where(np.arange(1, k + 1) >= forbidden.first[s], math.inf, math.nan)
-            return KLSum(math.inf, math.inf, math.inf, float(forbidden.mass[s, k - 1]), unknown, "exact", 0)
+            return KLSum(
+                value=math.inf,
+                low=math.inf,
+                high=math.inf,
+                infinite_mass=float(forbidden.mass[s, k - 1]),
+                per_position=unknown,
+                method="exact",
+                prefixes=0,
+            )
         if s not in self.tables:
             self.tables[s] = self._table(s)
         return self.tables[s][k, concept]
 
     def start_kl(self, s: int, k: int) -> KLSum:
         """KL( p_prompt(O) || p(O|theta*) ) at start law s."""
-        return self.kl(s, k, self.true_concept)
+        return self.kl(s, self.true_concept, k)
 
     def _table(self, s: int) -> dict[tuple[int, int], KLSum]:
         finite = [c for c, forbidden in self.forbidden.items() if forbidden.first[s] > min(self.ks)]

@@ -96,7 +96,15 @@ def evaluate_theorems(
     limits = functools.cache(lambda: [_random_limit(evidence, pair) for pair in evidence.pairs])
     return [
         *(_theorem_1(version, evidence, conclusion) for version in VERSIONS),
-        TheoremVerdict("2", "printed", False, None, True, "undetermined", "does not apply: finite family"),
+        TheoremVerdict(
+            name="2",
+            version="printed",
+            applies=False,
+            bound=None,
+            vacuous=True,
+            conclusion="undetermined",
+            reason="does not apply: finite family",
+        ),
         _theorem_3_printed(evidence, limits),
         _theorem_3_sharp(evidence, limits),
     ]
@@ -191,18 +199,26 @@ def _theorem_3_sharp(evidence: Evidence, limits: Limits) -> TheoremVerdict:
     applies, missing = hypotheses(needs)
     if not applies or not all(affordable(pair.law, k - 1) for pair in pairs):
         reason = missing if not applies else "applies, but its bound is too large a computation and was not evaluated"
-        return TheoremVerdict("3", "sharp", applies, None, True, "undetermined", reason)
+        return TheoremVerdict(
+            name="3",
+            version="sharp",
+            applies=applies,
+            bound=None,
+            vacuous=True,
+            conclusion="undetermined",
+            reason=reason,
+        )
     nats, members = 0.0, set()
     for pair in pairs:
         inside = [c for c in (pair.member, *pair.others) if c is not None and not pair.beaten(c)]
         members |= {(pair.true_concept, c) for c in inside if c != pair.member}
-        nats = max(nats, *(_after_delimiter(mixture, pair.law, c) for c in inside))
+        nats = max(nats, *(_kl_after_delimiter(mixture, pair.law, c) for c in inside))
     total = len({(pair.true_concept, c) for pair in pairs for c in pair.others})
     words = f"{len(members)} of {total} pairs (theta*, theta) in B, and theta* itself"
     return _theorem_3("sharp", evidence, limits, needs, nats / (k - 1), words)
 
 
-def _after_delimiter(mixture: MixtureOfHMMs, law: PromptLaw, concept: int) -> float:
+def _kl_after_delimiter(mixture: MixtureOfHMMs, law: PromptLaw, concept: int) -> float:
     """max over d of KL( p_prompt(O) || p(O | d, concept) ), the upper end where it is sampled."""
     hmm = mixture.concept(concept)
     restarted = (HMM(hmm.transition[d], hmm.transition, hmm.emission) for d in mixture.delimiter_states())

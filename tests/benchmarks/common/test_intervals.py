@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from implicit_bayes.benchmarks.common.differences import (
-    CLEAR,
+    CLEAR_LEVEL,
     LEAST,
     count_clear,
     of_seeds,
@@ -61,10 +61,10 @@ def test_two_equal_shares_are_called_clearly_different_at_most_as_often_as_state
         a[i] * b[j]
         for i in rows
         for j in columns
-        if stats.hypergeom.pmf(i, first + second, i + j, first) < CLEAR  # a cheap necessary condition
+        if stats.hypergeom.pmf(i, first + second, i + j, first) < CLEAR_LEVEL  # a cheap necessary condition
         and unpaired((int(i), first), (int(j), second)).clearly_differs
     )
-    assert alarms <= CLEAR
+    assert alarms <= CLEAR_LEVEL
 
 
 def test_three_standard_errors_have_the_false_alarms_that_the_exact_test_has_not():
@@ -89,7 +89,7 @@ def test_the_sign_test_keeps_its_level_on_pairs(differ):
             second = np.array([0] * (m - won) + [1] * won + [1] * (prompts - m), np.int8)
             if p * q > 1e-12 and paired(first, second).clearly_differs:
                 alarms += p * q
-    assert alarms <= CLEAR
+    assert alarms <= CLEAR_LEVEL
 
 
 def test_paired_differences_leave_out_what_either_lacks():

@@ -141,7 +141,10 @@ def test_curves_that_cannot_be_fitted_have_no_fit():
 def test_prompts_are_split_by_whether_bayes_exists_and_log_loss_is_at_least_the_entropy():
     instance = small()
     model = network("lstm", 8, 0)
-    found = context_gap(instance, [model, MixtureModel("bayes", instance.mixture)], [3], [0, 2, 6], 150, [0.1], 1)
+    found = context_gap(
+        instance, [3], [0, 2, 6], prompts=150, seed=1, epsilons=[0.1],
+        models=[model, MixtureModel("bayes", instance.mixture)],
+    )  # fmt: skip
     np.testing.assert_array_equal(
         found.prompts.sel(split="possible", predictor="exact"), found.prompts.sel(split="all", predictor="exact")
     )
@@ -286,7 +289,7 @@ def test_guesses_of_a_gap_are_not_made_by_rounding():
     first, other = (loss_gap(model, instance.mixture, tokens) for model in models)
     assert other.risk.value == pytest.approx(first.risk.value, abs=1e-12)
     assert other.calibration_error == pytest.approx(first.calibration_error, abs=1e-12)
-    found = context_gap(instance, models, [3], [0, 2, 6], 150, [0.1], 1)
+    found = context_gap(instance, [3], [0, 2, 6], prompts=150, seed=1, epsilons=[0.1], models=models)
     one, two = (found.sel(predictor=model.name, split="all") for model in models)
     for measure in ("accuracy", "calibration"):
         np.testing.assert_allclose(one[measure], two[measure], atol=1e-12)

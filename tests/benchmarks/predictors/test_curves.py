@@ -38,7 +38,7 @@ def test_split_examples_inverts_the_layout():
 
 def test_one_pass_equals_filtering_each_prompt_on_its_own():
     instance, k, ns, prompts, seed = small(), 3, (0, 1, 3), 40, 5
-    table = in_context_curves(instance, [k], ns, prompts, [0.1], seed)
+    table = in_context_curves(instance, [k], ns, prompts=prompts, seed=seed, epsilons=[0.1])
     key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), k), 0)
     batch = sample_prompts(
         instance.mixture, instance.prompt_starts, key, 100, k, max(ns), true_concepts=instance.true_concepts
@@ -99,7 +99,7 @@ def test_started_mixture_costs_log_s_under_every_concept():
 
 def test_undefined_cells_have_no_accuracy_and_counts_do_not_depend_on_chunks(monkeypatch):
     instance = small()
-    table = in_context_curves(instance, [3], [0, 30], 120, [0.1], 1)
+    table = in_context_curves(instance, [3], [0, 30], prompts=120, seed=1, epsilons=[0.1])
     exact = table.sel(predictor="exact", k=3)
     assert int(exact.undefined.sel(n=30)) + int(exact.correct.sel(n=30)) <= 120
     assert [p.label for p in references([0.1])] == ["exact", "smoothed(0.1)", "prompt-aware"]
@@ -135,7 +135,7 @@ def test_prompt_aware_has_no_answer_where_every_concept_of_positive_prior_forbid
     assert not out.defined_PxN.any()
     assert not np.isnan(out.predictive_PxNxV).any()
     assert not np.isnan(out.log_posterior_PxNxC).any()
-    table = in_context_curves(instance, [3], [0, 1], 20, [], 0)
+    table = in_context_curves(instance, [3], [0, 1], prompts=20, seed=0)
     assert (table.undefined.sel(predictor="prompt-aware") == 20).all()
     assert np.isnan(table.accuracy.sel(predictor="prompt-aware")).all()
 
@@ -157,7 +157,7 @@ def test_every_token_that_ties_for_the_argmax_is_right():
     instance = Instance("ties", mixture, np.array([[[0.5, 0.5, 0.0]]] * 2), (0,), None, None, "")
     x_test = np.array([[0], [1]])
     assert (np.asarray(filter_mixture(mixture, x_test).predictive)[:, -1].argmax(-1) == 1).all()
-    table = in_context_curves(instance, [2], [0, 1], 60, [], 0)
+    table = in_context_curves(instance, [2], [0, 1], prompts=60, seed=0)
     assert (table.sel(predictor="exact").accuracy == 1.0).all()
 
 

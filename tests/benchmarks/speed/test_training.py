@@ -93,7 +93,7 @@ def test_what_disagrees_is_not_timed():
 
 
 def _job(variant):
-    return speed_training.Job("lstm", variant, 0)
+    return speed_training.TrainingJob("lstm", variant, 0)
 
 
 class _Side:

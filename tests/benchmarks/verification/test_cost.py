@@ -118,10 +118,10 @@ def test_a_coarse_sample_is_named_and_keeps_its_interval():
 
 def test_prompts_answered_in_parts_give_the_same_curves(monkeypatch):
     instance = load_instance("regular")
-    whole = curves.in_context_curves(instance, (3,), (0, 2), 130, (0.01,), 0)
+    whole = curves.in_context_curves(instance, (3,), (0, 2), prompts=130, seed=0, epsilons=(0.01,))
     monkeypatch.setattr(curves, "NUMBERS", 20 * 2 * 3 * instance.mixture.n_concepts * instance.mixture.n_tokens)
     assert curves.held_at_once(instance.mixture, 2) == 20
-    parts = curves.in_context_curves(instance, (3,), (0, 2), 130, (0.01,), 0)
+    parts = curves.in_context_curves(instance, (3,), (0, 2), prompts=130, seed=0, epsilons=(0.01,))
     assert parts.identical(whole)
 
 

@@ -29,7 +29,7 @@ def test_most_few_shot_prompts_have_no_posterior(ginc):
     """Stated ranges over k (6-20% at n = 1, 70-91% at n = 8, over 97% at n = 64, rounded to a percent) against
     200 prompts at the ends k = 3 and 10. A cell fails if its interval of level 1 - 1e-6 misses the range widened by
     one percent; six cells, false-alarm rate below 1e-5."""
-    table = in_context_curves(ginc, [3, 10], [0, 1, 8, 64], 200, [], 11)
+    table = in_context_curves(ginc, [3, 10], [0, 1, 8, 64], prompts=200, seed=11)
     exact = table.sel(predictor="exact")
     assert not exact.undefined.sel(n=0).any()
     for n, least, most in ((1, 0.05, 0.21), (8, 0.68, 0.92), (64, 0.97, 1.0)):

@@ -226,7 +226,7 @@ def test_two_tokens_of_ginc_by_matrix_products():
     for c in range(5):
         theirs = pairs(mixture.initial[c], c)
         truth.append((ours[possible] * np.log(ours[possible] / theirs[possible])).sum())
-    found = kl_sums(PromptLaw.of(mixture, start, 1, 2), mixture)
+    found = kl_sums(mixture, PromptLaw.of(mixture, start, 1, 2))
     np.testing.assert_allclose([kl.value for kl in found], truth, atol=1e-10)
 
 
@@ -242,17 +242,17 @@ def test_all_of_ginc_at_five_tokens_is_exact_and_quick(smoothed):
     """The promise: at most 10 s (measured in CPU seconds, so that a busy machine does not decide). Takes about 2."""
     mixture, start = smoothed
     begin = time.process_time()
-    found = kl_sums(PromptLaw.of(mixture, start, 0, 5), mixture)
+    found = kl_sums(mixture, PromptLaw.of(mixture, start, 0, 5))
     assert time.process_time() - begin < 10
     assert {kl.method for kl in found} == {"exact"}
-    shorter = kl_sums(PromptLaw.of(mixture, start, 0, 3), mixture)
+    shorter = kl_sums(mixture, PromptLaw.of(mixture, start, 0, 3))
     for long, short in zip(found, shorter, strict=True):
         np.testing.assert_allclose(long.per_position[:3], short.per_position, rtol=1e-12)
 
 
 def test_ginc_at_ten_tokens_within_one_percent(smoothed):
     mixture, start = smoothed
-    found = kl_sums(PromptLaw.of(mixture, start, 0, 10), mixture)
+    found = kl_sums(mixture, PromptLaw.of(mixture, start, 0, 10))
     assert max((kl.high - kl.low) / 2 / kl.value for kl in found) < 0.01
     shared = kl_table(PromptLaw.of(mixture, start, 0, 10), [mixture.concept(1)], [2, 3])
     assert [row[0].method for row in shared] == ["exact", "exact"]

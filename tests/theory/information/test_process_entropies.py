@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from implicit_bayes.simulators.zoo import even, golden_mean, mess3, rrxor, zoo_processes
 from implicit_bayes.theory import ModelError
-from implicit_bayes.theory.information.ergodic_mixtures import mixture_entropies, same_process
+from implicit_bayes.theory.information.ergodic_mixtures import mixture_entropies, same_edge_process
 from implicit_bayes.theory.information.process_entropies import process_entropies, union
 from implicit_bayes.theory.objects.edges import EdgeProcess, edge_emitting, state_emitting
 
@@ -139,10 +139,10 @@ def test_components_that_are_one_process_count_once():
 
 def test_the_same_process_on_other_states_is_recognised():
     hmm = state_emitting([mess3()], 0).mixture.concept(0)
-    assert same_process(mess3(), edge_emitting(hmm)) and same_process(even(), even())
-    assert same_process(rrxor(), edge_emitting(state_emitting([rrxor()], 0).mixture.concept(0)))
-    assert not same_process(mess3(), mess3(0.05, 0.851)) and not same_process(even(), golden_mean())
-    assert not same_process(mess3(), even())
+    assert same_edge_process(mess3(), edge_emitting(hmm)) and same_edge_process(even(), even())
+    assert same_edge_process(rrxor(), edge_emitting(state_emitting([rrxor()], 0).mixture.concept(0)))
+    assert not same_edge_process(mess3(), mess3(0.05, 0.851)) and not same_edge_process(even(), golden_mean())
+    assert not same_edge_process(mess3(), even())
 
 
 def test_a_budget_ends_early_and_says_so():

@@ -128,7 +128,7 @@ def test_prompts_have_the_law_they_are_drawn_from():
     """First tokens, and the state's next one: 40,000 draws within 5 standard errors (false alarms below 1e-5)."""
     mixture, law = random_instance(2)
     count = 40_000
-    tokens = risk.sample_prompts(law, count, 0, np.random.default_rng(0))
+    tokens = risk.prompt_tokens(law, count, 0, np.random.default_rng(0))
     expected = law.start @ law.hmm.emission
     share = np.bincount(tokens[:, 0], minlength=mixture.n_tokens) / count
     assert (np.abs(share - expected) <= 5 * np.sqrt(expected * (1 - expected) / count)).all()

@@ -21,8 +21,8 @@ from implicit_bayes.theory.programs.inference import (
     simulate_documents,
     to_inference_data,
 )
-from implicit_bayes.theory.statements.fisher import expand, rate_peak
-from implicit_bayes.theory.statements.risk import sample_prompts
+from implicit_bayes.theory.statements.fisher import rate_peak, second_order
+from implicit_bayes.theory.statements.risk import prompt_tokens
 
 EMISSION = np.array([[0.9, 0.1, 0.0], [0.2, 0.8, 0.0], [0.0, 0.0, 1.0]])
 DIRECTIONS = np.array([[[1.0, -1.0, 0.0], [-1.0, 1.0, 0.0], [0.5, -0.5, 0.0]]])
@@ -118,7 +118,7 @@ def test_documents_contract_at_the_fisher_information():
     """Posterior variance * n * sum_j I_j -> 1. Observed information at n = 2000 varies by a few per cent; the mean over
     8 replications is held to 8%, about 4 of its standard deviations, and the prior's share is 1/(n I) < 0.1%."""
     hmm, n, k = family().hmm(THETA), 2000, 4
-    information = expand(family(), PromptLaw(hmm, hmm.initial, k, 2), THETA).fisher.sum(0)[0, 0]
+    information = second_order(family(), PromptLaw(hmm, hmm.initial, k, 2), THETA).fisher.sum(0)[0, 0]
     scaled = []
     for seed in range(8):
         documents = simulate_documents(family(), THETA, jax.random.key(seed), n, k)
@@ -135,7 +135,7 @@ def test_prompts_contract_at_the_curvature_of_the_rate_around_its_peak(start):
     hmm, shots = family().hmm(THETA), (64, 1024)
     law = PromptLaw(hmm, hmm.transition[2] if start is None else start, 3, 2)
     peak = rate_peak(family(), law, THETA)
-    tokens = sample_prompts(law, 24, shots[-1], np.random.default_rng(5))
+    tokens = prompt_tokens(law, 24, shots[-1], np.random.default_rng(5))
     found = prompt_posterior(family(), tokens, np.linspace(-1.2, 1.6, 141)[:, None], [4 * n for n in shots])
     scaled = found.covariance[..., 0, 0] * np.array(shots) * peak.information[0, 0]
     assert abs(scaled[:, 1].mean() - 1) < 0.12

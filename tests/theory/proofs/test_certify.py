@@ -17,7 +17,7 @@ from implicit_bayes.theory.proofs.certify import certify
 from implicit_bayes.theory.proofs.counterexamples import Counterexample, printed_lemma_1, printed_theorem_1
 from implicit_bayes.theory.proofs.enclosures import enclose, expectation
 from implicit_bayes.theory.proofs.exact_instance import exact_instance, off_one, printed_fractions
-from implicit_bayes.theory.proofs.observed_chains import verify
+from implicit_bayes.theory.proofs.observed_chains import margins_by_enumeration
 from implicit_bayes.theory.statements.repaired import repaired_constants
 
 
@@ -79,7 +79,7 @@ def test_regular_is_proved(k):
 def test_enclosures_hold_what_the_filter_computes(identity):
     for seed in range(3):
         case = random_case(seed, identity)
-        out, margins = of(case), verify(case.mixture, case.prompt, 0, 1)
+        out, margins = of(case), margins_by_enumeration(case.mixture, case.prompt, 0, 1)
         proved = (out.rate, out.printed_margin, out.repaired_margin, out.kl_sum)
         values = (margins.rate, margins.printed, margins.repaired, margins.kl_sum)
         np.testing.assert_allclose([float(x) for x in proved], values, rtol=1e-9, atol=1e-12)

@@ -73,7 +73,7 @@ def test_assumptions_1_to_5_hold_strictly(make):
     assert hmm.transition[:, d].min() > 0 and mixture.initial[:, d].min() > 0  # A2
     assert np.array_equal(hmm.transition, mixture.transition[case.true_concept])  # A4
     assert min(hmm.transition.min(), hmm.initial.min(), hmm.emission.max(0).min(), mixture.prior.min()) > 0  # A5
-    lemma = lemma_1(mixture, case.true_concept, case.prompt.start, np.arange(mixture.n_tokens)[:, None])
+    lemma = lemma_1(mixture, case.prompt.start, case.true_concept, np.arange(mixture.n_tokens)[:, None])
     possible = case.prompt.start @ hmm.emission > 0
     assert possible[case.x_test[0]] and lemma.printed[possible].all()  # A3
 
@@ -81,7 +81,7 @@ def test_assumptions_1_to_5_hold_strictly(make):
 def test_theorem_1_numbers():
     case = printed_theorem_1()
     kl_sum, start_kl, rate = expectations(case)
-    lemma = lemma_1(case.mixture, 0, case.prompt.start, np.arange(3)[:, None])
+    lemma = lemma_1(case.mixture, case.prompt.start, 0, np.arange(3)[:, None])
     assert lemma.tv_start == pytest.approx(0.035, abs=1e-12)
     assert lemma.margin.min() / 4 == pytest.approx(0.0489, abs=1e-12)
     constants = repaired_constants(case.mixture, 0, 1)
@@ -114,7 +114,7 @@ def test_lemma_1_fails_where_every_condition_holds():
     kl_sum, start_kl, rate = expectations(case)
     assert kl_sum > printed_threshold(case)
     assert limit_bound(repaired_constants(case.mixture, 0, 1), start_kl, kl_sum) < 0 and rate < 0
-    lemma = lemma_1(case.mixture, 0, case.prompt.start, np.array([case.x_test]))
+    lemma = lemma_1(case.mixture, case.prompt.start, 0, np.array([case.x_test]))
     assert lemma.printed[0] and not lemma.by_posterior[0] and not lemma.by_start[0]
     assert lemma.tv_start == pytest.approx(0.0081, abs=1e-12)
     assert lemma.margin[0] / 4 == pytest.approx(0.083, abs=5e-4)

@@ -7,7 +7,13 @@ import pytest
 from implicit_bayes.theory import ModelError
 from implicit_bayes.theory.objects.precision import in_float64
 from implicit_bayes.theory.proofs.certify import certify
-from implicit_bayes.theory.proofs.observed_chains import Logits, instance_of, margins_of, random_logits, verify
+from implicit_bayes.theory.proofs.observed_chains import (
+    Logits,
+    instance_of,
+    margins_by_enumeration,
+    margins_of,
+    random_logits,
+)
 from implicit_bayes.theory.proofs.search import climb, search
 
 
@@ -64,7 +70,9 @@ def test_closed_forms_agree_with_enumeration(statement, states, length):
     closed = in_float64(jax.jit(lambda logits: margins_of(logits, length)))
     for seed in range(3):
         logits = Logits(*(np.asarray(x, np.float64) for x in draw(jax.random.key(seed))))
-        np.testing.assert_allclose(closed(logits), verify(*instance_of(logits, length), 0, 1), rtol=1e-9, atol=1e-11)
+        np.testing.assert_allclose(
+            closed(logits), margins_by_enumeration(*instance_of(logits, length), 0, 1), rtol=1e-9, atol=1e-11
+        )
 
 
 def test_a_found_instance_can_be_proved_after_rounding(printed):

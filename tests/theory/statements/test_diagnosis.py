@@ -9,12 +9,12 @@ from implicit_bayes.simulators.ginc import released_ginc
 from implicit_bayes.theory import HMM, MixtureOfHMMs, ModelError, PromptLaw
 from implicit_bayes.theory.proofs.counterexamples import printed_theorem_1
 from implicit_bayes.theory.statements.assumptions import start_shift
-from implicit_bayes.theory.statements.diagnosis import split_budget
+from implicit_bayes.theory.statements.diagnosis import split_condition
 
 
 def test_printed_counterexample():
     case = printed_theorem_1()
-    split = split_budget(case.mixture, case.prompt, 1)
+    split = split_condition(case.mixture, case.prompt, 1)
     assert (split.c1.target, split.c1.probability) == (3, 0.02)
     assert (split.c2.target, split.c2.probability) == (3, 0.3)
     assert split.largest == (1, 0, 0.6, 0.0005, pytest.approx(1200))
@@ -37,7 +37,7 @@ def test_start_shift_agrees_with_assumption_3():
         transition = generator.dirichlet(np.ones(3), (2, 3))
         mixture = MixtureOfHMMs([0.5, 0.5], generator.dirichlet(np.ones(3), 2), transition, np.eye(3), 2)
         prompt = PromptLaw.of(mixture, 0.95 * transition[0, 2] + 0.05 / 3, 0, 3)
-        shift = split_budget(mixture, prompt, 1).start_shift
+        shift = split_condition(mixture, prompt, 1).start_shift
         assert shift.holds == start_shift(mixture, prompt, 10**5).holds
         assert (shift.failing_mass > 0) == (not shift.holds)
         assert [row.margin for row in shift.worst] == sorted(row.margin for row in shift.worst)
@@ -51,7 +51,7 @@ def test_too_many_inputs_are_sampled_and_say_so():
     transition = np.stack([np.tile(row, (3, 1)), generator.dirichlet(np.ones(3), 3)])
     mixture = MixtureOfHMMs([0.5, 0.5], np.full((2, 3), 1 / 3), transition, emission, 4)
     prompt = PromptLaw.of(mixture, row, 0, 7)
-    shift = split_budget(mixture, prompt, 1, budget=10).start_shift
+    shift = split_condition(mixture, prompt, 1, budget=10).start_shift
     assert not shift.exhaustive
     assert shift.holds == "undetermined"
     assert shift.tv == 0.0
@@ -62,7 +62,7 @@ def test_released_ginc_names_the_missing_transition():
     mixture = released_ginc(50).pretraining
     start = np.zeros(100)
     start[np.arange(10) * 10 + 3] = 0.1
-    split = split_budget(mixture, PromptLaw.of(mixture, start, 0, 3), 2)
+    split = split_condition(mixture, PromptLaw.of(mixture, start, 0, 3), 2)
     assert split.c1.probability == 0.0
     assert mixture.transition[0, split.c1.source, split.c1.target] == 0.0
     assert split.printed_margin == split.repaired_margin == -math.inf
@@ -80,7 +80,7 @@ def test_a_good_instance_needs_nothing():
 
     laws = [concept(cycle), concept(cycle.T)]
     mixture = MixtureOfHMMs([0.5, 0.5], [law.initial for law in laws], [law.transition for law in laws], np.eye(4), 3)
-    split = split_budget(mixture, PromptLaw.of(mixture, row, 0, 6), 1)
+    split = split_condition(mixture, PromptLaw.of(mixture, row, 0, 6), 1)
     assert split.condition.repaired_holds is True
     assert split.condition.sharp_holds is True
     assert split.repaired_margin > 0
@@ -90,7 +90,7 @@ def test_a_good_instance_needs_nothing():
 def test_bad_input():
     case = printed_theorem_1()
     with pytest.raises(ModelError, match="theta\\* itself"):
-        split_budget(case.mixture, case.prompt, 0)
+        split_condition(case.mixture, case.prompt, 0)
     stranger = PromptLaw(case.mixture.restrict(1).smooth(0.5).concept(0), case.prompt.start, 2, 3)
     with pytest.raises(ModelError, match="A4"):
-        split_budget(case.mixture, stranger, 1)
+        split_condition(case.mixture, stranger, 1)

@@ -245,7 +245,7 @@ def test_start_laws_each_worst_and_mixture():
         each = [row.n_enough[delta] for row in single]
         assert n == (None if None in each else max(each))
         assert both.mixture_n_enough[delta] is None or n is None or both.mixture_n_enough[delta] <= n
-    nothing = says_nothing(2, 0, "sharp", (0, *NS), 2, "why")
+    nothing = says_nothing(0, 2, "sharp", (0, *NS), 2, "why")
     assert nothing.ns == NS and nothing.error_bound == (1.0,) * 4 and len(nothing.start_laws) == 2
 
 

@@ -18,11 +18,11 @@ from implicit_bayes.theory.statements.bounds import g_inverse
 from implicit_bayes.theory.statements.fisher import (
     Gamma,
     evaluate_theorem_2,
-    expand,
     gamma,
     kl_per_position,
     prompt_rate,
     rate_peak,
+    second_order,
     taylor_remainder,
 )
 
@@ -48,7 +48,7 @@ def law(start, of=None):
 
 @functools.cache
 def series(matched):
-    return expand(family(), law(None if matched else ELSEWHERE), THETA)
+    return second_order(family(), law(None if matched else ELSEWHERE), THETA)
 
 
 def kl_at(prompt, theta):
@@ -169,12 +169,12 @@ def test_too_long_an_example_is_refused():
 def test_theorem_2_evaluated():
     moving = one_parameter(start_moves=[[1.0, -1.0, 0.0]])
     theta, grid = np.array([0.4]), np.linspace(-2.0, 2.0, 9)[:, None]
-    matched = evaluate_theorem_2(moving, theta, moving.hmm(theta).initial, K, grid, prompts=40, shots=(0, 64))
+    matched = evaluate_theorem_2(moving, moving.hmm(theta).initial, theta, K, grid, prompts=40, shots=(0, 64))
     assert (matched.name, matched.vacuous, matched.bound, matched.conclusion) == ("2", True, 1.0, "holds")
     assert "A3" in matched.reason or matched.applies
     assert "gamma = inf" not in matched.reason
     assert "expansion" not in matched.reason
-    elsewhere = evaluate_theorem_2(one_parameter(), theta, ELSEWHERE, K, grid, prompts=40, shots=(0, 64))
+    elsewhere = evaluate_theorem_2(one_parameter(), ELSEWHERE, theta, K, grid, prompts=40, shots=(0, 64))
     assert not elsewhere.applies
     assert "the expansion" in elsewhere.reason
     assert "a finite gamma" in elsewhere.reason
@@ -191,7 +191,7 @@ def test_theorem_2_divides_by_k_minus_1(monkeypatch):
     monkeypatch.setattr(fisher, "gamma", lambda information: Gamma(0.125, 0.1))
     theta, grid = np.array([0.4]), np.linspace(-2.0, 2.0, 5)[:, None]
     moving = one_parameter(start_moves=[[1.0, -1.0, 0.0]])
-    found = evaluate_theorem_2(moving, theta, moving.hmm(theta).initial, K, grid, prompts=16, shots=(0, 4))
+    found = evaluate_theorem_2(moving, moving.hmm(theta).initial, theta, K, grid, prompts=16, shots=(0, 4))
     worst, nats = (float(re.search(words, found.reason)[1]) for words in (r"sup eps = ([\d.]+);", r"g\^-1\(([\d.]+)\)"))
     assert worst > 0 and nats == pytest.approx(0.125 * worst / (K - 1), rel=1e-5)
     assert found.bound == pytest.approx(float(g_inverse(nats)), rel=1e-5)

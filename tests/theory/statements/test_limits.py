@@ -15,7 +15,7 @@ from implicit_bayes.theory.objects.prompts import PromptLaw
 from implicit_bayes.theory.statements.bounds import excess_risk
 from implicit_bayes.theory.statements.limits import beats, judge, limit_risk, unbeaten
 from implicit_bayes.theory.statements.pairs import pairs_of
-from implicit_bayes.theory.statements.risk import example_filter, rounding, sample_prompts
+from implicit_bayes.theory.statements.risk import example_filter, prompt_tokens, rounding
 
 CASES = Path(__file__).parents[2] / "cases"
 
@@ -103,7 +103,7 @@ def test_a_long_prompt_ends_up_in_the_limit():
     ends = {0: (0.0, 0.0)} | {c: (rate.low, rate.high) for c, rate in rates.items()}
     assert max(rate.value for rate in rates.values()) < 0
     limit = limit_risk(mixture, law, survivors(mixture, law, [0, 1, 2]), ends, 2)
-    tokens = sample_prompts(law, 40, 400, np.random.default_rng(1))
+    tokens = prompt_tokens(law, 40, 400, np.random.default_rng(1))
     predictive = np.asarray(filter_mixture(mixture, tokens, positions=[law.test_position(400)]).predictive)[:, 0]
     restarted = PromptLaw(law.hmm, law.hmm.transition[4], 3, 4)
     np.testing.assert_allclose(predictive, example_filter(restarted, tokens[:, -2:])[1][:, -1], atol=1e-9)

@@ -66,11 +66,11 @@ def test_lemma_1_is_that_of_every_input(seed):
     mixture, law = random_instance(seed, zeros=False)
     law = PromptLaw(law.hmm, law.start, 4 if seed % 2 else 3, law.delimiter)
     tokens, _, _ = every_input(law, law.length - 1)
-    out = lemma_1(mixture, 0, law.start, tokens)
+    out = lemma_1(mixture, law.start, 0, tokens)
     expected = True if (out.by_posterior | out.by_start).all() else False if (~out.perhaps).any() else "undetermined"
     assert lemma_1_everywhere(mixture, law) == expected
     tests, _ = merged_tests(law, [], law.length - 1)
-    merged = lemma_1(mixture, 0, law.start, tests)
+    merged = lemma_1(mixture, law.start, 0, tests)
     for field in ("margin", "tv_posterior", "start_limit"):
         assert getattr(merged, field).min() == pytest.approx(getattr(out, field).min(), abs=1e-12)
         assert getattr(merged, field).max() == pytest.approx(getattr(out, field).max(), abs=1e-12)

@@ -204,7 +204,7 @@ def test_repaired_lemma_1(data, instance):
     first (its proof)."""
     mixture = instance.mixture
     x_test = data.draw(tokens((12, 2), instance))
-    out = lemma_1(mixture, instance.true_concept, instance.prompt.start, x_test)
+    out = lemma_1(mixture, instance.prompt.start, instance.true_concept, x_test)
     assert (out.by_start <= out.by_posterior).all()
     weights = data.draw(strategies.laws((mixture.delimiter_states().size,)))
     start = weights @ instance.prompt.hmm.transition[mixture.delimiter_states()]
@@ -221,7 +221,7 @@ def test_lemma_1_against_the_filter_after_a_prompt(data, instance):
     the quantities agree with the filter started from p_prompt."""
     true = instance.mixture.restrict(instance.true_concept)
     x_test = data.draw(tokens((12, 2), instance))
-    out = lemma_1(instance.mixture, instance.true_concept, instance.prompt.start, x_test)
+    out = lemma_1(instance.mixture, instance.prompt.start, instance.true_concept, x_test)
     prompt = np.concatenate([data.draw(tokens((12, 2), instance)), np.full((12, 1), true.delimiter), x_test], 1)
     after = filter_mixture(true, prompt, positions=[5])
     agree = np.asarray(after.predictive)[:, 0].argmax(-1) == out.answer
@@ -233,7 +233,7 @@ def test_lemma_1_against_the_filter_after_a_prompt(data, instance):
 
 def test_lemma_1_is_undefined_for_an_impossible_x():
     mixture = MixtureOfHMMs([1.0], [[0.5, 0.5, 0]], [[[0, 0.5, 0.5], [0, 0.5, 0.5], [0, 1, 0]]], np.eye(3), 2)
-    out = lemma_1(mixture, 0, np.array([1.0, 0, 0]), np.array([[0], [1]]))
+    out = lemma_1(mixture, np.array([1.0, 0, 0]), 0, np.array([[0], [1]]))
     assert not out.defined.any() and not (out.printed | out.by_posterior | out.by_start).any()
     assert np.isfinite(out.margin).all() and np.isfinite(out.tv_posterior).all()
 
@@ -244,7 +244,7 @@ def test_the_halves_of_lemma_1_cannot_be_improved(after, flips):
     are .1 (x is certain). A law after the delimiter .101 away flips the answer and is refused; .099 away does not."""
     answers = [[0, 0, 1, 0, 0], [0, 0, 0, 1, 0], *[[0, 0, 0, 0, 1]] * 2, [after, 1 - after, 0, 0, 0]]
     mixture = MixtureOfHMMs([1.0], [[0.5, 0.5, 0, 0, 0]], [answers], np.eye(4)[[0, 0, 1, 2, 3]], 3)
-    out = lemma_1(mixture, 0, np.array([0.6, 0.4, 0, 0, 0]), np.array([[0]]))
+    out = lemma_1(mixture, np.array([0.6, 0.4, 0, 0, 0]), 0, np.array([[0]]))
     assert out.margin[0] / 2 == pytest.approx(0.1)
     assert out.start_limit[0] == pytest.approx(0.1)
     assert (out.predictive[0, 0].argmax() != out.answer[0]) == flips

@@ -18,7 +18,7 @@ from implicit_bayes.theory.proofs.counterexamples import printed_lemma_1, printe
 from implicit_bayes.theory.statements.assumptions import check_assumptions
 from implicit_bayes.theory.statements.bounds import excess_risk, g_inverse
 from implicit_bayes.theory.statements.conditions import check_conditions
-from implicit_bayes.theory.statements.risk import example_filter, measure_risk, sample_prompts
+from implicit_bayes.theory.statements.risk import example_filter, measure_risk, prompt_tokens
 from implicit_bayes.theory.statements.theorems import evaluate_theorems
 
 
@@ -212,7 +212,7 @@ def test_sampled_prompts_have_the_layout_and_the_law_of_prompts():
     """Delimiters after every example; examples against enumeration by chi-square, p > 1e-4 (15 cells at most)."""
     mixture, _ = regular()
     law = PromptLaw.of(mixture, [0.5, 0.5, 0.0, 0.0, 0.0], 0, 2)
-    tokens = sample_prompts(law, 500, 3, np.random.default_rng(0))
+    tokens = prompt_tokens(law, 500, 3, np.random.default_rng(0))
     assert tokens.shape == (500, law.test_position(3))
     assert (tokens[:, 2::3] == 4).all()
     examples = tokens.reshape(500, -1)[:, :9].reshape(-1, 3)[:, :2]
