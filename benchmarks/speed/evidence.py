@@ -12,8 +12,7 @@ from implicit_bayes.benchmarks.speed import peers
 from implicit_bayes.benchmarks.speed.compare import Advance, Run, Timing, compare, relative
 from implicit_bayes.simulators.sampler import sample_documents
 from implicit_bayes.theory import MixtureOfHMMs, filter_mixture, log_evidence
-from implicit_bayes.theory.filtering.dispatch import Method, choose, compiles
-from implicit_bayes.theory.filtering.filter import prepare
+from implicit_bayes.theory.filtering.dispatch import Method, choose, compiles, prepare
 
 NUMPYRO = 3, 40
 """Documents and tokens that enumeration is given: it holds C H H numbers for every token."""

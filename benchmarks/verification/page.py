@@ -167,7 +167,8 @@ def _finite(stored: dict[str, Any]) -> list[PageTable]:
         "why not",
     )
     title = "Examples that are enough for an error of at most 0.1 / 0.01 / 0.001"
-    return [PageTable(title, header, alike(rows, 1))] if rows else []
+    said = len(header) if any(row[-1] for row in rows) else len(header) - 1
+    return [PageTable(title, header[:said], alike(tuple(row[:said] for row in rows), 1))] if rows else []
 
 
 def _assumptions(stored: dict[str, Any]) -> PageTable:

@@ -45,7 +45,7 @@ def show(result: Verification, out: Console) -> None:
         out.print(critical_line(result))
         out.print(budget_table(result))
     for split in result.statements.splits:
-        out.print(f"k = {split.condition.k}: {split.reading}", soft_wrap=True)
+        out.print(f"k = {split.condition.k}: {split.reading}")
     out.print(theorem_table(result))
     if result.statements.certificates:
         out.print(certificate_table(result))
@@ -53,12 +53,12 @@ def show(result: Verification, out: Console) -> None:
         out.print(table)
     out.print(finite_table(result))
     for line in finite_lines(result):
-        out.print(line, soft_wrap=True)
+        out.print(line)
     out.print(curve_table(result))
     for words, loss in (("fresh documents", result.bayes), ("published validation documents", result.validation)):
         if loss is not None:
             out.print(loss_line(words, loss))
-    out.print(information_line(result.information), soft_wrap=True)
+    out.print(information_line(result.information))
     for row in result.models:
         error = f"[{row.low:.4f}, {row.high:.4f}]"
         out.print(f"{row.model}: excess over Bayes on the fresh documents {row.excess:.4f} {error} nats/token")

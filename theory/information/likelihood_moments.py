@@ -96,26 +96,47 @@ class ExampleGraph(NamedTuple):
         """(S, N) the parts of ``examples`` whose first k - 1 tokens end in each node.
 
         Args:
+            alternative: index of one, or (S,) of one for each s.
+            s: (S,) exponents.
+            closed: whether the delimiter is part of the example.
             inputs: ``inputs(alternative, s)``, if the caller has it.
         """
         level, before = self.closed if closed else self.last, inputs or self.inputs(alternative, s)
         return _onward(level, level.gain_AxE[alternative], np.reshape(s, -1), before)
 
     def examples(self, alternative: Any, s: Any, closed: bool, inputs: Cumulant | None = None) -> Cumulant:
-        """(S,) log E [ratio^s] over examples; ``closed``: with the delimiter after the example. +inf where lost."""
+        """(S,) log E [ratio^s] over examples; ``closed``: with the delimiter after the example. +inf where lost.
+
+        Args:
+            alternative: index of one, or (S,) of one for each s.
+            s: (S,) exponents.
+            closed: whether the delimiter is part of the example.
+            inputs: ``inputs(alternative, s)``, if the caller has it.
+        """
         if self.lost_closed if closed else self.lost_last:
             size = np.size(s)
             return Cumulant(np.full(size, np.inf), np.zeros(size), np.zeros(size))
         return total(self.by_input(alternative, s, closed, inputs))
 
     def upper(self, alternative: Any, s: Any, closed: bool) -> np.ndarray:
-        """(S,) ``examples``'s value, or the upper end of its 95% interval where the graph is a sample."""
+        """(S,) ``examples``'s value, or the upper end of its 95% interval where the graph is a sample.
+
+        Args:
+            alternative: index of one, or (S,) of one for each s.
+            s: (S,) exponents.
+            closed: whether the delimiter is part of the example.
+        """
         if not self.sampled or self.lost_closed or self.lost_last:
             return self.examples(alternative, s, closed).value
         return upper_mean(self.by_input(alternative, s, closed).value)
 
     def largest(self, alternative: int, closed: bool) -> float:
-        """The largest log-ratio of any example, nats."""
+        """The largest log-ratio of any example, nats.
+
+        Args:
+            alternative: its index.
+            closed: whether the delimiter is part of the example.
+        """
         reach, level = self.largest_inputs(alternative), self.closed if closed else self.last
         return float((reach[level.parent_E] + level.gain_AxE[alternative]).max())
 

@@ -17,9 +17,9 @@ from typing import NamedTuple
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
-from implicit_bayes.theory.proofs.certify_moments import example_masses, sequence_laws
 from implicit_bayes.theory.proofs.enclosures import Enclosure, Verdict, enclose, expectation, load_flint, settled
 from implicit_bayes.theory.proofs.exact_instance import ExactInstance, Row, exact_instance
+from implicit_bayes.theory.proofs.exact_sequences import example_masses, sequence_laws
 from implicit_bayes.theory.proofs.exact_sums import Terms
 
 MAX_BLOCKS = 20_000

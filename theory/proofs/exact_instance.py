@@ -66,7 +66,11 @@ class ExactInstance(NamedTuple):
 
 
 def printed_fractions(array: Any) -> tuple[Any, ...]:
-    """Nested tuples of the exact decimals that the float64 entries print as, every row divided by their sum."""
+    """Nested tuples of the exact decimals that the float64 entries print as, every row divided by their sum.
+
+    Args:
+        array: laws along its last axis.
+    """
     values = np.asarray(array, dtype=np.float64)
     if values.ndim > 1:
         return tuple(printed_fractions(row) for row in values)
@@ -75,7 +79,11 @@ def printed_fractions(array: Any) -> tuple[Any, ...]:
 
 
 def off_one(*arrays: Any) -> Fraction:
-    """The largest |sum - 1| of a row of printed decimals."""
+    """The largest |sum - 1| of a row of printed decimals.
+
+    Args:
+        *arrays: laws along their last axes.
+    """
     rows = [row for array in arrays for row in np.asarray(array).reshape(-1, np.shape(array)[-1])]
     return max(abs(sum(_decimals(row), Fraction(0)) - 1) for row in rows)
 
@@ -86,6 +94,12 @@ def _decimals(values: np.ndarray) -> Row:
 
 def exact_instance(mixture: MixtureOfHMMs, prompt: PromptLaw, true_concept: int, concept: int) -> ExactInstance:
     """The instance as its printed decimals.
+
+    Args:
+        mixture: in short decimals.
+        prompt: theta*, p_prompt(h), k and the delimiter.
+        true_concept: index of theta*.
+        concept: index of theta.
 
     Raises:
         ModelError: theta is theta* or has prior zero, or the prompt is not of theta*.

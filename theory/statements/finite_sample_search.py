@@ -59,7 +59,16 @@ def _best_s(slope: Callable[[np.ndarray, np.ndarray], np.ndarray], count: int, l
 
 
 def exponent(odds: Odds, a: int, largest_s: float = math.inf) -> Exponent:
-    """F3's exponent of the a-th theta; with ``largest_s`` = 1 that of F1."""
+    """F3's exponent of the a-th theta; with ``largest_s`` = 1 that of F1.
+
+    Args:
+        odds: of one start law.
+        a: theta, by its place.
+        largest_s: the search goes no further.
+
+    Returns:
+        -log inf_s M(s), nats an example, and the s that attains it.
+    """
     if odds.lost[1]:
         return Exponent(0.0, 0.0)
     if largest_s == math.inf and odds.largest(a)[1] < UNREACHABLE:
@@ -90,13 +99,24 @@ class Summand:
         self.log_threshold_N = np.where(self.counted_N, log_threshold_N, 0.0)
 
     def inputs(self, s: np.ndarray, raw: Cumulant | None = None) -> Cumulant:
-        """(S, N) the factors of x (``raw``, if the caller has them) with their thresholds."""
+        """(S, N) the factors of x (``raw``, if the caller has them) with their thresholds.
+
+        Args:
+            s: (S,) powers.
+            raw: ``Odds.inputs`` of the same s.
+        """
         raw, cost = raw or self.odds.inputs(self.a, s), self.log_threshold_N  # s: one for each a, where they are many
         value = np.where(self.counted_N, raw.value + s[:, None] * cost, -np.inf)
         return Cumulant(value, raw.slope + cost, raw.curvature)
 
     def best(self, later_I: np.ndarray, inputs_I: np.ndarray | None, largest_s: float) -> tuple[np.ndarray, np.ndarray]:
-        """(I,) the smallest log over s for pairs of n and x (without ``inputs_I`` all x), and ``settled``."""
+        """(I,) the smallest log over s for pairs of n and x (without ``inputs_I`` all x), and ``settled``.
+
+        Args:
+            later_I: n - 1 of every pair.
+            inputs_I: its class of x; None: all x together.
+            largest_s: the search goes no further.
+        """
 
         def pick(parts_SxN: Cumulant, index: np.ndarray) -> Cumulant:
             if inputs_I is None:
@@ -116,7 +136,15 @@ class Summand:
         return self._at(s, first, later, pick(self.inputs(s), every).value, later_I)
 
     def best_of(self, later_I: np.ndarray, s_G: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(I,) the same over the given s only, one pass for all n; upper ends where examples were sampled."""
+        """(I,) the same over the given s only, one pass for all n; upper ends where examples were sampled.
+
+        Args:
+            later_I: n - 1.
+            s_G: the powers tried.
+
+        Returns:
+            As ``best``.
+        """
         first, later = (_upper(self.odds, which, self.a, s_G) for which in ("first", "later"))
         parts = self.inputs(s_G)
         of_x = upper_mean(parts.value) if self.odds.sampled_inputs else total(parts).value
@@ -133,7 +161,12 @@ class Summand:
         return value, (later < -ROUNDING) | (s == 0.0) | (first == -np.inf) | (of_x == -np.inf)
 
     def unreachable(self, later_I: np.ndarray, inputs_I: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """(I,) whether no prompt brings the odds up to the threshold, and whether more examples only lower them."""
+        """(I,) whether no prompt brings the odds up to the threshold, and whether more examples only lower them.
+
+        Args:
+            later_I: n - 1 of every pair.
+            inputs_I: its class of x; None: all x together.
+        """
         first, later, reach_N = self.odds.largest(self.a)
         most_N = np.where(self.counted_N, reach_N + self.log_threshold_N, -np.inf)
         most = np.full(len(later_I), most_N.max()) if inputs_I is None else most_N[inputs_I]
