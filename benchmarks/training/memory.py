@@ -2,7 +2,7 @@
 
 glibc hands arrays above its threshold straight back to the system, and takes what is free at the end of its heap down
 too. The kernel then clears every page again at the next step: 15,000 of them on a batch of 16 by 256 tokens of the
-small LSTM, two fifths of the CPU time of a step. No number changes.
+small LSTM on one device, a fifth to two fifths of the CPU time of a step. No number changes.
 """
 
 import ctypes
