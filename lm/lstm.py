@@ -18,7 +18,7 @@ from implicit_bayes.lm.recurrence import recur
 
 
 class LSTMConfig(NamedTuple):
-    """Args:
+    """Sizes and forms of an LSTM.
 
     Attributes:
         vocabulary: V.

@@ -19,7 +19,7 @@ import optax
 
 
 class OptimiserConfig(NamedTuple):
-    """Args:
+    """The optimiser's method and constants.
 
     Attributes:
         method: adamw or soap.
@@ -27,6 +27,8 @@ class OptimiserConfig(NamedTuple):
         weight_decay: decoupled, on matrices only.
         clip: norm that the whole gradient is cut down to.
         plateau: steps over which the loss is averaged before the rate is cut tenfold for want of progress, or None.
+        average: power g of the average of weights (lm.averaging) that the trained network is; None for the last
+            weights themselves.
     """
 
     method: Literal["adamw", "soap"] = "adamw"
@@ -35,6 +37,7 @@ class OptimiserConfig(NamedTuple):
     weight_decay: float = 0.0
     clip: float = 1.0
     plateau: int | None = None
+    average: float | None = None
 
 
 def optimiser(config: OptimiserConfig) -> optax.GradientTransformationExtraArgs:
@@ -50,7 +53,7 @@ def optimiser(config: OptimiserConfig) -> optax.GradientTransformationExtraArgs:
 
 
 class SoapState(NamedTuple):
-    """Args:
+    """What SOAP carries from step to step.
 
     Attributes:
         steps: done.

@@ -19,7 +19,7 @@ from implicit_bayes.lm.layers import Dense, LayerNorm, RMSNorm, drop, look_up, s
 
 
 class TransformerConfig(NamedTuple):
-    """Args:
+    """Sizes and forms of a Transformer.
 
     Attributes:
         vocabulary: V.

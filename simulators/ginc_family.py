@@ -129,14 +129,9 @@ class GincFamily(NamedTuple):
         starts = np.tile(ginc.property_start_laws(), (self.concepts, 1, 1))
         text = f"GINC, paper recipe ({self.permutations} permutations), V = {self.vocabulary}, {self.concepts} concepts"
         return Instance(
-            name=name,
-            mixture=mixture,
-            prompt_starts=starts,
-            true_concepts=tuple(range(self.concepts)),
-            k=None,
-            seed=self.seed,
-            description=text,
-        )
+            name=name, mixture=mixture, prompt_starts=starts, true_concepts=tuple(range(self.concepts)), k=None,
+            seed=self.seed, description=text,
+        )  # fmt: skip
 
 
 def in_family(spec: str) -> bool:

@@ -16,6 +16,8 @@ FOLDERS = ("theory", "simulators", "lm", "benchmarks")
 LINES, FUNCTION_LINES = 320, 70
 WIDE = 6
 """A result of more fields than these is built by keyword."""
+EXPLAINED = ("theory/",)
+"""Folders whose public functions explain every argument."""
 ALIKE = {"Settings"}
 """A class name that several rooms of one folder may have: each is read beside its room's name."""
 SECOND_OPINIONS = {"hear", "onward", "moment"}
@@ -183,3 +185,43 @@ def test_another_order_is_noticed():
     (function,) = ast.parse("def f(mixture, true_concept, start, k): ...").body
     assert isinstance(function, ast.FunctionDef)
     assert out_of_order(function) == ["mixture", "true_concept", "start", "k"]
+
+
+def unexplained(tree: ast.Module) -> list[str]:
+    """Public functions of two arguments or more of which the docstring leaves one without a word of its own."""
+    found = []
+    for name, function in public_functions(tree):
+        told = ast.get_docstring(function) or ""
+        section = re.split(r"\n\s*(?:Returns|Raises|Yields|Attributes):", told.partition("Args:\n")[2])[0]
+        lines = re.findall(r"^ +([\w*, ]+):", section, re.M)
+        explained = {part for line in lines for part in re.findall(r"\w+", line)}
+        if len(arguments(function)) > 1 and (missing := set(arguments(function)) - explained):
+            found.append(f"{name}: {', '.join(sorted(missing))}")
+    return found
+
+
+@pytest.mark.parametrize("path", [path for path in sorted(SOURCES) if path.startswith(EXPLAINED)])
+def test_every_argument_is_explained(path):
+    assert unexplained(SOURCES[path]) == []
+
+
+def test_an_argument_without_a_word_is_noticed():
+    told = "What.\n\n    Args:\n        a: a number.\n\n    Returns:\n        b: no argument."
+    source = f'def f(a, b):\n    """{told}\n    """'
+    assert unexplained(ast.parse(source)) == ["f: b"]
+
+
+def empty_sections(tree: ast.Module) -> list[str]:
+    """Docstrings with a heading and nothing under it, or with two headings for one list."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            told = ast.get_docstring(node) or ""
+            heading = r"(Args|Returns|Raises|Attributes|Source):"
+            if re.search(rf"^ *{heading}\s*\n\s*{heading}", told, re.M):
+                found.append(node.name)
+    return found
+
+
+def test_no_heading_stands_over_nothing():
+    assert {path: names for path, tree in SOURCES.items() if (names := empty_sections(tree))} == {}

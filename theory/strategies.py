@@ -55,7 +55,12 @@ Size = int | st.SearchStrategy[int]
 
 
 def weights(shape: tuple[int, ...], positive: bool = False) -> st.SearchStrategy[np.ndarray]:
-    """Integer weights of very unequal size, 0 to 10^4, zeros included unless ``positive``."""
+    """Integer weights of very unequal size, 0 to 10^4, zeros included unless ``positive``.
+
+    Args:
+        shape: of the array.
+        positive: no zeros.
+    """
     least = 1 if positive else 0
     entries = st.one_of(st.integers(least, 20), st.sampled_from([least, 1, 100, 10_000]))
     return arrays(np.int64, shape, elements=entries, fill=st.nothing())
@@ -63,13 +68,25 @@ def weights(shape: tuple[int, ...], positive: bool = False) -> st.SearchStrategy
 
 @st.composite
 def laws(draw: Any, shape: tuple[int, ...], positive: bool = False) -> np.ndarray:
-    """Probability laws along the last axis; ``positive`` rules out exact zeros."""
+    """Probability laws along the last axis; ``positive`` rules out exact zeros.
+
+    Args:
+        draw: Hypothesis's.
+        shape: of the array; laws along its last axis.
+        positive: no zeros.
+    """
     return normalised(draw(weights(shape, positive)))
 
 
 @st.composite
 def hmms(draw: Any, states: Size = 3, tokens: Size = 3, positive: bool = False) -> HMM:
-    """HMMs of any kind: no assumption but that laws are laws (``positive``: no exact zeros)."""
+    """HMMs of any kind: no assumption but that laws are laws (``positive``: no exact zeros).
+
+    Args:
+        draw: Hypothesis's.
+        states, tokens: H and V, numbers or strategies of them.
+        positive: no zeros.
+    """
     states, tokens = _size(draw, states), _size(draw, tokens)
     return HMM(
         draw(laws((states,), positive)), draw(laws((states, states), positive)), draw(laws((states, tokens), positive))
@@ -78,14 +95,28 @@ def hmms(draw: Any, states: Size = 3, tokens: Size = 3, positive: bool = False) 
 
 @st.composite
 def mixtures(draw: Callable[..., Any], /, *assumptions: str, **shapes: Any) -> MixtureOfHMMs:
-    """The mixtures of ``instances`` with the same arguments."""
+    """The mixtures of ``instances`` with the same arguments.
+
+    Args:
+        draw: Hypothesis's.
+        *assumptions: as of ``instances``.
+        **shapes: as of ``instances``.
+    """
     mixture: MixtureOfHMMs = draw(instances(*assumptions, **shapes)).mixture
     return mixture
 
 
 @st.composite
 def prompt_laws(draw: Any, hmm: HMM, delimiter: int, length: Size = 2, positive: bool = False) -> PromptLaw:
-    """Prompt laws of one concept, with any start law."""
+    """Prompt laws of one concept, with any start law.
+
+    Args:
+        draw: Hypothesis's.
+        hmm: theta*.
+        delimiter: the delimiter token.
+        length: k, a number or a strategy.
+        positive: no zeros in the start law.
+    """
     return PromptLaw(hmm, draw(laws((hmm.n_states,), positive)), _size(draw, length), delimiter)
 
 
@@ -104,6 +135,7 @@ def instances(
     """Instances that satisfy the named assumptions by construction; A4 (theta* in Theta) always holds.
 
     Args:
+        draw: Hypothesis's.
         *assumptions: of "A1", …, "A5" (Xie et al. 2022, Assumptions 1-5). A2 and A3 build on A1's delimiter states
             and A3 on the positivity of A5, so A3 also yields A1 and A5, and A2 also yields A1.
         states: H, at least ``delimiters + 1``.

@@ -7,6 +7,7 @@ import contextlib
 import difflib
 import io
 import re
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -128,7 +129,7 @@ def _defer(command: Callable[..., Work], bound: dict[str, Callable[[], Work]]) -
     def remember(*args: Any, **kwargs: Any) -> None:
         seed = kwargs.get("seed")
         if seed is not None and seed < 0:
-            complain(f"seed: {seed} is negative; give 0 or more")
+            print(f"seed: {seed} is negative; give 0 or more", file=sys.stderr)  # as the parser of arguments does
             raise SystemExit(2)
         bound["call"] = functools.partial(command, *args, **kwargs)
 

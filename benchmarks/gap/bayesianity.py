@@ -32,7 +32,7 @@ from implicit_bayes.lm.model import LanguageModel
 from implicit_bayes.simulators.instances import Instance
 from implicit_bayes.simulators.sampler import sample_prompts
 from implicit_bayes.theory import MixtureOfHMMs, filter_concepts
-from implicit_bayes.theory.filtering.filter import prepare
+from implicit_bayes.theory.filtering.dispatch import prepare
 
 LENGTHS = (1, 2, 4, 8, 16)
 """Prefix lengths of the martingale gap: where the concept is still open."""

@@ -15,7 +15,7 @@ from implicit_bayes.benchmarks.gap.loss import Mean, ratio
 from implicit_bayes.benchmarks.predictors.promises import answer
 from implicit_bayes.lm.model import LanguageModel
 from implicit_bayes.theory import MixtureOfHMMs, filter_concepts
-from implicit_bayes.theory.filtering.filter import prepare
+from implicit_bayes.theory.filtering.dispatch import prepare
 from implicit_bayes.theory.objects.rows import equal_parts
 
 CHUNK = 32

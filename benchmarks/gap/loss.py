@@ -29,7 +29,7 @@ from implicit_bayes.benchmarks.common.intervals import mean_interval
 from implicit_bayes.benchmarks.predictors.promises import answer
 from implicit_bayes.lm.model import LanguageModel
 from implicit_bayes.theory import MixtureOfHMMs, ModelError, filter_mixture
-from implicit_bayes.theory.filtering.filter import prepare
+from implicit_bayes.theory.filtering.dispatch import prepare
 from implicit_bayes.theory.objects.rows import equal_parts
 from implicit_bayes.theory.statements.bounds import computed_excess_risk, first_choice
 

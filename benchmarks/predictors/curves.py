@@ -19,8 +19,7 @@ from implicit_bayes.simulators.datasets import Prompts
 from implicit_bayes.simulators.instance import Instance
 from implicit_bayes.simulators.sampler import sample_prompts
 from implicit_bayes.theory import MixtureOfHMMs, filter_mixture
-from implicit_bayes.theory.filtering.dispatch import Prepared
-from implicit_bayes.theory.filtering.filter import prepare
+from implicit_bayes.theory.filtering.dispatch import Prepared, prepare
 from implicit_bayes.theory.objects.prompts import prefix_length
 
 if TYPE_CHECKING:  # what asks only for References needs no xarray

@@ -22,8 +22,7 @@ from implicit_bayes.simulators.ginc import released_ginc
 from implicit_bayes.simulators.sampler import sample_documents
 from implicit_bayes.theory import MixtureFilter, MixtureOfHMMs, ModelError, filter_mixture
 from implicit_bayes.theory.filtering import compiled
-from implicit_bayes.theory.filtering.dispatch import Method
-from implicit_bayes.theory.filtering.filter import prepare
+from implicit_bayes.theory.filtering.dispatch import Method, prepare
 
 AGREEMENT = 1e-12
 """Largest difference: relative in log evidence, absolute in probabilities."""

@@ -13,8 +13,7 @@ from implicit_bayes.benchmarks.speed import peers
 from implicit_bayes.benchmarks.speed.compare import Advance, How, Run, Timing, compare, relative
 from implicit_bayes.simulators.sampler import sample_documents
 from implicit_bayes.theory import MixtureOfHMMs, filter_mixture, log_evidence
-from implicit_bayes.theory.filtering.dispatch import Method, choose, compiles, filters_on_host
-from implicit_bayes.theory.filtering.filter import prepare
+from implicit_bayes.theory.filtering.dispatch import Method, choose, compiles, filters_on_host, prepare
 
 NUMPYRO = 3, 40
 """Documents and tokens that enumeration is given: it holds C H H numbers for every token."""
@@ -58,7 +57,13 @@ def evidence(
 
 
 def ours_called(mixture: MixtureOfHMMs, tokens_BxT: np.ndarray, method: Method) -> How:
-    """How ``filter_mixture`` does these documents: in which engine, after what is made once."""
+    """How ``filter_mixture`` does these documents: in which engine, after what is made once.
+
+    Args:
+        mixture: whose sizes decide.
+        tokens_BxT: the documents.
+        method: as for ``filter_mixture``.
+    """
     documents, length = tokens_BxT.shape
     if filters_on_host(mixture, method, documents, length):
         return How("NumPy, one step a token for the whole batch", documents, threads=cores())

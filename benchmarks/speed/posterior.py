@@ -12,7 +12,7 @@ from implicit_bayes.benchmarks.speed.compare import Advance, How, Run, Timing, c
 from implicit_bayes.benchmarks.speed.evidence import ours_called
 from implicit_bayes.simulators.sampler import sample_documents
 from implicit_bayes.theory import MixtureOfHMMs, filter_mixture
-from implicit_bayes.theory.filtering.filter import prepare
+from implicit_bayes.theory.filtering.dispatch import prepare
 
 TINY = 1e-200
 """Posteriors and predictives below this are not compared with the naive recursion, which underflows there."""

@@ -78,7 +78,7 @@ def _tables(mixture: MixtureOfHMMs, method: Method) -> int:
 
 def _time(mixture: MixtureOfHMMs, batch: int, length: int, method: Method, seed: int) -> float:
     from implicit_bayes.theory import filter_mixture
-    from implicit_bayes.theory.filtering.filter import prepare
+    from implicit_bayes.theory.filtering.dispatch import prepare
 
     tokens = np.random.default_rng(seed).integers(0, mixture.n_tokens, (batch, length))
     tables = prepare(mixture, method)

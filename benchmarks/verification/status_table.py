@@ -150,7 +150,7 @@ STATEMENTS = (
     Statement(
         "Theorem 2, printed",
         "continuous Θ: excess risk ≤ g⁻¹(γ sup_B ε/(k−1))",
-        "theory.statements.fisher.evaluate_theorem_2",
+        "theory.statements.theorem_2.evaluate_theorem_2",
         "statements/test_fisher.py::test_theorem_2_evaluated",
         _theorem("2", "printed"),
     ),

@@ -20,8 +20,8 @@ RATES_AND_CONDITIONS = (
     Mutation(
         "count the examples that the bracket forgets",
         "theory/information/bracket.py",
-        "merge(after._replace(offset=(after.offset > 0).astype(np.float64)))",
-        "merge(after)",
+        "merge_nodes(after._replace(offset=(after.offset > 0).astype(np.float64)))",
+        "merge_nodes(after)",
         "tests/theory/information/test_bracket.py::test_ends_equal_enumeration_by_hand",
     ),
     Mutation(

@@ -13,7 +13,7 @@ STATEMENTS_AND_PROOFS = (
     ),
     Mutation(
         "swap the ends of rates that are compared",
-        "theory/statements/limits.py",
+        "theory/statements/rate_order.py",
         "low, high = rates[better][0], rates[worse][1]",
         "low, high = rates[better][1], rates[worse][0]",
         "tests/theory/statements/test_limits.py::"
@@ -65,7 +65,7 @@ STATEMENTS_AND_PROOFS = (
     Mutation(
         "pool the pairs of a measured risk",
         "theory/statements/risk.py",
-        "_worst([binomial_interval(int(w), each, level) for w in column])",
+        "_largest_mean([binomial_interval(int(w), each, level) for w in column])",
         "binomial_interval(int(column.sum()), each * len(laws), level)",
         "tests/theory/statements/test_theorem_verdicts.py::"
         "test_one_pair_that_is_wrong_on_a_tenth_is_not_lost_among_nine_that_are_right",
@@ -114,7 +114,7 @@ STATEMENTS_AND_PROOFS = (
     ),
     Mutation(
         "k for k - 1 in Theorem 2",
-        "theory/statements/fisher.py",
+        "theory/statements/theorem_2.py",
         "nats = factor.printed * worst / (k - 1) if inside else 0.0",
         "nats = factor.printed * worst / k if inside else 0.0",
         "tests/theory/statements/test_fisher.py::test_theorem_2_divides_by_k_minus_1",

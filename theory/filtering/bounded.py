@@ -48,6 +48,10 @@ def unless(condition: jax.Array, found: Callable[[], tuple[jax.Array, ...]]) -> 
     """What ``found`` computes, or where the condition holds a first array of True and others of zeros.
 
     By a branch: what is computed and then thrown away by ``jnp.where`` still has second derivatives of 0 * inf = nan.
+
+    Args:
+        condition: decided at run time.
+        found: computes a first array of booleans and others.
     """
 
     def nothing() -> tuple[jax.Array, ...]:

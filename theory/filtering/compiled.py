@@ -114,7 +114,15 @@ def _powers() -> np.ndarray:
 
 
 def start(tables: BucketTables, batch: int) -> Carry:
-    """Before the first token."""
+    """Before the first token.
+
+    Args:
+        tables: of the mixture.
+        batch: documents.
+
+    Returns:
+        What the first call of ``trace`` takes as ``carry``.
+    """
     concepts, first_wide = tables.narrow_CxMxMx4x4.shape[:2]
     side = max(4, tables.wide_CxNxNxXxX.shape[-1])
     belief = np.zeros((batch, concepts, side))
@@ -140,7 +148,7 @@ def trace(
         per_concept: whether ``predictive`` is one for each concept.
         carry: where the documents stand before these tokens; changed in place. Default: at their beginning.
     """
-    from implicit_bayes.theory.filtering import compiled_kernels
+    from implicit_bayes.theory.filtering.compiled_documents import documents
 
     (batch, _), slots, concepts = tokens_BxT.shape, len(wanted_P), mixture.n_concepts
     carry = start(tables, batch) if carry is None else carry
@@ -163,7 +171,7 @@ def trace(
         _powers(),
     )
     workspace = _workspace(concepts, min(PIECE, max(slots, 1)), carry.belief_BxCxX.shape[2])
-    compiled_kernels.documents(
+    documents(
         np.ascontiguousarray(tokens_BxT), wanted_P.astype(np.int64), carry, prior, blocks, following,
         per_concept, workspace, out,
     )  # fmt: skip

@@ -32,7 +32,14 @@ ALIVE, DOUBTFUL = 0, 1
 @compiled
 @no_type_check
 def product(belief, block, rows, size, out):
-    """out = belief @ block over ``rows`` rows and ``size`` columns, then copied back; four rows at a time."""
+    """out = belief @ block over ``rows`` rows and ``size`` columns, then copied back; four rows at a time.
+
+    Args:
+        belief: the row vector; holds the result afterwards.
+        block: the matrix.
+        rows, size: how much of it counts.
+        out: scratch of at least ``size`` numbers.
+    """
     for j in range(size):
         out[j] = 0.0
     i = np.uint64(0)
@@ -54,7 +61,13 @@ def product(belief, block, rows, size, out):
 @compiled
 @no_type_check
 def rescale(belief, size, bits):
-    """Bring the sum into [1/2, 1) by a power of two: (its exponent, tokens that may follow unscaled; -1 if dead)."""
+    """Bring the sum into [1/2, 1) by a power of two: (its exponent, tokens that may follow unscaled; -1 if dead).
+
+    Args:
+        belief: scaled in place.
+        size: entries that count.
+        bits: no positive entry of the blocks is below two to the -bits.
+    """
     total, smallest = 0.0, math.inf
     for j in range(size):
         entry = belief[j]
@@ -75,7 +88,12 @@ def rescale(belief, size, bits):
 @compiled
 @no_type_check
 def total_of(belief, size):
-    """Sum of the entries."""
+    """Sum of the entries.
+
+    Args:
+        belief: the numbers.
+        size: how many of them count.
+    """
     total = 0.0
     for j in range(size):
         total += belief[j]
@@ -88,7 +106,19 @@ def steps(
     tokens, begin, stop, last, belief, scratch, code, width, size, narrow, widen, narrowing, wide,
     wanted, slot, slots, exponent, mass, exponents, beliefs,
 ):  # fmt: skip
-    """Run tokens[begin:stop], recording as ``forward`` does; returns (last code, next slot)."""
+    """Run tokens[begin:stop], recording as ``forward`` does; returns (last code, next slot).
+
+    Args:
+        tokens: (T,) one document.
+        begin, stop: the part of it that is run.
+        last: code of the token before ``begin``.
+        belief, scratch: the belief, and room for the next one.
+        code, width, size, narrow, widen, narrowing, wide: see ``theory.filtering.block_tables.BucketTables``.
+        wanted: increasing positions to record at.
+        slot, slots: the next of them, and how many there are.
+        exponent: the power of two split off so far.
+        mass, exponents, beliefs: what is recorded, by slot.
+    """
     first_wide = np.uint64(narrow.shape[0])
     previous = np.uint64(last)
     awaited = wanted[slot] if slot < slots else -1
@@ -152,6 +182,15 @@ def forward(
 
     Carried in and out: the code of the last token, the power of two split off so far, and the belief.
 
+    Args:
+        tokens: (T,) one document.
+        wanted: increasing numbers of tokens to record after.
+        last: code of the token before the first.
+        exponent: the power of two split off so far.
+        belief, scratch, saved: the belief, room for the next one, and for the one to go back to.
+        code, width, size, bits, narrow, widen, narrowing, wide: see ``theory.filtering.block_tables.BucketTables``.
+        mass, exponents, beliefs: what is recorded, by slot.
+
     Returns:
         (last code, exponent, leading tokens that are possible, ALIVE or DOUBTFUL). ``mass`` times two to the
         ``exponents`` is p(prefix | concept); beliefs are on the scale of ``mass``. Zeros after an impossible token.
@@ -194,117 +233,3 @@ def forward(
     for j in range(side):
         belief[j] = 0.0
     return last, exponent, since, ALIVE
-
-
-@compiled
-@no_type_check
-def combine(out, coefficient, rows):
-    """out = coefficient @ rows, four rows at a time (their number is a multiple of four)."""
-    for v in range(out.shape[0]):
-        out[v] = 0.0
-    for first in range(0, rows.shape[0], 4):
-        i = np.uint64(first)
-        a0, a1 = coefficient[i], coefficient[i + np.uint64(1)]
-        a2, a3 = coefficient[i + np.uint64(2)], coefficient[i + np.uint64(3)]
-        r0, r1, r2, r3 = rows[i], rows[i + np.uint64(1)], rows[i + np.uint64(2)], rows[i + np.uint64(3)]
-        for v in range(out.shape[0]):
-            out[v] += (a0 * r0[v] + a1 * r1[v]) + (a2 * r2[v] + a3 * r3[v])
-
-
-@compiled
-@no_type_check
-def concepts_along(
-    tokens, wanted, begin, last_C, exponent_C, belief_CxX, possible_C,
-    scratch, saved, code, width, size, bits, narrow, widen, narrowing, wide, mass, exponents, beliefs,
-):  # fmt: skip
-    """``forward`` of every concept over a piece of one document that starts at ``begin``: whether any is doubtful."""
-    doubtful = False
-    for c in range(last_C.shape[0]):
-        if possible_C[c] < begin:  # dead before this piece
-            for p in range(wanted.shape[0]):
-                mass[c, p], exponents[c, p] = 0.0, 0
-                for j in range(belief_CxX.shape[1]):
-                    beliefs[c, p, j] = 0.0
-            continue
-        last, exponent, alive, verdict = forward(
-            tokens, wanted, last_C[c], exponent_C[c], belief_CxX[c],
-            scratch, saved, code, width, size, bits, narrow[c], widen[c], narrowing[c], wide[c],
-            mass[c], exponents[c], beliefs[c],
-        )  # fmt: skip
-        last_C[c], exponent_C[c] = last, exponent
-        possible_C[c] += alive
-        doubtful = doubtful or verdict == DOUBTFUL
-    return doubtful
-
-
-@compiled
-@no_type_check
-def documents(tokens, wanted, carry, prior, blocks, following, per_concept, workspace, out):
-    """Every document under every concept; predictives weighed by the posterior, or one a concept.
-
-    Positions are worked off in pieces of ``piece``, so that the beliefs of a piece stay in the cache. ``total`` times
-    two to the ``top`` is sum_c prior_c p(prefix | c); the mass of each concept is brought to the common exponent
-    before it is weighed, so that neither underflow nor overflow can hide the leading one.
-
-    ``carry``, ``blocks``, ``following``, ``workspace`` and ``out`` are tuples of ``theory.filtering.compiled``.
-    """
-    belief_BxCxX, exponent_BxC, last_B = carry
-    code, width, size, bits, narrow, widen, narrowing, wide = blocks
-    following_narrow, following_wide, powers = following
-    beliefs, mass, mass_bits, exponents, local, last_C, coefficient, scratch, saved, weight = workspace
-    mass_BxPxC, exponents_BxPxC, total_BxP, top_BxP, predictive, possible_BxC, doubtful_B = out
-    batch, length = tokens.shape
-    slots, concepts, side = wanted.shape[0], prior.shape[0], belief_BxCxX.shape[2]
-    first_wide, piece = following_narrow.shape[0], local.shape[0]
-    for b in range(batch):
-        begin, slot = np.int64(0), np.int64(0)
-        for c in range(concepts):
-            last_C[c], possible_BxC[b, c] = last_B[b], 0
-        while True:
-            here = min(piece, slots - slot)
-            stop = length if slot + here == slots else wanted[slot + here - 1]
-            for p in range(here):
-                local[p] = wanted[slot + p] - begin
-            doubtful_B[b] = concepts_along(
-                tokens[b, begin:stop], local[:here], begin, last_C, exponent_BxC[b], belief_BxCxX[b], possible_BxC[b],
-                scratch, saved, code, width, size, bits, narrow, widen, narrowing, wide, mass, exponents, beliefs,
-            )  # fmt: skip
-            if doubtful_B[b]:
-                break
-            for p in range(here):
-                at = begin + local[p]
-                token = code[tokens[b, at - 1]] if at > 0 else last_B[b]
-                top, some = np.int64(-(2**62)), False
-                for c in range(concepts):
-                    if prior[c] > 0.0 and mass[c, p] > 0.0:
-                        some, top = True, max(top, exponents[c, p] + (mass_bits[c, p] >> 52) - 1022)
-                total = 0.0
-                for c in range(concepts):
-                    weight[c] = 0.0
-                    if some and prior[c] > 0.0 and mass[c, p] > 0.0:
-                        weight[c] = prior[c] * powers[max(exponents[c, p] - top, LEAST_POWER) - LEAST_POWER]
-                        total += weight[c] * mass[c, p]
-                    mass_BxPxC[b, slot + p, c], exponents_BxPxC[b, slot + p, c] = mass[c, p], exponents[c, p]
-                total_BxP[b, slot + p] = total
-                top_BxP[b, slot + p] = top if some else 0
-                columns = NARROW if token < first_wide else side
-                for c in range(concepts):
-                    if per_concept:
-                        factor = 1.0 / mass[c, p] if mass[c, p] > 0.0 else 0.0
-                    else:
-                        factor = weight[c] / total if some else 0.0
-                    for i in range(size[token]):
-                        coefficient[c * columns + i] = factor * beliefs[c, p, i]
-                    for i in range(size[token], columns):
-                        coefficient[c * columns + i] = 0.0
-                rows = following_narrow[token] if token < first_wide else following_wide[token - first_wide]
-                if per_concept:
-                    for c in range(concepts):
-                        part = slice(c * columns, (c + 1) * columns)
-                        combine(predictive[b, slot + p, c], coefficient[part], rows[part])
-                else:
-                    combine(predictive[b, slot + p, 0], coefficient[: concepts * columns], rows)
-            slot, begin = slot + here, stop
-            if slot == slots:
-                break
-        last_B[b] = code[tokens[b, length - 1]] if length > 0 else last_B[b]

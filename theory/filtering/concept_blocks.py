@@ -58,6 +58,13 @@ class BlockFilter(NamedTuple):
 def split(mixture: MixtureOfHMMs, size: int) -> ConceptBlocks:
     """A mixture that is in memory already, in blocks of ``size`` concepts.
 
+    Args:
+        mixture: any number of concepts.
+        size: concepts in a block, at least 1.
+
+    Returns:
+        The blocks, made one at a time when they are asked for.
+
     Raises:
         ModelError: a size below 1.
     """

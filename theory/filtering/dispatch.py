@@ -49,18 +49,35 @@ def on_host(steps: int, products: float) -> bool:
     """Whether NumPy does so many steps with so many multiplications in all before a compiler would be done.
 
     It depends on sizes alone, never on what this process has compiled: the same call gives the same bits everywhere.
+
+    Args:
+        steps: NumPy calls, one after the other.
+        products: multiplications in all of them.
     """
     return steps * HOST_STEP + products * HOST_PRODUCT <= HOST_SECONDS
 
 
 def filters_on_host(mixture: MixtureOfHMMs, method: Method, documents: int, length: int) -> bool:
-    """Whether so many concrete documents of this length are filtered in NumPy."""
+    """Whether so many concrete documents of this length are filtered in NumPy.
+
+    Args:
+        mixture: the pretraining law.
+        method: what was asked for; only "auto" leaves the choice.
+        documents, length: B and T.
+    """
     products = float(documents) * length * mixture.n_concepts * mixture.n_states * (mixture.n_states + 2)
     return method == "auto" and not is_traced(mixture) and on_host(length, products)
 
 
 def choose(mixture: MixtureOfHMMs, method: Method) -> Method:
     """The recursion that ``auto`` means in JAX: sparse where the zeros of the emission are known and pay, else dense.
+
+    Args:
+        mixture: the pretraining law.
+        method: what was asked for.
+
+    Returns:
+        What is run.
 
     Raises:
         ModelError: an unknown method, or one that does not go with a traced mixture or with what is installed.
@@ -82,7 +99,13 @@ def choose(mixture: MixtureOfHMMs, method: Method) -> Method:
 
 
 def compiles(mixture: MixtureOfHMMs, method: Method, tokens: float = math.inf) -> bool:
-    """Whether so many concrete tokens of this mixture go to compiled code."""
+    """Whether so many concrete tokens of this mixture go to compiled code.
+
+    Args:
+        mixture: the pretraining law.
+        method: what was asked for; "compiled" always does.
+        tokens: B times T; without it as many as make the tables worth their time.
+    """
     if method != "auto" or is_traced(mixture) or not compiled.available() or jax.default_backend() != "cpu":
         return method == "compiled"
     if tokens * mixture.n_concepts < COMPILED_WORK or bucket_bytes(mixture) > MAX_TABLE_BYTES:
@@ -117,3 +140,16 @@ class Prepared:
         if name not in self._made:
             self._made[name] = build(self._mixture)
         return self._made[name]
+
+
+def prepare(mixture: MixtureOfHMMs, method: Method = "auto") -> Prepared | None:
+    """What the sparse recursions precompute from a mixture, for callers that filter with the same one many times.
+
+    Args:
+        mixture: concrete, not traced.
+        method: a recursion, see ``filter_mixture``.
+
+    Returns:
+        The tables to pass on as ``tables``; None where ``method`` comes to another recursion, which needs none.
+    """
+    return Prepared(mixture) if compiles(mixture, method) or choose(mixture, method) == "sparse" else None

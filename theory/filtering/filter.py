@@ -179,7 +179,11 @@ def _structure() -> Any:
 
 
 def log_evidence(mixture: MixtureOfHMMs, tokens: Any, *, method: Method = "auto") -> Array:
-    """(..., C) log p(o_1..o_T | theta_c), nats, of whole documents; -inf where impossible. See ``filter_mixture``."""
+    """(..., C) log p(o_1..o_T | theta_c), nats, of whole documents; -inf where impossible.
+
+    Args:
+        mixture, tokens, method: as of ``filter_mixture``; what it refuses is refused here.
+    """
     length = np.shape(tokens)[-1]
     return filter_mixture(mixture, tokens, positions=[length], method=method).log_evidence[..., 0, :]
 
@@ -192,21 +196,15 @@ def log_probability(mixture: MixtureOfHMMs, tokens: Any, *, method: Method = "au
     cut (theory.filtering.bounded), and second ones that come of cut ones are no more than not nan. A traced mixture
     whose kernel is not irreducible is therefore left to ``log``, which keeps a scale for each state, where documents
     are long; a concept that a document kills keeps one for the concept.
+
+    Args:
+        mixture, tokens, method: as of ``filter_mixture``; what it refuses is refused here.
     """
     if is_traced((mixture, tokens)):
         length = np.shape(tokens)[-1]
         total: Array = _filter(mixture, tokens, [length], method, None, "probability")[..., 0]
         return total
     return weigh(mixture.prior, log_evidence(mixture, tokens, method=method)).log_probability
-
-
-def prepare(mixture: MixtureOfHMMs, method: Method = "auto") -> Prepared | None:
-    """What the sparse recursions precompute from a mixture, for callers that filter with the same one many times.
-
-    Returns:
-        The tables to pass on as ``tables``; None where ``method`` comes to another recursion, which needs none.
-    """
-    return Prepared(mixture) if compiles(mixture, method) or choose(mixture, method) == "sparse" else None
 
 
 def _compiled(mixture: MixtureOfHMMs, tables: Prepared, tokens_BxT: Array, wanted: np.ndarray, kind: Kind) -> Any:

@@ -68,7 +68,13 @@ def log_trace(mixture: MixtureOfHMMs, tokens_TxB: Array, slots: Array, n_slots: 
     The belief stays linear in every array of the mixture, so that differentiation gives the one-sided derivatives at
     zeros; a state that cannot be reached is carried along virtually, which sets the scale of its derivative.
 
-    Args: as ``theory.filtering.scaled.dense_trace``, which records the same.
+    Args:
+        mixture: the pretraining law, traced or not.
+        tokens_TxB: checked tokens, time first.
+        slots, n_slots, mixed: what is recorded, see ``forward.Asked``.
+
+    Returns:
+        As of ``theory.filtering.scaled.dense_trace``.
     """
     kernel, emission, initial = (_float(x) for x in (mixture.transition, mixture.emissions, mixture.initial))
     whole, prior = jnp.asarray(mixture.emissions), jnp.asarray(mixture.prior)
@@ -131,6 +137,11 @@ def _alive(prior: Array, log_evidence_BxC: jax.Array) -> jax.Array:
 @jax.jit
 def log_steps(mixture: MixtureOfHMMs, tokens_BxT: Array, ahead_BxCxH: jax.Array) -> tuple[jax.Array, ...]:
     """The log-domain recursion from a carried state log p(past, next state | c), recorded after every token.
+
+    Args:
+        mixture: the pretraining law.
+        tokens_BxT: the next tokens.
+        ahead_BxCxH: the state carried; before the first token the logarithm of the start laws.
 
     Returns:
         (B, T, C) log-evidence of the whole past, (B, T, C, V) predictives, the state to carry on, and (B, T) whether

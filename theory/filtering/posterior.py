@@ -30,6 +30,13 @@ def weigh(prior: Array, log_evidence: Array) -> Weighed:
     """Bayes' rule over concepts: from (C,) prior and (..., C) log-evidence to the posterior, exact at zeros.
 
     In NumPy where both are NumPy's.
+
+    Args:
+        prior: (C,) law of the concept.
+        log_evidence: (..., C) log p(o | c), nats, -inf where impossible.
+
+    Returns:
+        Log p(o), log posterior, and whether there is one (p(o) > 0).
     """
     if isinstance(prior, np.ndarray) and isinstance(log_evidence, np.ndarray):
         return _on_host(prior, log_evidence)
@@ -48,7 +55,12 @@ def _on_host(prior: np.ndarray, log_evidence: np.ndarray) -> Weighed:
 
 
 def bayes_rule(prior: Array, log_evidence: Array) -> Weighed:
-    """(..., C) prior and evidence to log p, log posterior and whether there is one; traceable."""
+    """(..., C) prior and evidence to log p, log posterior and whether there is one; traceable.
+
+    Args:
+        prior: (C,) or (..., C).
+        log_evidence: (..., C) nats.
+    """
     joint = safe_log(prior) + log_evidence
     total = _log_mean(jnp.asarray(prior), log_evidence, jax.lax.stop_gradient(joint.max(-1, keepdims=True)))
     defined = total > -jnp.inf

@@ -12,7 +12,18 @@ from implicit_bayes.theory.objects.types import Array
 
 
 def check_tokens(tokens: Any, n_tokens: int) -> Array:
-    """Integer tokens with at least one axis, all in 0..V-1 (values of tracers are not checked)."""
+    """Integer tokens with at least one axis, all in 0..V-1 (values of tracers are not checked).
+
+    Args:
+        tokens: what a user brought.
+        n_tokens: V.
+
+    Returns:
+        The same as an array of integers.
+
+    Raises:
+        ModelError: no axis, no integers, or a token outside the vocabulary.
+    """
     tokens = tokens if isinstance(tokens, jax.core.Tracer) else np.asarray(tokens)
     if tokens.ndim == 0:
         raise ModelError("tokens: a single number; expected an array (..., T)")
@@ -29,7 +40,18 @@ def check_tokens(tokens: Any, n_tokens: int) -> Array:
 
 
 def check_positions(positions: Sequence[int], length: int) -> np.ndarray:
-    """Distinct prefix lengths in 0..T."""
+    """Distinct prefix lengths in 0..T.
+
+    Args:
+        positions: what a user asked for.
+        length: T.
+
+    Returns:
+        (P,) int64, in the order given.
+
+    Raises:
+        ModelError: outside 0..T, or the same one twice.
+    """
     wanted = np.asarray(positions, dtype=np.int64).reshape(-1)
     if wanted.size and (wanted.min() < 0 or wanted.max() > length):
         raise ModelError(f"positions: {wanted.min()}..{wanted.max()} leave 0..{length}")

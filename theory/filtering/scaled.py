@@ -20,7 +20,14 @@ from implicit_bayes.theory.objects.types import Array
 
 
 def scaled_trace(mixture: MixtureOfHMMs, tables: SupportTables | None, tokens_TxB: Array, asked: Asked) -> Trace:
-    """The support-sparse recursion where there are tables for it, else the dense one; Args as ``dense_trace``."""
+    """The support-sparse recursion where there are tables for it, else the dense one.
+
+    Args:
+        mixture: the pretraining law.
+        tables: which states emit which token, and the kernel between each pair of those sets; or None.
+        tokens_TxB: checked tokens, time first.
+        asked: what is recorded, see ``forward.Asked``.
+    """
     if tables is None:
         return dense_trace(mixture, tokens_TxB, asked)
     return sparse_trace(mixture, tables, tokens_TxB, asked)
@@ -50,7 +57,14 @@ def dense_trace(mixture: MixtureOfHMMs, tokens_TxB: Array, asked: Asked) -> Trac
 
 
 def sparse_trace(mixture: MixtureOfHMMs, tables: SupportTables, tokens_TxB: Array, asked: Asked) -> Trace:
-    """The scaled forward recursion over only the states that can emit the token just seen; Args as ``dense_trace``."""
+    """The scaled forward recursion over only the states that can emit the token just seen; Args as ``dense_trace``.
+
+    Args:
+        mixture: the pretraining law.
+        tables: which states emit which token, and the kernel between each pair of those sets.
+        tokens_TxB: checked tokens, time first.
+        asked: what is recorded, see ``forward.Asked``.
+    """
     n_tokens, (concepts, states) = mixture.n_tokens, mixture.initial.shape
     batch, width = tokens_TxB.shape[1], tables.block_VVxCxWxW.shape[-1]
     block, dtype = jnp.asarray(tables.block_VVxCxWxW), jnp.result_type(mixture.transition)

@@ -34,13 +34,25 @@ def shares(prior_C: jax.Array, mass_CxB: jax.Array, exponent_CxB: jax.Array) -> 
 
     prior_c 2^exponent_c / sum_c' prior_c' mass_c' 2^exponent_c', on the exponent of the leading concept. Linear in the
     prior, so that a concept of prior 0 has its one-sided derivative; 0 where no concept of positive prior is left.
+
+    Args:
+        prior_C: law of the concept.
+        mass_CxB, exponent_CxB: p(o_1..o_t | c) as mass times two to the exponent.
+
+    Returns:
+        (C, B) float64.
     """
     weight_CxB, total_B, _ = _weighed(prior_C, mass_CxB, exponent_CxB)
     return weight_CxB / jnp.where(total_B > 0, total_B, 1.0)[..., None, :]
 
 
 def log_total(prior_C: jax.Array, mass_CxB: jax.Array, exponent_CxB: jax.Array) -> jax.Array:
-    """(..., B) log sum_c prior_c mass_c 2^exponent_c, nats; linear inside, so that zeros have one-sided derivatives."""
+    """(..., B) log sum_c prior_c mass_c 2^exponent_c, nats; linear inside, so that zeros have one-sided derivatives.
+
+    Args:
+        prior_C: law of the concept.
+        mass_CxB, exponent_CxB: p(o_1..o_t | c) as mass times two to the exponent.
+    """
     _, total_B, top_B = _weighed(prior_C, mass_CxB, exponent_CxB)
     return safe_log(total_B) + jnp.where(total_B > 0, top_B, 0).astype(total_B.dtype) * LOG_2
 
@@ -70,6 +82,14 @@ def rescale(belief: jax.Array, exponent: jax.Array, smallest: jax.Array) -> tupl
     """Bring each sum into [1/2, 1) by a power of two, which is split off; exact at zero. Watches the entries.
 
     A concept that is dead keeps pace with the others, so that its derivatives do too.
+
+    Args:
+        belief: (C, B, H) p(prefix, state | c) on the scale so far.
+        exponent: (C, B) the power of two split off so far.
+        smallest: (C, B) the least positive entry that there has been.
+
+    Returns:
+        The three, brought up to date.
     """
     mass = jax.lax.stop_gradient(belief.sum(-1))
     _, shift = jnp.frexp(jnp.where(mass > 0, mass, 0.5))
@@ -88,7 +108,12 @@ def safe_log(x: Array) -> jax.Array:
 
 
 def log_sum_exp(x: Array, axis: int) -> jax.Array:
-    """log sum exp along an axis; -inf (with gradient 0) where every term is -inf."""
+    """log sum exp along an axis; -inf (with gradient 0) where every term is -inf.
+
+    Args:
+        x: logarithms.
+        axis: summed over.
+    """
     top = jax.lax.stop_gradient(x.max(axis, keepdims=True))
     finite = top > -jnp.inf
     shift = jnp.where(finite, top, 0.0)
@@ -101,6 +126,10 @@ def derivatives_may_drift(mixture: MixtureOfHMMs, length: int) -> jax.Array:
 
     Only what is cut off can drift: where a kernel leads from every state to every other, a state without belief has it
     back before long. And a document must be long enough for its smallest products to make up nine tenths of the range.
+
+    Args:
+        mixture: whose kernels and smallest entries decide.
+        length: T.
     """
     step = (jnp.asarray(mixture.transition) > 0).astype(jnp.float32)
     for _ in range(max(1, (step.shape[-1] - 1).bit_length())):

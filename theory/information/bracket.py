@@ -77,12 +77,23 @@ class _Nodes(NamedTuple):
 
 
 def delimiter_states(law: HMM, delimiter: int) -> np.ndarray:
-    """States of one law that can emit the delimiter."""
+    """States of one law that can emit the delimiter.
+
+    Args:
+        law: any concept.
+        delimiter: the delimiter token.
+    """
     return np.flatnonzero(np.asarray(law.emission)[:, delimiter] > 0)
 
 
 def pure_starts(machine: Machine, laws: Sequence[HMM], delimiter: int) -> tuple[np.ndarray, np.ndarray]:
-    """(L, D, D) point beliefs on the delimiter states, 0 where they are not this law's, and (L, D) which are."""
+    """(L, D, D) point beliefs on the delimiter states, 0 where they are not this law's, and (L, D) which are.
+
+    Args:
+        machine: tables of all laws together.
+        laws: the same, one by one.
+        delimiter: the delimiter token.
+    """
     states = machine.supports[delimiter]
     own = np.stack([np.isin(states, delimiter_states(law, delimiter)) for law in laws]).astype(np.float64)
     return own[:, :, None] * np.eye(len(states)), own
@@ -151,7 +162,12 @@ def _one_example(
 
 
 def step(machine: Machine, before: int, token: int) -> np.ndarray:
-    """(L, W, W') p(state', token | state), from the states of the token before to those of this one."""
+    """(L, W, W') p(state', token | state), from the states of the token before to those of this one.
+
+    Args:
+        machine: tables of all laws together.
+        before, token: the two tokens.
+    """
     states = machine.supports[token]
     moved: np.ndarray = machine.rows[before][:, :, states] * machine.emission[:, None, states, token]
     return moved

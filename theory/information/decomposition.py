@@ -75,7 +75,12 @@ def decompose(mixture: MixtureOfHMMs, tokens_BxT: np.ndarray, positions: Sequenc
 
 
 def terms(log_evidence: np.ndarray, log_posterior: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(...,) sum_c w_c (-log p(o|c)) and H(w), nats, from (..., C) filter output; a concept of weight 0 counts 0."""
+    """(...,) sum_c w_c (-log p(o|c)) and H(w), nats, from (..., C) filter output; a concept of weight 0 counts 0.
+
+    Args:
+        log_evidence: (..., C) log p(o | c), nats.
+        log_posterior: (..., C) log w_c, nats.
+    """
     weight = np.exp(log_posterior)
     alive = weight > 0
     noise = 0.0 - (weight * np.where(alive, log_evidence, 0.0)).sum(-1)  # 0.0 - 0.0 is 0.0, and -0.0 is not

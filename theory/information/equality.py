@@ -35,6 +35,9 @@ Vector = list[Fraction]
 def same_process(first: HMM, second: HMM) -> Verdict:
     """Whether p(o_1..o_t | first) = p(o_1..o_t | second) for every t and every sequence of tokens.
 
+    Args:
+        first, second: any two laws; their numbers of states may differ.
+
     Returns:
         True or False with a proof, or "undetermined" where the models are large and no renaming of the states.
     """
@@ -54,6 +57,9 @@ def is_renaming(first: HMM, second: HMM) -> bool:
 
     States that the colours cannot tell apart (as in a symmetric model) are paired in any order of which the check may
     then say no; such models are left to the linear algebra.
+
+    Args:
+        first, second: of equally many states.
     """
     ours, theirs = _colours(first, second)
     if sorted(ours) != sorted(theirs):

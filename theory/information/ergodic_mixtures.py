@@ -84,6 +84,9 @@ def same_edge_process(one: EdgeProcess, other: EdgeProcess) -> bool:
     those whose vector the vectors before them span are not prolonged: at most S_1 + S_2 are.
 
     Source: Paz 1971, "Introduction to Probabilistic Automata" (equivalence of probabilistic automata).
+
+    Args:
+        one, other: any two; their numbers of states may differ.
     """
     if one.n_tokens != other.n_tokens:
         return False

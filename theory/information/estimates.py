@@ -71,6 +71,8 @@ def exceeds(low: float, high: float, threshold_low: float, threshold_high: float
     inf > inf is False: a bound whose threshold is infinite says nothing, however large the signal.
 
     Args:
+        low, high: ends of the quantity.
+        threshold_low, threshold_high: ends of the threshold.
         rounding: bound on the error that arithmetic left in the difference of the two; inside it nothing is decided.
     """
     if threshold_low == math.inf or high == -math.inf:
@@ -85,5 +87,10 @@ def exceeds(low: float, high: float, threshold_low: float, threshold_high: float
 
 
 def simultaneous(coverage: float, count: int) -> float:
-    """The coverage that each of ``count`` intervals needs for all to hold at once with ``coverage`` (Bonferroni)."""
+    """The coverage that each of ``count`` intervals needs for all to hold at once with ``coverage`` (Bonferroni).
+
+    Args:
+        coverage: of all together.
+        count: how many.
+    """
     return 1.0 - (1.0 - coverage) / max(count, 1)

@@ -48,18 +48,34 @@ def exact_law(hmm: HMM) -> ExactLaw:
 
 
 def hear(law: Row, emission: Sequence[Row], token: int) -> Row:
-    """(H,) p(state, token) from the state's law."""
+    """(H,) p(state, token) from the state's law.
+
+    Args:
+        law: (H,) law of the state, in fractions.
+        emission: (H, V) in fractions.
+        token: what is heard.
+    """
     return tuple(p * row[token] for p, row in zip(law, emission, strict=True))
 
 
 def onward(joint: Row, total: Fraction, transition: Sequence[Row]) -> Row:
-    """The next state's law after ``joint``, which sums to ``total``."""
+    """The next state's law after ``joint``, which sums to ``total``.
+
+    Args:
+        joint: (H,) p(state, token).
+        total: its sum, positive.
+        transition: (H, H) in fractions.
+    """
     active = [(p / total, row) for p, row in zip(joint, transition, strict=True) if p]
     return tuple(sum((p * row[g] for p, row in active), Fraction(0)) for g in range(len(joint)))
 
 
 def reachable_laws(law: ExactLaw, length: int) -> set[Row]:
     """The laws p(next state | o_1..o_length) over all token sequences of positive probability.
+
+    Args:
+        law: in fractions.
+        length: tokens heard.
 
     Raises:
         UndecidedError: more than MAX_FILTERS of them.
@@ -79,5 +95,10 @@ def reachable_laws(law: ExactLaw, length: int) -> set[Row]:
 
 
 def spoken(law: Row, emission: Sequence[Row]) -> Row:
-    """(V,) the token's law, from the state's."""
+    """(V,) the token's law, from the state's.
+
+    Args:
+        law: (H,) law of the state, in fractions.
+        emission: (H, V) in fractions.
+    """
     return tuple(sum(hear(law, emission, token), Fraction(0)) for token in range(len(emission[0])))

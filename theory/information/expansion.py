@@ -111,6 +111,11 @@ def count_children(machine: Machine, level: Sequence[Nodes], ahead: int) -> tupl
 
     Prefixes that end in a token that only one state emits merge into one (up to which laws have died on the way) and
     count once; the others are forecast to branch as they do here.
+
+    Args:
+        machine: the laws.
+        level: merged prefixes of one length.
+        ahead: levels of the forecast.
     """
     totals = np.zeros(machine.n_tokens, dtype=np.int64)
     for nodes in level:
@@ -126,7 +131,12 @@ def count_children(machine: Machine, level: Sequence[Nodes], ahead: int) -> tupl
 
 
 def children(machine: Machine, level: Sequence[Nodes]) -> Iterator[Nodes]:
-    """The reachable extensions of a level, token by token, merged."""
+    """The reachable extensions of a level, token by token, merged.
+
+    Args:
+        machine: the laws.
+        level: merged prefixes of one length.
+    """
     for token in range(machine.n_tokens):
         support = machine.supports[token]
         parts = []
@@ -145,7 +155,16 @@ def children(machine: Machine, level: Sequence[Nodes]) -> Iterator[Nodes]:
 
 
 def merge(token: int, weight: np.ndarray, belief: np.ndarray) -> Nodes:
-    """Add up the nodes whose filters agree bit for bit under every law ."""
+    """Add up the nodes whose filters agree bit for bit under every law .
+
+    Args:
+        token: the last token of all of them.
+        weight: (N,) their probability.
+        belief: (L, N, |S_token|) the filters.
+
+    Returns:
+        One node for each distinct column of ``belief``.
+    """
     first, inverse = distinct_rows(belief.transpose(1, 0, 2).reshape(len(weight), -1))
     total = np.bincount(inverse, weights=weight, minlength=len(first))
     return Nodes(token, total, np.ascontiguousarray(belief[:, first]))

@@ -108,6 +108,12 @@ def kl_table(
     """``kl_sum`` for several laws and example lengths (``prompt.length`` is not used), from one expansion.
 
     Args:
+        prompt: theta*, p_prompt(h).
+        laws: every theta, from its own document start law.
+        lengths: example lengths k.
+        seed: of the Monte Carlo estimate, if any.
+        budget: merged prefixes affordable on one level.
+        accuracy: relative half-width of the Monte Carlo intervals, if any.
         forbidden: what each law forbids from this start law, if the caller knows it already.
         coverage: of each interval, if any.
         logarithms: see ``scores.collect``.
@@ -175,12 +181,31 @@ def _kl_of(law: int, total: scoring.Estimate, each: np.ndarray, forbidden: Forbi
 
 
 def example_entropy(prompt: PromptLaw, *, seed: int = 0, budget: int = BUDGET) -> Rate:
-    """-(1/k) E log p_prompt(O): entropy of an example per token, nats."""
+    """-(1/k) E log p_prompt(O): entropy of an example per token, nats.
+
+    Args:
+        prompt: theta*, p_prompt(h), k and the delimiter.
+        seed: of the Monte Carlo estimate, if any.
+        budget: merged prefixes affordable on one level.
+
+    Returns:
+        With its interval; closed where it was enumerated.
+    """
     return _example_rate(prompt, [], seed, budget)
 
 
 def example_cross_entropy(prompt: PromptLaw, alternative: HMM, *, seed: int = 0, budget: int = BUDGET) -> Rate:
-    """-(1/k) E_{O ~ p_prompt} log p(O | theta) per token, nats; +inf where theta forbids examples of positive mass."""
+    """-(1/k) E_{O ~ p_prompt} log p(O | theta) per token, nats; +inf where theta forbids examples of positive mass.
+
+    Args:
+        prompt: theta*, p_prompt(h), k and the delimiter.
+        alternative: theta.
+        seed: of the Monte Carlo estimate, if any.
+        budget: merged prefixes affordable on one level.
+
+    Returns:
+        With its interval; closed where it was enumerated.
+    """
     start = np.asarray(prompt.start)[None]
     if forbidden_mass(start, prompt.hmm, alternative, prompt.length).first[0] <= prompt.length:
         return Rate(value=math.inf, low=math.inf, high=math.inf, method="closed form")

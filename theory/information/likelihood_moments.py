@@ -98,20 +98,36 @@ class ExampleGraph(NamedTuple):
         """(S, N) the parts of ``examples`` whose first k - 1 tokens end in each node.
 
         Args:
+            alternative: index of one, or (S,) of one for each s.
+            s: (S,) exponents.
+            closed: whether the delimiter is part of the example.
             inputs: ``inputs(alternative, s)``, if the caller has it.
         """
         level, before = self.closed if closed else self.last, inputs or self.inputs(alternative, s)
         return _onward(level, level.gain_AxE[alternative], np.reshape(s, -1), before)
 
     def examples(self, alternative: Any, s: Any, closed: bool, inputs: Cumulant | None = None) -> Cumulant:
-        """(S,) log E [ratio^s] over examples; ``closed``: with the delimiter after the example. +inf where lost."""
+        """(S,) log E [ratio^s] over examples; ``closed``: with the delimiter after the example. +inf where lost.
+
+        Args:
+            alternative: index of one, or (S,) of one for each s.
+            s: (S,) exponents.
+            closed: whether the delimiter is part of the example.
+            inputs: ``inputs(alternative, s)``, if the caller has it.
+        """
         if self.lost_closed if closed else self.lost_last:
             size = np.size(s)
             return Cumulant(np.full(size, np.inf), np.zeros(size))
         return total(self.by_input(alternative, s, closed, inputs))
 
     def values(self, alternative: Any, s: Any, closed: bool) -> tuple[np.ndarray, np.ndarray]:
-        """(S, N) the values of ``inputs`` and of ``by_input``, without derivatives: a third of the work."""
+        """(S, N) the values of ``inputs`` and of ``by_input``, without derivatives: a third of the work.
+
+        Args:
+            alternative: index of one, or (S,) of one for each s.
+            s: (S,) exponents.
+            closed: whether the delimiter is part of the example.
+        """
         every, level = np.reshape(s, -1), self.closed if closed else self.last
         inputs, parts = np.empty((2, len(every), self.law_2xNxV.shape[1]))
         for rows in np.array_split(np.arange(len(every)), min(len(every), 1 + len(every) * self.edges // AT_ONCE)):
@@ -124,14 +140,24 @@ class ExampleGraph(NamedTuple):
 
     def upper(self, closed: bool, parts_SxN: np.ndarray) -> np.ndarray:
         """(S,) ``examples``'s value from that of ``by_input``; the upper end of its 95% interval where the graph is a
-        sample."""
+        sample.
+
+        Args:
+            closed: whether the delimiter is part of the example.
+            parts_SxN: of ``values``.
+        """
         if self.lost_closed if closed else self.lost_last:
             return np.full(len(parts_SxN), np.inf)
         sampled = self.sampled and not (self.lost_closed or self.lost_last)
         return upper_mean(parts_SxN) if sampled else log_sum(parts_SxN)
 
     def largest(self, alternative: int, closed: bool) -> float:
-        """The largest log-ratio of any example, nats."""
+        """The largest log-ratio of any example, nats.
+
+        Args:
+            alternative: its index.
+            closed: whether the delimiter is part of the example.
+        """
         reach, level = self.largest_inputs(alternative), self.closed if closed else self.last
         return float((reach[level.parent_E] + level.gain_AxE[alternative]).max())
 

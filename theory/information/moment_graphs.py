@@ -64,6 +64,15 @@ def sampled_graph(
     Every estimate is an average over independent prefixes (Rao-Blackwell), so ``upper`` has its interval. Whether
     theta* forbids an example must be known otherwise: a sample may miss it.
 
+    Args:
+        sampler: the law of an example under the prompt law.
+        true: theta* as the prefix begins it.
+        alternatives: every theta, likewise.
+        length: k.
+        delimiter: the delimiter token.
+        seed: of the prefixes.
+        samples: how many.
+
     Raises:
         ModelError: as ``example_graph``; or more tokens than ``FEWEST`` prefixes can be summed over.
     """

@@ -181,7 +181,12 @@ class BlockSampler:
         return forgotten, int(np.clip(wanted[np.isfinite(wanted)].max(initial=0.0), least, max(most, least)))
 
     def blocks(self, examples: int, forgotten: int) -> Residuals:
-        """Residuals of as many fresh blocks as ``examples`` examples make."""
+        """Residuals of as many fresh blocks as ``examples`` examples make.
+
+        Args:
+            examples: drawn in all.
+            forgotten: examples at the beginning of a block, which only tell the delimiter states apart.
+        """
         length = (1 + COUNTED) * max(forgotten, 1)
         numbers = self.own.size * self.own.shape[1]
         batch = max(1, min(examples, CHUNK_NUMBERS // numbers) // length) * length

@@ -41,7 +41,17 @@ def _half_width(variance: np.ndarray, span: np.ndarray, count: float, coverage: 
 
 
 def samples_for(variance: np.ndarray, span: np.ndarray, half: np.ndarray, coverage: float) -> np.ndarray:
-    """(Q,) how many samples bring Bernstein's half-width down to ``half``: a quadratic in sqrt(N - 1)."""
+    """(Q,) how many samples bring Bernstein's half-width down to ``half``: a quadratic in sqrt(N - 1).
+
+    Args:
+        variance: (Q,) of one sample.
+        span: (Q,) its range.
+        half: (Q,) half-widths wanted.
+        coverage: two-sided.
+
+    Returns:
+        May be infinite.
+    """
     level = math.log(4.0 / (1.0 - coverage))
     root = np.sqrt(2.0 * variance * level)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -80,6 +90,13 @@ def mean_interval(
     """(Q,) estimate, low and high: both intervals at once; the certain one alone where they exclude each other.
 
     Where a value is infinite, so are all three.
+
+    Args:
+        values: (N, Q) of the sampled prefixes.
+        prefixes: (N, k - 1) their tokens.
+        log_mass: (N,) log of their probabilities.
+        low, high: (Q,) between which values lie for certain.
+        coverage: two-sided, of each quantity.
     """
     finite = np.isfinite(values).all(0)
     with np.errstate(invalid="ignore"):

@@ -42,7 +42,15 @@ class Draws(NamedTuple):
 def draw(
     machine: Machine, length: int, count: int, generator: np.random.Generator, closings: Sequence[int] = ()
 ) -> Draws:
-    """Sample ``count`` prefixes of ``length`` - 1 tokens from law 0, filter them under every law, score each step."""
+    """Sample ``count`` prefixes of ``length`` - 1 tokens from law 0, filter them under every law, score each step.
+
+    Args:
+        machine: law 0 draws.
+        length: k.
+        count: prefixes.
+        generator: source of randomness.
+        closings: positions at which the closing score is wanted too.
+    """
     laws, states = machine.n_laws, machine.emission.shape[1]
     score, closing = np.empty((length, count, laws)), np.full((length, count, laws), np.nan)
     tokens, mass = np.full((count, length), machine.n_tokens), np.ones((count, length))

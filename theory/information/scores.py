@@ -105,7 +105,14 @@ def collect(
 
 
 def evaluate(scores: Scores, length: int, quantity: Quantity, coverage: float = COVERAGE) -> Estimate:
-    """The expectation of ``quantity`` over examples of ``length`` tokens; ``coverage`` of its interval, if any."""
+    """The expectation of ``quantity`` over examples of ``length`` tokens; ``coverage`` of its interval, if any.
+
+    Args:
+        scores: of ``collect``.
+        length: k, at most the longest that was collected.
+        quantity: of the (k, N, L) scores and the (1, N, L) closing scores, a value for each prefix.
+        coverage: of the interval where prefixes were sampled.
+    """
     exact, known = scores.exact, len(scores.exact.score)
     if length <= known:
         mean = quantity(exact.score[:length, None], exact.closing[None, length - 1])[0]

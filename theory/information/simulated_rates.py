@@ -33,7 +33,15 @@ def run_chains(
     shape: tuple[int, int],
     generator: np.random.Generator,
 ) -> np.ndarray:
-    """(B, T) tokens of B independent runs of T tokens of an HMM."""
+    """(B, T) tokens of B independent runs of T tokens of an HMM.
+
+    Args:
+        start: (H,) the first state's law.
+        transition: (H, H) the kernel.
+        emission: (H, V) the emission.
+        shape: (B, T).
+        generator: source of randomness.
+    """
     count, length = shape
     move, speak = np.cumsum(transition, -1), np.cumsum(emission, -1)
     tokens = np.empty(shape, dtype=np.int32)
@@ -47,14 +55,26 @@ def run_chains(
 
 
 def prompt_chains(prompt: PromptLaw, chains: int, examples: int, generator: np.random.Generator) -> np.ndarray:
-    """(B, (k + 1) n) tokens O_1 delimiter ... O_n delimiter of B independent prompts."""
+    """(B, (k + 1) n) tokens O_1 delimiter ... O_n delimiter of B independent prompts.
+
+    Args:
+        prompt: theta*, p_prompt(h), k and the delimiter.
+        chains: B.
+        examples: n.
+        generator: source of randomness.
+    """
     laws = np.asarray(prompt.start), np.asarray(prompt.hmm.transition), np.asarray(prompt.hmm.emission)
     tokens = run_chains(*laws, (chains * examples, prompt.length), generator).reshape(chains, examples, prompt.length)
     return np.pad(tokens, ((0, 0), (0, 0), (0, 1)), constant_values=prompt.delimiter).reshape(chains, -1)
 
 
 def stack(laws: Sequence[HMM], delimiter: int) -> MixtureOfHMMs:
-    """The laws as a mixture of uniform prior, sharing one emission where they all agree on it."""
+    """The laws as a mixture of uniform prior, sharing one emission where they all agree on it.
+
+    Args:
+        laws: at least one, of one size.
+        delimiter: the delimiter token.
+    """
     emission = np.stack([np.asarray(law.emission) for law in laws])
     shared = (emission == emission[0]).all()
     return MixtureOfHMMs(
@@ -67,7 +87,13 @@ def stack(laws: Sequence[HMM], delimiter: int) -> MixtureOfHMMs:
 
 
 def batch_means(laws: MixtureOfHMMs, tokens: np.ndarray, begin: int) -> np.ndarray:
-    """(B, C) log p(tokens after ``begin`` | tokens before, theta_c), nats; -inf where impossible."""
+    """(B, C) log p(tokens after ``begin`` | tokens before, theta_c), nats; -inf where impossible.
+
+    Args:
+        laws: as ``stack`` makes them.
+        tokens: (B, T).
+        begin: tokens that are only conditioned on.
+    """
     evidence = np.asarray(filter_concepts(laws, tokens, positions=[begin, tokens.shape[1]]).log_evidence)
     possible = evidence[:, 1] > -math.inf
     return np.where(possible, evidence[:, 1] - np.where(possible, evidence[:, 0], 0.0), -math.inf)
@@ -82,7 +108,16 @@ def simulate_rates(
     examples: int = EXAMPLES,
     burn_in: int = BURN_IN,
 ) -> np.ndarray:
-    """(B, L) batch means of log p(O_i, delimiter | past, theta) - log p(O_i, delimiter | past, theta*), nats."""
+    """(B, L) batch means of log p(O_i, delimiter | past, theta) - log p(O_i, delimiter | past, theta*), nats.
+
+    Args:
+        prompt: theta* writes the examples.
+        laws: every theta.
+        seed: of whatever is sampled.
+        chains: independent prompts, B.
+        examples: counted, of each.
+        burn_in: examples before them.
+    """
     tokens = prompt_chains(prompt, chains, burn_in + examples, np.random.default_rng(seed))
     means = batch_means(stack([prompt.hmm, *laws], prompt.delimiter), tokens, burn_in * (prompt.length + 1))
     rates: np.ndarray = (means[:, 1:] - means[:, :1]) / examples
@@ -90,7 +125,12 @@ def simulate_rates(
 
 
 def entropy_rate(hmm: HMM, *, seed: int = 0) -> Rate:
-    """lim -(1/T) log p(o_1..o_T) of the HMM's own documents, nats per token, with a 95% interval."""
+    """lim -(1/T) log p(o_1..o_T) of the HMM's own documents, nats per token, with a 95% interval.
+
+    Args:
+        hmm: writes the documents.
+        seed: of whatever is sampled.
+    """
     return cross_entropy_rate(hmm, hmm, seed=seed)
 
 
@@ -99,6 +139,11 @@ def cross_entropy_rate(hmm: HMM, alternative: HMM, *, seed: int = 0) -> Rate:
 
     +inf (exact) where ``hmm`` can write a document that the alternative forbids, however late that happens.
     On a reducible chain the limit is random; the value is then its mean over where the chains got caught.
+
+    Args:
+        hmm: writes the documents.
+        alternative: what they are judged by.
+        seed: of whatever is sampled.
     """
     if alternative is not hmm and can_forbid(hmm, alternative):
         return Rate(value=math.inf, low=math.inf, high=math.inf, method="closed form")

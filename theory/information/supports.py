@@ -74,7 +74,13 @@ def forbidden_mass(starts: np.ndarray, sampler: HMM, law: HMM, length: int) -> F
 
 
 def dominates(starts: np.ndarray, sampler: HMM, law: HMM) -> bool:
-    """Whether ``law`` allows every start, transition and emission that the sampler uses (enough to forbid nothing)."""
+    """Whether ``law`` allows every start, transition and emission that the sampler uses (enough to forbid nothing).
+
+    Args:
+        starts: (S, H) start laws of the sampler.
+        sampler: kernel and emission of the examples.
+        law: theta, started from ``law.initial``.
+    """
     pairs = [
         ((np.asarray(starts) > 0).any(0), law.initial),
         (sampler.transition, law.transition),
@@ -86,7 +92,18 @@ def dominates(starts: np.ndarray, sampler: HMM, law: HMM) -> bool:
 def walk(
     starts: np.ndarray, sampler: HMM, law: HMM, first_set: np.ndarray, length: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray, Front]]:
-    """Step through ``length`` tokens; yields (newly forbidden mass (S,), newly forbidden? (S,), surviving front)."""
+    """Step through ``length`` tokens; yields (newly forbidden mass (S,), newly forbidden? (S,), surviving front).
+
+    Args:
+        starts: (S, H) start laws of the sampler.
+        sampler: kernel and emission of the examples.
+        law: theta, whose own start law is not used.
+        first_set: (H,) the states in which theta may begin.
+        length: tokens.
+
+    Raises:
+        ModelError: more than MAX_SETS support sets.
+    """
     transition, emission, law_emission = (np.asarray(x) for x in (sampler.transition, sampler.emission, law.emission))
     kinds = token_classes(emission > 0, law_emission > 0)  # tokens of one kind leave the same sets
     emission, speak = kinds.sums(emission), law_emission[:, kinds.first_K] > 0
@@ -151,6 +168,13 @@ def forbids(prompt: PromptLaw, law: HMM) -> Forbids:
 
     The support set right after a delimiter is a Markov chain driven by independent examples, on finitely many sets.
     "surely": from every reachable set a forbidden example can still come, so sooner or later one does.
+
+    Args:
+        prompt: theta*, p_prompt(h), k and the delimiter.
+        law: theta, which documents start from ``law.initial``.
+
+    Returns:
+        "never", "sometimes" or "surely".
     """
     if everywhere_possible(prompt, law):
         return "never"
@@ -165,12 +189,25 @@ def forbids(prompt: PromptLaw, law: HMM) -> Forbids:
 
 
 def may_forbid(prompt: PromptLaw, law: HMM) -> bool:
-    """Whether ``forbids`` is anything but "never"; stops at the first violation met."""
+    """Whether ``forbids`` is anything but "never"; stops at the first violation met.
+
+    Args:
+        prompt: theta*, p_prompt(h), k and the delimiter.
+        law: theta.
+    """
     return not everywhere_possible(prompt, law) and bool(_boundary_graph(prompt, law, stop_early=True)[0])
 
 
 def everywhere_possible(prompt: PromptLaw, law: HMM) -> bool:
-    """Whether a positive kernel settles it: ``law`` can start with, and then always write, whatever a prompt holds."""
+    """Whether a positive kernel settles it: ``law`` can start with, and then always write, whatever a prompt holds.
+
+    Args:
+        prompt: theta*, p_prompt(h), k and the delimiter.
+        law: theta.
+
+    Returns:
+        False where this does not settle it.
+    """
     tokens = np.arange(prompt.hmm.n_tokens)
     wanted = (np.asarray(prompt.hmm.emission) > 0).any(0) | (tokens == prompt.delimiter)
     speaks = np.asarray(law.emission)[:, wanted] > 0
@@ -179,7 +216,13 @@ def everywhere_possible(prompt: PromptLaw, law: HMM) -> bool:
 
 
 def can_die(prompt: PromptLaw, law: HMM, first_set: np.ndarray) -> bool:
-    """Whether an example and its delimiter can be impossible for ``law`` started from any of the (H,) states given."""
+    """Whether an example and its delimiter can be impossible for ``law`` started from any of the (H,) states given.
+
+    Args:
+        prompt: theta*, p_prompt(h), k and the delimiter.
+        law: theta.
+        first_set: where it may begin.
+    """
     return _one_example(prompt, law, np.asarray(first_set, dtype=bool), stop_early=True)[1]
 
 
@@ -224,7 +267,12 @@ def _one_example(prompt: PromptLaw, law: HMM, first_set: np.ndarray, stop_early:
 
 
 def can_forbid(sampler: HMM, law: HMM) -> bool:
-    """Whether some document of the sampler, of any length, has probability zero under ``law``."""
+    """Whether some document of the sampler, of any length, has probability zero under ``law``.
+
+    Args:
+        sampler: writes documents.
+        law: what they are judged by.
+    """
     if dominates(np.asarray(sampler.initial)[None], sampler, law):
         return False
     seen: set[bytes] = set()

@@ -62,6 +62,11 @@ def dies(mixture: MixtureOfHMMs, law: PromptLaw, concept: int) -> bool:
     Enough, and with one delimiter state also necessary: it can forbid an example after a delimiter that could have
     come from any state that emits it. Fewer states forbid more, so every example then kills with probability bounded
     below.
+
+    Args:
+        mixture: the pretraining law.
+        law: the prompt law: theta*, p_prompt(h), k and the delimiter.
+        concept: index of theta.
     """
     hmm = mixture.concept(concept)
     emits = np.asarray(hmm.emission)[:, law.delimiter] > 0

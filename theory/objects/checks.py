@@ -30,6 +30,10 @@ def as_float64(name: str, value: Any) -> Any:
     """A float64 NumPy array of ``value``; tracers (inside jit, grad, vmap) and leafless
     placeholders pass through untouched.
 
+    Args:
+        name: of the field, for the error.
+        value: what a user brought.
+
     Raises:
         ModelError: if the value is not a real numeric array.
     """
@@ -44,7 +48,17 @@ def as_float64(name: str, value: Any) -> Any:
 
 
 def check_shape(name: str, array: Any, shape: tuple[int, ...], because: str) -> None:
-    """Raises ModelError unless ``array.shape == shape``."""
+    """Raises ModelError unless ``array.shape == shape``.
+
+    Args:
+        name: of the field, for the error.
+        array: what is checked.
+        shape: what it must have.
+        because: who asks for it, for the error.
+
+    Raises:
+        ModelError: another shape.
+    """
     if tuple(array.shape) != shape:
         raise ModelError(f"{name}: shape {tuple(array.shape)} where {because} asks for {shape}")
 
@@ -54,6 +68,10 @@ def check_simplex(name: str, array: Any) -> None:
     (XLA flushes those to zero, which would turn the merely improbable into the impossible).
 
     Skipped for tracers, whose values are not known.
+
+    Args:
+        name: of the field, for the error.
+        array: laws along the last axis.
 
     Raises:
         ModelError: naming the field, the first bad row, and its sum or its bad entry.

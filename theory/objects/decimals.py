@@ -27,7 +27,17 @@ def _scaled(array: np.ndarray) -> np.ndarray:
 
 
 def next_token(start: np.ndarray, transition: np.ndarray, emission: np.ndarray, tokens: Sequence[int]) -> np.ndarray:
-    """(V,) p(x, y) for every y, exact up to one common factor, from ``integers`` of the laws."""
+    """(V,) p(x, y) for every y, exact up to one common factor, from ``integers`` of the laws.
+
+    Args:
+        start: (H,) the first state's law.
+        transition: (H, H) the kernel.
+        emission: (H, V) the emission.
+        tokens: x.
+
+    Returns:
+        (V,) Python integers.
+    """
     ahead = start
     for token in tokens:
         ahead = (ahead * emission[:, token]) @ transition

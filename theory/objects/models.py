@@ -206,6 +206,10 @@ class MixtureOfHMMs(eqx.Module):
 def as_token(name: str, value: Any) -> int:
     """A Python int of an integer scalar (0-d arrays welcome).
 
+    Args:
+        name: of the field, for the error.
+        value: what a user brought.
+
     Raises:
         ModelError: not an integer scalar.
     """

@@ -14,7 +14,12 @@ from implicit_bayes.theory.objects.types import Probabilities_H
 
 
 def prefix_length(k: int, n: int) -> int:
-    """(k + 1) n + k - 1, the tokens of (S_n, x_test): n examples with delimiters, then the first k - 1 of one more."""
+    """(k + 1) n + k - 1, the tokens of (S_n, x_test): n examples with delimiters, then the first k - 1 of one more.
+
+    Args:
+        k: tokens in an example.
+        n: complete examples before x_test.
+    """
     return (k + 1) * n + k - 1
 
 

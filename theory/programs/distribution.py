@@ -97,7 +97,15 @@ class MixtureOfHMMsDistribution(Distribution):  # type: ignore[misc]  # numpyro 
         return constraints.independent(constraints.integer_interval(0, self.n_tokens - 1), 1)
 
     def log_prob(self, value: Any, intermediates: Any = None) -> Array:
-        """(...,) log p of documents (..., T), nats: -inf where impossible or outside the vocabulary."""
+        """(...,) log p of documents (..., T), nats: -inf where impossible or outside the vocabulary.
+
+        Args:
+            value: documents.
+            intermediates: NumPyro's, not used.
+
+        Raises:
+            ModelError: documents of another length.
+        """
         value = value if isinstance(value, jax.core.Tracer) else np.asarray(value)
         if value.shape[-1:] != self.event_shape:
             raise ModelError(f"value: shape {value.shape} where documents of {self.event_shape[0]} tokens are asked")
@@ -111,12 +119,22 @@ class MixtureOfHMMsDistribution(Distribution):  # type: ignore[misc]  # numpyro 
         return _forbid(log_probability(_mixture(self.arrays), value), inside)
 
     def sample(self, key: Any, sample_shape: tuple[int, ...] = ()) -> jax.Array:
-        """sample_shape + batch_shape + (T,) tokens, each document from its own split of the key."""
+        """sample_shape + batch_shape + (T,) tokens, each document from its own split of the key.
+
+        Args:
+            key: a JAX key.
+            sample_shape: of the draws.
+        """
         return jnp.asarray(_draw_documents(self.arrays, key, sample_shape, self.event_shape[0]))
 
     @classmethod
     def tree_unflatten(cls, aux_data: Any, params: Any) -> "MixtureOfHMMsDistribution":
-        """Rebuilt from leaves; vmap may have added or taken batch axes, so the batch shape is read off the leaves."""
+        """Rebuilt from leaves; vmap may have added or taken batch axes, so the batch shape is read off the leaves.
+
+        Args:
+            aux_data: what is static.
+            params: the leaves.
+        """
         out: MixtureOfHMMsDistribution = super().tree_unflatten(aux_data, params)
         shape = getattr(out.prior, "shape", None)
         if isinstance(shape, tuple) and len(shape) >= EVENT_AXES["prior"]:

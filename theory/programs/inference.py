@@ -82,6 +82,10 @@ def program(family: ConceptFamily, tokens: Any) -> None:
     """A NumPyro program: theta ~ Normal(mean, scale), and the exact evidence of each document as a factor.
 
     Sites: ``theta`` (m,), ``documents`` (the sum of log p(document | theta)).
+
+    Args:
+        family: the continuous family.
+        tokens: (..., T) documents.
     """
     theta = numpyro.sample("theta", dist.Normal(family.mean, family.scale).to_event(1))
     numpyro.factor("documents", log_probability(family.mixture(theta), tokens, method="dense").sum())
@@ -138,6 +142,10 @@ def _nuts(key: jax.Array, family: ConceptFamily, tokens: Any, warmup: int, draws
 def to_inference_data(draws: PosteriorDraws, tokens: Any = None) -> Any:
     """The draws as ArviZ reads them: an ``xarray.DataTree`` of dimensions chain, draw, parameter, document, position.
 
+    Args:
+        draws: of ``sample_posterior``.
+        tokens: the documents, to be kept beside them.
+
     Raises:
         ModelError: arviz-base is not installed (it is in the extra ``test``).
     """
@@ -159,7 +167,13 @@ def to_inference_data(draws: PosteriorDraws, tokens: Any = None) -> Any:
 
 
 def document_posterior(family: ConceptFamily, tokens_BxT: Any, points: Any) -> GridPosterior:
-    """The posterior given all B documents together, on an even grid of (N, m) points."""
+    """The posterior given all B documents together, on an even grid of (N, m) points.
+
+    Args:
+        family: the continuous family.
+        tokens_BxT: documents.
+        points: (N, m) an even grid.
+    """
     mixture = family.discretise(points)
     tokens = check_tokens(tokens_BxT, family.n_tokens)
     evidence = np.asarray(filter_concepts(mixture, tokens, positions=[tokens.shape[-1]]).log_evidence)
@@ -167,7 +181,14 @@ def document_posterior(family: ConceptFamily, tokens_BxT: Any, points: Any) -> G
 
 
 def prompt_posterior(family: ConceptFamily, tokens: Any, points: Any, positions: Any) -> GridPosterior:
-    """The posterior after several prefix lengths of prompts (..., T): one pass shows how it contracts with n."""
+    """The posterior after several prefix lengths of prompts (..., T): one pass shows how it contracts with n.
+
+    Args:
+        family: the continuous family.
+        tokens: (..., T) prompts.
+        points: (N, m) an even grid.
+        positions: prefix lengths.
+    """
     mixture = family.discretise(points)
     evidence = np.asarray(filter_concepts(mixture, tokens, positions=positions).log_evidence)
     return _on_grid(mixture.prior, evidence, points)
@@ -228,7 +249,15 @@ def calibrate(
 
 
 def simulate_documents(family: ConceptFamily, theta: Any, key: jax.Array, documents: int, length: int) -> Array:
-    """(documents, length) tokens drawn from theta; traceable. A state or token of probability zero is never drawn."""
+    """(documents, length) tokens drawn from theta; traceable. A state or token of probability zero is never drawn.
+
+    Args:
+        family: the continuous family.
+        theta: (m,) the concept; may be traced.
+        key: a JAX key.
+        documents: how many.
+        length: T.
+    """
     theta = as_float64("theta", theta)
     check_shape("theta", theta, (family.n_parameters,), f"{family.n_parameters} parameters")
     documents_found: Array = in_float64(_simulate)(family, theta, key, documents=documents, length=length)
@@ -251,6 +280,10 @@ def _simulate(family: ConceptFamily, theta: jax.Array, key: jax.Array, documents
 
 def rank_p_values(calibration: Calibration, bins: int = 8) -> np.ndarray:
     """(m,) p-values of the chi-square test that the ranks are uniform, L + 1 ranks in equal bins.
+
+    Args:
+        calibration: of ``calibrate``.
+        bins: equal ones.
 
     Raises:
         ModelError: the bins do not divide L + 1.

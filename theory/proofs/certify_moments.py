@@ -23,9 +23,7 @@ from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
 from implicit_bayes.theory.proofs.enclosures import Enclosure, Verdict, enclose, load_flint
 from implicit_bayes.theory.proofs.exact_instance import ExactInstance, Row, exact_instance
-
-MAX_EXAMPLES = 20_000
-"""Prefixes of examples that the enumeration may expand to."""
+from implicit_bayes.theory.proofs.exact_sequences import hear_token, next_state
 
 MAX_MERGED = 6_000
 """Distinct prefixes, after those with the same joint laws are counted together: seconds in fractions."""
@@ -94,7 +92,7 @@ def certify_enough(
     """Prove that n examples are enough for an error of at most delta, and stay enough.
 
     Args:
-        mixture: the pretraining law, in short decimals.
+        mixture: the pretraining law, read as the decimals it prints as.
         prompt: theta*, p_prompt(h), k.
         true_concept: theta*.
         n: examples, at least 1.
@@ -104,7 +102,7 @@ def certify_enough(
 
     Raises:
         ImportError: python-flint is missing.
-        ModelError: entries that are not short decimals, several delimiter states, a theta* that forbids an example,
+        ModelError: several delimiter states, a theta* that forbids an example,
             too many examples, or an s or n out of range.
     """
     flint = load_flint()
@@ -119,7 +117,15 @@ def certify_enough(
 def moment_certificate(
     laws: MomentLaws, n: int, delta: Fraction, chosen: dict[int, Fraction], bits: int
 ) -> MomentCertificate:
-    """``certify_enough`` from the laws, at the working precision."""
+    """``certify_enough`` from the laws, at the working precision.
+
+    Args:
+        laws: in exact fractions.
+        n: examples.
+        delta: the error probability.
+        chosen: s, by place of theta.
+        bits: working precision, to be noted.
+    """
     flint = load_flint()
     bases = {c: moment(laws.later[c], chosen[c]) for c in laws.later}
     bound = error_ball(laws, chosen, bases, n)
@@ -139,7 +145,12 @@ def _below(ball: Any, limit: Any) -> Verdict:
 
 def moment(atoms: Atoms, s: Fraction) -> Any:
     """The ball of E ratio^s; a ratio of 0 counts 0 (the limit of small s, if s is 0). At an integer s it is a fraction,
-    so that a base of exactly 1 is seen to be 1."""
+    so that a base of exactly 1 is seen to be 1.
+
+    Args:
+        atoms: the law of a ratio.
+        s: the power, rational and nonnegative.
+    """
     flint = load_flint()
     if s.denominator == 1:
         return _ball(sum((mass * ratio**s.numerator for ratio, mass in atoms.items() if ratio), Fraction(0)))
@@ -151,7 +162,14 @@ def moment(atoms: Atoms, s: Fraction) -> Any:
 
 
 def error_ball(laws: MomentLaws, s: dict[int, Fraction], bases: dict[int, Any], n: int) -> Any:
-    """The ball of F2 at n with the given s: mass of the x that theta* itself may get wrong, plus the summands."""
+    """The ball of F2 at n with the given s: mass of the x that theta* itself may get wrong, plus the summands.
+
+    Args:
+        laws: in exact fractions.
+        s: by place of theta.
+        bases: M_theta(s), enclosed, by place of theta.
+        n: examples.
+    """
     flint = load_flint()
     total = flint.arb(0)
     firsts = {c: moment(laws.first[c], s[c]) for c in bases}
@@ -174,6 +192,11 @@ def _ball(x: Fraction) -> Any:
 
 def moment_laws(mixture: MixtureOfHMMs, prompt: PromptLaw, true_concept: int) -> MomentLaws:
     """The laws of the ratios and the test inputs, by enumeration in exact fractions.
+
+    Args:
+        mixture: in short decimals.
+        prompt: theta*, p_prompt(h), k and the delimiter.
+        true_concept: index of theta*.
 
     Raises:
         ModelError: see ``certify_enough``.
@@ -206,7 +229,8 @@ def _ratio_laws(each: ExactInstance, starts: dict[int, Row]) -> dict[int, Atoms]
     laws = [(each.true, each.start), *((c, starts[c]) for c in places)]
     for joints, (count, tokens) in _examples(each, laws, each.length).items():
         ends = [
-            _hear(each, c, _move(each, c, joint), each.delimiter) for (c, _), joint in zip(laws, joints, strict=True)
+            hear_token(each, c, next_state(each, c, joint), each.delimiter)
+            for (c, _), joint in zip(laws, joints, strict=True)
         ]
         p = [sum(end, Fraction(0)) for end in ends[1:]]
         if not p[0]:
@@ -232,8 +256,8 @@ def _tests(each: ExactInstance, starts: dict[int, Row]) -> list[Tests]:
 
 def _answers(each: ExactInstance, joint: Row) -> Row:
     """p(x, y) under theta* for every y, from p(x, state of its last token)."""
-    ahead = _move(each, each.true, joint)
-    return tuple(sum(_hear(each, each.true, ahead, y), Fraction(0)) for y in each.tokens)
+    ahead = next_state(each, each.true, joint)
+    return tuple(sum(hear_token(each, each.true, ahead, y), Fraction(0)) for y in each.tokens)
 
 
 def _examples(
@@ -250,42 +274,10 @@ def _examples(
             raise ModelError(f"k: {each.length} needs more than {MAX_MERGED} exact prefixes; lower k")
         grown: dict[tuple[Row, ...], tuple[int, tuple[int, ...]]] = {}
         for (before, (count, tokens)), token in itertools.product(level.items(), each.tokens):
-            heard = [_hear(each, c, joint, token) for (c, _), joint in zip(laws, before, strict=True)]
+            heard = [hear_token(each, c, joint, token) for (c, _), joint in zip(laws, before, strict=True)]
             if any(heard[0]):
                 last = position == length - 1
-                key = tuple(x if last else _move(each, c, x) for (c, _), x in zip(laws, heard, strict=True))
+                key = tuple(x if last else next_state(each, c, x) for (c, _), x in zip(laws, heard, strict=True))
                 grown[key] = (grown[key][0] + count, grown[key][1]) if key in grown else (count, (*tokens, token))
         level = grown
     return level
-
-
-def example_masses(each: ExactInstance, length: int) -> list[tuple[tuple[int, ...], Fraction]]:
-    """Every sequence that p_prompt can draw with its probability, prefixes of probability 0 cut off."""
-    alive: list[tuple[tuple[int, ...], Row]] = [((), each.start)]
-    for position in range(length):
-        if len(alive) * len(each.tokens) > MAX_EXAMPLES:
-            raise ModelError(f"k: {each.length} needs more than {MAX_EXAMPLES} exact prefixes; lower k")
-        grown = []
-        for (tokens, ahead), token in itertools.product(alive, each.tokens):
-            joint = _hear(each, each.true, ahead, token)
-            if any(joint):
-                grown.append(((*tokens, token), joint if position == length - 1 else _move(each, each.true, joint)))
-        alive = grown
-    return [(tokens, sum(joint, Fraction(0))) for tokens, joint in alive]
-
-
-def sequence_laws(each: ExactInstance, c: int, start: Row, tokens: Sequence[int]) -> Row:
-    """(H,) p(tokens, state of the last one) under concept c from a start law."""
-    joint = _hear(each, c, start, tokens[0])
-    for token in tokens[1:]:
-        joint = _hear(each, c, _move(each, c, joint), token)
-    return joint
-
-
-def _hear(each: ExactInstance, c: int, law: Row, token: int) -> Row:
-    return tuple(p * emits[token] for p, emits in zip(law, each.emission[c], strict=True))
-
-
-def _move(each: ExactInstance, c: int, joint: Row) -> Row:
-    active = [(p, row) for p, row in zip(joint, each.transition[c], strict=True) if p]
-    return tuple(sum((p * row[g] for p, row in active), Fraction(0)) for g in each.states)

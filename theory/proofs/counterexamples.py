@@ -154,6 +154,11 @@ def example_given_state(transition: Array, emission: Array, tokens: tuple[int, .
     """(H,) p(o_1..o_m | h_1 = h) for every h, by the backward recursion
 
     beta_m(h) = 1,  beta_t(h) = sum_h' p(h'|h) p(o_{t+1}|h') beta_{t+1}(h'),  p(o_1..o_m | h) = p(o_1|h) beta_1(h).
+
+    Args:
+        transition: (H, H) the kernel.
+        emission: (H, V) the emission.
+        tokens: o_1..o_m; 1 for every state where there are none.
     """
     kernel, emits = np.asarray(transition, dtype=np.float64), np.asarray(emission, dtype=np.float64)
     beta = np.ones(kernel.shape[0])

@@ -51,12 +51,24 @@ def load_flint() -> Any:
 
 
 def is_value(x: Any, value: float) -> bool:
-    """Whether a number is exactly this float (nan included)."""
+    """Whether a number is exactly this float (nan included).
+
+    Args:
+        x: a float, a fraction or a ball.
+        value: the float.
+    """
     return isinstance(x, float) and (x == value or (x != x and value != value))
 
 
 def log_ratio(p: Any, q: Any) -> Any:
-    """log(p/q) of exact fractions; +inf where q = 0 (also 0/0: a cost that says nothing), -inf where only p is 0."""
+    """log(p/q) of exact fractions; +inf where q = 0 (also 0/0: a cost that says nothing), -inf where only p is 0.
+
+    Args:
+        p, q: exact, nonnegative.
+
+    Returns:
+        A ball, or an infinity as a float.
+    """
     if q == 0:
         return math.inf
     if p == 0:
@@ -110,7 +122,12 @@ def add(*costs: Any) -> Any:
 
 
 def margin(signal: Any, cost: Any) -> Any:
-    """signal - cost; -inf where the cost is +inf (the condition says nothing), whatever the signal."""
+    """signal - cost; -inf where the cost is +inf (the condition says nothing), whatever the signal.
+
+    Args:
+        signal: of a condition.
+        cost: its threshold.
+    """
     return -math.inf if is_value(cost, math.inf) else add(signal, -cost)
 
 
@@ -123,6 +140,6 @@ def enclose(x: Any) -> Enclosure:
     midpoint = x.str(digits, radius=False)
     exact = Fraction(midpoint)
     error = abs(x - flint.fmpq(exact.numerator, exact.denominator)).upper()
-    radius = math.nextafter(float(error), math.inf)
+    radius = 0.0 if error == 0 else math.nextafter(float(error), math.inf)
     sign: Verdict = True if x > 0 else (False if x <= 0 else "undetermined")
     return Enclosure(midpoint, radius, sign)

@@ -190,13 +190,24 @@ def _collect(exact: ExactInstance, beliefs: list[list[Row]], which: list[int], t
 
 
 def onward(law: Row, kernel: Iterable[Row]) -> Row:
-    """The law (or mass) of the next state."""
+    """The law (or mass) of the next state.
+
+    Args:
+        law: (H,) of the state, in fractions.
+        kernel: (H, H) in fractions.
+    """
     active = [(p, row) for p, row in zip(law, kernel, strict=True) if p]
     return tuple(sum((p * row[g] for p, row in active), Fraction(0)) for g in range(len(law)))
 
 
 def hear(law: Row, emission: Iterable[Row], token: int) -> Row:
-    """p(state, token) from the law of the state."""
+    """p(state, token) from the law of the state.
+
+    Args:
+        law: (H,) of the state, in fractions.
+        emission: (H, V) in fractions.
+        token: what is heard.
+    """
     return tuple(p * row[token] for p, row in zip(law, emission, strict=True))
 
 

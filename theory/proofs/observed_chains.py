@@ -56,7 +56,13 @@ class Margins(NamedTuple):
 
 def random_logits(key: Array, statement: str, states: int) -> Logits:
     """A random instance. For ``printed`` all logits are independent normal. For ``repaired`` peaked rows with nearly
-    common delimiter logits, and start laws near the law after a delimiter, so that many meet the repaired condition."""
+    common delimiter logits, and start laws near the law after a delimiter, so that many meet the repaired condition.
+
+    Args:
+        key: a JAX key.
+        statement: "printed" or "repaired".
+        states: H.
+    """
     words, delimiter, restart, kernel, prompt, spread = jax.random.split(key, 6)
     if statement == "printed":
         return Logits(
@@ -75,7 +81,12 @@ def random_logits(key: Array, statement: str, states: int) -> Logits:
 
 
 def margins_of(logits: Logits, length: int) -> Margins:
-    """Every margin in closed form (module docstring), differentiable."""
+    """Every margin in closed form (module docstring), differentiable.
+
+    Args:
+        logits: of both concepts and the prompt's start law.
+        length: k.
+    """
     log_initial, log_kernel = jax.nn.log_softmax(logits.initial), jax.nn.log_softmax(logits.transition)
     log_prompt = jax.nn.log_softmax(logits.prompt)
     kernel_star, prompt = jnp.exp(log_kernel[0]), jnp.append(jnp.exp(log_prompt), 0.0)
@@ -100,7 +111,12 @@ def margins_of(logits: Logits, length: int) -> Margins:
 
 
 def instance_of(logits: Logits, length: int) -> tuple[MixtureOfHMMs, PromptLaw]:
-    """The instance as model objects, float64, rows normalised by division (theta* is concept 0)."""
+    """The instance as model objects, float64, rows normalised by division (theta* is concept 0).
+
+    Args:
+        logits: of both concepts and the prompt's start law.
+        length: k.
+    """
     initial, transition, prompt = (_softmax(np.asarray(leaf, dtype=np.float64)) for leaf in logits)
     states = initial.shape[-1]
     mixture = MixtureOfHMMs([0.5, 0.5], initial, transition, np.eye(states), states - 1)

@@ -160,7 +160,17 @@ class _Tally(NamedTuple):
 def climb(
     key: Array, statement: str, size: int, keep: int, states: int, length: int, steps: int
 ) -> tuple[Logits, _Tally]:
-    """``keep`` ascents (of ``size`` drawn, one compiled shape): the best instance of each and the tally."""
+    """``keep`` ascents (of ``size`` drawn, one compiled shape): the best instance of each and the tally.
+
+    Args:
+        key: a JAX key.
+        statement: "printed" or "repaired".
+        size: instances drawn.
+        keep: ascents that count.
+        states: H.
+        length: k.
+        steps: of each ascent.
+    """
     out = _climb(key, statement, size, states, length, steps)
     kept: tuple[Logits, _Tally] = jax.tree.map(lambda leaf: np.asarray(leaf)[:keep], out)
     return kept
@@ -204,7 +214,12 @@ def _ascend(start: Logits, statement: str, length: int, steps: int) -> tuple[Log
 
 
 def objective(margins: Margins, statement: str) -> Array:
-    """What the ascent climbs: flat once a printed counterexample is clear; the repaired condition by penalty."""
+    """What the ascent climbs: flat once a printed counterexample is clear; the repaired condition by penalty.
+
+    Args:
+        margins: of one instance.
+        statement: "printed" or "repaired".
+    """
     if statement == "printed":
         parts = jnp.stack([margins.rate, margins.printed, A3_SCALE * margins.a3])
         return -jax.nn.logsumexp(-SHARPNESS * jnp.minimum(parts, 2 * GOAL)) / SHARPNESS

@@ -13,12 +13,10 @@ from implicit_bayes.theory.information.estimates import Verdict
 from implicit_bayes.theory.information.exact_laws import UndecidedError, exact_law, reachable_laws, spoken
 from implicit_bayes.theory.objects.models import HMM, MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
+from implicit_bayes.theory.statements.top_margins import top_margins
 
 LOOKED_AT = 1 << 29
 """Next-token probabilities (beliefs times vocabulary) that A3 looks at; beyond, it is undetermined."""
-
-NUMBERS = 1 << 23
-"""Of them at once: 64 MB."""
 
 MEMBER = "theta* is concept "
 """How A4's witness begins where it holds."""
@@ -66,7 +64,12 @@ def check_assumptions(mixture: MixtureOfHMMs, prompt: PromptLaw, budget: int = 2
 
 
 def find_concept(mixture: MixtureOfHMMs, hmm: HMM) -> int | None:
-    """Index of the first concept of positive prior with exactly these laws, or None."""
+    """Index of the first concept of positive prior with exactly these laws, or None.
+
+    Args:
+        mixture: the pretraining law.
+        hmm: laws that are looked for, entry for entry.
+    """
     return next((c for c in mixture.possible_concepts().tolist() if _same(mixture, c, hmm)), None)
 
 
@@ -102,6 +105,14 @@ def delimiter_bounds(mixture: MixtureOfHMMs, true: HMM, true_concept: int | None
     The constants reported are the infimum c1 and c3 and the supremum c2 and c4 (any c1 below and c2 above them
     serve). A2 asks only for c1 > 0; c3 = 0 satisfies it, but makes epsilon_delim infinite. Concepts of prior zero are
     not in Theta.
+
+    Args:
+        mixture: the pretraining law.
+        true: theta*.
+        true_concept: its index; None where it is not in the mixture.
+
+    Returns:
+        A2, with c1 to c4 among its constants.
     """
     possible, states = mixture.possible_concepts(), mixture.delimiter_states()
     true_HxD = np.asarray(true.transition)[:, states]
@@ -126,6 +137,14 @@ def start_shift(mixture: MixtureOfHMMs, prompt: PromptLaw, budget: int) -> Assum
     Delta(x) is the top-1 minus top-2 probability of p_prompt(y|x). Since Delta <= 1, a distance of 1/4 or more fails
     for every x; otherwise every reachable belief after k - 1 tokens is expanded (x_test may hold delimiters too).
     Where the two are closer than float64's error they are compared in exact fractions, see ``compare_shift``.
+
+    Args:
+        mixture: the pretraining law.
+        prompt: theta*, p_prompt(h), k and the delimiter.
+        budget: (belief, token) pairs that a level may be expanded to.
+
+    Returns:
+        A3; "undetermined" where there are more beliefs than the budget allows.
     """
     tv, d = largest_shift(mixture, prompt)
     error = shift_rounding(prompt)
@@ -157,6 +176,12 @@ def compare_shift(mixture: MixtureOfHMMs, prompt: PromptLaw, tv: float, margin: 
 
     Closer than their rounding error they are compared in exact fractions, over every belief that can be reached;
     "undetermined" where those cannot be had.
+
+    Args:
+        mixture: the pretraining law.
+        prompt: theta*, p_prompt(h), k and the delimiter.
+        tv: max over d of TV(p_prompt(h), p(h|d, theta*)).
+        margin: min over x of Delta(x)/4.
     """
     if abs(tv - margin) > shift_rounding(prompt):
         return tv < margin
@@ -175,30 +200,30 @@ def compare_shift(mixture: MixtureOfHMMs, prompt: PromptLaw, tv: float, margin: 
 
 
 def largest_shift(mixture: MixtureOfHMMs, prompt: PromptLaw) -> tuple[float, int]:
-    """max over d in D of TV(p_prompt(h), p(h|d, theta*)), and the d that attains it."""
+    """max over d in D of TV(p_prompt(h), p(h|d, theta*)), and the d that attains it.
+
+    Args:
+        mixture: supplies the delimiter states.
+        prompt: theta*, p_prompt(h), k and the delimiter.
+
+    Returns:
+        The distance in [0, 1], and the state.
+    """
     states = mixture.delimiter_states()
     tv_D = 0.5 * np.abs(np.asarray(prompt.hmm.transition)[states] - np.asarray(prompt.start)).sum(-1)
     return float(tv_D.max()), int(states[tv_D.argmax()])
 
 
-def top_margin(laws: np.ndarray) -> np.ndarray:
-    """(...,) top-1 minus top-2 probability of (..., V) laws; 1 where there is one token only."""
-    if laws.shape[-1] == 1:
-        return np.ones(laws.shape[:-1])
-    top = np.partition(laws, -2, -1)[..., -2:]
-    margin: np.ndarray = top[..., 1] - top[..., 0]
-    return margin
-
-
-def top_margins(law_NxH: np.ndarray, hmm: HMM) -> np.ndarray:
-    """(N,) ``top_margin`` of the next token's law where the next state has these laws, a block of them at a time."""
-    size, emission = max(1, NUMBERS // hmm.n_tokens), np.asarray(hmm.emission)
-    blocks = [top_margin(law_NxH[at : at + size] @ emission) for at in range(0, len(law_NxH), size)]
-    return np.concatenate(blocks)
-
-
 def well_specified(mixture: MixtureOfHMMs, hmm: HMM) -> Assumption:
-    """A4: theta* is in Theta."""
+    """A4: theta* is in Theta.
+
+    Args:
+        mixture: its concepts of positive prior are Theta.
+        hmm: theta*.
+
+    Returns:
+        A4, its witness naming the concept, or why there is none.
+    """
     member = find_concept(mixture, hmm)
     if member is not None:
         return Assumption("A4", True, {}, f"{MEMBER}{member}")
@@ -210,7 +235,16 @@ def well_specified(mixture: MixtureOfHMMs, hmm: HMM) -> Assumption:
 
 def regularity(mixture: MixtureOfHMMs, true: HMM, true_concept: int | None) -> Assumption:
     """A5: p(h'|h,theta*) > c5 > 0; p(h|theta*) >= c8 > 0; every token has a state with p(o|h,theta*) > c6 > 0;
-    the prior has full support on Theta (by what Theta is) and is bounded (being finite)."""
+    the prior has full support on Theta (by what Theta is) and is bounded (being finite).
+
+    Args:
+        mixture: the pretraining law.
+        true: theta*.
+        true_concept: its index; None where it is not in the mixture.
+
+    Returns:
+        A5, with c5, c6 and c8 (attained) among its constants.
+    """
     name = _name(true_concept)
     transition, initial, emission = (np.asarray(x) for x in (true.transition, true.initial, true.emission))
     best_V = emission.max(0)

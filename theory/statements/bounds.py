@@ -131,13 +131,28 @@ def first_choice(law: np.ndarray) -> np.ndarray:
 
 
 def computed_excess_risk(p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """``excess_risk`` of predictives that we computed: no checks (a filter's law may hold 1e-310; it is no fault)."""
+    """``excess_risk`` of predictives that we computed: no checks (a filter's law may hold 1e-310; it is no fault).
+
+    Args:
+        p, q: (..., V) the law that answers are drawn from, and the one whose argmax answers.
+    """
     chosen = np.take_along_axis(p, first_choice(q)[..., None], -1)[..., 0]
     return np.asarray(np.minimum(p.max(-1) - np.where((q > 0).any(-1), chosen, 0.0), 1.0))  # p may be 1 + 2e-16
 
 
 def binomial_interval(successes: int, trials: int, level: float = 0.99) -> Interval:
-    """Clopper-Pearson: covers the probability behind ``successes`` of ``trials`` at least with probability level."""
+    """Clopper-Pearson: covers the probability behind ``successes`` of ``trials`` at least with probability level.
+
+    Args:
+        successes, trials: counts, 0 <= successes <= trials, at least one trial.
+        level: of the interval.
+
+    Returns:
+        The share, and its interval in [0, 1].
+
+    Raises:
+        ModelError: counts that are none.
+    """
     if trials < 1 or not 0 <= successes <= trials:
         raise ModelError(f"successes: {successes} of {trials} trials")
     tail = 0.5 * (1.0 - level)

@@ -32,7 +32,13 @@ class ConceptLaws:
         return self.found[concept]
 
     def exactly(self, concept: int, d: int, x: int) -> np.ndarray:
-        """(V,) p(x, y | d, concept) in integers of one scale."""
+        """(V,) p(x, y | d, concept) in integers of one scale.
+
+        Args:
+            concept: index of theta.
+            d: which delimiter state the example starts behind, by its place among them.
+            x: which test input.
+        """
         if concept not in self.exact:
             hmm = self.mixture.concept(concept)
             self.exact[concept] = integers(hmm.transition, hmm.emission)

@@ -74,7 +74,12 @@ class Evidence(NamedTuple):
 
 
 def measured(risk: MeasuredRisk, risks: Sequence[Interval]) -> str:
-    """The risk at the largest n in words; for a person, and never a verdict on a limit."""
+    """The risk at the largest n in words; for a person, and never a verdict on a limit.
+
+    Args:
+        risk: of sampled prompts.
+        risks: at every n, the largest last.
+    """
     last = risks[-1]
     worst = "" if risk.pairs == 1 else f"worst of {risk.pairs} pairs "
     words = f"at n = {risk.shots[-1]} {worst}measured {last.value:.4f} in [{last.low:.4f}, {last.high:.4f}]"

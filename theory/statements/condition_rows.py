@@ -140,7 +140,12 @@ def worst_over_start_laws(rows: Sequence[Condition]) -> list[Condition]:
 
 
 def worst_pair(conditions: Sequence[Condition], version: Version) -> Condition:
-    """The condition that binds a version: its verdict is the one of all of them together."""
+    """The condition that binds a version: its verdict is the one of all of them together.
+
+    Args:
+        conditions: of several pairs (theta*, theta), or start laws.
+        version: "printed", "repaired" or "sharp".
+    """
     return min(conditions, key=lambda row: row.binding(version))
 
 
@@ -170,7 +175,12 @@ def _binding_row(rows: Sequence[Condition]) -> Condition:
 
 
 def critical_k_of(conditions: Sequence[Condition], ks: Sequence[int]) -> CriticalK:
-    """``critical_k`` from conditions already computed; "undetermined" does not count as holding."""
+    """``critical_k`` from conditions already computed; "undetermined" does not count as holding.
+
+    Args:
+        conditions: of every pair at every k.
+        ks: the tested k.
+    """
 
     def smallest(version: Version) -> int | None:
         holding = (k for k in sorted(ks) if all(c.holds(version) is True for c in conditions if c.k == k))

@@ -108,8 +108,18 @@ def condition_table(
 
     Args and Raises: as ``conditions_by_start_law``.
 
+    Args:
+        mixture: the pretraining law.
+        start_laws: (S, H) start laws of prompts about theta*.
+        true_concept: index of theta*.
+        ks: tokens in an example.
+        seed, budget, accuracy, coverage, tables: as of ``conditions_by_start_law``.
+
     Returns:
         Conditions by k, then concept.
+
+    Raises:
+        ModelError: as ``conditions_by_start_law``.
     """
     rows = conditions_by_start_law(
         mixture, start_laws, true_concept, ks,

@@ -61,12 +61,28 @@ def _log_threshold(odds: Odds) -> np.ndarray:
 
 
 def weight_bound(odds: Odds, ns: Sequence[int]) -> Bound:
-    """F1 at every n >= 1 of ``ns``."""
+    """F1 at every n >= 1 of ``ns``.
+
+    Args:
+        odds: moments of every theta's odds, under one start law.
+        ns: numbers of examples.
+
+    Returns:
+        Bound on E[1 - w_n(theta*)], at most 1.
+    """
     return _f1(odds)(ns)
 
 
 def error_bound(odds: Odds, ns: Sequence[int]) -> Bound:
-    """F2 at every n >= 1 of ``ns``."""
+    """F2 at every n >= 1 of ``ns``.
+
+    Args:
+        odds: moments of every theta's odds, under one start law.
+        ns: numbers of examples.
+
+    Returns:
+        Bound on P(f_n(x) != y_test), at most 1.
+    """
     return _f2(odds)(ns)
 
 
@@ -151,7 +167,12 @@ def _lost(odds: Odds, lost_N: np.ndarray) -> float:
 
 
 def enough(bound: Callable[[Sequence[int]], Bound], delta: float) -> int | None:
-    """n(delta): the smallest n from which the bound is shown to be and to stay at most delta; None if there is none."""
+    """n(delta): the smallest n from which the bound is shown to be and to stay at most delta; None if there is none.
+
+    Args:
+        bound: of any numbers of examples.
+        delta: the error allowed.
+    """
 
     def good(ns: Sequence[int]) -> np.ndarray:
         found = bound(ns)
@@ -201,7 +222,19 @@ def nothing(ns: Sequence[int]) -> Bound:
 def start_law(
     mixture: MixtureOfHMMs, law: PromptLaw, true_concept: int, version: Version, *, seed: int = 0, budget: int = BUDGET
 ) -> StartLaw:
-    """Factors and exponents under one start law; see ``finite_sample_odds.odds_moments``."""
+    """Factors and exponents under one start law; see ``finite_sample_odds.odds_moments``.
+
+    Args:
+        mixture: the pretraining law.
+        law: the prompt law: theta*, p_prompt(h), k and the delimiter.
+        true_concept: index of theta*.
+        version: "sharp" or "repaired".
+        seed: of whatever is sampled.
+        budget: prefixes that the enumeration may hold.
+
+    Returns:
+        The odds' moments and exponents, or the reason for which there are none.
+    """
     odds = odds_moments(mixture, law, true_concept, version, seed=seed, budget=budget)
     if isinstance(odds, str):
         return StartLaw(odds, {})

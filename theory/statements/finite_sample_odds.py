@@ -87,22 +87,42 @@ class Odds(NamedTuple):
         return first, later
 
     def first(self, a: Any, s: np.ndarray) -> Cumulant:
-        """(S,) log of the first example's factor: M1(s), or K^s E Lambda^s."""
+        """(S,) log of the first example's factor: M1(s), or K^s E Lambda^s.
+
+        Args:
+            a: theta, by its place among ``concepts``.
+            s: (S,) powers.
+        """
         return _shift(self.first_graph.examples(a, s, self.closed), s, self.front_A[a])
 
     def later(self, a: Any, s: np.ndarray) -> Cumulant:
-        """(S,) log of every later example's factor: M(s), or B^s E Lambda^s."""
+        """(S,) log of every later example's factor: M(s), or B^s E Lambda^s.
+
+        Args:
+            a: theta, by its place among ``concepts``.
+            s: (S,) powers.
+        """
         return _shift(self.later_graph.examples(a, s, self.closed), s, self.delimiter_A[a])
 
     def inputs(self, a: Any, s: np.ndarray) -> Cumulant:
-        """(S, N) log of p_prompt(x) X(x)^s, summed over the x of each class; X = 1 where repaired."""
+        """(S, N) log of p_prompt(x) X(x)^s, summed over the x of each class; X = 1 where repaired.
+
+        Args:
+            a: theta, by its place among ``concepts``.
+            s: (S,) powers.
+        """
         if self.version == "sharp":
             return self.later_graph.inputs(a, s)
         value = np.broadcast_to(np.log(self.mass_N), (len(s), len(self.mass_N)))
         return Cumulant(value, np.zeros_like(value))
 
     def slopes(self, a: Any, s: np.ndarray) -> tuple[np.ndarray, np.ndarray, Cumulant]:
-        """The slopes of ``first`` and ``later``, and ``inputs``: what they share is computed once."""
+        """The slopes of ``first`` and ``later``, and ``inputs``: what they share is computed once.
+
+        Args:
+            a: theta, by its place among ``concepts``.
+            s: (S,) powers.
+        """
         if self.version == "repaired":  # one graph serves first and later
             each = self.later_graph.examples(a, s, self.closed).slope
             return each + self.front_A[a], each + self.delimiter_A[a], self.inputs(a, s)
@@ -111,7 +131,12 @@ class Odds(NamedTuple):
         return self.first(a, s).slope, later + self.delimiter_A[a], inputs
 
     def values(self, a: Any, s: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(S,) values of ``first`` and ``later``, upper ends where examples were sampled, and (S, N) of ``inputs``."""
+        """(S,) values of ``first`` and ``later``, upper ends where examples were sampled, and (S, N) of ``inputs``.
+
+        Args:
+            a: theta, by its place, or (S,) of one for each s.
+            s: (S,) powers.
+        """
         inputs, parts = self.later_graph.values(a, s, self.closed)
         later = self.later_graph.upper(self.closed, parts)
         if self.version == "repaired":
@@ -158,6 +183,10 @@ def delimiter_row(hmm: HMM, delimiter: int) -> HMM | None:
     """The law after a delimiter where one state alone emits it; None where several do.
 
     Where no state does, every prompt is impossible whatever the start: the law itself.
+
+    Args:
+        hmm: any concept.
+        delimiter: the delimiter token.
     """
     states = np.flatnonzero(np.asarray(hmm.emission)[:, delimiter] > 0)
     if len(states) > 1:

@@ -90,7 +90,16 @@ def _roots(
 
 
 def exponent(odds: Odds, a: int, largest_s: float = math.inf) -> Exponent:
-    """F3's exponent of the a-th theta; with ``largest_s`` = 1 that of F1."""
+    """F3's exponent of the a-th theta; with ``largest_s`` = 1 that of F1.
+
+    Args:
+        odds: of one start law.
+        a: theta, by its place.
+        largest_s: the search goes no further.
+
+    Returns:
+        -log inf_s M(s), nats an example, and the s that attains it.
+    """
     if odds.lost[1]:
         return Exponent(0.0, 0.0)
     if largest_s == math.inf and odds.largest(a)[1] < UNREACHABLE:
@@ -125,16 +134,32 @@ class Summand:
         self.log_threshold_N = np.where(self.counted_N, log_threshold_N, 0.0)
 
     def inputs(self, s: np.ndarray, raw: Cumulant) -> Cumulant:
-        """(S, N) the factors of x (``raw``; one s for each a, where they are many) with their thresholds."""
+        """(S, N) the factors of x with their thresholds.
+
+        Args:
+            s: (S,) powers, one for each a where they are many.
+            raw: ``Odds.inputs`` of the same s.
+        """
         return Cumulant(self.weighed(s, raw.value), raw.slope + self.log_threshold_N)
 
     def weighed(self, s: np.ndarray, value_SxN: np.ndarray) -> np.ndarray:
-        """(S, N) logarithms of the factors of x with their thresholds."""
+        """(S, N) logarithms of the factors of x with their thresholds.
+
+        Args:
+            s: (S,) powers.
+            value_SxN: logarithms without the thresholds.
+        """
         logs: np.ndarray = np.where(self.counted_N, value_SxN + s[:, None] * self.log_threshold_N, -np.inf)
         return logs
 
     def best(self, later_I: np.ndarray, inputs_I: np.ndarray | None, largest_s: float) -> tuple[np.ndarray, np.ndarray]:
-        """(I,) the smallest log over s for pairs of n and x (without ``inputs_I`` all x), and ``settled``."""
+        """(I,) the smallest log over s for pairs of n and x (without ``inputs_I`` all x), and ``settled``.
+
+        Args:
+            later_I: n - 1 of every pair.
+            inputs_I: its class of x; None: all x together.
+            largest_s: the search goes no further.
+        """
 
         def pick(parts_SxN: Cumulant, index: np.ndarray) -> Cumulant:
             if inputs_I is None:
@@ -163,7 +188,15 @@ class Summand:
         return Factors(s=s_G, first=first, later=later, of_x=of_x)
 
     def best_of(self, factors: Factors, later_I: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(I,) the smallest log over the s of ``factors`` for every n and all x, and ``settled``."""
+        """(I,) the smallest log over the s of ``factors`` for every n and all x; upper ends where sampled.
+
+        Args:
+            factors: at the powers tried.
+            later_I: n - 1.
+
+        Returns:
+            As ``best``.
+        """
         tables = [self._at(factors, np.full(len(factors.s), n)) for n in later_I]
         at = [int(value.argmin()) for value, _ in tables]
         value, falls = ([table[i][j] for table, j in zip(tables, at, strict=True)] for i in (0, 1))
@@ -176,7 +209,12 @@ class Summand:
         return value, (later < -ROUNDING) | (s == 0.0) | (first == -np.inf) | (of_x == -np.inf)
 
     def unreachable(self, later_I: np.ndarray, inputs_I: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """(I,) whether no prompt brings the odds up to the threshold, and whether more examples only lower them."""
+        """(I,) whether no prompt brings the odds up to the threshold, and whether more examples only lower them.
+
+        Args:
+            later_I: n - 1 of every pair.
+            inputs_I: its class of x; None: all x together.
+        """
         first, later, reach_N = self.odds.largest(self.a)
         most_N = np.where(self.counted_N, reach_N + self.log_threshold_N, -np.inf)
         most = np.full(len(later_I), most_N.max()) if inputs_I is None else most_N[inputs_I]

@@ -30,7 +30,12 @@ def lost_weight(odds_PxA: np.ndarray) -> Sides:
 
 
 def power(log_odds: np.ndarray, s: float) -> Sides:
-    """Step 2, in logarithms: log min(1, r) on the left, s log r on the right."""
+    """Step 2, in logarithms: log min(1, r) on the left, s log r on the right.
+
+    Args:
+        log_odds: log r, nats.
+        s: a power in [0, 1].
+    """
     right = np.where(log_odds == -np.inf, -np.inf, s * np.where(np.isfinite(log_odds), log_odds, 0.0))
     right = np.where(log_odds == np.inf, np.inf if s > 0 else 0.0, right)
     return Sides(np.minimum(log_odds, 0.0), right, np.ones(np.shape(log_odds), dtype=bool))
@@ -40,6 +45,12 @@ def conditional_moment(odds: Odds, a: int, n: int, s: float) -> np.ndarray:
     """Step 3: (N,) log of E[odds_n(theta)^s; x in class], the a-th theta; an upper bound of it where repaired.
 
     Their sum over classes is E[odds_n(theta)^s]: ``moment``.
+
+    Args:
+        odds: of one start law.
+        a: theta, by its place.
+        n: examples, at least 1.
+        s: the power.
     """
     at = np.array([s])
     later = odds.later(a, at).value[0] if n > 1 else 0.0
@@ -49,7 +60,14 @@ def conditional_moment(odds: Odds, a: int, n: int, s: float) -> np.ndarray:
 
 
 def moment(odds: Odds, a: int, n: int, s: float) -> float:
-    """log E[odds_n(theta)^s], or its upper bound where repaired."""
+    """log E[odds_n(theta)^s], or its upper bound where repaired.
+
+    Args:
+        odds: of one start law.
+        a: theta, by its place.
+        n: examples, at least 1.
+        s: the power.
+    """
     parts = conditional_moment(odds, a, n, s)[None]
     return float(log_sum(parts)[0])
 
@@ -81,7 +99,14 @@ def wrong_answer(weight_PxC: np.ndarray, law_PxCxV: np.ndarray, true: int, answe
 
 
 def markov(odds_P: np.ndarray, mass_P: np.ndarray, threshold: float, s: float) -> Sides:
-    """Step 5: P(r >= t) on the left, t^-s E r^s on the right, under the masses given."""
+    """Step 5: P(r >= t) on the left, t^-s E r^s on the right, under the masses given.
+
+    Args:
+        odds_P: r of every outcome.
+        mass_P: its probability.
+        threshold: t > 0.
+        s: the power, >= 0.
+    """
     left = mass_P[odds_P >= threshold].sum()
     with np.errstate(over="ignore"):
         right = (mass_P * np.where(odds_P > 0, (odds_P / threshold) ** s, 0.0)).sum()

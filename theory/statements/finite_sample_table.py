@@ -110,7 +110,16 @@ def finite_sample(
 
 
 def says_nothing(true_concept: int, k: int, version: Version, ns: Sequence[int], count: int, why: str) -> FiniteSample:
-    """The row of a bound that says nothing at one of ``count`` start laws, for a reason known without computing it."""
+    """The row of a bound that says nothing at one of ``count`` start laws, for a reason known without computing it.
+
+    Args:
+        true_concept: index of theta*.
+        k: tokens in an example.
+        version: "sharp" or "repaired".
+        ns: numbers of examples.
+        count: start laws.
+        why: in words.
+    """
     ns, never = tuple(n for n in sorted(set(ns)) if n >= 1), {str(delta): None for delta in DELTAS}
     ones, never_at = (1.0,) * len(ns), StartRow(0.0, dict(never), (1.0,) * len(ns))
     return FiniteSample(

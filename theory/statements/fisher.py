@@ -25,13 +25,8 @@ from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.precision import in_float64
 from implicit_bayes.theory.objects.prompts import PromptLaw
 from implicit_bayes.theory.objects.types import Array, Float
-from implicit_bayes.theory.statements.assumptions import check_assumptions
-from implicit_bayes.theory.statements.bounds import risk_bound
-from implicit_bayes.theory.statements.conclusions import TheoremVerdict, conclude_excess, measured
-from implicit_bayes.theory.statements.conditions import check_conditions
-from implicit_bayes.theory.statements.pairs import pairs_of
 from implicit_bayes.theory.statements.repaired import pure_delimiter_states
-from implicit_bayes.theory.statements.risk import SHOTS, example_filter, measure_risk, reachable_tests
+from implicit_bayes.theory.statements.risk import example_filter, reachable_tests
 
 SINGULAR = 1e-12
 """An eigenvalue below this share of the largest counts as zero (float64 enumeration is good to about 1e-15)."""
@@ -89,6 +84,11 @@ class Peak(NamedTuple):
 def kl_per_position(family: ConceptFamily, law: PromptLaw, theta: Any) -> Array:
     """(k,) KL_j(theta) = E_{O ~ p_prompt} [ log p_prompt(O[j]|O[1:j-1]) - log p(O[j]|O[1:j-1], theta) ], traceable.
 
+    Args:
+        family: the continuous family.
+        law: the prompt law: theta*, p_prompt(h), k and the delimiter.
+        theta: (m,) where the KL is taken; may be traced.
+
     Raises:
         ModelError: too many examples to enumerate.
     """
@@ -97,7 +97,19 @@ def kl_per_position(family: ConceptFamily, law: PromptLaw, theta: Any) -> Array:
 
 
 def second_order(family: ConceptFamily, law: PromptLaw, theta: Any) -> SecondOrder:
-    """Value, gradient, Hessian and Fisher information of every KL_j at theta (m,), normally theta*."""
+    """Value, gradient, Hessian and Fisher information of every KL_j at theta (m,), normally theta*.
+
+    Args:
+        family: the continuous family.
+        law: the prompt law: theta*, p_prompt(h), k and the delimiter.
+        theta: (m,) where they are taken.
+
+    Returns:
+        SecondOrder, one entry for each position.
+
+    Raises:
+        ModelError: too many examples to enumerate.
+    """
     tokens, weight, log_p = _examples(law)
 
     def derivatives(at: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
@@ -166,6 +178,14 @@ def taylor_remainder(
     """(R,) largest | KL_j(theta + v) - second-order expansion | over j and over sampled v with |v| = each radius.
 
     O(|v|^3): halving a small radius divides it by about 8.
+
+    Args:
+        family: the continuous family.
+        law: the prompt law: theta*, p_prompt(h), k and the delimiter.
+        theta: (m,) the centre.
+        radii: |v|, in the units of theta.
+        directions: sampled, each with its opposite.
+        seed: of whatever is sampled.
     """
     theta, series = np.asarray(theta, dtype=np.float64), second_order(family, law, theta)
     generator = np.random.default_rng(seed)
@@ -192,6 +212,13 @@ def prompt_rate(family: ConceptFamily, law: PromptLaw) -> Callable[[Any], jax.Ar
 
     A function that can be traced and differentiated. theta* is ``law.hmm``, which need not belong to the family.
 
+    Args:
+        family: the continuous family.
+        law: the prompt law: theta*, p_prompt(h), k and the delimiter.
+
+    Returns:
+        A function of (m,) theta.
+
     Raises:
         ModelError: more than one delimiter state, or too many examples to enumerate.
     """
@@ -212,6 +239,12 @@ def prompt_rate(family: ConceptFamily, law: PromptLaw) -> Callable[[Any], jax.Ar
 
 def rate_peak(family: ConceptFamily, law: PromptLaw, theta: Any, steps: int = 50) -> Peak:
     """Newton's method with halving from ``theta`` (m,), normally theta*, to a local maximum of the prompt's rate.
+
+    Args:
+        family: the continuous family.
+        law: the prompt law: theta*, p_prompt(h), k and the delimiter.
+        theta: (m,) where the search begins.
+        steps: at most so many.
 
     Raises:
         ModelError: where no maximum is found (the rate keeps rising, or its curvature vanishes).
@@ -237,68 +270,3 @@ def rate_peak(family: ConceptFamily, law: PromptLaw, theta: Any, steps: int = 50
             f"theta: the rate has no maximum near; gradient {np.abs(gradient).max():.3g} after {steps} steps"
         )
     return Peak(at, -hessian, float(value(at)), float(np.abs(gradient).max()))
-
-
-def evaluate_theorem_2(
-    family: ConceptFamily,
-    prompt_start: Array,
-    theta: Any,
-    k: int,
-    points: Array,
-    *,
-    seed: int = 0,
-    prompts: int = 200,
-    shots: Sequence[int] = SHOTS,
-) -> TheoremVerdict:
-    """Theorem 2 (printed): excess 0-1 risk at most g^{-1}( gamma sup_B (eps_start + eps_delim) / (k - 1) ).
-
-    The printed bound hides a constant in O(.); it is taken as 1, which favours the theorem. Theta is represented by
-    theta* and ``points``, on which B, the supremum and the exact predictor are computed. It applies if A1-A5 hold, the
-    expansion has neither constant nor gradient, and gamma is finite.
-
-    Args:
-        family: the continuous family.
-        prompt_start: (H,) p_prompt(h).
-        theta: (m,) theta*.
-        k: tokens in an example.
-        points: (N, m) grid over Theta.
-        seed, prompts, shots: of the measured risk, see ``statements.risk.measure_risk``.
-    """
-    theta = np.asarray(theta, dtype=np.float64).reshape(1, -1)
-    others = np.asarray(points, dtype=np.float64).reshape(-1, theta.shape[1])
-    others = others[(others != theta).any(-1)]
-    mixture = family.discretise(np.concatenate([theta, others]))
-    law = PromptLaw.of(mixture, prompt_start, 0, k)
-    series = second_order(family, law, theta[0])
-    factor = gamma(series.fisher)
-    rows = check_conditions(mixture, np.asarray(prompt_start)[None], 0, k, seed=seed)
-    inside = [row for row in rows if row.printed_holds is not True]
-    worst = max((row.printed_threshold for row in inside), default=0.0)
-    nats = factor.printed * worst / (k - 1) if inside else 0.0
-    bound = risk_bound(max(nats, 0.0))
-    assumptions = check_assumptions(mixture, law)
-    lacking = [a.name for a in assumptions if a.holds is not True]
-    if max(np.abs(series.value).max(), np.abs(series.gradient).max()) > 1e-9:
-        lacking.append("the expansion (KL_j has a constant or a gradient at theta*: p_prompt is not the start law)")
-    if factor.printed == np.inf:
-        lacking.append("a finite gamma (some I_j is singular)")
-    risk = measure_risk(mixture, [law], prompts=prompts, seed=seed, shots=shots)
-    pair = pairs_of(mixture, np.asarray(prompt_start)[None], [0], k, rows)[0]
-    limit = pair.limit(mixture, k - 1, assumptions[0].holds is True, seed=seed)
-    limits = [None if limit is None else limit.excess]
-    conclusion, seen = conclude_excess(bound, limits, pair.estimated, risk.excess[-1])
-    applies = not lacking
-    reason = (
-        f"{'applies' if applies else 'does not apply, lacking ' + ', '.join(lacking)}; constant in O(.) taken as 1; "
-        f"gamma = {factor.printed:.6g} (needed: {factor.needed:.6g}); {len(inside)} of {len(rows)} points in B, "
-        f"sup eps = {worst:.6g}; g^-1({nats:.6g}) = {bound.value:.6g}; {seen}; {measured(risk, risk.excess)}"
-    )
-    return TheoremVerdict(
-        name="2",
-        version="printed",
-        applies=applies,
-        bound=bound.value,
-        vacuous=bound.vacuous or not applies,
-        conclusion=conclusion,
-        reason=reason,
-    )

@@ -18,8 +18,8 @@ from implicit_bayes.theory.statements.assumptions import (
     compare_shift,
     largest_shift,
     shift_rounding,
-    top_margins,
 )
+from implicit_bayes.theory.statements.top_margins import top_margins
 
 BUDGET = 200_000
 """(Belief, token) pairs affordable on one level."""
@@ -66,7 +66,18 @@ class StartShift(NamedTuple):
 def start_shift_by_input(
     mixture: MixtureOfHMMs, prompt: PromptLaw, *, seed: int = 0, budget: int = BUDGET, worst: int = 5
 ) -> StartShift:
-    """A3 at every x_test of positive probability (those that hold delimiters too), or at sampled ones."""
+    """A3 at every x_test of positive probability (those that hold delimiters too), or at sampled ones.
+
+    Args:
+        mixture: the pretraining law.
+        prompt: theta*, p_prompt(h), k and the delimiter.
+        seed: of the sampled inputs, if any.
+        budget: beliefs that the enumeration may hold.
+        worst: inputs that are listed.
+
+    Returns:
+        The distance, and the inputs whose margins are smallest.
+    """
     tv, state = largest_shift(mixture, prompt)
     beliefs = reachable_beliefs(prompt.example_law(), prompt.length - 1, budget)
     complete = beliefs.complete and len(beliefs.law_NxH) * mixture.n_tokens <= LOOKED_AT

@@ -9,10 +9,10 @@ import numpy as np
 
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.types import Array, Bool, Float
-from implicit_bayes.theory.statements.assumptions import top_margin
 from implicit_bayes.theory.statements.bounds import first_choice
 from implicit_bayes.theory.statements.repaired import pure_delimiter_states
 from implicit_bayes.theory.statements.risk import rounding
+from implicit_bayes.theory.statements.top_margins import top_margin
 
 
 class Lemma1(NamedTuple):
@@ -115,7 +115,13 @@ def lemma_1_from_paths(
 
 
 def paths_from_start(transition: np.ndarray, emission: np.ndarray, tokens_Bxm: np.ndarray) -> np.ndarray:
-    """(B, H, H) p(x, h_m = h' | h_1 = h) of m >= 1 tokens."""
+    """(B, H, H) p(x, h_m = h' | h_1 = h) of m >= 1 tokens.
+
+    Args:
+        transition: (H, H) the kernel.
+        emission: (H, V) the emission.
+        tokens_Bxm: x.
+    """
     emits_BxmxH = emission.T[tokens_Bxm]
     paths: np.ndarray = np.eye(len(transition)) * emits_BxmxH[:, 0, None, :]
     for t in range(1, tokens_Bxm.shape[1]):

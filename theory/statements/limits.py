@@ -22,6 +22,7 @@ from implicit_bayes.theory.objects.prompts import PromptLaw
 from implicit_bayes.theory.statements.bounds import bounded_mean_interval
 from implicit_bayes.theory.statements.concept_laws import ConceptLaws
 from implicit_bayes.theory.statements.merged_inputs import InputBlock, input_blocks
+from implicit_bayes.theory.statements.rate_order import Rates, beats
 from implicit_bayes.theory.statements.risk import (
     LEVEL,
     example_filter,
@@ -42,15 +43,10 @@ NUMBERS = 1 << 23
 EXACT_TESTS = 400
 """Test inputs whose near-ties are decided in exact integers; beyond, they stay undecided."""
 
-RATE_ROUNDING = 1e-11
-"""Relative error of a rate in closed form; rates closer than this are not told apart."""
-
 EPSILON = 2.0**-52
 """Spacing of float64 at 1."""
 
 Interval = tuple[float, float]
-Rates = Mapping[int, Interval]
-"""Ends of lim r_n(theta) by concept, theta* itself (0, 0); a concept that is missing may have any rate."""
 
 
 class LimitRisk(NamedTuple):
@@ -95,19 +91,6 @@ class _Answers(NamedTuple):
     least: np.ndarray
     most: np.ndarray
     close: np.ndarray
-
-
-def beats(rates: Rates, better: int, worse: int) -> bool:
-    """Whether the rate of one concept is shown to lie above that of the other."""
-    if better not in rates or worse not in rates:
-        return False
-    low, high = rates[better][0], rates[worse][1]
-    return low > high and (high == -np.inf or low - high > RATE_ROUNDING * max(1.0, abs(low), abs(high)))
-
-
-def unbeaten(rates: Rates, concepts: frozenset[int]) -> frozenset[int]:
-    """The concepts on which the posterior may concentrate: no other one is shown to have a larger rate."""
-    return frozenset(c for c in concepts if not any(beats(rates, other, c) for other in concepts))
 
 
 def limit_risk(
@@ -162,6 +145,12 @@ def same_argmax(mixture: MixtureOfHMMs, law: PromptLaw, concept: int, *, seed: i
     """Whether a concept's predictive after a delimiter has an argmax of p_prompt(y|x) at every x of k - 1 tokens.
 
     Stops at the first x where it surely has not; "undetermined" where x was sampled and none was met.
+
+    Args:
+        mixture: the pretraining law.
+        law: the prompt law: theta*, p_prompt(h), k and the delimiter.
+        concept: index of theta.
+        seed: of the sampled x, where there are too many.
     """
     alone = (Survivors(1.0, frozenset({concept})),)
     blocks, exhaustive = _tests(mixture, law, alone, law.length - 1, seed, 5 * EVERY_TEST)

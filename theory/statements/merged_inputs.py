@@ -49,7 +49,13 @@ class InputBlock(NamedTuple):
     alike_N: np.ndarray
 
     def predictive(self, law: int, start_H: np.ndarray, hmm: HMM) -> np.ndarray:
-        """(N, V) p(y | x) of a law begun from a start law; 0 throughout where x is impossible then."""
+        """(N, V) p(y | x) of a law begun from a start law; 0 throughout where x is impossible then.
+
+        Args:
+            law: which of the block's laws, by its place.
+            start_H: the first state's law.
+            hmm: that law itself.
+        """
         joint_NxW = start_H[self.first_F] @ self.paths_LxNxFxW[law]
         mass_N = joint_NxW.sum(-1, keepdims=True)
         ahead = np.asarray(hmm.transition)[self.last_W] @ np.asarray(hmm.emission)
@@ -57,7 +63,15 @@ class InputBlock(NamedTuple):
         return predictive
 
     def lemma_1(self, mixture: MixtureOfHMMs, law: PromptLaw) -> Lemma1:
-        """``repaired.lemma_1`` at each x, from the merged paths of theta* = ``law.hmm``."""
+        """``repaired.lemma_1`` at each x, from the merged paths of theta* = ``law.hmm``.
+
+        Args:
+            mixture: the pretraining law.
+            law: the prompt law: theta*, p_prompt(h), k and the delimiter.
+
+        Returns:
+            The verdicts for every x of the block.
+        """
         rows_SxH = np.asarray(law.hmm.transition)[pure_delimiter_states(mixture)]
         starts_SxH = np.concatenate([np.asarray(law.start)[None], rows_SxH])
         tv_start = float(0.5 * np.abs(rows_SxH - starts_SxH[0]).sum(-1).max())
@@ -108,7 +122,17 @@ def input_blocks(
 def merged_tests(
     law: PromptLaw, others: Sequence[HMM], length: int, budget: float = 20_000
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """One x of each class (B, m) with the class's p_prompt-mass (B,): enough for whatever depends on beliefs only."""
+    """One x of each class (B, m) with the class's p_prompt-mass (B,): enough for whatever depends on beliefs only.
+
+    Args:
+        law: the prompt law: theta*, p_prompt(h), k and the delimiter.
+        others: concepts whose beliefs tell classes apart too.
+        length: tokens of x.
+        budget: classes affordable.
+
+    Returns:
+        None where there are more classes.
+    """
     blocks = input_blocks(law, others, length, budget)
     if blocks is None:
         return None
@@ -117,7 +141,16 @@ def merged_tests(
 
 
 def lemma_1_everywhere(mixture: MixtureOfHMMs, law: PromptLaw, budget: float = CLASSES) -> Verdict:
-    """The repaired Lemma 1 at every x of k - 1 tokens that p_prompt can draw; stops at the first where it fails."""
+    """The repaired Lemma 1 at every x of k - 1 tokens that p_prompt can draw; stops at the first where it fails.
+
+    Args:
+        mixture: the pretraining law.
+        law: the prompt law: theta*, p_prompt(h), k and the delimiter.
+        budget: classes affordable.
+
+    Returns:
+        True or False by looking at every class; "undetermined" where there are too many, or rounding decides.
+    """
     blocks = input_blocks(law, [], law.length - 1, budget)
     if blocks is None:
         return "undetermined"
@@ -135,6 +168,10 @@ def count_classes(laws: _Laws, length: int) -> float:
     """An upper bound on the number of classes: 1 for each pair of tokens that only one state emits, else all inputs.
 
     Tokens of the same supports are counted together: the count for a first token and a last one depends on their kinds.
+
+    Args:
+        laws: law 0 draws the inputs.
+        length: tokens of x.
     """
     emits_HxV = laws.emission_LxHxV[0] > 0
     can_HxV: np.ndarray = np.logical_or.reduce(laws.emission_LxHxV > 0)
@@ -207,6 +244,11 @@ def answer_margins(truth_NxV: np.ndarray, predictive_NxDxV: np.ndarray, tie: flo
 
     y_test is an argmax of p_prompt(y | x); of answers tied within ``tie`` the one with the largest margin, which is
     as good. -1 where no d can write x, and where there is one token only the margin is its probability.
+
+    Args:
+        truth_NxV: p_prompt(y | x).
+        predictive_NxDxV: p(y | x, d, theta*).
+        tie: probabilities closer than this are tied.
     """
     best = np.full(len(truth_NxV), -1.0)
     possible_NxD = predictive_NxDxV.sum(-1) > 0

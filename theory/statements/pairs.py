@@ -17,8 +17,9 @@ from implicit_bayes.theory.objects.prompts import PromptLaw
 from implicit_bayes.theory.objects.types import Array
 from implicit_bayes.theory.statements.assumptions import find_concept
 from implicit_bayes.theory.statements.conditions import Condition
-from implicit_bayes.theory.statements.limits import RATE_ROUNDING, LimitRisk, Rates, limit_risk, same_argmax, unbeaten
+from implicit_bayes.theory.statements.limits import LimitRisk, limit_risk, same_argmax
 from implicit_bayes.theory.statements.merged_inputs import lemma_1_everywhere
+from implicit_bayes.theory.statements.rate_order import RATE_ROUNDING, Rates, unbeaten
 from implicit_bayes.theory.statements.risk import affordable
 
 
@@ -71,7 +72,15 @@ class Pair(NamedTuple):
         return self.rates is not None and self.rates.get(concept, (0.0, 0.0))[1] < -RATE_ROUNDING
 
     def limit(self, mixture: MixtureOfHMMs, length: int, pure: bool, share: int = 1, seed: int = 0) -> LimitRisk | None:
-        """``limit_risk`` of x of ``length`` tokens; None where A1 (``pure``) or rates are wanting and matter."""
+        """``limit_risk`` of x of ``length`` tokens; None where A1 (``pure``) or rates are wanting and matter.
+
+        Args:
+            mixture: the pretraining law.
+            length: tokens of x, at most k - 1.
+            pure: whether A1 holds.
+            share: concepts or pairs that the enumeration's budget is divided among.
+            seed: of whatever is sampled.
+        """
         sizes = [len(outcome.alive | outcome.perhaps) for outcome in self.outcomes]
         if (max(sizes) > 0 and not pure) or (max(sizes) > 1 and self.rates is None):
             return None

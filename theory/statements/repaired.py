@@ -86,6 +86,15 @@ class Sides(NamedTuple):
 def repaired_constants(mixture: MixtureOfHMMs, true_concept: int, concept: int) -> RepairedConstants:
     """c1, c2, c5, c6, R_theta and rho* for theta = ``concept`` against theta* = ``true_concept``.
 
+    Args:
+        mixture: the pretraining law.
+        true_concept: index of theta*.
+        concept: index of theta.
+
+    Returns:
+        The constants, each attained; R_theta is inf where theta cannot start in a state that it reaches behind a
+            delimiter.
+
     Raises:
         ModelError: A1 fails (some delimiter state emits something else), or there is no such concept.
     """
@@ -154,14 +163,36 @@ def segment_probability(mixture: MixtureOfHMMs, concept: int, past: np.ndarray, 
 
 
 def step_a(mixture: MixtureOfHMMs, true_concept: int, concept: int, past: np.ndarray, example: np.ndarray) -> Sides:
-    """Step A: log p(delim, O | past, theta) <= log(c2 R_theta) + log p(O | theta), for every past."""
+    """Step A: log p(delim, O | past, theta) <= log(c2 R_theta) + log p(O | theta), for every past.
+
+    Args:
+        mixture: the pretraining law.
+        true_concept: index of theta*.
+        concept: index of theta.
+        past: (B, t) tokens before the delimiter.
+        example: (B, m) O.
+
+    Returns:
+        Logarithms of both sides, nats.
+    """
     constants = repaired_constants(mixture, true_concept, concept)
     sides = segment_probability(mixture, concept, past, example)
     return sides._replace(right=_add(sides.right, log0(constants.r_theta), log0(constants.c2)))
 
 
 def step_b(mixture: MixtureOfHMMs, true_concept: int, concept: int, past: np.ndarray, example: np.ndarray) -> Sides:
-    """Step B, as left <= right: log(c1 rho*) + log p(O | theta*) <= log p(delim, O | past, theta*), for every past."""
+    """Step B, as left <= right: log(c1 rho*) + log p(O | theta*) <= log p(delim, O | past, theta*), for every past.
+
+    Args:
+        mixture: the pretraining law.
+        true_concept: index of theta*.
+        concept: index of theta.
+        past: (B, t) tokens before the delimiter.
+        example: (B, m) O.
+
+    Returns:
+        Logarithms of both sides, nats.
+    """
     constants = repaired_constants(mixture, true_concept, concept)
     sides = segment_probability(mixture, true_concept, past, example)
     cost = log0(constants.c1) + log0(constants.rho_star)
@@ -174,6 +205,16 @@ def last_segment(
     """Last segment, as left <= right: log(|D| c1) + m log(c5 c6) <= log p(delim, x_test | past, theta*), m = k - 1.
 
     Every token of x_test must be one that theta* can emit.
+
+    Args:
+        mixture: the pretraining law.
+        true_concept: index of theta*.
+        concept: index of theta.
+        past: (B, t) tokens before the last delimiter.
+        x_test: (B, m) tokens.
+
+    Returns:
+        Logarithms of both sides, nats.
     """
     constants = repaired_constants(mixture, true_concept, concept)
     sides = segment_probability(mixture, true_concept, past, x_test)
@@ -242,7 +283,12 @@ def limit_bound(constants: RepairedConstants, start_kl: float, kl_sum: float) ->
 
 
 def front_cost(constants: RepairedConstants, steps: int) -> float:
-    """-log(|D| c1) - m log(c5 c6), nats: what the segments without a bound of their own can cost, m = k - 1."""
+    """-log(|D| c1) - m log(c5 c6), nats: what the segments without a bound of their own can cost, m = k - 1.
+
+    Args:
+        constants: of the pair.
+        steps: m.
+    """
     return -log0(constants.n_delimiters * constants.c1) - steps * (log0(constants.c5) + log0(constants.c6))
 
 

@@ -58,6 +58,12 @@ def prompt_tokens(law: PromptLaw, prompts: int, shots: int, generator: np.random
     """(prompts, (k+1) shots + k - 1) tokens of (S_n, x_test): independent examples, a delimiter after each.
 
     By inverse CDF: a state or token of probability zero is never drawn.
+
+    Args:
+        law: the prompt law: theta*, p_prompt(h), k and the delimiter.
+        prompts: how many.
+        shots: n.
+        generator: source of randomness.
     """
     kernel, emission = (np.asarray(x, dtype=np.float64) for x in (law.hmm.transition, law.hmm.emission))
     count = prompts * (shots + 1)
@@ -155,7 +161,12 @@ def _largest_mean(intervals: Sequence[Interval]) -> Interval:
 
 
 def excess_of(truth: np.ndarray, predictor: np.ndarray) -> np.ndarray:
-    """(...,) max_y p(y) - p(argmax_y q(y)) in [0, 1], for laws that were computed here; see ``bounds.excess_risk``."""
+    """(...,) max_y p(y) - p(argmax_y q(y)) in [0, 1], for laws that were computed here; see ``bounds.excess_risk``.
+
+    Args:
+        truth: (..., V) p.
+        predictor: (..., V) q; 0 throughout where there is no answer, which then counts as wrong.
+    """
     chosen = np.take_along_axis(truth, first_choice(predictor)[..., None], -1)[..., 0]
     excess: np.ndarray = np.clip(truth.max(-1) - np.where((predictor > 0).any(-1), chosen, 0.0), 0.0, 1.0)
     return excess
@@ -166,6 +177,10 @@ def rounding(length: int, states: int) -> float:
 
     Every number is a sum of products of nonnegative numbers, so nothing cancels: each of length + 1 steps adds H terms
     twice and multiplies three times, and the entries themselves are rounded decimals. Doubled, for products.
+
+    Args:
+        length: tokens of x.
+        states: H.
     """
     return 4.0 * (length + 1) * (states + 8) * float(np.finfo(np.float64).eps)
 
@@ -176,6 +191,12 @@ def start_filter(
     """(M, B, S) p(x_1..x_m | start law s) and (M, B, S, V) p(next token | x_1..x_m, s); zero rows where it is zero.
 
     The scaled forward recursion in NumPy: examples are short, and there is nothing to compile for each new shape.
+
+    Args:
+        start_SxH: start laws.
+        transition: (H, H) the kernel.
+        emission: (H, V) the emission.
+        tokens_BxM: x.
     """
     ahead = np.broadcast_to(start_SxH, (len(tokens_BxM), *start_SxH.shape))
     mass, masses, predictives = np.ones(ahead.shape[:2]), [], []
@@ -190,14 +211,24 @@ def start_filter(
 
 
 def example_filter(law: PromptLaw, tokens_BxM: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(B, M) p_prompt(x_1..x_m) and (B, M, V) p_prompt(next token | x_1..x_m), m = 1..M; see ``start_filter``."""
+    """(B, M) p_prompt(x_1..x_m) and (B, M, V) p_prompt(next token | x_1..x_m), m = 1..M; see ``start_filter``.
+
+    Args:
+        law: the prompt law: theta*, p_prompt(h), k and the delimiter.
+        tokens_BxM: x.
+    """
     laws = np.asarray(law.start)[None], np.asarray(law.hmm.transition), np.asarray(law.hmm.emission)
     mass, predictive = start_filter(*laws, tokens_BxM)
     return mass[..., 0].T, predictive[:, :, 0].transpose(1, 0, 2)
 
 
 def reachable_tests(law: PromptLaw, length: int) -> tuple[np.ndarray, np.ndarray] | None:
-    """Every x of ``length`` tokens with p_prompt(x) > 0, and those probabilities; None above ENUMERATION_BUDGET."""
+    """Every x of ``length`` tokens with p_prompt(x) > 0, and those probabilities; None above ENUMERATION_BUDGET.
+
+    Args:
+        law: the prompt law: theta*, p_prompt(h), k and the delimiter.
+        length: tokens of x.
+    """
     if not affordable(law, length):
         return None
     tokens = np.indices((law.hmm.n_tokens,) * length).reshape(length, -1).T
@@ -206,6 +237,11 @@ def reachable_tests(law: PromptLaw, length: int) -> tuple[np.ndarray, np.ndarray
 
 
 def affordable(law: PromptLaw, length: int) -> bool:
-    """Whether every x of this length can be looked at."""
+    """Whether every x of this length can be looked at.
+
+    Args:
+        law: the prompt law: theta*, p_prompt(h), k and the delimiter.
+        length: tokens of x.
+    """
     affordable: bool = law.hmm.n_tokens**length * law.hmm.n_states**2 <= ENUMERATION_BUDGET
     return affordable

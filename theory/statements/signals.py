@@ -49,7 +49,13 @@ class Signals:
         self.tables: dict[int, dict[tuple[int, int], KLSum]] = {}
 
     def kl(self, s: int, concept: int, k: int) -> KLSum:
-        """sum_j KL_j(theta_concept) at start law s."""
+        """sum_j KL_j(theta_concept) at start law s.
+
+        Args:
+            s: which start law.
+            concept: index of theta.
+            k: tokens in an example.
+        """
         forbidden = self.forbidden[concept]
         if forbidden.first[s] <= k:
             unknown = np.where(np.arange(1, k + 1) >= forbidden.first[s], math.inf, math.nan)
@@ -67,7 +73,12 @@ class Signals:
         return self.tables[s][k, concept]
 
     def start_kl(self, s: int, k: int) -> KLSum:
-        """KL( p_prompt(O) || p(O|theta*) ) at start law s."""
+        """KL( p_prompt(O) || p(O|theta*) ) at start law s.
+
+        Args:
+            s: which start law.
+            k: tokens in an example.
+        """
         return self.kl(s, self.true_concept, k)
 
     def _table(self, s: int) -> dict[tuple[int, int], KLSum]:

@@ -35,6 +35,13 @@ def alternatives(mixture: MixtureOfHMMs, true_concept: int) -> list[int]:
 
     A theta* of prior zero may stand in the mixture a second time, with positive prior; that copy is theta* as well.
 
+    Args:
+        mixture: the pretraining law.
+        true_concept: index of theta*.
+
+    Returns:
+        Their indices, increasing.
+
     Raises:
         ModelError: there is no such concept.
     """
@@ -48,6 +55,14 @@ def condition_thresholds(mixture: MixtureOfHMMs, true_concept: int, concept: int
 
     An infinite cost (c1, c3, c8 or rho* zero, R_theta infinite) makes its epsilon +inf: the bound then says nothing.
     With c1 positive and c2 zero the alternatives never visit a delimiter and epsilon is -inf. c1 and c2 are attained.
+
+    Args:
+        mixture: the pretraining law.
+        true_concept: index of theta*.
+        concept: index of theta.
+
+    Returns:
+        All three costs, nats, with the constants that make them.
     """
     states = mixture.delimiter_states()
     others = alternatives(mixture, true_concept)

@@ -20,7 +20,7 @@ from implicit_bayes.simulators.instances import load_instance
 from implicit_bayes.simulators.sampler import sample_documents
 from implicit_bayes.theory import ModelError, filter_mixture, log_evidence
 from implicit_bayes.theory.filtering import compiled
-from implicit_bayes.theory.filtering.filter import prepare
+from implicit_bayes.theory.filtering.dispatch import prepare
 from implicit_bayes.theory.filtering.posterior import weigh
 
 

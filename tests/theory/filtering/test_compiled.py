@@ -10,8 +10,8 @@ from strategies import mixtures_with_documents
 from implicit_bayes.theory import MixtureOfHMMs, ModelError, filter_mixture
 from implicit_bayes.theory.filtering import filter as filter_module
 from implicit_bayes.theory.filtering.block_tables import NARROW, bucket_bytes, bucket_tables, support_widths
-from implicit_bayes.theory.filtering.dispatch import compiles
-from implicit_bayes.theory.filtering.filter import filter_concepts, prepare
+from implicit_bayes.theory.filtering.dispatch import compiles, prepare
+from implicit_bayes.theory.filtering.filter import filter_concepts
 from implicit_bayes.theory.filtering.streaming import filter_stream
 
 compiled = pytest.importorskip("implicit_bayes.theory.filtering.compiled")

@@ -17,7 +17,6 @@ from implicit_bayes.theory.statements import fisher
 from implicit_bayes.theory.statements.bounds import g_inverse
 from implicit_bayes.theory.statements.fisher import (
     Gamma,
-    evaluate_theorem_2,
     gamma,
     kl_per_position,
     prompt_rate,
@@ -25,6 +24,7 @@ from implicit_bayes.theory.statements.fisher import (
     second_order,
     taylor_remainder,
 )
+from implicit_bayes.theory.statements.theorem_2 import evaluate_theorem_2
 
 EMISSION = np.array([[0.8, 0.2, 0.0], [0.3, 0.7, 0.0], [0.0, 0.0, 1.0]])
 THETA = np.array([0.3, -0.2])

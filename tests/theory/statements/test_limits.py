@@ -13,8 +13,9 @@ from implicit_bayes.theory.information.survival import Survivors, survivors
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
 from implicit_bayes.theory.statements.bounds import excess_risk
-from implicit_bayes.theory.statements.limits import beats, judge, limit_risk, unbeaten
+from implicit_bayes.theory.statements.limits import judge, limit_risk
 from implicit_bayes.theory.statements.pairs import pairs_of
+from implicit_bayes.theory.statements.rate_order import beats, unbeaten
 from implicit_bayes.theory.statements.risk import example_filter, prompt_tokens, rounding
 
 CASES = Path(__file__).parents[2] / "cases"
