@@ -57,7 +57,13 @@ def evidence(
 
 
 def ours_called(mixture: MixtureOfHMMs, tokens_BxT: np.ndarray, method: Method) -> How:
-    """How ``filter_mixture`` does these documents: in which engine, after what is made once."""
+    """How ``filter_mixture`` does these documents: in which engine, after what is made once.
+
+    Args:
+        mixture: whose sizes decide.
+        tokens_BxT: the documents.
+        method: as for ``filter_mixture``.
+    """
     documents, length = tokens_BxT.shape
     if filters_on_host(mixture, method, documents, length):
         return How("NumPy, one step a token for the whole batch", documents, threads=cores())

@@ -102,7 +102,12 @@ EVIDENCE: dict[str, Callable[[MixtureOfHMMs, np.ndarray], Evidence]] = {
 
 
 def how(peer: str, batch: int) -> How:
-    """How one of the peers is called on so many documents."""
+    """How one of the peers is called on so many documents.
+
+    Args:
+        peer: its name in the tables.
+        batch: documents.
+    """
     threads = cores()
     if peer in ("pomegranate f64", "torch"):
         import torch as library

@@ -144,7 +144,7 @@ class ExampleGraph(NamedTuple):
 
         Args:
             closed: whether the delimiter is part of the example.
-            parts_SxN: ``by_input``'s values.
+            parts_SxN: of ``values``.
         """
         if self.lost_closed if closed else self.lost_last:
             return np.full(len(parts_SxN), np.inf)

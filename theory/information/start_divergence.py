@@ -65,11 +65,11 @@ def start_divergences(prompt: PromptLaw, lengths: Sequence[int], budget: int, wi
 
 
 def divergence(law_H: Array, other_H: Array) -> float:
-    """KL of two laws on the same states, nats; inf where the second forbids what the first allows.
+    """KL of two laws on the same states; inf where the second forbids what the first allows.
 
     Args:
-        law_H: the law that is averaged over.
-        other_H: the law that it is compared with.
+        law_H: the law that is true.
+        other_H: the one beside it.
     """
     return float(_divergences(np.asarray(law_H)[None], np.asarray(other_H)[None])[0])
 

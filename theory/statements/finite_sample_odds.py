@@ -131,7 +131,12 @@ class Odds(NamedTuple):
         return self.first(a, s).slope, later + self.delimiter_A[a], inputs
 
     def values(self, a: Any, s: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(S,) values of ``first`` and ``later``, upper ends where examples were sampled, and (S, N) of ``inputs``."""
+        """(S,) values of ``first`` and ``later``, upper ends where examples were sampled, and (S, N) of ``inputs``.
+
+        Args:
+            a: theta, by its place, or (S,) of one for each s.
+            s: (S,) powers.
+        """
         inputs, parts = self.later_graph.values(a, s, self.closed)
         later = self.later_graph.upper(self.closed, parts)
         if self.version == "repaired":

@@ -137,7 +137,7 @@ class Summand:
         """(S, N) the factors of x with their thresholds.
 
         Args:
-            s: (S,) powers; one for each a, where they are many.
+            s: (S,) powers, one for each a where they are many.
             raw: ``Odds.inputs`` of the same s.
         """
         return Cumulant(self.weighed(s, raw.value), raw.slope + self.log_threshold_N)
@@ -147,7 +147,7 @@ class Summand:
 
         Args:
             s: (S,) powers.
-            value_SxN: their logarithms without thresholds.
+            value_SxN: logarithms without the thresholds.
         """
         logs: np.ndarray = np.where(self.counted_N, value_SxN + s[:, None] * self.log_threshold_N, -np.inf)
         return logs
@@ -181,21 +181,17 @@ class Summand:
         return self._at(Factors(s=s, first=first, later=later, of_x=of_x), later_I)
 
     def factors(self, s_G: np.ndarray) -> Factors:
-        """Everything at the given s, in one pass over the examples, for ``best_of``.
-
-        Args:
-            s_G: the powers tried.
-        """
+        """Everything at the given s, in one pass over the examples, for ``best_of``."""
         first, later, inputs = self.odds.values(self.a, s_G)
         parts = self.weighed(s_G, inputs)
         of_x = upper_mean(parts) if self.odds.sampled_inputs else log_sum(parts)
         return Factors(s=s_G, first=first, later=later, of_x=of_x)
 
     def best_of(self, factors: Factors, later_I: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(I,) the smallest log over the s of ``factors`` for every n and all x, and ``settled``.
+        """(I,) the smallest log over the s of ``factors`` for every n and all x; upper ends where sampled.
 
         Args:
-            factors: of this summand.
+            factors: at the powers tried.
             later_I: n - 1.
 
         Returns:
