@@ -8,7 +8,6 @@ import difflib
 import io
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import tyro
 
@@ -125,9 +124,9 @@ def _defer(command: Callable[..., Work], bound: dict[str, Callable[[], Work]]) -
     import functools
 
     @functools.wraps(command)
-    def remember(*args: Any, **kwargs: Any) -> None:
+    def remember(*args: object, **kwargs: object) -> None:
         seed = kwargs.get("seed")
-        if seed is not None and seed < 0:
+        if isinstance(seed, int) and seed < 0:
             complain(f"seed: {seed} is negative; give 0 or more")
             raise SystemExit(2)
         bound["call"] = functools.partial(command, *args, **kwargs)

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes as Canvas
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from implicit_bayes.benchmarks.common.storage import inside
 from implicit_bayes.benchmarks.report.findings import Picture, Point
@@ -88,7 +90,7 @@ def draw(picture: Picture, columns: int = COLUMNS) -> Figure:
                 axis.set_ylabel("")
             if i + wide < len(panels):
                 axis.set_xlabel("")
-        handles: dict[str, Any] = {}
+        handles: dict[str, Artist] = {}
         for axis in grid.flat:
             handles |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
         box = _settled(figure)
@@ -100,7 +102,7 @@ def draw(picture: Picture, columns: int = COLUMNS) -> Figure:
         return figure
 
 
-def _settled(figure: Figure) -> Any:
+def _settled(figure: Figure) -> Bbox:
     """Fix the layout as it is now; the box around all that is drawn, in inches."""
     literal(figure)
     figure.draw_without_rendering()

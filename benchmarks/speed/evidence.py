@@ -1,8 +1,8 @@
 """Task ``evidence``: log p(o_1..o_T | theta_0) of documents drawn from that concept."""
 
 import contextlib
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +13,7 @@ from implicit_bayes.benchmarks.speed.compare import Advance, Run, Timing, compar
 from implicit_bayes.simulators.sampler import sample_documents
 from implicit_bayes.theory import MixtureOfHMMs, filter_mixture, log_evidence
 from implicit_bayes.theory.filtering.dispatch import Method, choose, compiles, prepare
+from implicit_bayes.theory.objects.types import Array
 
 NUMPYRO = 3, 40
 """Documents and tokens that enumeration is given: it holds C H H numbers for every token."""
@@ -26,7 +27,7 @@ def evidence(
     tokens = sample_documents(alone, jax.random.key(seed), documents, length).tokens
     ours = log_evidence(alone, tokens)[:, 0]
 
-    def as_run(call: Any, part: np.ndarray = tokens) -> Run:
+    def as_run(call: Callable[[], object], part: np.ndarray = tokens) -> Run:
         return Run(call, part.size, lambda answer: relative(np.asarray(answer).reshape(-1), reference(part)))
 
     def reference(part: np.ndarray) -> np.ndarray:
@@ -34,7 +35,7 @@ def evidence(
 
     tables = prepare(alone)  # once, as the peers' models are made once
 
-    def whole(method: Method) -> Any:
+    def whole(method: Method) -> Array:
         return filter_mixture(alone, tokens, positions=[length], method=method, tables=tables).log_evidence
 
     runs = {"ours": as_run(lambda: whole("auto"))}
@@ -53,11 +54,11 @@ def evidence(
     return compare("evidence", name, runs, repeats, advance)
 
 
-def matrix_products(alone: MixtureOfHMMs, documents: int, length: int) -> Any:
+def matrix_products(alone: MixtureOfHMMs, documents: int, length: int) -> Callable[[], Array]:
     """T products (B, H) @ (H, H) in one scan: the floor under any dense recursion."""
 
     @partial(jax.jit, static_argnames="steps")
-    def run(belief: Any, kernel: Any, steps: int) -> Any:
+    def run(belief: jax.Array, kernel: jax.Array, steps: int) -> jax.Array:
         return jax.lax.scan(lambda carry, _: (carry @ kernel, None), belief, None, length=steps)[0]
 
     belief = jnp.broadcast_to(jnp.asarray(alone.initial[0]), (documents, alone.n_states))

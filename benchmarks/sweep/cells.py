@@ -17,14 +17,15 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import xarray as xr
 
 from implicit_bayes.benchmarks.common.storage import plain, read_results, write_results
+from implicit_bayes.simulators.stored import JsonMapping, JsonObject
 
 
 class Cell(NamedTuple):
@@ -39,7 +40,7 @@ class Cell(NamedTuple):
 
     task: str
     version: int
-    config: Mapping[str, Any]
+    config: JsonMapping
     needs: tuple["Cell", ...] = ()
 
     @property
@@ -58,13 +59,13 @@ class Cell(NamedTuple):
         return f"{self.task}({parts if len(parts) < 160 else parts[:157] + '…'})"
 
 
-def to_json(cell: Cell) -> dict[str, Any]:
+def to_json(cell: Cell) -> JsonObject:
     """A cell as plain JSON."""
     needs = [to_json(each) for each in cell.needs]
     return {"task": cell.task, "version": cell.version, "config": plain(dict(cell.config)), "needs": needs}
 
 
-def from_json(stored: Mapping[str, Any]) -> Cell:
+def from_json(stored: JsonMapping) -> Cell:
     """The cell of ``to_json``."""
     needs = tuple(from_json(each) for each in stored["needs"])
     return Cell(stored["task"], stored["version"], stored["config"], needs)
@@ -120,7 +121,7 @@ class Store:
         with (self.directory / "journal.jsonl").open("a", encoding="utf-8") as file:
             file.write(text)  # one write of one line: appends of different processes do not mix
 
-    def journal(self) -> list[dict[str, Any]]:
+    def journal(self) -> list[JsonObject]:
         """Every line of the journal that is whole."""
         path = self.directory / "journal.jsonl"
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []

@@ -9,7 +9,7 @@ Source: docs/theory, "How many examples are enough".
 """
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -72,7 +72,7 @@ class ExampleGraph(NamedTuple):
         """Of all levels: what one pass at one s costs."""
         return sum(len(level.log_p_E) for level in (*self.levels, self.last))
 
-    def inputs(self, alternative: Any, s: Any) -> Cumulant:
+    def inputs(self, alternative: int | np.ndarray, s: np.ndarray | float) -> Cumulant:
         """(S, N) of E [ratio of x^s; x], x ending in each node; their sum over N is over all test inputs.
 
         Args:
@@ -92,7 +92,9 @@ class ExampleGraph(NamedTuple):
         moments: np.ndarray = np.exp(out.value[0])
         return moments
 
-    def by_input(self, alternative: Any, s: Any, closed: bool, inputs: Cumulant | None = None) -> Cumulant:
+    def by_input(
+        self, alternative: int | np.ndarray, s: np.ndarray | float, closed: bool, inputs: Cumulant | None = None
+    ) -> Cumulant:
         """(S, N) the parts of ``examples`` whose first k - 1 tokens end in each node.
 
         Args:
@@ -104,7 +106,9 @@ class ExampleGraph(NamedTuple):
         level, before = self.closed if closed else self.last, inputs or self.inputs(alternative, s)
         return _onward(level, level.gain_AxE[alternative], np.reshape(s, -1), before)
 
-    def examples(self, alternative: Any, s: Any, closed: bool, inputs: Cumulant | None = None) -> Cumulant:
+    def examples(
+        self, alternative: int | np.ndarray, s: np.ndarray | float, closed: bool, inputs: Cumulant | None = None
+    ) -> Cumulant:
         """(S,) log E [ratio^s] over examples; ``closed``: with the delimiter after the example. +inf where lost.
 
         Args:
@@ -118,7 +122,7 @@ class ExampleGraph(NamedTuple):
             return Cumulant(np.full(size, np.inf), np.zeros(size), np.zeros(size))
         return total(self.by_input(alternative, s, closed, inputs))
 
-    def upper(self, alternative: Any, s: Any, closed: bool) -> np.ndarray:
+    def upper(self, alternative: int | np.ndarray, s: np.ndarray | float, closed: bool) -> np.ndarray:
         """(S,) ``examples``'s value, or the upper end of its 95% interval where the graph is a sample.
 
         Args:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -11,6 +11,20 @@ from implicit_bayes.theory.information.kl import KLSum, kl_table
 from implicit_bayes.theory.information.supports import Forbidden, forbidden_mass
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
+
+
+class SignalOptions(TypedDict):
+    """How the sums are computed; see ``kl_table``.
+
+    Attributes:
+        seed, budget, accuracy, coverage, logarithms: its arguments of the same names.
+    """
+
+    seed: int
+    budget: int
+    accuracy: float
+    coverage: float
+    logarithms: float
 
 
 class Signals:
@@ -32,7 +46,7 @@ class Signals:
         true_concept: int,
         others: Sequence[int],
         ks: Sequence[int],
-        options: dict[str, Any],
+        options: SignalOptions,
     ):
         self.mixture, self.starts, self.ks, self.options = mixture, starts, ks, options
         self.true_concept, self.true = true_concept, mixture.concept(true_concept)
@@ -78,7 +92,8 @@ class Signals:
         finite = [c for c, forbidden in self.forbidden.items() if forbidden.first[s] > min(self.ks)]
         options = self.options
         if finite == [self.true_concept]:  # on the right side only, beside infinite sums: no verdict needs it precisely
-            options = options | {"budget": options["budget"] // 16, "accuracy": max(options["accuracy"], 1.0)}
+            options = options.copy()
+            options["budget"], options["accuracy"] = options["budget"] // 16, max(options["accuracy"], 1.0)
         forbidden = [Forbidden(f.mass[s : s + 1], f.first[s : s + 1]) for f in (self.forbidden[c] for c in finite)]
         prompt = PromptLaw(self.true, self.starts[s], max(self.ks), self.mixture.delimiter)
         with Watch() as watch:
