@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Num
 
+from implicit_bayes.lm.averaging import next_average
 from implicit_bayes.lm.data import Batches
 from implicit_bayes.lm.optimiser import OptimiserConfig, optimiser
 from implicit_bayes.lm.schedule import Plan
@@ -80,7 +81,9 @@ def make_steps(config: OptimiserConfig, seed: int, half: bool, count: int) -> Pr
         loss, gradient = jax.value_and_grad(loss_of)(weights, rest, tokens_BxT, key)
         direction, moments = transform.update(gradient, state.optimiser, weights, value=loss)
         weights = jax.tree.map(lambda w, d: w - rate * d, weights, direction)
-        return State(eqx.combine(weights, rest), moments, state.step + 1), loss
+        step = state.step + 1
+        average = next_average(state.average, weights, step, config)
+        return State(network=eqx.combine(weights, rest), optimiser=moments, step=step, average=average), loss
 
     def run(state: State, tokens_SxBxT: Array, rate_S: Array) -> tuple[State, Array]:
         return jax.lax.scan(lambda state, _: one(state, tokens_SxBxT, rate_S), state, length=count)

@@ -29,6 +29,8 @@ class OptimiserConfig(NamedTuple):
         weight_decay: decoupled, on matrices only.
         clip: norm that the whole gradient is cut down to.
         plateau: steps over which the loss is averaged before the rate is cut tenfold for want of progress, or None.
+        average: power g of the average of weights (lm.averaging) that the trained network is; None for the last
+            weights themselves.
     """
 
     method: Literal["adamw", "soap"] = "adamw"
@@ -37,6 +39,7 @@ class OptimiserConfig(NamedTuple):
     weight_decay: float = 0.0
     clip: float = 1.0
     plateau: int | None = None
+    average: float | None = None
 
 
 def optimiser(config: OptimiserConfig) -> optax.GradientTransformationExtraArgs:

@@ -1,7 +1,8 @@
 """Presets: a network with the recipe that trains it.
 
-``small`` is what this suite ships, a few hundred thousand parameters trained in minutes on two cores. ``paper-*`` have
-the published shapes and schedules: 29M, 85M and 115M parameters for 4, 12 and 16 layers, 28M for the LSTM.
+``small`` has a few hundred thousand parameters, trained in minutes on two cores. ``long`` is the same network on more
+tokens; its rate is held before it falls, and its weights are averaged. ``paper-*`` have the published shapes and
+schedules: 29M, 85M and 115M parameters for 4, 12 and 16 layers, 28M for the LSTM.
 
 Source: Xie et al. 2022, appendix F, for the ``paper-*`` ones.
 """
@@ -32,7 +33,7 @@ def preset(architecture: str, name: str, vocabulary: int) -> Preset:
 
     Args:
         architecture: lstm or transformer.
-        name: small, tiny (seconds, for tests and first steps), or paper-4l, paper-12l, paper-16l, paper-lstm.
+        name: small, long, tiny (seconds, for tests and first steps), or paper-4l, paper-12l, paper-16l, paper-lstm.
         vocabulary: V.
 
     Raises:
@@ -45,25 +46,32 @@ def preset(architecture: str, name: str, vocabulary: int) -> Preset:
     return chosen._replace(network=chosen.network._replace(vocabulary=vocabulary))
 
 
+def _long(small: Preset, tokens: int, phases: tuple[Phase, ...], peak: float) -> Preset:
+    schedule = Schedule(tokens=tokens, phases=phases, peak=peak, decay="linear", floor=0.0, hold=0.6)
+    return small._replace(optimiser=small.optimiser._replace(average=16.0), schedule=schedule)
+
+
 def _paper(layers: int) -> Preset:
     network = TransformerConfig(
         vocabulary=0, width=768, layers=layers, heads=12, window=None, context=1024, dialect="gpt2", dropout=0.1
     )
-    schedule = Schedule(5 * RELEASED_TOKENS, (Phase(0.0, 8, 1024),), 8e-4, 1000, "linear", 0.0)
-    return Preset(network, OptimiserConfig("adamw", 0.9, 0.999), schedule, "released")
+    schedule = Schedule(
+        tokens=5 * RELEASED_TOKENS, phases=(Phase(0.0, 8, 1024),), peak=8e-4, warm_up=1000, decay="linear", floor=0.0
+    )
+    return Preset(network, OptimiserConfig(method="adamw", b1=0.9, b2=0.999), schedule, "released")
 
 
 TRANSFORMERS = {
     "small": Preset(
         TransformerConfig(vocabulary=0, width=128, layers=3, heads=2, window=32, taps=3),
-        OptimiserConfig("soap", 0.95, 0.95),
-        Schedule(16_500_000, (Phase(0.0, 8, 64), Phase(0.5, 16, 64), Phase(0.85, 4, 256)), 5e-3),
+        OptimiserConfig(method="soap", b1=0.95, b2=0.95),
+        Schedule(tokens=16_500_000, phases=(Phase(0.0, 8, 64), Phase(0.5, 16, 64), Phase(0.85, 4, 256)), peak=5e-3),
         "fresh",
     ),
     "tiny": Preset(
         TransformerConfig(vocabulary=0, width=32, layers=2, heads=2, window=16),
-        OptimiserConfig("adamw", 0.9, 0.99),
-        Schedule(200_000, (Phase(0.0, 16, 32), Phase(0.8, 4, 128)), 5e-3, 20),
+        OptimiserConfig(method="adamw", b1=0.9, b2=0.99),
+        Schedule(tokens=200_000, phases=(Phase(0.0, 16, 32), Phase(0.8, 4, 128)), peak=5e-3, warm_up=20),
         "fresh",
     ),
     "paper-4l": _paper(4),
@@ -73,20 +81,22 @@ TRANSFORMERS = {
 LSTMS = {
     "small": Preset(
         LSTMConfig(vocabulary=0, width=128, multiplicative=True, readout=512),
-        OptimiserConfig("adamw", 0.9, 0.99),
-        Schedule(75_000_000, (Phase(0.0, 16, 64), Phase(0.5, 32, 64), Phase(0.8, 16, 256)), 1e-2),
+        OptimiserConfig(method="adamw", b1=0.9, b2=0.99),
+        Schedule(tokens=75_000_000, phases=(Phase(0.0, 16, 64), Phase(0.5, 32, 64), Phase(0.8, 16, 256)), peak=1e-2),
         "fresh",
     ),
     "tiny": Preset(
         LSTMConfig(vocabulary=0, width=32),
-        OptimiserConfig("adamw", 0.9, 0.99),
-        Schedule(200_000, (Phase(0.0, 16, 32), Phase(0.8, 4, 128)), 2e-2, 20),
+        OptimiserConfig(method="adamw", b1=0.9, b2=0.99),
+        Schedule(tokens=200_000, phases=(Phase(0.0, 16, 32), Phase(0.8, 4, 128)), peak=2e-2, warm_up=20),
         "fresh",
     ),
     "paper-lstm": Preset(
         LSTMConfig(vocabulary=0, width=768, layers=6, embedding=768, dropout=0.2),
-        OptimiserConfig("adamw", 0.9, 0.999, plateau=RELEASED_TOKENS // (8 * 1024)),
-        Schedule(10 * RELEASED_TOKENS, (Phase(0.0, 8, 1024),), 1e-3, 0, "constant"),
+        OptimiserConfig(method="adamw", b1=0.9, b2=0.999, plateau=RELEASED_TOKENS // (8 * 1024)),
+        Schedule(tokens=10 * RELEASED_TOKENS, phases=(Phase(0.0, 8, 1024),), peak=1e-3, warm_up=0, decay="constant"),
         "released",
     ),
 }
+LSTMS["long"] = _long(LSTMS["small"], 120_000_000, (Phase(0.0, 16, 64), Phase(0.85, 16, 256)), 1e-2)
+TRANSFORMERS["long"] = _long(TRANSFORMERS["small"], 45_000_000, (Phase(0.0, 8, 64), Phase(0.85, 4, 256)), 5e-3)

@@ -95,9 +95,11 @@ NETWORKS: dict[str, type[msgspec.Struct]] = {
         window=Size | None, context=Size | None, dropout=Rate, taps=at_most(1 << 10),
     ),
 }  # fmt: skip
-OPTIMISER = record(OptimiserConfig, b1=Rate, b2=Rate, weight_decay=Amount, clip=Amount, plateau=Positive | None)
+OPTIMISER = record(
+    OptimiserConfig, b1=Rate, b2=Rate, weight_decay=Amount, clip=Amount, plateau=Positive | None, average=Amount | None,
+)  # fmt: skip
 PHASES: Schema = Annotated[list[tuple[Rate, Size, Size]], msgspec.Meta(min_length=1, max_length=1 << 10)]
-SCHEDULE = record(Schedule, tokens=Positive, phases=PHASES, peak=Amount, warm_up=Count, floor=Share)
+SCHEDULE = record(Schedule, tokens=Positive, phases=PHASES, peak=Amount, warm_up=Count, floor=Share, hold=Rate)
 RUN = record(
     RunConfig, instance=Text, architecture=Literal["lstm", "transformer"], preset=Text, network=JsonObject,
     optimiser=OPTIMISER, schedule=SCHEDULE, seed=Count, data=Literal["fresh", "released"], resets=Share,

@@ -36,6 +36,9 @@ class Schedule(NamedTuple):
         warm_up: steps of linear rise.
         decay: cosine or linear down to ``floor`` times the peak, or constant (as plateau does it for itself).
         floor: share of the peak that is left at the end.
+        hold: share of all tokens, in [0, 1), that is seen before the rate begins to fall from the peak.
+
+    Source: Hu et al. 2024, section 4 (a rate that is held, then falls).
     """
 
     tokens: int
@@ -44,6 +47,7 @@ class Schedule(NamedTuple):
     warm_up: int = 100
     decay: Literal["cosine", "linear", "constant"] = "cosine"
     floor: float = 0.01
+    hold: float = 0.0
 
 
 class Plan(NamedTuple):
@@ -79,6 +83,8 @@ def plan(schedule: Schedule) -> Plan:
     begins = [phase.begin for phase in phases]
     if not phases or begins[0] != 0.0 or sorted(set(begins)) != begins or begins[-1] >= 1.0:
         raise ModelError(f"phases: they begin at {begins}; begin at 0 and rise below 1")
+    if not 0.0 <= schedule.hold < 1.0:
+        raise ModelError(f"hold: {schedule.hold} is no share of the tokens in [0, 1); 0 lets the rate fall at once")
     ends = [*begins[1:], 1.0]
     counts = [
         int((end - phase.begin) * schedule.tokens / (phase.batch * phase.length) + 1e-9)  # 1 - 0.8 < 0.2
@@ -94,7 +100,7 @@ def plan(schedule: Schedule) -> Plan:
         [np.full(count, phase.batch * phase.length) for count, phase in zip(counts, phases, strict=True)]
     )
     tokens_S1 = np.concatenate([[0], np.cumsum(per_step_S)])
-    done_S = tokens_S1[:-1] / tokens_S1[-1]
+    done_S = np.maximum(0.0, tokens_S1[:-1] / tokens_S1[-1] - schedule.hold) / (1.0 - schedule.hold)
     left_S = {"cosine": 0.5 * (1 + np.cos(math.pi * done_S)), "linear": 1 - done_S, "constant": np.ones(steps)}
     rise_S = np.minimum(1.0, (np.arange(steps) + 1) / max(1, schedule.warm_up))
     rate_S = schedule.peak * rise_S * (schedule.floor + (1 - schedule.floor) * left_S[schedule.decay])

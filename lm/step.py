@@ -14,6 +14,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int
 
+from implicit_bayes.lm.averaging import first_average, next_average, trained_network
 from implicit_bayes.lm.optimiser import OptimiserConfig, optimiser
 from implicit_bayes.lm.trees import Arrays
 
@@ -30,11 +31,18 @@ class State(NamedTuple):
         network: its weights, float32.
         optimiser: optax's state.
         step: () int32, steps done.
+        average: of the weights (lm.averaging), or None where none is kept.
     """
 
     network: Network
     optimiser: Arrays
     step: Array
+    average: Arrays = None
+
+    @property
+    def trained(self) -> Network:
+        """The network that training hands out: averaged where an average is kept."""
+        return trained_network(self.network, self.average)
 
 
 def token_loss(logits_BxTxV: Float[Array, "B T V"], tokens_BxT: Int[Array, "B T"]) -> Float[Array, ""]:
@@ -56,7 +64,8 @@ def start(network: Network, config: OptimiserConfig) -> State:
         config: of the optimiser.
     """
     weights = eqx.filter(network, eqx.is_inexact_array)
-    return State(network, optimiser(config).init(weights), jnp.zeros((), jnp.int32))
+    moments = optimiser(config).init(weights)
+    return State(network, moments, jnp.zeros((), jnp.int32), first_average(weights, config))
 
 
 def make_mesh(devices: int) -> Mesh:
@@ -113,27 +122,27 @@ def make_step(
         network = eqx.combine(weights, rest)
         return token_loss(network(tokens_BxT[:, :-1], key), tokens_BxT)
 
-    def local(
-        weights: Network, state: Arrays, step: Array, rest: Network, tokens_BxT: Array, rate: Array
-    ) -> tuple[Arrays, ...]:
+    def local(weights: Network, carried: State, rest: Network, tokens_BxT: Array, rate: Array) -> tuple[Arrays, ...]:
+        _, state, step, average = carried
         key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), step), jax.lax.axis_index(AXIS))
         loss, gradient = jax.value_and_grad(loss_of)(weights, rest, tokens_BxT, key)
         loss, gradient = jax.lax.pmean((loss, gradient), AXIS)
         direction, state = transform.update(gradient, state, weights, value=loss)
-        return jax.tree.map(lambda w, d: w - rate * d, weights, direction), state, step + 1, loss
+        weights = jax.tree.map(lambda w, d: w - rate * d, weights, direction)
+        return State(weights, state, step + 1, next_average(average, weights, step + 1, config)), loss
 
     same = PartitionSpec()
 
     def run(state: State, tokens_BxT: Array, rate: Array) -> tuple[State, Array]:
         weights, rest = eqx.partition(state.network, eqx.is_inexact_array)
         spread = jax.shard_map(
-            lambda w, o, s, t, r: local(w, o, s, rest, t, r),
+            lambda w, s, t, r: local(w, s, rest, t, r),
             mesh=mesh,
-            in_specs=(same, same, same, PartitionSpec(AXIS), same),
+            in_specs=(same, same, PartitionSpec(AXIS), same),
             out_specs=same,
             check_vma=False,
         )
-        weights, optimiser_state, step, loss = spread(weights, state.optimiser, state.step, tokens_BxT, rate)
-        return State(eqx.combine(weights, rest), optimiser_state, step), loss
+        state, loss = spread(weights, state._replace(network=None), tokens_BxT, rate)
+        return state._replace(network=eqx.combine(state.network, rest)), loss
 
     return jax.jit(run, donate_argnums=0)

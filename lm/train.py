@@ -185,7 +185,7 @@ class _Loop:
                 losses = []
             if last or done % self.cadence.checkpoint == 0:
                 self._save(state, done)
-        network = jax.tree.map(np.asarray, state.network)
+        network = jax.tree.map(np.asarray, state.trained)
         if self.first:
             write_weights(self.folder / "weights.npz", self.config, network)
         return Trained(network, done, int(self.chart.tokens_S1[done]), self._cpu(), self.notes)
@@ -218,7 +218,7 @@ class _Loop:
         record["tokens_per_second"] = (tokens - self.begun[2]) / wall
         record["seconds_left"] = wall * (int(self.chart.tokens_S1[-1]) - tokens) / max(1, tokens - self.begun[2])
         if self.evaluate and (done % self.cadence.evaluate == 0 or done == self.chart.steps):
-            record |= self.evaluate(jax.tree.map(np.asarray, state.network))
+            record |= self.evaluate(jax.tree.map(np.asarray, state.trained))
         record["cpu_seconds"] = self._cpu()
         try:
             with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:

@@ -115,7 +115,7 @@ def _change_nc(path: Path, dice: random.Random) -> None:
         elif way == 4 and file[name].dtype.kind in "iuf" and file[name].size:
             file[name][...] = dice.choice([0, -1, 10**9, 1])
         elif file[name].dtype.kind == "f" and file[name].size:
-            file[name][...] = dice.choice([np.nan, np.inf, 1e308])
+            file[name][...] = dice.choice([np.nan, np.inf, float(np.finfo(file[name].dtype).max)])
         else:
             file.attrs["instance"] = dice.choice([5, "../../x" * 9, [1.0, 2.0]])
 

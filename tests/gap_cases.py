@@ -30,9 +30,11 @@ def network(kind: str, width: int, seed: int, vocabulary: int = 5) -> NetworkMod
     """A network with fresh weights, its output layer enlarged so that it says something."""
     key = jax.random.key(seed)
     if kind == "lstm":
-        drawn = LSTM.drawn(LSTMConfig(vocabulary, width=width), key)
+        drawn = LSTM.drawn(LSTMConfig(vocabulary=vocabulary, width=width), key)
     else:
-        drawn = Transformer.drawn(TransformerConfig(vocabulary, width, 2, 2, window=4), key)
+        drawn = Transformer.drawn(
+            TransformerConfig(vocabulary=vocabulary, width=width, layers=2, heads=2, window=4), key
+        )
     return NetworkModel(f"{kind}-{width}", drawn)
 
 

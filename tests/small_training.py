@@ -22,17 +22,21 @@ TIMES = {"tokens_per_second", "seconds_left", "cpu_seconds"}
 """What of a record may differ between two runs of the same training."""
 
 
-def small_config(architecture: str = "lstm", steps: int = 24, **changes: Any) -> Any:
-    """A run of ``steps`` batches, 8 by 12 tokens and then 4 by 24."""
+def small_config(architecture: str = "lstm", steps: int = 24, average: float | None = None, **changes: Any) -> Any:
+    """A run of ``steps`` batches, 8 by 12 tokens and then 4 by 24; ``average`` is the optimiser's."""
     from implicit_bayes.lm.lstm import LSTMConfig
     from implicit_bayes.lm.optimiser import OptimiserConfig
     from implicit_bayes.lm.run import RunConfig
     from implicit_bayes.lm.schedule import Phase, Schedule
     from implicit_bayes.lm.transformer import TransformerConfig
 
-    networks = {"lstm": LSTMConfig(4, width=8), "transformer": TransformerConfig(4, 8, 1, 2, window=4)}
-    schedule = Schedule(steps * 96, (Phase(0.0, 8, 12), Phase(0.5, 4, 24)), 2e-2, 4)
-    method = OptimiserConfig("soap", 0.95, 0.95) if architecture == "transformer" else OptimiserConfig()
+    networks = {
+        "lstm": LSTMConfig(vocabulary=4, width=8),
+        "transformer": TransformerConfig(vocabulary=4, width=8, layers=1, heads=2, window=4),
+    }
+    schedule = Schedule(tokens=steps * 96, phases=(Phase(0.0, 8, 12), Phase(0.5, 4, 24)), peak=2e-2, warm_up=4)
+    method = OptimiserConfig(method="soap", b1=0.95, b2=0.95) if architecture == "transformer" else OptimiserConfig()
+    method = method._replace(average=average)
     return RunConfig(INSTANCE, architecture, "small", networks[architecture], method, schedule)._replace(**changes)
 
 

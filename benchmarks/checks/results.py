@@ -95,7 +95,7 @@ def show(found: Checked, console: Console) -> None:
         mark = Text(MARKS[each.holds], style=style)
         table.add_row(each.name, mark, number(each.value), number(each.bound), each.words)
     console.print(table)
-    console.print(verdict(found), soft_wrap=True)
+    console.print(verdict(found))
 
 
 def verdict(found: Checked) -> str:

@@ -7,6 +7,7 @@ import contextlib
 import difflib
 import io
 import re
+import sys
 from collections.abc import Callable, Sequence
 
 import tyro
@@ -127,7 +128,7 @@ def _defer(command: Callable[..., Work], bound: dict[str, Callable[[], Work]]) -
     def remember(*args: object, **kwargs: object) -> None:
         seed = kwargs.get("seed")
         if isinstance(seed, int) and seed < 0:
-            complain(f"seed: {seed} is negative; give 0 or more")
+            print(f"seed: {seed} is negative; give 0 or more", file=sys.stderr)  # as the parser of arguments does
             raise SystemExit(2)
         bound["call"] = functools.partial(command, *args, **kwargs)
 

@@ -66,7 +66,7 @@ def verify(
             or of its weights.npz, or module.py:factory; "shipped" is all that come with the suite
             for this instance, and no name is none.
         model_prompts: prompts for each k that models answer, the first of the others.
-        certify: also prove the verdicts in ball arithmetic, on instances whose entries are short decimals.
+        certify: also prove the verdicts in ball arithmetic, with entries read as the decimals they print as.
         budget: CPU minutes (models and certificates apart): what can be sampled more coarsely is, the rest is refused.
         compare: further instances, verified one after the other and shown side by side.
         out: directory for report.html, figures, results.nc and results.json (one folder an instance with --compare).

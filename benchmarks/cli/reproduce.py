@@ -133,7 +133,7 @@ def about_run(names: tuple[str, ...], preset: str, seed: int, out: Path, failed:
 def spent(store: Store, cells: Mapping[str, Mapping[str, Cell]]) -> JsonObject:
     """How many cells the experiments have, and the CPU seconds that computing those took, whenever that was."""
     keys = {cell.key for each in cells.values() for cell in in_order(list(each.values()))}
-    last = {row["key"]: row["cpu_seconds"] for row in store.journal() if row["key"] in keys}
+    last = {row.key: row.cpu_seconds for row in store.journal() if row.key in keys}
     return {"cells": len(keys), "cpu_seconds": round(sum(last.values()), 1)}
 
 
@@ -175,7 +175,7 @@ def show_plan(names: tuple[str, ...], preset: str, seed: int, out: Path, json: P
         trainings = sum("run" in cell.config for cell in every)
         screen.print(f"{name}: {len(every)} cells, {trainings} of them trainings; {done} stored", soft_wrap=True)
     every = in_order([cell for each in cells.values() for cell in each.values()])
-    took = {row["key"]: float(row["cpu_seconds"]) for row in store.journal()}
+    took = {row.key: row.cpu_seconds for row in store.journal()}
     stored = {cell.key: took.get(cell.key, 0.0) for cell in every if store.has(cell)}
     seconds, measured = cost.remaining(every, stored)
     if json is not None:

@@ -94,8 +94,12 @@ def write_results(path: Path, results: "xr.Dataset") -> None:
         file.write(content.getvalue())
 
 
-def read_results(path: Path) -> "xr.Dataset":
+def read_results(path: Path, remedy: str = "run verify with --out first") -> "xr.Dataset":
     """A stored results.nc, in memory.
+
+    Args:
+        path: of the file.
+        remedy: how an error ends.
 
     Raises:
         ModelError: missing, not a results file, larger than any, or one that reads other files.
@@ -113,7 +117,7 @@ def read_results(path: Path) -> "xr.Dataset":
         finally:
             store.close()
     except Exception as error:  # whatever a damaged container makes HDF5's readers raise, the file is at fault
-        words = f"results: cannot read {path} ({short(error)}); run verify with --out first"
+        words = f"results: cannot read {path} ({short(error)}); {remedy}"
         raise ModelError(words) from error
     for name, values in results.variables.items():
         if values.dtype.kind == "O" and not all(isinstance(value, str) for value in values.values.flat):

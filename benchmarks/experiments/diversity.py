@@ -49,14 +49,14 @@ def training(scale: Scale, concepts: int) -> Cell:
     """The cell that trains on N concepts."""
     size = SIZES[scale.name]
     network = TransformerConfig(vocabulary=VOCABULARY, width=size.width, layers=2, heads=2, window=None, taps=3)
-    schedule = Schedule(size.tokens, (Phase(0.0, BATCH, size.length),), 5e-3, 50)
+    schedule = Schedule(tokens=size.tokens, phases=(Phase(0.0, BATCH, size.length),), peak=5e-3, warm_up=50)
     spec = f"{NAME}:concepts={concepts},vocabulary={VOCABULARY},seed={scale.seed}"
     run = RunConfig(
         instance=spec,
         architecture="transformer",
         preset="small",
         network=network,
-        optimiser=OptimiserConfig("soap", 0.95, 0.95),
+        optimiser=OptimiserConfig(method="soap", b1=0.95, b2=0.95),
         schedule=schedule,
         seed=scale.seed,
     )

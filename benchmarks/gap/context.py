@@ -142,6 +142,7 @@ def _cells(truth_PxNxV: np.ndarray, answer: Answers, of_split_PxN: np.ndarray) -
         mean = cells["log_loss"][n] = losses.mean()
         spread = losses.std(ddof=1) / np.sqrt(count) if count > 1 and np.isfinite(losses).all() else np.inf
         cells["log_loss_error"][n] = spread
-        cells["log_loss_low"][n], cells["log_loss_high"][n] = mean_interval(mean, spread, count)
+        low, cells["log_loss_high"][n] = mean_interval(mean, spread, count)
+        cells["log_loss_low"][n] = max(low, 0.0)  # no law charges less than 0
         cells["calibration"][n] = calibration_error(confidence[chosen, n], chance[chosen, n])
     return cells

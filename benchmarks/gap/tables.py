@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from implicit_bayes.benchmarks.common.console import WIDTH, Console
-from implicit_bayes.benchmarks.gap.costs import loss_parts, sample_efficiency
+from implicit_bayes.benchmarks.gap.costs import DELTAS, loss_parts, sample_efficiency
 from implicit_bayes.benchmarks.gap.laws import ville_threshold
 from implicit_bayes.benchmarks.gap.loss import Mean
 from implicit_bayes.benchmarks.gap.measure import Gap, ModelGap, best_probe
@@ -99,13 +99,12 @@ def show(gap: Gap, out: Console) -> None:
     out.print(
         f"{mixture.n_concepts} concepts, {mixture.n_states} states, vocabulary "
         f"{mixture.n_tokens}; {settings.documents} documents of {settings.length} tokens, seed {settings.seed}; "
-        f"Bayes itself loses {gap.models[0].loss.bayes_cross_entropy:.4f} nats/token",
-        soft_wrap=True,
+        f"Bayes itself loses {gap.models[0].loss.bayes_cross_entropy:.4f} nats/token"
     )
     out.print(gap_table(gap.models, "Models against exact Bayes [95% over documents]"))
     out.print(context_table(gap))
     for line in cost_lines(gap):
-        out.print(line, soft_wrap=True)
+        out.print(line)
     if any(gap.fits.values()):
         out.print(scaling_table(gap))
 
@@ -117,10 +116,19 @@ def cost_lines(gap: Gap) -> list[str]:
         f"A token costs Bayes {parts['entropy_given_concept']:.4f} nats of noise of a known concept and "
         f"{parts['concept_information']:.4f} for not knowing it"
     ]
+    without = []
     for found in gap.models:
         ratios = sample_efficiency(gap.context, found.model)
-        words = ", ".join(f"{delta}: {'–' if ratio is None else f'{ratio:.3g}'}" for delta, ratio in ratios.items())
-        lines.append(f"{found.model} needs this many times Bayes' examples for an error of at most {words}")
+        words = ", ".join(f"{delta}: {ratio:.3g}" for delta, ratio in ratios.items() if ratio is not None)
+        if words:
+            lines.append(f"{found.model} needs this many times Bayes' examples for an error of at most {words}")
+        else:
+            without.append(found.model)
+    if without:
+        lines.append(
+            f"No ratio of examples for {', '.join(without)}: an error of at most {max(DELTAS):g} is not reached at the "
+            "tested n, by the model or by Bayes, or Bayes reaches it without examples"
+        )
     return lines
 
 

@@ -162,9 +162,9 @@ class Training:
         begun = time.perf_counter()
         record: JsonObject = {"step": done, "tokens": done * self.per_step, "loss": mean}
         record["learning_rate"] = float(self.plan.rate_S[done - 1])
-        record |= self.measuring.loss(state.network)
+        record |= self.measuring.loss(state.trained)
         if done in self.points:
-            record |= self.measuring.point(state.network)
+            record |= self.measuring.point(state.trained)
         share = None if self.peak is None else times["tokens_per_second"] * self.operations / self.peak
         record |= dict(times) | {"matrix_share": share, "cpu_seconds": time.process_time()}
         self.took["point" if done in self.points else "loss"] = took = time.perf_counter() - begun

@@ -25,8 +25,12 @@ from implicit_bayes.theory.filtering.dispatch import prepare
 
 SHIPPED = ("lstm-small", "transformer-small")
 """Names of lm/pretrained/; trained on ``ginc``."""
+LARGER = {100: ("lstm-100", "transformer-100"), 150: ("lstm-150", "transformer-150")}
+"""Names of lm/pretrained/ by vocabulary; trained on ``ginc-100`` and ``ginc-150``. One may be known and not shipped."""
 OTHER_LAW = ("lstm-resets",)
 """Names of lm/pretrained/ that were trained on ``ginc`` with state resets: found by name, never among ``shipped``."""
+STORED = (*SHIPPED, *LARGER[100], *LARGER[150], *OTHER_LAW)
+"""Every name that lm/pretrained/ may hold."""
 CHUNK = 16
 
 
@@ -190,7 +194,13 @@ def _label(name: str) -> str:
 
 def shipped_for(instance: Instance) -> tuple[str, ...]:
     """The shipped models that were trained on this very instance and are installed."""
-    return tuple(name for name in SHIPPED if shipped_path(name).is_file()) if instance.released_vocabulary == 50 else ()
+    names = {50: SHIPPED, **LARGER}.get(instance.released_vocabulary or 0, ())
+    return tuple(name for name in names if shipped_path(name).is_file())
+
+
+def installed() -> tuple[str, ...]:
+    """The names of lm/pretrained/ whose weights are here."""
+    return tuple(name for name in STORED if shipped_path(name).is_file())
 
 
 def shipped_path(name: str) -> Path:
@@ -208,9 +218,17 @@ def _epsilon(word: str) -> float:
     return value
 
 
+def _shipped(name: str) -> tuple[RunConfig, Network]:
+    if name in (*LARGER[100], *LARGER[150]) and not shipped_path(name).is_file():
+        architecture, size = name.split("-")
+        way = f"implicit-bayes train --instance ginc-{size} --model {architecture} --preset long --out RUN"
+        raise ModelError(f"model: {name} is not shipped with this version; train one ({way}) and name RUN")
+    return read_weights(shipped_path(name))
+
+
 def _stored(name: str) -> tuple[RunConfig, Network]:
-    if name in (*SHIPPED, *OTHER_LAW):
-        return read_weights(shipped_path(name))
+    if name in STORED and (shipped_path(name).is_file() or not Path(name).exists()):
+        return _shipped(name)
     path = Path(name)
     if path.suffix == ".py":
         raise ModelError(f"model: {name} names no function in it; write {name}:make if make() returns the model")
@@ -224,9 +242,9 @@ def _stored(name: str) -> tuple[RunConfig, Network]:
         config = read_config(path)
         with jax.enable_x64(False):
             _, state, _ = load_latest(path / "checkpoints", start(draw_network(config), config.optimiser))
-        return config, state.network
+        return config, state.trained
     known = ", ".join(
-        (*SHIPPED, *OTHER_LAW, "bayes", "bayes(0.01)", "untrained", "ngram-3", "window-8", "fitted-hmm-100", "uniform")
+        (*installed(), "bayes", "bayes(0.01)", "untrained", "ngram-3", "window-8", "fitted-hmm-100", "uniform")
     )
     paths = "the path of a RUN or of its weights.npz, nor module.py:factory"
     raise ModelError(f"model: {name!r} is none of {known}, nor {paths}")

@@ -12,6 +12,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from implicit_bayes.benchmarks.report.house import as_bytes, caption, house_style
 from implicit_bayes.simulators.atomic import written_aside
@@ -47,11 +48,19 @@ class Drawing(NamedTuple):
 
 
 class Key(NamedTuple):
-    """An entry of a legend: its words, a sign and the colour of the sign."""
+    """An entry of a legend.
+
+    Attributes:
+        words: what it says.
+        glyph: a sign.
+        colour: of the sign.
+        panel: the title of the panel it belongs to, where another panel gives the same sign another meaning.
+    """
 
     words: str
     glyph: str
     colour: str
+    panel: str = ""
 
 
 Figures = Mapping[str, Callable[[xr.Dataset], Drawing | None]]
@@ -100,7 +109,7 @@ def compose(drawing: Drawing) -> Figure:
             _draw(axis, drawing.panels[i])
         else:
             axis.set_axis_off()
-    handles = _handles(figure)
+    handles = _grouped(figure)
     if handles:
         columns = max(1, min(len(handles), round(figure.get_figwidth() / 2.2)))
         figure.legend(list(handles.values()), list(handles), loc="outside upper left", ncols=columns)
@@ -115,9 +124,31 @@ def on_page(drawing: Drawing) -> tuple[tuple[str, ...], tuple[Key, ...]]:
             figure = Figure(figsize=PAGE_PANEL)
             axis = figure.subplots()
             _draw(axis, panel)
-            keys |= {words: _key(words, handle) for words, handle in _handles(figure).items()}
+            for words, handle in _handles(figure).items():
+                keys.setdefault(words, _key(words, handle)._replace(panel=panel.title))
             drawn.append(as_svg(figure))
+    if not _ambiguous(list(keys.values())):
+        keys = {words: key._replace(panel="") for words, key in keys.items()}
     return tuple(drawn), tuple(keys.values())
+
+
+def _ambiguous(keys: Sequence[Key]) -> bool:
+    """Whether one sign stands for two things."""
+    return len({(key.glyph, key.colour) for key in keys}) < len(keys)
+
+
+def _grouped(figure: Figure) -> dict[str, Any]:
+    """The legend's handles by their words, after the title of their panel where one sign stands for two things."""
+    handles = _handles(figure)
+    if not _ambiguous([_key(words, handle) for words, handle in handles.items()]):
+        return handles
+    found: dict[str, Any] = {}
+    for axis in figure.axes:
+        new = [words for words in axis.get_legend_handles_labels()[1] if words not in found]
+        if new:
+            found[f"{axis.get_title()}:"] = Line2D([], [], ls="")
+            found |= {words: handles[words] for words in new}
+    return found
 
 
 def _draw(axis: Axes, panel: Panel) -> None:

@@ -49,7 +49,7 @@ class TrainingJob(NamedTuple):
 def configuration(preset_name: str, job: TrainingJob, seed: int, vocabulary: int) -> tuple[RunConfig, Phase]:
     """What both sides train: the preset's network, but for a scale that PyTorch's LSTM does not have."""
     chosen = preset(job.architecture, preset_name, vocabulary)
-    network, method = chosen.network, OptimiserConfig("adamw", 0.9, 0.99)
+    network, method = chosen.network, OptimiserConfig(method="adamw", b1=0.9, b2=0.99)
     if isinstance(network, LSTMConfig) and job.variant != "as preset":
         network = network._replace(multiplicative=False)
     if job.variant in ("soap", "as preset"):

@@ -7,7 +7,7 @@ another key and is computed. In DIR:
 
     cells/KEY.nc     the result (netCDF), written aside and renamed
     runs/KEY/        the RUN of a training, resumable
-    journal.jsonl    a line for every cell as it is stored: key, task, host, process, seconds, CPU seconds
+    journal.jsonl    a line for every cell as it is stored: key, task, host, process, seconds, CPU seconds, SHA-256
     locks/KEY        held while a cell is computed, so that two processes do not compute the same one
 """
 
@@ -18,14 +18,26 @@ import os
 import socket
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import xarray as xr
 
 from implicit_bayes.benchmarks.common.storage import plain, read_results, write_results
-from implicit_bayes.simulators.stored import JsonMapping, JsonObject
+from implicit_bayes.simulators.stored import JsonMapping, JsonObject, parse
+from implicit_bayes.theory import ModelError
+
+REMEDY = "remove it; the same command computes it again"
+
+
+class Line(msgspec.Struct):
+    """What is read of a line of the journal; sha256 is of the stored file."""
+
+    key: str
+    cpu_seconds: float = 0.0
+    sha256: str = ""
 
 
 class Cell(NamedTuple):
@@ -107,9 +119,13 @@ class Store:
         """The stored result.
 
         Raises:
-            ModelError: there is none.
+            ModelError: there is none, or the file is not the one that was stored.
         """
-        return read_results(self.path(cell))
+        path = self.path(cell)
+        expected = [line.sha256 for line in self.journal() if line.key == cell.key][-1:]
+        if path.is_file() and any(expected) and _digest(path) != expected[0]:
+            raise ModelError(f"cells: {path} has been damaged or changed since it was stored; {REMEDY}")
+        return read_results(path, REMEDY)
 
     def write(self, cell: Cell, result: xr.Dataset, seconds: float, cpu_seconds: float = 0.0) -> None:
         """Store a result (with the cell's own description in it) and say so in the journal."""
@@ -117,15 +133,18 @@ class Store:
         write_results(self.path(cell), kept)
         line = {"key": cell.key, "task": cell.task, "host": socket.gethostname(), "process": os.getpid()}
         line |= {"seconds": round(seconds, 3), "cpu_seconds": round(cpu_seconds, 3), "time": round(time.time(), 3)}
+        line |= {"sha256": _digest(self.path(cell))}
         text = json.dumps(line) + "\n"
         with (self.directory / "journal.jsonl").open("a", encoding="utf-8") as file:
             file.write(text)  # one write of one line: appends of different processes do not mix
 
-    def journal(self) -> list[JsonObject]:
-        """Every line of the journal that is whole."""
-        path = self.directory / "journal.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-        return [json.loads(line) for line in lines if line.endswith("}")]
+    def journal(self) -> list[Line]:
+        """Every line of the journal that can be read; it costs nothing but an estimate where one cannot."""
+        path, found = self.directory / "journal.jsonl", []
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
+            with suppress(ModelError):
+                found.append(parse(line, Line, str(path), ""))
+        return found
 
     @contextmanager
     def claim(self, cell: Cell) -> Iterator[None]:
@@ -135,3 +154,7 @@ class Store:
         with place.open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -22,7 +22,7 @@ from tyro.conf import Positional
 from implicit_bayes.benchmarks.common.intervals import wilson
 from implicit_bayes.benchmarks.common.storage import write_json
 from implicit_bayes.benchmarks.predictors.curves import in_context_curves
-from implicit_bayes.benchmarks.predictors.models import OTHER_LAW, SHIPPED, MixtureModel, shipped_path
+from implicit_bayes.benchmarks.predictors.models import LARGER, OTHER_LAW, STORED, MixtureModel, shipped_path
 from implicit_bayes.benchmarks.predictors.paired import Held, excess, hold_out
 from implicit_bayes.benchmarks.predictors.published_accuracy import RIVAL, published
 from implicit_bayes.benchmarks.report.house import caption, house_style, save
@@ -68,7 +68,6 @@ def measure(runs: Sequence[Path], prompts: int, documents: int, length: int) -> 
     seeds = [
         _seed(model, config, run, held, curves) for model, (config, _), run in zip(models, stored, runs, strict=True)
     ]
-    rival = published(RIVAL[configs[0].architecture])
     card = {
         "instance": learnt.name,
         "command": command(configs[0]),
@@ -81,8 +80,12 @@ def measure(runs: Sequence[Path], prompts: int, documents: int, length: int) -> 
         "k": list(KS),
         "n": list(NS),
         "seeds": seeds,
-        "published": {"model": rival.label, "accuracy": rival.accuracy_KxN, "half_width": rival.half_width_KxN},
     }
+    if instance.released_vocabulary not in LARGER:  # the published accuracies are of V = 50
+        rival = published(RIVAL[configs[0].architecture])
+        card["published"] = {
+            "model": rival.label, "accuracy": rival.accuracy_KxN, "half_width": rival.half_width_KxN,
+        }  # fmt: skip
     if configs[0].resets:
         card["bayes"] = {"model": BAYES, "accuracy": 100 * curves.sel(predictor=BAYES).accuracy.values}
     return card, configs
@@ -147,7 +150,8 @@ def page(name: str, card: JsonObject) -> str:
         f"| measured on | {card['documents']} fresh documents of {card['length']} tokens "
         f"(Bayes: {card['bayes_cross_entropy']:.4f}), {card['prompts']} prompts for each k |",
         "",
-        "Accuracy in percent, mean over the seeds (smallest to largest), and the published mean:",
+        "Accuracy in percent, mean over the seeds (smallest to largest)"
+        + (", and the published mean:" if "published" in card else ":"),
         "",
         "| k | | " + " | ".join(f"n = {n}" for n in card["n"]) + " |",
         "|---|---|" + "---|" * len(card["n"]),
@@ -159,7 +163,7 @@ def page(name: str, card: JsonObject) -> str:
         lines.append(f"| {k} | {name} | " + " | ".join(cells) + " |")
         ends = [f"{a:.1f}–{b:.1f}" for a, b in zip(low[i], high[i], strict=True)]
         lines.append(f"| | 95% over prompts, seed {first['seed']} | " + " | ".join(ends) + " |")
-        for other in (card["published"], card["bayes"]) if "bayes" in card else (card["published"],):
+        for other in (card[which] for which in ("published", "bayes") if which in card):
             row = np.array(other["accuracy"])[i]
             lines.append(f"| | {other['model']} | " + " | ".join(f"{a:.1f}" for a in row) + " |")
     positions = [
@@ -200,14 +204,15 @@ def accuracy_figure(name: str, card: JsonObject) -> Figure:
     """A panel for each k: our seeds and the published model, against n."""
     figure = Figure(figsize=(12.0, 3.6))
     axes = figure.subplots(1, len(card["k"]), sharey=True)
-    x, rival = np.arange(len(card["n"])), card["published"]
+    x, rival = np.arange(len(card["n"])), card.get("published")
     for i, (axis, k) in enumerate(zip(axes, card["k"], strict=True)):
         for row in card["seeds"]:
             y, (low, high) = np.array(row["accuracy"])[i], (end[i] for end in interval(row, card["prompts"]))
             bars = np.clip([y - low, high - y], 0, None)
             axis.errorbar(x, y, bars, marker="o", capsize=2, label=f"seed {row['seed']}")
-        mean, half = np.array(rival["accuracy"])[i], np.array(rival["half_width"])[i]
-        axis.errorbar(x, mean, half, color="#888888", marker="s", ls="--", capsize=2, label=rival["model"])
+        if rival:
+            mean, half = np.array(rival["accuracy"])[i], np.array(rival["half_width"])[i]
+            axis.errorbar(x, mean, half, color="#888888", marker="s", ls="--", capsize=2, label=rival["model"])
         axis.set(title=f"k = {k}", xlabel="examples in the prompt, n", ylim=(-2, 102))
         axis.set_xticks(x, [str(n) for n in card["n"]])
     axes[0].set_ylabel("in-context accuracy, %")
@@ -215,8 +220,21 @@ def accuracy_figure(name: str, card: JsonObject) -> Figure:
     return caption(
         figure,
         f"{name} on {card['instance']}: accuracy against argmax of the true concept's predictive, {card['prompts']} "
-        "prompts a cell; bars 95%, Wilson over prompts (ours) or Student over five training seeds (published).",
+        "prompts a cell; bars 95%, Wilson over prompts"
+        + (" (ours) or Student over five training seeds (published)." if rival else "."),
     )
+
+
+def _check_names(name: str, configs: Sequence[RunConfig]) -> None:
+    """Refuse runs of another law, instance or architecture than the name says."""
+    for config in configs:
+        if (name in OTHER_LAW) != (config.resets > 0):
+            raise ModelError(f"name: {name} is {'' if name in OTHER_LAW else 'not '}for runs with --resets")
+        if not name.startswith(f"{config.architecture}-"):
+            raise ModelError(f"name: {name} is for no {config.architecture}")
+        learnt = {f"ginc-{size}": size for size in LARGER}.get(config.instance)
+        if learnt != next((size for size, names in LARGER.items() if name in names), None):
+            raise ModelError(f"name: {name} is not for a run on {config.instance}")
 
 
 def main(
@@ -229,17 +247,15 @@ def main(
     """Measure finished RUNs of one recipe and ship the first one's weights with a model card.
 
     Args:
-        name: lstm-small, transformer-small, or lstm-resets.
+        name: lstm-small, transformer-small, lstm-100, transformer-100, lstm-150, transformer-150, or lstm-resets.
         runs: finished RUNs (or a shipped folder), one a seed; the first is shipped.
         prompts: for each k.
         documents: held-out documents for the excess.
         length: tokens of each.
     """
-    known = (*SHIPPED, *OTHER_LAW)
-    if name not in known or not runs:
-        raise ModelError(f"name: {name!r} is none of {', '.join(known)}, or no RUN was named")
-    if any((name in OTHER_LAW) != (read_weights(run / "weights.npz")[0].resets > 0) for run in runs):
-        raise ModelError(f"name: {name} is {'' if name in OTHER_LAW else 'not '}for runs with --resets")
+    if name not in STORED or not runs:
+        raise ModelError(f"name: {name!r} is none of {', '.join(STORED)}, or no RUN was named")
+    _check_names(name, [read_weights(run / "weights.npz")[0] for run in runs])
     card, configs = measure(runs, prompts, documents, length)
     target = shipped_path(name)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -70,7 +70,7 @@ def bayes_loss(instance: Instance, tokens_BxT: np.ndarray, concepts_B: np.ndarra
     low, high = mean_interval(mean, error, documents)
     return BayesLoss(
         cross_entropy=mean, standard_error=error, documents=documents, length=length, recovered=recovered,
-        low=low, high=high,
+        low=max(low, 0.0), high=high,  # no sequence costs less than 0
     )  # fmt: skip
 
 

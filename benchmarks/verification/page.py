@@ -166,7 +166,8 @@ def _finite(stored: JsonObject) -> list[PageTable]:
         "why not",
     )
     title = "Examples that are enough for an error of at most 0.1 / 0.01 / 0.001"
-    return [PageTable(title, header, alike(rows, 1))] if rows else []
+    said = len(header) if any(row[-1] for row in rows) else len(header) - 1
+    return [PageTable(title, header[:said], alike(tuple(row[:said] for row in rows), 1))] if rows else []
 
 
 def _assumptions(stored: JsonObject) -> PageTable:
@@ -203,7 +204,9 @@ def _certificates(stored: JsonObject) -> tuple[PageTable, ...]:
         verdicts = ", ".join(f"{each} {verdict(row.get(f'{each}_holds'))}" for each in ("printed", "repaired", "sharp"))
         rows.append((row["k"], f"{row['true_concept']}, {row['concept']}", held, *balls, verdicts))
     header = ("k", "θ*, θ", "assumptions that hold", "printed margin", "repaired margin", "rate", "holds")
-    title = "Certificate: proved in ball arithmetic, nats (entries read as the decimals they print as)"
+    off = max((row.get("rescaled") or 0.0 for row in stored.get("certificates") or ()), default=0.0)
+    divided = f", rows that sum to 1 ± {off:.1e} divided by their sums" if off else ""
+    title = f"Certificate: proved in ball arithmetic, nats (entries read as the decimals they print as{divided})"
     return (PageTable(title, header, alike(rows, 1)),) if rows else ()
 
 

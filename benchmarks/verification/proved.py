@@ -60,7 +60,7 @@ def prove(
     """The exponent and n(0.01) of every (k asked for, theta*, start law), or the bracket of every pair's rate.
 
     Args:
-        instance: mixture, start laws, true concepts; in short decimals.
+        instance: mixture, start laws, true concepts.
         conditions: each pair's, worst over its start laws.
         ks: example lengths asked for.
         start: progress, see ``benchmarks.verification.verify.verify``.

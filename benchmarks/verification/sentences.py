@@ -92,16 +92,16 @@ def _critical(stored: JsonObject) -> list[str]:
     for version in VERSIONS:
         by_k.setdefault(critical[version], []).append(version)
     parts = [
-        f"the {join(names)} {'one' if len(names) == 1 else 'ones'} " + (f"first at k = {k}" if k is not None else
-        f"at no tested k up to {most}") for k, names in by_k.items()
-    ]  # fmt: skip
+        f"{join(names)} " + (f"first at k = {k}" if k is not None else f"at no tested k up to {most}")
+        for k, names in by_k.items()
+    ]
     if len(parts) == 1:
         if critical["printed"] is None:
             return [f"None of the three versions of Condition 1 holds for every pair at any tested k, up to {most}."]
         return [
             f"All three versions of Condition 1 hold for every pair of concepts first at k = {critical['printed']}."
         ]
-    return [f"Condition 1 holds for every pair of concepts, of its three versions, {join(parts)}."]
+    return [f"Condition 1 holds for every pair of concepts: {'; '.join(parts)}."]
 
 
 def _in_context(stored: JsonObject) -> list[str]:

@@ -45,7 +45,7 @@ def show(result: Verification, out: Console) -> None:
         out.print(critical_line(result))
         out.print(budget_table(result))
     for split in result.statements.splits:
-        out.print(f"k = {split.condition.k}: {split.reading}", soft_wrap=True)
+        out.print(f"k = {split.condition.k}: {split.reading}")
     out.print(theorem_table(result))
     if result.statements.certificates:
         out.print(certificate_table(result))
@@ -53,12 +53,12 @@ def show(result: Verification, out: Console) -> None:
         out.print(table)
     out.print(finite_table(result))
     for line in finite_lines(result):
-        out.print(line, soft_wrap=True)
+        out.print(line)
     out.print(curve_table(result))
     for words, loss in (("fresh documents", result.bayes), ("published validation documents", result.validation)):
         if loss is not None:
             out.print(loss_line(words, loss))
-    out.print(information_line(result.information), soft_wrap=True)
+    out.print(information_line(result.information))
     for row in result.models:
         error = f"[{row.low:.4f}, {row.high:.4f}]"
         out.print(f"{row.model}: excess over Bayes on the fresh documents {row.excess:.4f} {error} nats/token")
@@ -220,7 +220,9 @@ def finite_lines(result: Verification) -> list[str]:
 
 def certificate_table(result: Verification) -> Table:
     """Proved enclosures: midpoint and radius in nats, and the verdicts that they settle."""
-    title = "Certified by ball arithmetic (entries read as the decimals they print as)"
+    off = max(row.rescaled for row in result.statements.certificates)
+    divided = f", rows that sum to 1 ± {off:.1e} divided by their sums" if off else ""
+    title = f"Certified by ball arithmetic (entries read as the decimals they print as{divided})"
     columns = ("k, θ*, θ", "A1–A5", "printed margin", "repaired margin", "rate", "certified verdicts")
     table = Table(*columns, title=title, title_justify="left")
     for row in result.statements.certificates:

@@ -80,7 +80,7 @@ def test_flat_and_back():
 def test_weights_survive_their_file_and_damage_is_told(tmp_path):
     import jax
 
-    network = LSTM.drawn(LSTMConfig(4, width=8), jax.random.key(2))
+    network = LSTM.drawn(LSTMConfig(vocabulary=4, width=8), jax.random.key(2))
     write_weights(tmp_path / "weights.npz", small_config(), network)
     config, back = read_weights(tmp_path / "weights.npz")
     assert config == small_config()
@@ -92,6 +92,6 @@ def test_weights_survive_their_file_and_damage_is_told(tmp_path):
     for name in ("short", "other", "absent"):
         with pytest.raises(ModelError, match=f"{name}.npz: not a file of trained weights"):
             read_weights(tmp_path / f"{name}.npz")
-    write_weights(tmp_path / "wrong.npz", small_config(network=LSTMConfig(4, width=9)), network)
+    write_weights(tmp_path / "wrong.npz", small_config(network=LSTMConfig(vocabulary=4, width=9)), network)
     with pytest.raises(ModelError, match=r"wrong\.npz: .* where this run has"):
         read_weights(tmp_path / "wrong.npz")

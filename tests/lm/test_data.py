@@ -11,7 +11,7 @@ from implicit_bayes.lm.schedule import Phase, Schedule, plan
 from implicit_bayes.simulators.instances import load_instance
 from implicit_bayes.theory import ModelError, log_evidence
 
-CHART = plan(Schedule(4000, (Phase(0.0, 4, 10), Phase(0.5, 2, 25)), 1.0))
+CHART = plan(Schedule(tokens=4000, phases=(Phase(0.0, 4, 10), Phase(0.5, 2, 25)), peak=1.0))
 MIXTURE = load_instance("printed-counterexample").mixture
 
 
@@ -31,7 +31,7 @@ def test_no_document_comes_twice(monkeypatch):
     """Over phases and shelves (made small here). 4^10 tokens and more: two of 240 equal ones by chance are possible
     for a law this narrow, so documents of length 25 and 40 only."""
     monkeypatch.setattr(module, "SHELF", 100)
-    chart = plan(Schedule(8000, (Phase(0.0, 2, 40), Phase(0.5, 2, 40)), 1.0))
+    chart = plan(Schedule(tokens=8000, phases=(Phase(0.0, 2, 40), Phase(0.5, 2, 40)), peak=1.0))
     batches = fresh_batches(MIXTURE, chart, 0)
     rows = {tuple(row) for step in range(chart.steps) for row in batches(step)}
     assert len(rows) == 2 * chart.steps
@@ -50,7 +50,7 @@ def test_shelves_hold_their_batches_in_order(monkeypatch):
 def test_fresh_documents_have_the_pretraining_law():
     """The mean log-evidence of 2000 drawn documents against its exact mean over all 4^3, within 5 standard errors
     (false alarm 6e-7)."""
-    chart = plan(Schedule(6000, (Phase(0.0, 20, 3),), 1.0))
+    chart = plan(Schedule(tokens=6000, phases=(Phase(0.0, 20, 3),), peak=1.0))
     batches = fresh_batches(MIXTURE, chart, 7)
     drawn = np.concatenate([batches(step) for step in range(100)])
     every = np.stack(np.meshgrid(*[np.arange(4)] * 3, indexing="ij"), -1).reshape(-1, 3)
@@ -83,7 +83,7 @@ def release(monkeypatch):
 
 def test_the_release_comes_window_by_window_each_once_an_epoch(release):
     """12 windows of 10 tokens an epoch (the last 3 tokens of a document fit in none), 4 a batch."""
-    batches = released_batches(50, plan(Schedule(40 * 9, (Phase(0.0, 4, 10),), 1.0)), 1)
+    batches = released_batches(50, plan(Schedule(tokens=40 * 9, phases=(Phase(0.0, 4, 10),), peak=1.0)), 1)
     windows = {tuple(release[d, p : p + 10]) for d in range(6) for p in (0, 10)}
     epochs = [[tuple(row) for step in range(3 * e, 3 * e + 3) for row in batches(step)] for e in range(3)]
     assert all(len(epoch) == 12 and set(epoch) == windows for epoch in epochs)
@@ -91,7 +91,7 @@ def test_the_release_comes_window_by_window_each_once_an_epoch(release):
 
 
 def test_epochs_that_end_within_a_batch_go_on_in_the_next(release):
-    chart = plan(Schedule(50 * 24, (Phase(0.0, 5, 10),), 1.0))
+    chart = plan(Schedule(tokens=50 * 24, phases=(Phase(0.0, 5, 10),), peak=1.0))
     there, back = released_batches(50, chart, 1), released_batches(50, chart, 1)
     rows = [tuple(row) for step in range(24) for row in there(step)]
     assert all(len(set(rows[12 * e : 12 * e + 12])) == 12 for e in range(10))
@@ -101,4 +101,4 @@ def test_epochs_that_end_within_a_batch_go_on_in_the_next(release):
 
 def test_windows_longer_than_a_document_are_refused(release):
     with pytest.raises(ModelError, match="windows of 24 where a released document has 23"):
-        released_batches(50, plan(Schedule(240, (Phase(0.0, 1, 24),), 1.0)), 0)
+        released_batches(50, plan(Schedule(tokens=240, phases=(Phase(0.0, 1, 24),), peak=1.0)), 0)

@@ -10,11 +10,11 @@ from implicit_bayes.lm.model import NetworkModel
 from implicit_bayes.lm.transformer import Transformer, TransformerConfig
 
 CONFIGS = [
-    LSTMConfig(5, width=8),
-    LSTMConfig(5, width=8, layers=2, embedding=6, readout=16),
-    TransformerConfig(5, width=8, layers=2, heads=2, window=None),
-    TransformerConfig(5, width=8, layers=1, heads=2, window=4, taps=2),
-    TransformerConfig(5, width=8, layers=2, heads=2, window=None, context=16, dialect="gpt2"),
+    LSTMConfig(vocabulary=5, width=8),
+    LSTMConfig(vocabulary=5, width=8, layers=2, embedding=6, readout=16),
+    TransformerConfig(vocabulary=5, width=8, layers=2, heads=2, window=None),
+    TransformerConfig(vocabulary=5, width=8, layers=1, heads=2, window=4, taps=2),
+    TransformerConfig(vocabulary=5, width=8, layers=2, heads=2, window=None, context=16, dialect="gpt2"),
 ]
 
 

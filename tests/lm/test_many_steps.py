@@ -17,10 +17,12 @@ from implicit_bayes.lm.transformer import Transformer, TransformerConfig
 from implicit_bayes.simulators.ginc import released_ginc
 from implicit_bayes.theory import ModelError
 
-GPT2 = TransformerConfig(50, 16, 2, 2, window=None, context=24, dialect="gpt2", dropout=0.2)
+GPT2 = TransformerConfig(
+    vocabulary=50, width=16, layers=2, heads=2, window=None, context=24, dialect="gpt2", dropout=0.2
+)
 TOKENS = np.random.default_rng(0).integers(0, 50, (3, 12)).astype(np.int32)
 GIVEN = jnp.asarray(TOKENS)
-ADAM = OptimiserConfig("adamw", 0.9, 0.999)
+ADAM = OptimiserConfig(method="adamw", b1=0.9, b2=0.999)
 
 
 def _drawn(config):
@@ -30,7 +32,12 @@ def _drawn(config):
 
 @pytest.mark.parametrize(
     "config",
-    [GPT2, pytest.param(TransformerConfig(50, 16, 2, 2, window=4, taps=3), marks=pytest.mark.slow)],
+    [
+        GPT2,
+        pytest.param(
+            TransformerConfig(vocabulary=50, width=16, layers=2, heads=2, window=4, taps=3), marks=pytest.mark.slow
+        ),
+    ],
     ids=["gpt2", "modern"],
 )
 def test_stacked_layers_are_the_layers(config):
@@ -70,14 +77,14 @@ def test_steps_in_one_program_are_the_steps_one_by_one():
 
 
 def test_every_batch_is_the_stream_of_ordinary_training():
-    chart = plan(Schedule(4 * 2 * 8, (Phase(0.0, 2, 8),), 1e-2))
+    chart = plan(Schedule(tokens=4 * 2 * 8, phases=(Phase(0.0, 2, 8),), peak=1e-2))
     mixture = released_ginc(50).pretraining
     tokens = every_batch(fresh_batches(mixture, chart, 3), chart, 50)
     assert tokens.dtype == np.uint8 and tokens.shape == (4, 2, 8)
     again = fresh_batches(mixture, chart, 3)
     for step in (3, 0):
         np.testing.assert_array_equal(tokens[step], again(step))
-    two = plan(Schedule(128, (Phase(0.0, 2, 8), Phase(0.5, 4, 8)), 1e-2))
+    two = plan(Schedule(tokens=128, phases=(Phase(0.0, 2, 8), Phase(0.5, 4, 8)), peak=1e-2))
     with pytest.raises(ModelError, match=r"^phases: 2"):
         every_batch(fresh_batches(mixture, two, 3), two, 50)
 
@@ -102,8 +109,8 @@ def _products(jaxpr, times=1):
     ("config", "future"),
     [
         (GPT2._replace(dropout=0.0), 2 * 4 * 16 * (12 - 13 / 2)),  # scores of keys that are not seen: no need of theirs
-        (LSTMConfig(50, width=8, layers=3, embedding=4), 0),
-        (LSTMConfig(50, width=8, layers=1, readout=16), 0),
+        (LSTMConfig(vocabulary=50, width=8, layers=3, embedding=4), 0),
+        (LSTMConfig(vocabulary=50, width=8, layers=1, readout=16), 0),
     ],
 )
 def test_operations_are_those_of_the_program(config, future):
@@ -117,7 +124,7 @@ def test_operations_are_those_of_the_program(config, future):
 
 def test_the_published_sizes_cost_what_the_paper_of_the_formula_says():
     """Near 6 N for N parameters in matrices: 85 million in twelve layers of width 768."""
-    config = TransformerConfig(50, 768, 12, 12, window=None, context=1024, dialect="gpt2")
+    config = TransformerConfig(vocabulary=50, width=768, layers=12, heads=12, window=None, context=1024, dialect="gpt2")
     matrices = 12 * 12 * 768**2
     attention = 12 * 12 * 768 * 1025 / 2
     assert operations_per_token(config, 1024) == pytest.approx(6 * (matrices + 768 * 50) + attention)

@@ -16,14 +16,25 @@ from implicit_bayes.lm.transformer import Transformer, TransformerConfig, convol
 from implicit_bayes.theory import ModelError
 
 NETWORKS = {
-    "lstm": lambda key: LSTM.drawn(LSTMConfig(7, width=8), key),
-    "lstm, two layers": lambda key: LSTM.drawn(LSTMConfig(7, 8, 2, 5, 0.1), key),
-    "lstm, multiplicative": lambda key: LSTM.drawn(LSTMConfig(7, width=8, multiplicative=True), key),
-    "lstm, readout": lambda key: LSTM.drawn(LSTMConfig(7, width=8, readout=6), key),
-    "local": lambda key: Transformer.drawn(TransformerConfig(7, 8, 2, 2, window=4), key),
-    "convolved": lambda key: Transformer.drawn(TransformerConfig(7, 8, 2, 2, window=4, taps=3), key),
-    "full": lambda key: Transformer.drawn(TransformerConfig(7, 8, 2, 2, window=None), key),
-    "gpt2": lambda key: Transformer.drawn(TransformerConfig(7, 8, 2, 2, None, 16, "gpt2", 0.1), key),
+    "lstm": lambda key: LSTM.drawn(LSTMConfig(vocabulary=7, width=8), key),
+    "lstm, two layers": lambda key: LSTM.drawn(
+        LSTMConfig(vocabulary=7, width=8, layers=2, embedding=5, dropout=0.1), key
+    ),
+    "lstm, multiplicative": lambda key: LSTM.drawn(LSTMConfig(vocabulary=7, width=8, multiplicative=True), key),
+    "lstm, readout": lambda key: LSTM.drawn(LSTMConfig(vocabulary=7, width=8, readout=6), key),
+    "local": lambda key: Transformer.drawn(TransformerConfig(vocabulary=7, width=8, layers=2, heads=2, window=4), key),
+    "convolved": lambda key: Transformer.drawn(
+        TransformerConfig(vocabulary=7, width=8, layers=2, heads=2, window=4, taps=3), key
+    ),
+    "full": lambda key: Transformer.drawn(
+        TransformerConfig(vocabulary=7, width=8, layers=2, heads=2, window=None), key
+    ),
+    "gpt2": lambda key: Transformer.drawn(
+        TransformerConfig(
+            vocabulary=7, width=8, layers=2, heads=2, window=None, context=16, dialect="gpt2", dropout=0.1
+        ),
+        key,
+    ),
 }
 
 

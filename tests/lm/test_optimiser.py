@@ -55,7 +55,7 @@ def _clipped(gradients, norm):
 
 def test_adamw_is_its_formula_after_clipping_and_decays_matrices_only():
     gradients, weights = _gradients(12), _gradients(1, seed=9)[0]
-    config = OptimiserConfig("adamw", 0.9, 0.99, weight_decay=0.1, clip=2.0)
+    config = OptimiserConfig(method="adamw", b1=0.9, b2=0.99, weight_decay=0.1, clip=2.0)
     reference = _adam(_clipped(gradients, 2.0), 0.9, 0.99)
     for row in reference:
         for name, w in weights.items():
@@ -114,7 +114,7 @@ def test_soap_does_not_care_for_the_basis_of_the_shorter_side():
 
 def test_the_rate_falls_tenfold_where_the_loss_stands_still():
     """Averages over 4 steps: once no better than the best for one, the direction is a tenth."""
-    config = OptimiserConfig("adamw", 0.0, 0.0, clip=1e9, plateau=4)
+    config = OptimiserConfig(method="adamw", b1=0.0, b2=0.0, clip=1e9, plateau=4)
     steady = [{"x": np.ones(3)} for _ in range(20)]
     still = _ours(optimiser(config), steady, values=[1.0] * 20)
     falling = _ours(optimiser(config), steady, values=list(np.linspace(2, 1, 20)))
@@ -126,5 +126,5 @@ def test_the_rate_falls_tenfold_where_the_loss_stands_still():
 def test_state_is_all_arrays_so_that_it_can_be_kept():
     weights = {name: jnp.zeros(shape) for name, shape in SHAPES.items()}
     for method in ("adamw", "soap"):
-        state = optimiser(OptimiserConfig(method, plateau=3)).init(weights)
+        state = optimiser(OptimiserConfig(method=method, plateau=3)).init(weights)
         assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(state))

@@ -71,7 +71,7 @@ def test_in_bfloat16_the_cell_is_still_summed_in_float32():
 
 def test_the_network_is_torchs_lstm_with_the_same_weights():
     width, tokens_BxT = 8, np.random.default_rng(0).integers(0, 6, (4, 11))
-    network = LSTM.drawn(LSTMConfig(6, width=width, layers=2), jax.random.key(0))
+    network = LSTM.drawn(LSTMConfig(vocabulary=6, width=width, layers=2), jax.random.key(0))
     theirs = torch.nn.LSTM(6 + 1, width, num_layers=2, batch_first=True)
     dense = network.inputs[0]
     parts = {

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from implicit_bayes.lm.schedule import Phase, Schedule, plan
 from implicit_bayes.theory import ModelError
 
-SCHEDULE = Schedule(10_000, (Phase(0.0, 4, 10), Phase(0.5, 8, 10), Phase(0.8, 2, 50)), 0.3, 20, "cosine", 0.1)
+SCHEDULE = Schedule(
+    tokens=10_000,
+    phases=(Phase(0.0, 4, 10), Phase(0.5, 8, 10), Phase(0.8, 2, 50)),
+    peak=0.3,
+    warm_up=20,
+    decay="cosine",
+    floor=0.1,
+)
 
 
 def test_a_curriculum_worked_by_hand():
@@ -22,12 +29,13 @@ def test_a_curriculum_worked_by_hand():
     assert chart.tokens_S1[[0, 1, 125, 126, 182]].tolist() == [0, 40, 5000, 5080, 5000 + 37 * 80 + 2000]
 
 
+@pytest.mark.parametrize("hold", [0.0, 0.6])
 @pytest.mark.parametrize("decay", ["cosine", "linear", "constant"])
-def test_rates_rise_to_the_peak_and_fall_to_the_floor(decay):
-    chart = plan(SCHEDULE._replace(decay=decay))
+def test_rates_rise_to_the_peak_and_fall_to_the_floor(decay, hold):
+    chart = plan(SCHEDULE._replace(decay=decay, hold=hold))
     seen = 0
     for step in range(chart.steps):
-        done = seen / chart.tokens_S1[-1]
+        done = max(0.0, (seen / chart.tokens_S1[-1] - hold) / (1 - hold))
         left = {"cosine": (1 + math.cos(math.pi * done)) / 2, "linear": 1 - done, "constant": 1.0}[decay]
         expected = 0.3 * min(1.0, (step + 1) / 20) * (0.1 + 0.9 * left)
         assert chart.rate_S[step] == pytest.approx(expected, rel=1e-12)
@@ -42,7 +50,7 @@ def test_rates_rise_to_the_peak_and_fall_to_the_floor(decay):
 )
 def test_no_more_tokens_than_asked_and_less_than_a_batch_a_phase_is_lost(tokens, begins, shapes):
     phases = [Phase(b, *s) for b, s in zip([0.0, *sorted(begins)], shapes, strict=False)]
-    chart = plan(Schedule(tokens, tuple(phases), 1.0))
+    chart = plan(Schedule(tokens=tokens, phases=tuple(phases), peak=1.0))
     lost = tokens - chart.tokens_S1[-1]
     assert -1e-6 * tokens <= lost < sum(phase.batch * phase.length + 1 for phase in phases)
     of_step = [chart.phase(step)[1] for step in range(chart.steps)]
@@ -56,9 +64,15 @@ def test_no_more_tokens_than_asked_and_less_than_a_batch_a_phase_is_lost(tokens,
 )  # fmt: skip
 def test_phases_out_of_order_are_refused(phases):
     with pytest.raises(ModelError, match="begin at 0 and rise below 1"):
-        plan(Schedule(100, phases, 1.0))
+        plan(Schedule(tokens=100, phases=phases, peak=1.0))
 
 
 def test_less_than_a_batch_is_refused_with_what_it_takes():
     with pytest.raises(ModelError, match="tokens: 19 is not one batch; give at least 20"):
-        plan(Schedule(19, (Phase(0.0, 2, 10),), 1.0))
+        plan(Schedule(tokens=19, phases=(Phase(0.0, 2, 10),), peak=1.0))
+
+
+@pytest.mark.parametrize("hold", [-0.1, 1.0])
+def test_a_rate_that_never_falls_is_asked_for_by_its_name(hold):
+    with pytest.raises(ModelError, match=r"hold: .* is no share of the tokens"):
+        plan(SCHEDULE._replace(hold=hold))

@@ -11,11 +11,13 @@ from implicit_bayes.lm.optimiser import OptimiserConfig
 from implicit_bayes.lm.step import make_mesh, make_step, replicate, shard, start, token_loss
 
 TOKENS = np.random.default_rng(0).integers(0, 5, (4, 9)).astype(np.int32)
-ADAM = OptimiserConfig("adamw", 0.9, 0.99, clip=0.5)
+ADAM = OptimiserConfig(method="adamw", b1=0.9, b2=0.99, clip=0.5)
 
 
 def _network(dropout=0.0):
-    return LSTM.drawn(LSTMConfig(5, width=6, embedding=4 if dropout else None, dropout=dropout), jax.random.key(1))
+    return LSTM.drawn(
+        LSTMConfig(vocabulary=5, width=6, embedding=4 if dropout else None, dropout=dropout), jax.random.key(1)
+    )
 
 
 def _loss(network):

@@ -53,6 +53,8 @@ class Certificate(NamedTuple):
         printed_holds, repaired_holds, sharp_holds: certified verdicts.
         bits: working precision.
         rate_reason: what the rate is, or why there is none.
+        rescaled: the largest |sum - 1| of a row of decimals, which was divided by its sum: so far is what was certified
+            from what was given.
     """
 
     k: int
@@ -74,6 +76,7 @@ class Certificate(NamedTuple):
     sharp_holds: Verdict
     bits: int
     rate_reason: str
+    rescaled: float
 
 
 class _Rate(NamedTuple):
@@ -89,7 +92,7 @@ def certify(
     """Proved enclosures of every quantity of the printed, repaired and sharp conditions, and of A1-A5.
 
     Args:
-        mixture: the pretraining law; every row must sum to exactly 1 as printed decimals.
+        mixture: the pretraining law; its entries are read as the decimals they print as (``exact_instance``).
         prompt: p_prompt(h) and k; its concept must be ``mixture.concept(true_concept)``.
         true_concept: theta*.
         concept: theta.
@@ -100,9 +103,8 @@ def certify(
 
     Raises:
         ImportError: python-flint is missing.
-        ModelError: an entry is not rational to the printed digits (a row does not sum to 1), the prompt is not of
-            the true concept, theta is theta* or has prior 0, or emissions are general and there are too many prefixes
-            to expand.
+        ModelError: the prompt is not of the true concept, theta is theta* or has prior 0, or emissions are general and
+            there are too many prefixes to expand.
     """
     flint = load_flint()
     exact = exact_instance(mixture, prompt, true_concept, concept)
@@ -212,4 +214,5 @@ def _certificate(
         sharp_holds=enclose(-rate.value).sign,
         bits=bits,
         rate_reason=rate.reason,
+        rescaled=float(exact.rescaled),
     )

@@ -52,7 +52,7 @@ def certify_bracket(
     """Prove the bracket of the rate after ``forgotten`` examples.
 
     Args:
-        mixture: the pretraining law, in short decimals; A1 is not needed.
+        mixture: the pretraining law, read as the decimals it prints as; A1 is not needed.
         prompt: theta*, p_prompt(h), k.
         true_concept, concept: theta*, theta.
         forgotten: m >= 0; the bracket narrows with it, and the work grows.
@@ -60,7 +60,7 @@ def certify_bracket(
 
     Raises:
         ImportError: python-flint is missing.
-        ModelError: entries that are not short decimals, a law that forbids some example from every or from some
+        ModelError: a law that forbids some example from every or from some
             delimiter state (an end would be infinite), or too much to enumerate.
     """
     flint = load_flint()

@@ -70,7 +70,7 @@ def certify_finite(
     The number may exceed the one of ``statements.finite_sample``, which chooses s for every test input by itself.
 
     Args:
-        mixture: the pretraining law, in short decimals.
+        mixture: the pretraining law, read as the decimals it prints as.
         prompt: theta*, p_prompt(h), k.
         true_concept: theta*.
         delta: the error probability.

@@ -92,7 +92,7 @@ def certify_enough(
     """Prove that n examples are enough for an error of at most delta, and stay enough.
 
     Args:
-        mixture: the pretraining law, in short decimals.
+        mixture: the pretraining law, read as the decimals it prints as.
         prompt: theta*, p_prompt(h), k.
         true_concept: theta*.
         n: examples, at least 1.
@@ -102,7 +102,7 @@ def certify_enough(
 
     Raises:
         ImportError: python-flint is missing.
-        ModelError: entries that are not short decimals, several delimiter states, a theta* that forbids an example,
+        ModelError: several delimiter states, a theta* that forbids an example,
             too many examples, or an s or n out of range.
     """
     flint = load_flint()

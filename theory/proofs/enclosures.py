@@ -146,6 +146,6 @@ def enclose(x: Ball) -> Enclosure:
     midpoint = x.str(digits, radius=False)
     exact = Fraction(midpoint)
     error = abs(x - flint.fmpq(exact.numerator, exact.denominator)).upper()
-    radius = math.nextafter(float(error), math.inf)
+    radius = 0.0 if error == 0 else math.nextafter(float(error), math.inf)
     sign: Verdict = True if x > 0 else (False if x <= 0 else "undetermined")
     return Enclosure(midpoint, radius, sign)

@@ -1,5 +1,8 @@
 """An instance in exact fractions: every entry is the decimal it prints as (0.0005 is 1/2000, no float64).
 
+A row whose decimals do not sum to exactly 1 (three times 0.3333333333333333) is divided by their sum (and is 1/3, 1/3,
+1/3): a law within the rounding of the one that was given, the same whatever its states are called.
+
 Concepts of prior zero take no part: they are left out, but for theta* and theta themselves.
 """
 
@@ -26,6 +29,7 @@ class ExactInstance(NamedTuple):
         true, other: places of theta* and theta among them.
         start: p_prompt(h).
         delimiter, length: its token, and k.
+        rescaled: the largest |sum - 1| that a row was divided by; 0 where all decimals sum to 1.
     """
 
     prior: Row
@@ -37,6 +41,7 @@ class ExactInstance(NamedTuple):
     start: Row
     delimiter: int
     length: int
+    rescaled: Fraction = Fraction(0)
 
     @property
     def states(self) -> range:
@@ -63,26 +68,31 @@ class ExactInstance(NamedTuple):
         return states[0] if len(states) == 1 else None
 
 
-def printed_fractions(name: str, array: Array) -> Nested:
-    """Nested tuples of the exact decimals that the float64 entries print as; every row must sum to 1.
+def printed_fractions(array: Array) -> Nested:
+    """Nested tuples of the exact decimals that the float64 entries print as, every row divided by their sum.
 
     Args:
-        name: of the field, for the error.
         array: laws along its last axis.
-
-    Raises:
-        ModelError: naming the row whose printed decimals do not sum to exactly 1.
     """
     values = np.asarray(array, dtype=np.float64)
     if values.ndim > 1:
-        return tuple(printed_fractions(f"{name}[{i}]", row) for i, row in enumerate(values))
-    row = tuple(Fraction(repr(float(value))) for value in values)
-    if sum(row) != 1:
-        raise ModelError(
-            f"{name}: not rational to the printed digits (the decimals sum to 1 {float(sum(row) - 1):+.3g}); "
-            "write the row in short decimals that sum to one"
-        )
-    return row
+        return tuple(printed_fractions(row) for row in values)
+    row = _decimals(values)
+    return tuple(value / sum(row, Fraction(0)) for value in row)
+
+
+def off_one(*arrays: Any) -> Fraction:
+    """The largest |sum - 1| of a row of printed decimals.
+
+    Args:
+        *arrays: laws along their last axes.
+    """
+    rows = [row for array in arrays for row in np.asarray(array).reshape(-1, np.shape(array)[-1])]
+    return max(abs(sum(_decimals(row), Fraction(0)) - 1) for row in rows)
+
+
+def _decimals(values: np.ndarray) -> Row:
+    return tuple(Fraction(repr(float(value))) for value in values)
 
 
 def exact_instance(mixture: MixtureOfHMMs, prompt: PromptLaw, true_concept: int, concept: int) -> ExactInstance:
@@ -95,7 +105,7 @@ def exact_instance(mixture: MixtureOfHMMs, prompt: PromptLaw, true_concept: int,
         concept: index of theta.
 
     Raises:
-        ModelError: theta is theta* or has prior zero, the prompt is not of theta*, or a row's decimals do not sum to 1.
+        ModelError: theta is theta* or has prior zero, or the prompt is not of theta*.
     """
     if concept == true_concept:
         raise ModelError(f"concept: {concept} is the true concept; choose another")
@@ -107,8 +117,9 @@ def exact_instance(mixture: MixtureOfHMMs, prompt: PromptLaw, true_concept: int,
             raise ModelError(f"prompt: its {name} is not that of concept {true_concept}; use PromptLaw.of")
     if prompt.delimiter != mixture.delimiter:
         raise ModelError(f"prompt: delimiter {prompt.delimiter} where the mixture has {mixture.delimiter}")
-    rows = {name: printed_fractions(name, getattr(mixture, name)) for name in ("prior", "initial", "transition")}
-    emission = printed_fractions("emission", mixture.emissions)
+    given = {"prior": mixture.prior, "initial": mixture.initial, "transition": mixture.transition}
+    rows = {name: printed_fractions(array) for name, array in given.items()}
+    emission = printed_fractions(mixture.emissions)
     kept = sorted({true_concept, *mixture.possible_concepts().tolist()})
     return ExactInstance(
         prior=tuple(rows["prior"][c] for c in kept),
@@ -117,7 +128,8 @@ def exact_instance(mixture: MixtureOfHMMs, prompt: PromptLaw, true_concept: int,
         emission=tuple(emission[c] for c in kept),
         true=kept.index(true_concept),
         other=kept.index(concept),
-        start=printed_fractions("prompt_start", prompt.start),
+        start=printed_fractions(prompt.start),
         delimiter=prompt.delimiter,
         length=prompt.length,
+        rescaled=off_one(*given.values(), mixture.emissions, prompt.start),
     )

@@ -4,6 +4,7 @@ Filters are merged where they are equal, so identity emissions cost V filters a 
 finite sum of fraction x log(fraction), which ``theory.information.log_sums`` decides.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from fractions import Fraction
@@ -73,16 +74,16 @@ def _terms(
     return _combine((logs[0], 1), (logs[2], -1), *costs)
 
 
-def _ratios(law: ExactLaw, states: Sequence[int]) -> list[Fraction]:
-    """sum_d p(h|d)/p(h) over the states where it is not 0/0."""
+def _ratios(law: ExactLaw, states: Sequence[int]) -> list[Fraction | float]:
+    """sum_d p(h|d)/p(h) over the states where it is not 0/0; math.inf where a start law forbids what follows d."""
     after = [sum((law.transition[d][h] for d in states), Fraction(0)) for h in range(len(law.start))]
-    return [p / q for p, q in zip(after, law.start, strict=True) if q]
+    return [p / q if q else math.inf for p, q in zip(after, law.start, strict=True) if p or q]
 
 
-def _constants(*powers: tuple[Fraction, int]) -> list[tuple[dict[Fraction, Fraction], int]]:
-    if any(constant == 0 for constant, _ in powers):
+def _constants(*powers: tuple[Fraction | float, int]) -> list[tuple[dict[Fraction, Fraction], int]]:
+    if any(constant in (0, math.inf) for constant, _ in powers):
         raise UndecidedError
-    return [({constant: Fraction(1)}, power) for constant, power in powers]
+    return [({Fraction(constant): Fraction(1)}, power) for constant, power in powers]
 
 
 def _combine(*parts: tuple[dict[Fraction, Fraction], int]) -> dict[Fraction, Fraction]:

@@ -171,7 +171,7 @@ def test_bad_input_is_one_line_and_status_two(case, tmp_path, capsys):
     status = cli.run([a.replace("DIR", str(tmp_path)) for a in arguments])
     captured = capsys.readouterr()
     assert status == 2
-    assert captured.err.count("\n") == 1
+    assert captured.err.count("\n") == 1 and captured.err.count("error:") == 1
     assert words in captured.err
     assert captured.out == ""
 

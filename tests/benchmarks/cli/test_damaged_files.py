@@ -15,9 +15,11 @@ from small_training import small_config
 from implicit_bayes.benchmarks.cli import commands as cli
 from implicit_bayes.benchmarks.report import findings
 from implicit_bayes.benchmarks.report.findings import Axes, Findings, Mark, Picture, Point, Table
+from implicit_bayes.benchmarks.verification.compare_page import write_index
 from implicit_bayes.lm.run import draw_network, write_config
 from implicit_bayes.lm.train import _keep_records
 from implicit_bayes.lm.weights import write_weights
+from implicit_bayes.simulators.instances import load_instance, save_instance
 from implicit_bayes.simulators.npz import Npz
 from implicit_bayes.theory import ModelError
 
@@ -47,6 +49,14 @@ def stored(tmp_path_factory):
     run.mkdir()
     write_config(run, config)
     write_weights(run / "weights.npz", config, draw_network(config))
+    asked = ["--instance", "printed-counterexample", *SMALL[:9], "--k", "2", "--out", str(root / "gap")]
+    assert cli.run(["gap", "bayes", *asked]) == 0
+    (root / "own").mkdir()
+    save_instance(load_instance("printed-counterexample"), root / "own" / "own.npz")
+    (root / "compare").mkdir()
+    for name in ("a", "b"):
+        copy(root / "verify", root / "compare" / name)
+    write_index(root / "compare", [root / "compare" / "a", root / "compare" / "b"], "implicit-bayes verify a.npz")
     (run / "metrics.jsonl").write_text("".join(json.dumps(RECORD | {"step": step}) + "\n" for step in (2, 4)))
     return root
 
@@ -56,6 +66,10 @@ KINDS = {
     "results.nc": ("verify", "results.nc", ["figures", "DIR"]),
     "findings.json": ("reproduce", "findings.json", ["report", "DIR"]),
     "points": ("reproduce", "results.nc", ["figures", "DIR"]),
+    "gap.json": ("gap", "gap.json", ["report", "DIR"]),
+    "gap.nc": ("gap", "gap.nc", ["figures", "DIR"]),
+    "compare.json": ("compare", "compare.json", ["report", "DIR"]),
+    "own.npz": ("own", "own.npz", ["sample", "DIR/own.npz", "--documents", "2", "--length", "4", "--out", "DIR"]),
     "metrics.jsonl": ("run", "metrics.jsonl", ["figures", "DIR"]),
     "config.json": ("run", "config.json", ["figures", "DIR"]),
     "weights.npz": ("run", "weights.npz", ["gap", "DIR", "--instance", "printed-counterexample", "--prompts", "0"]),
@@ -70,7 +84,7 @@ def one(kind, seed, stored, tmp_path, capsys):
     damage(target / name, seed)
     before, outside = snapshot(target), snapshot(stored)
     capsys.readouterr()
-    status = cli.run([str(target) if word == "DIR" else word for word in arguments])
+    status = cli.run([word.replace("DIR", str(target)) for word in arguments])
     said = capsys.readouterr().err
     assert status in (0, 2), (kind, seed, said)
     assert said.count("\n") == (status == 2), (kind, seed, said)
@@ -84,7 +98,7 @@ def one(kind, seed, stored, tmp_path, capsys):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_damage_is_refused_in_one_line_or_harmless(kind, stored, tmp_path, capsys):
-    for seed in range(4 if kind in ("results.nc", "points") else 12):
+    for seed in range(4 if kind in ("results.nc", "points", "gap.nc", "gap.json") else 12):
         one(kind, seed, stored, tmp_path, capsys)
 
 
@@ -144,12 +158,28 @@ def test_a_configuration_that_nobody_trained_is_refused_before_anything_is_alloc
 def test_damaged_metrics_are_left_as_they_are(line, stored, tmp_path, capsys):
     run = copy(stored / "run", tmp_path / "run")
     whole = (run / "metrics.jsonl").read_text()
+    asked = ["--instance", "printed-counterexample", *SMALL[:9], "--k", "2", "--out", str(root / "gap")]
+    assert cli.run(["gap", "bayes", *asked]) == 0
+    (root / "own").mkdir()
+    save_instance(load_instance("printed-counterexample"), root / "own" / "own.npz")
+    (root / "compare").mkdir()
+    for name in ("a", "b"):
+        copy(root / "verify", root / "compare" / name)
+    write_index(root / "compare", [root / "compare" / "a", root / "compare" / "b"], "implicit-bayes verify a.npz")
     (run / "metrics.jsonl").write_text(line + "\n" + whole)
     before = snapshot(run)
     with pytest.raises(ModelError, match=r"metrics\.jsonl"):
         _keep_records(run / "metrics.jsonl", 2)
     refused(["figures", str(run)], capsys)
     assert snapshot(run) == before
+    asked = ["--instance", "printed-counterexample", *SMALL[:9], "--k", "2", "--out", str(root / "gap")]
+    assert cli.run(["gap", "bayes", *asked]) == 0
+    (root / "own").mkdir()
+    save_instance(load_instance("printed-counterexample"), root / "own" / "own.npz")
+    (root / "compare").mkdir()
+    for name in ("a", "b"):
+        copy(root / "verify", root / "compare" / name)
+    write_index(root / "compare", [root / "compare" / "a", root / "compare" / "b"], "implicit-bayes verify a.npz")
     (run / "metrics.jsonl").write_text(whole + line)  # without its line end: a kill in the middle of a record
     assert _keep_records(run / "metrics.jsonl", 2) == RECORD["cpu_seconds"]
     assert (run / "metrics.jsonl").read_text() == whole.splitlines(keepends=True)[0]

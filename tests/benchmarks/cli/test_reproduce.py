@@ -59,7 +59,7 @@ def test_everything_from_end_to_end(tmp_path):
     assert cli.run(["reproduce", "all", "--preset", "tiny", "--workers", "1", "--out", str(tmp_path)]) == 0
     found, about = findings.load(tmp_path)
     assert [each.name for each in found] == list(EXPERIMENTS)
-    assert about["failed"] == 0 and about["cells"] == len({row["key"] for row in Store(tmp_path).journal()})
+    assert about["failed"] == 0 and about["cells"] == len({row.key for row in Store(tmp_path).journal()})
     for each in found:
         assert each.pictures and all((tmp_path / f"{picture.name}.svg").is_file() for picture in each.pictures)
         assert all(table.rows for table in each.tables)

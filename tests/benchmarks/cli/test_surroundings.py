@@ -143,7 +143,7 @@ def test_a_model_that_breaks_a_promise_is_refused_before_the_work(command, name,
 
 def test_learned_positions_and_the_default_length(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(verification, "check_assumptions", lambda *_: pytest.fail("the work began"))
-    network = TransformerConfig(4, 8, 1, 2, window=None, context=1024, dialect="gpt2")
+    network = TransformerConfig(vocabulary=4, width=8, layers=1, heads=2, window=None, context=1024, dialect="gpt2")
     config = small_config(network=network, architecture="transformer")
     write_weights(tmp_path / "weights.npz", config, draw_network(config))
     arguments = ["verify", str(CASES / "periodic.npz"), "--k", "3", "--model", str(tmp_path / "weights.npz")]

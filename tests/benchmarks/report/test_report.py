@@ -9,7 +9,7 @@ import pytest
 
 from implicit_bayes.benchmarks.cli import commands as cli
 from implicit_bayes.benchmarks.report import build as report
-from implicit_bayes.benchmarks.report import findings, pictures
+from implicit_bayes.benchmarks.report import findings, panels, pictures
 from implicit_bayes.benchmarks.report.findings import Axes, Findings, Mark, Picture, Point, Table
 from implicit_bayes.benchmarks.report.page import sort_key
 from implicit_bayes.theory import ModelError
@@ -164,3 +164,19 @@ def test_the_page_is_never_wider_than_the_screen(browser, directory, width):
     browser.get((directory / "report.html").as_uri())
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_one_sign_that_means_two_things_is_named_by_its_panel():
+    def panel(title, *labels):
+        def draw(axis):
+            for i, label in enumerate(labels):
+                axis.plot([0, 1], [i, i], marker=panels.MARKERS[i], color=f"C{i}", label=label)
+
+        return panels.Panel(title, draw)
+
+    _, keys = panels.on_page(panels.Drawing((panel("A", "one", "two"), panel("B", "three")), "c"))
+    assert [(key.words, key.panel) for key in keys] == [("one", "A"), ("two", "A"), ("three", "B")]
+    figure = panels.compose(panels.Drawing((panel("A", "one", "two"), panel("B", "three")), "c"))
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["A:", "one", "two", "B:", "three"]
+    _, keys = panels.on_page(panels.Drawing((panel("A", "one", "two"), panel("B", "one")), "c"))
+    assert [(key.words, key.panel) for key in keys] == [("one", ""), ("two", "")]

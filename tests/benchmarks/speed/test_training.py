@@ -22,7 +22,9 @@ BEGUN = np.concatenate([np.full((2, 1), 5), TOKENS[:, :-1]], axis=1)
 @pytest.mark.parametrize("window", WINDOWS)
 @pytest.mark.parametrize("taps", [1, 3])
 def test_torchs_transformer_is_ours(window, taps):
-    ours = Transformer.drawn(TransformerConfig(5, 8, 2, 2, window=4, taps=taps), jax.random.key(0))
+    ours = Transformer.drawn(
+        TransformerConfig(vocabulary=5, width=8, layers=2, heads=2, window=4, taps=taps), jax.random.key(0)
+    )
     if taps > 1:  # drawn as the identity: another one tells them apart
         change = lambda leaf: leaf + 0.3 * jax.random.normal(jax.random.key(1), leaf.shape)  # noqa: E731
         ours = jax.tree.map(change, ours)
@@ -34,7 +36,7 @@ def test_torchs_transformer_is_ours(window, taps):
 
 @pytest.mark.parametrize("readout", [0, 6])
 def test_torchs_lstm_is_ours(readout):
-    ours = LSTM.drawn(LSTMConfig(5, width=8, readout=readout), jax.random.key(0))
+    ours = LSTM.drawn(LSTMConfig(vocabulary=5, width=8, readout=readout), jax.random.key(0))
     if readout:  # drawn with a second layer of zeros, which would hide the first
         change = lambda leaf: leaf + 0.3 * jax.random.normal(jax.random.key(1), leaf.shape)  # noqa: E731
         ours = jax.tree.map(change, ours)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from damage import damage
 
 from implicit_bayes.benchmarks.sweep import run as sweep
 from implicit_bayes.benchmarks.sweep import tasks
@@ -70,7 +71,26 @@ def test_a_rerun_computes_nothing_and_a_changed_config_does(tmp_path, monkeypatc
     sweep.run_serial([*cells, changed], store)
     assert asked[2:] == [changed.key]
     assert int(store.read(changed).x) == 3
-    assert [row["key"] for row in store.journal()] == asked
+    assert [row.key for row in store.journal()] == asked
+
+
+def test_a_damaged_cell_is_named_and_a_damaged_journal_costs_an_estimate(tmp_path):
+    """Any flipped bit of a cell is found, which HDF5 alone does not promise; lines of the journal are skipped."""
+    store, each = Store(tmp_path), Cell("count", 1, {"x": 1})
+    store.write(each, xr.Dataset({"x": (("k",), np.linspace(0.0, 1.0, 50))}), 0.0, 2.5)
+    whole, found = store.path(each).read_bytes(), store.read(each)
+    assert [line.cpu_seconds for line in store.journal()] == [2.5]
+    for seed in range(40):
+        store.path(each).write_bytes(whole)
+        damage(store.path(each), seed)
+        if store.path(each).read_bytes() == whole:
+            continue
+        with pytest.raises(ModelError, match="remove it; the same command computes it again"):
+            store.read(each)
+    store.path(each).write_bytes(whole)
+    for line in ("{}", "[" * 9999 + "}", '{"key": 3}', "\xff}", "{oops}", '{"key": "x", "cpu_seconds": "nan"}'):
+        (tmp_path / "journal.jsonl").write_text(line + "\n")
+        assert store.journal() == [] and store.read(each).identical(found)
 
 
 def test_an_interrupted_write_leaves_no_result(tmp_path, monkeypatch):
@@ -180,7 +200,7 @@ def test_a_killed_worker_and_a_killed_client_lose_and_repeat_nothing(tmp_path):
         for process in alive:
             process.kill()
             process.wait()
-    keys = [row["key"] for row in store.journal()]
+    keys = [row.key for row in store.journal()]
     assert sorted(keys) == sorted(each.key for each in cells), "a cell was lost or done twice"
     assert {path.stem for path in (store.directory / "cells").iterdir()} == set(keys)
     alone = start(*client[:3], str(serial.directory), "serial", cwd=tmp_path)

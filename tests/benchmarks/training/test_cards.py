@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from small_training import small_config
 
-from implicit_bayes.benchmarks.predictors.models import OTHER_LAW, SHIPPED, shipped_path
+from implicit_bayes.benchmarks.predictors.models import installed, shipped_path
 from implicit_bayes.benchmarks.predictors.published_accuracy import RIVAL, published
 from implicit_bayes.benchmarks.training import cards
 from implicit_bayes.lm.presets import preset
@@ -148,6 +148,24 @@ def test_the_figure_has_a_panel_for_each_k_with_every_seed_and_the_published_mod
     np.testing.assert_allclose([[y for _, y in end] for end in ends], [[49.0, 94.3], [59.6, 98.2]], atol=0.05)
 
 
+def test_a_card_of_another_vocabulary_has_no_published_accuracies_beside_its_own(tmp_path):
+    """The paper's are of V = 50."""
+    folder = tmp_path / "run"
+    write_run(folder, 0)
+    network = preset("lstm", "tiny", 100).network
+    config = small_config()._replace(instance="ginc-100", network=network)
+    with jax.enable_x64(False):
+        write_weights(folder / "weights.npz", config, draw_network(config))
+    with jax.enable_x64(True):
+        card, _ = cards.measure([folder], 3, DOCUMENTS, LENGTH)
+    card = plain(card)
+    assert card["instance"] == "ginc-100" and "published" not in card
+    page, figure = cards.page("lstm-100", card), cards.accuracy_figure("lstm-100", card)
+    assert "published" not in page
+    assert sum(line.startswith("| | 95% over prompts") for line in page.splitlines()) == len(cards.KS)
+    assert [len(axis.containers) for axis in figure.axes] == [1] * len(cards.KS)
+
+
 def test_the_command_names_what_differs_from_the_preset():
     config = small_config()
     usual = config._replace(schedule=preset("lstm", "small", 2).schedule)
@@ -162,7 +180,9 @@ def test_the_command_names_what_differs_from_the_preset():
 BAD = {"unknown": ("lstm-huge", 0.0, "name: 'lstm-huge' is none of"),
        "none": ("lstm-small", None, "or no RUN was named"),
        "resets": ("lstm-small", 0.5, "name: lstm-small is not for runs with --resets"),
-       "usual": ("lstm-resets", 0.0, "name: lstm-resets is for runs with --resets")}  # fmt: skip
+       "usual": ("lstm-resets", 0.0, "name: lstm-resets is for runs with --resets"),
+       "vocabulary": ("lstm-100", 0.0, "name: lstm-100 is not for a run on printed-counterexample"),
+       "architecture": ("transformer-small", 0.0, "name: transformer-small is for no lstm")}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", BAD)
@@ -187,7 +207,7 @@ def test_shipping_writes_the_first_runs_weights_and_a_shipped_folder_is_a_run(ru
     assert plain(again["seeds"]) == first["seeds"][:1]  # its cost from the card, the rest measured again
 
 
-@pytest.mark.parametrize("name", [*SHIPPED, *OTHER_LAW])
+@pytest.mark.parametrize("name", installed())
 def test_shipped_pages_are_those_of_their_cards(name):
     folder = shipped_path(name).parent
     card = json.loads((folder / "card.json").read_text())

@@ -14,7 +14,7 @@ from implicit_bayes.theory.proofs import exact_sums
 from implicit_bayes.theory.proofs.certify import certify
 from implicit_bayes.theory.proofs.counterexamples import Counterexample, printed_lemma_1, printed_theorem_1
 from implicit_bayes.theory.proofs.enclosures import enclose, expectation
-from implicit_bayes.theory.proofs.exact_instance import exact_instance, printed_fractions
+from implicit_bayes.theory.proofs.exact_instance import exact_instance
 from implicit_bayes.theory.proofs.observed_chains import margins_by_enumeration
 from implicit_bayes.theory.statements.repaired import repaired_constants
 
@@ -172,13 +172,6 @@ def test_more_bits_shrink_the_ball_around_the_same_number():
     coarse, fine = of(case, bits=64), of(case, bits=512)
     assert fine.kl_sum.radius < 1e-100 < coarse.kl_sum.radius < 1e-10
     assert abs(Fraction(coarse.kl_sum.midpoint) - Fraction(fine.kl_sum.midpoint)) <= coarse.kl_sum.radius
-
-
-def test_what_is_not_a_short_decimal_is_refused():
-    thirds = MixtureOfHMMs([0.5, 0.5], [[1 / 3] * 3] * 2, [[[0.5, 0.25, 0.25]] * 3] * 2, np.eye(3), 2)
-    with pytest.raises(ModelError, match=r"initial\[0\]: not rational to the printed digits"):
-        certify(thirds, PromptLaw.of(thirds, [1, 0, 0], 0, 2), 0, 1)
-    assert printed_fractions("prior", [0.1, 0.9]) == (Fraction(1, 10), Fraction(9, 10))
 
 
 def test_bad_requests_are_named(monkeypatch):

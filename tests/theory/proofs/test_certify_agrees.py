@@ -67,6 +67,15 @@ def test_certificates_agree_with_the_float_path_on_random_rational_instances():
     }  # fmt: skip
 
 
+def test_a_start_law_that_forbids_what_follows_a_delimiter_makes_the_repaired_threshold_infinite():
+    """Seed 313 of the ten thousand: p(h | d, theta) / p(h | theta) = (5/8) / 0, so no exact side of it is decided."""
+    mixture, prompt = rational_case(313)
+    assert mixture.initial[1].tolist() == [1.0, 0.0] and mixture.transition[1, 1, 1] == 0.625
+    assert exact_margin(mixture, prompt, 0, 1, "repaired") is None
+    out = agree(313)
+    assert out.constants["r_theta"] is None and out.repaired_margin.midpoint == "-inf"
+
+
 @pytest.mark.slow
 def test_certificates_agree_with_the_float_path_ten_thousand_times():
     for seed in range(10_000):

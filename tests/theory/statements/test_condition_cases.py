@@ -1,11 +1,9 @@
 """Conditions on instances of which a verdict was once false."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from stored_cases import case_of
 
-from implicit_bayes.simulators.instances import load_instance
 from implicit_bayes.theory import MixtureOfHMMs
 from implicit_bayes.theory.statements.conditions import (
     IMPOSSIBLE,
@@ -13,10 +11,6 @@ from implicit_bayes.theory.statements.conditions import (
     condition_table,
     critical_k_of,
 )
-
-
-def case_of(name):
-    return load_instance(str(Path(__file__).parents[2] / "cases" / f"{name}.npz"))
 
 
 def rows_of(name, k):
