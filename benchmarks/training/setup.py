@@ -2,9 +2,9 @@
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
 import jax
 
@@ -19,6 +19,7 @@ from implicit_bayes.lm.train import Evaluate, Network
 from implicit_bayes.simulators.instance import Instance
 from implicit_bayes.simulators.instances import load_instance
 from implicit_bayes.simulators.resets import with_resets
+from implicit_bayes.simulators.stored import JsonMapping
 from implicit_bayes.theory import ModelError
 
 FLAG = "--xla_cpu_multi_thread_eigen=false"
@@ -137,7 +138,7 @@ def evaluation(held: Held) -> Evaluate:
     """Measures a network's excess over exact Bayes on held-out documents, the same ones every time."""
     floor = -float(held.log_bayes_BxT.mean())
 
-    def evaluate(network: Network) -> Mapping[str, Any]:
+    def evaluate(network: Network) -> JsonMapping:
         found = excess(InTraining("in training", network), held)
         return {
             "excess": found.nats,
@@ -171,9 +172,10 @@ class TensorBoard:
         from tensorboardX import SummaryWriter
 
         # Opened with the first record: RUN must be empty when a training begins.
-        self.open, self.writer = lambda: SummaryWriter(str(folder / "tensorboard")), cast(Any, None)
+        self.open: Callable[[], SummaryWriter] = lambda: SummaryWriter(str(folder / "tensorboard"))
+        self.writer: SummaryWriter | None = None
 
-    def __call__(self, record: Mapping[str, Any]) -> None:
+    def __call__(self, record: JsonMapping) -> None:
         self.writer = self.writer or self.open()
         for name, value in record.items():
             if isinstance(value, float):
