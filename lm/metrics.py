@@ -4,7 +4,8 @@ from pathlib import Path
 
 import msgspec
 
-from implicit_bayes.simulators.stored import Count, JsonObject, convert, parse, read_text
+from implicit_bayes.simulators.json_types import JsonObject
+from implicit_bayes.simulators.stored import Count, convert, parse, read_text
 from implicit_bayes.theory.objects.checks import ModelError
 
 Record = JsonObject

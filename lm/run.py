@@ -12,9 +12,9 @@ from implicit_bayes.lm.optimiser import OptimiserConfig
 from implicit_bayes.lm.schedule import Phase, Schedule
 from implicit_bayes.lm.transformer import Transformer, TransformerConfig
 from implicit_bayes.simulators.atomic import written_aside
+from implicit_bayes.simulators.json_types import JsonObject
 from implicit_bayes.simulators.stored import (
     Count,
-    JsonObject,
     Positive,
     Schema,
     Share,

@@ -32,7 +32,7 @@ from implicit_bayes.lm.transformer import Transformer
 from implicit_bayes.lm.weights import write_weights
 from implicit_bayes.simulators.atomic import written_aside
 from implicit_bayes.simulators.instance import Instance
-from implicit_bayes.simulators.stored import JsonMapping, JsonObject
+from implicit_bayes.simulators.json_types import JsonMapping, JsonObject
 from implicit_bayes.theory.objects.checks import ModelError
 
 Network = LSTM | Transformer

@@ -14,8 +14,9 @@ from implicit_bayes.lm.lstm import LSTM
 from implicit_bayes.lm.run import REMEDY, RunConfig, draw_network, from_json, to_json
 from implicit_bayes.lm.transformer import Transformer
 from implicit_bayes.simulators.atomic import written_aside
+from implicit_bayes.simulators.json_types import JsonObject
 from implicit_bayes.simulators.npz import Npz
-from implicit_bayes.simulators.stored import JsonObject, parse
+from implicit_bayes.simulators.stored import parse
 from implicit_bayes.theory.objects.checks import ModelError
 
 CONFIG = "config"

@@ -15,7 +15,8 @@ import numpy as np
 from implicit_bayes.simulators.atomic import written_aside
 from implicit_bayes.simulators.instance import Instance
 from implicit_bayes.simulators.instance_arrays import REQUIRED, Arrays, naming, read_arrays
-from implicit_bayes.simulators.stored import JsonObject, printable
+from implicit_bayes.simulators.json_types import JsonObject
+from implicit_bayes.simulators.stored import printable
 from implicit_bayes.theory.objects.checks import ModelError, as_float64, check_shape, check_simplex
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 

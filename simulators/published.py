@@ -19,9 +19,9 @@ import numpy as np
 
 from implicit_bayes.simulators.atomic import written_aside
 from implicit_bayes.simulators.datasets import Documents, Prompts, as_count
+from implicit_bayes.simulators.json_types import JsonObject
 from implicit_bayes.simulators.released import released_documents
 from implicit_bayes.simulators.released_prompts import LENGTHS, PromptSet, released_prompts
-from implicit_bayes.simulators.stored import JsonObject
 
 STEMS = {"train": "train", "validation": "val"}
 PROMPT_STEMS = {"ID_sample": "id_prompts_randomsample", "OOD_sample": "ood_prompts_randomsample"}

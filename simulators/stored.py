@@ -7,18 +7,14 @@ of digits) and converted by msgspec, so that an error names the place: ``config.
 
 import json
 import unicodedata
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import msgspec
 
+from implicit_bayes.simulators.json_types import JsonObject
 from implicit_bayes.theory.objects.checks import ModelError
 
-JsonObject = dict[str, Any]
-"""An object of JSON; what its values are is said by the schema it was read with, or by the page that shows it."""
-JsonMapping = Mapping[str, Any]
-"""The same where nobody writes to it."""
 Schema = Any
 """Whatever msgspec converts to: a class, an annotated type, a union; they have no type in common."""
 

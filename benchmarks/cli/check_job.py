@@ -12,7 +12,7 @@ from implicit_bayes.benchmarks.common import console as terminal
 from implicit_bayes.benchmarks.common import storage
 from implicit_bayes.benchmarks.predictors.models import find_models
 from implicit_bayes.simulators.instances import load_instance
-from implicit_bayes.simulators.stored import JsonObject
+from implicit_bayes.simulators.json_types import JsonObject
 
 
 def run(

@@ -27,8 +27,8 @@ from implicit_bayes.simulators import ginc, published
 from implicit_bayes.simulators.atomic import written_aside
 from implicit_bayes.simulators.ginc_family import GincFamily
 from implicit_bayes.simulators.instances import Instance, save_instance
+from implicit_bayes.simulators.json_types import JsonMapping
 from implicit_bayes.simulators.sampler import sample_documents, sample_prompts
-from implicit_bayes.simulators.stored import JsonMapping
 from implicit_bayes.theory import ModelError
 from implicit_bayes.theory.proofs.search import search as find
 

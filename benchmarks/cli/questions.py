@@ -13,7 +13,7 @@ from tyro.conf import Positional, arg
 
 from implicit_bayes.benchmarks.cli.early import accepted
 from implicit_bayes.benchmarks.common.made_by import command_line
-from implicit_bayes.simulators.stored import JsonObject
+from implicit_bayes.simulators.json_types import JsonObject
 
 if TYPE_CHECKING:
     from implicit_bayes.simulators.ginc_family import GincFamily

@@ -19,7 +19,7 @@ from implicit_bayes.benchmarks.experiments.scales import scale_of
 from implicit_bayes.benchmarks.report import findings as found
 from implicit_bayes.benchmarks.sweep import run as sweep
 from implicit_bayes.benchmarks.sweep.cells import Cell, Store, in_order, to_json
-from implicit_bayes.simulators.stored import JsonObject
+from implicit_bayes.simulators.json_types import JsonObject
 from implicit_bayes.theory import ModelError
 
 

@@ -18,7 +18,8 @@ from implicit_bayes.benchmarks.verification.side_by_side import comparison_table
 from implicit_bayes.lm.model import LanguageModel
 from implicit_bayes.simulators.atomic import written_aside
 from implicit_bayes.simulators.instances import Instance
-from implicit_bayes.simulators.stored import JsonObject, printable
+from implicit_bayes.simulators.json_types import JsonObject
+from implicit_bayes.simulators.stored import printable
 from implicit_bayes.theory import ModelError
 
 

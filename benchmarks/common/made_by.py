@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from implicit_bayes.simulators.stored import JsonMapping
+from implicit_bayes.simulators.json_types import JsonMapping
 
 PROGRAM = "implicit-bayes"
 PLACES = ("out", "json")

@@ -16,7 +16,7 @@ import jax
 
 from implicit_bayes.benchmarks.sweep.cells import Cell
 from implicit_bayes.lm.run import draw_network, from_json
-from implicit_bayes.simulators.stored import JsonMapping
+from implicit_bayes.simulators.json_types import JsonMapping
 
 RATE = 5e10
 """Floating-point operations a CPU second in training and inference."""

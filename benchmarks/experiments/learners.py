@@ -10,7 +10,7 @@ from implicit_bayes.benchmarks.sweep.tasks import cell
 from implicit_bayes.lm.presets import preset
 from implicit_bayes.lm.run import RunConfig, to_json
 from implicit_bayes.simulators.instances import load_instance
-from implicit_bayes.simulators.stored import JsonMapping, JsonObject
+from implicit_bayes.simulators.json_types import JsonMapping, JsonObject
 from implicit_bayes.simulators.variants import load_variant
 
 WATCHED = "ginc"

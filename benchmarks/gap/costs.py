@@ -5,7 +5,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from implicit_bayes.benchmarks.report.panels import Drawing, Panel
-from implicit_bayes.simulators.stored import JsonObject
+from implicit_bayes.simulators.json_types import JsonObject
 from implicit_bayes.theory.information.decomposition import Decomposition
 from implicit_bayes.theory.statements.finite_sample import DELTAS
 

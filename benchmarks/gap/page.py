@@ -11,7 +11,8 @@ from implicit_bayes.benchmarks.gap.figures import FIGURES
 from implicit_bayes.benchmarks.report.findings import as_csv, percent
 from implicit_bayes.benchmarks.report.page import Page, PageFigure, PageTable, Section, whole_files
 from implicit_bayes.benchmarks.report.panels import on_page
-from implicit_bayes.simulators.stored import Count, JsonObject, Text, convert, read_json
+from implicit_bayes.simulators.json_types import JsonObject
+from implicit_bayes.simulators.stored import Count, Text, convert, read_json
 
 TITLES = {
     "gap_loss": "Divergence from exact Bayes",

@@ -11,7 +11,7 @@ from implicit_bayes.benchmarks.gap.measure import EPSILONS, Gap, ModelGap, best_
 from implicit_bayes.benchmarks.gap.probes import TARGETS
 from implicit_bayes.benchmarks.gap.scaling_laws import Fit
 from implicit_bayes.benchmarks.predictors.curves import references
-from implicit_bayes.simulators.stored import JsonObject
+from implicit_bayes.simulators.json_types import JsonObject
 
 
 def as_json(gap: Gap, command: str = "") -> JsonObject:

@@ -13,7 +13,7 @@ from implicit_bayes.benchmarks.paper_scale.measure import Measuring
 from implicit_bayes.benchmarks.paper_scale.settings import REHEARSAL, SIZES, Job, Settings, jobs, recipe
 from implicit_bayes.benchmarks.paper_scale.state import Budget, read_records
 from implicit_bayes.benchmarks.paper_scale.training import SLACK, Diverged, Training
-from implicit_bayes.simulators.stored import JsonObject
+from implicit_bayes.simulators.json_types import JsonObject
 from implicit_bayes.theory import ModelError
 
 EXAMPLES = """examples:

@@ -17,7 +17,7 @@ from implicit_bayes.benchmarks.predictors.agreement import is_right
 from implicit_bayes.benchmarks.predictors.paired import Held, excess
 from implicit_bayes.benchmarks.predictors.promises import InTraining
 from implicit_bayes.lm.step import Network
-from implicit_bayes.simulators.stored import JsonMapping, JsonObject
+from implicit_bayes.simulators.json_types import JsonMapping, JsonObject
 from implicit_bayes.theory import MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import prefix_length
 

@@ -19,7 +19,7 @@ from scipy.io import netcdf_file
 from implicit_bayes.benchmarks.paper_scale.settings import Settings
 from implicit_bayes.benchmarks.paper_scale.yardsticks import Yardsticks, labels
 from implicit_bayes.simulators.atomic import written_aside
-from implicit_bayes.simulators.stored import JsonMapping, JsonObject
+from implicit_bayes.simulators.json_types import JsonMapping, JsonObject
 from implicit_bayes.theory import ModelError
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import numpy as np
 from implicit_bayes.lm.step import State
 from implicit_bayes.lm.trees import CheckpointError, flatten, unflatten
 from implicit_bayes.simulators.atomic import written_aside
-from implicit_bayes.simulators.stored import JsonMapping, JsonObject
+from implicit_bayes.simulators.json_types import JsonMapping, JsonObject
 from implicit_bayes.theory import ModelError
 
 ABOUT, LOSSES = "about", "losses"

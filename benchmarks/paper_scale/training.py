@@ -26,7 +26,7 @@ from implicit_bayes.lm.flops import operations_per_token, peak
 from implicit_bayes.lm.many_steps import every_batch, make_steps
 from implicit_bayes.lm.schedule import Schedule, plan
 from implicit_bayes.lm.step import State, start
-from implicit_bayes.simulators.stored import JsonObject
+from implicit_bayes.simulators.json_types import JsonObject
 
 Report = Callable[[str], None]
 SLACK = 1.5

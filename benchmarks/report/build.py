@@ -10,7 +10,7 @@ from implicit_bayes.benchmarks.report import overview
 from implicit_bayes.benchmarks.report.findings import Findings, Picture
 from implicit_bayes.benchmarks.report.page import Page, PageFigure, PageTable, Section, whole_files, write_page
 from implicit_bayes.benchmarks.report.pictures import keys, panels, write
-from implicit_bayes.simulators.stored import JsonObject
+from implicit_bayes.simulators.json_types import JsonObject
 
 HEADLINES = ("curves", "zero-shot", "possible", "dial")
 """Experiments whose verdicts open the page."""

@@ -17,16 +17,8 @@ import xarray as xr
 
 from implicit_bayes.benchmarks.common.storage import NAME, plain, read_results, write_json, write_results
 from implicit_bayes.simulators.atomic import written_aside
-from implicit_bayes.simulators.stored import (
-    Count,
-    JsonObject,
-    Schema,
-    Text,
-    convert,
-    fields_of,
-    read_json,
-    record,
-)
+from implicit_bayes.simulators.json_types import JsonObject
+from implicit_bayes.simulators.stored import Count, Schema, Text, convert, fields_of, read_json, record
 from implicit_bayes.theory import ModelError
 
 REMEDY = "run reproduce first, or again"

@@ -23,7 +23,7 @@ from implicit_bayes.benchmarks.common import children
 from implicit_bayes.benchmarks.speed.compare import Advance
 from implicit_bayes.benchmarks.speed.scaling import slope
 from implicit_bayes.simulators.instances import Instance
-from implicit_bayes.simulators.stored import JsonObject
+from implicit_bayes.simulators.json_types import JsonObject
 from implicit_bayes.theory import MixtureOfHMMs, ModelError
 
 BASE = {"concepts": 5, "vocabulary": 50, "states": 20, "k": 3, "n": 8}

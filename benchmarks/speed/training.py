@@ -24,7 +24,7 @@ from implicit_bayes.benchmarks.common import children
 from implicit_bayes.benchmarks.common.machine import cores
 from implicit_bayes.benchmarks.speed.training_worker import TrainingJob
 from implicit_bayes.lm.presets import preset
-from implicit_bayes.simulators.stored import JsonObject
+from implicit_bayes.simulators.json_types import JsonObject
 from implicit_bayes.theory import ModelError
 
 AGREEMENT = 1e-3

@@ -26,7 +26,8 @@ import msgspec
 import xarray as xr
 
 from implicit_bayes.benchmarks.common.storage import plain, read_results, write_results
-from implicit_bayes.simulators.stored import JsonMapping, JsonObject, parse
+from implicit_bayes.simulators.json_types import JsonMapping, JsonObject
+from implicit_bayes.simulators.stored import parse
 from implicit_bayes.theory import ModelError
 
 REMEDY = "remove it; the same command computes it again"

@@ -19,7 +19,7 @@ from implicit_bayes.lm.step import Network
 from implicit_bayes.lm.train import Cadence
 from implicit_bayes.lm.train import train as train_network
 from implicit_bayes.simulators.chains import parse_chains
-from implicit_bayes.simulators.stored import JsonMapping
+from implicit_bayes.simulators.json_types import JsonMapping
 
 MEASURES = tuple(name for name in Standing._fields if name != "apart")
 """Those that are estimates."""

@@ -18,7 +18,7 @@ import jax
 from implicit_bayes.benchmarks.common.children import Children
 from implicit_bayes.benchmarks.common.extras import need
 from implicit_bayes.benchmarks.sweep.cells import Cell, Store, from_json, in_order, to_json
-from implicit_bayes.simulators.stored import JsonMapping
+from implicit_bayes.simulators.json_types import JsonMapping
 from implicit_bayes.theory import ModelError
 
 if TYPE_CHECKING:

@@ -29,9 +29,9 @@ from implicit_bayes.lm.train import Cadence
 from implicit_bayes.lm.train import train as train_network
 from implicit_bayes.simulators.datasets import Prompts
 from implicit_bayes.simulators.instance import Instance
+from implicit_bayes.simulators.json_types import JsonMapping
 from implicit_bayes.simulators.released import released_documents
 from implicit_bayes.simulators.sampler import sample_prompts
-from implicit_bayes.simulators.stored import JsonMapping
 from implicit_bayes.theory import PromptLaw
 from implicit_bayes.theory.statements.assumptions import check_assumptions, largest_shift
 from implicit_bayes.theory.statements.conditions import condition_table

@@ -33,8 +33,8 @@ from implicit_bayes.lm.run import RunConfig, to_json
 from implicit_bayes.lm.weights import read_weights
 from implicit_bayes.simulators.atomic import written_aside
 from implicit_bayes.simulators.instances import load_instance
+from implicit_bayes.simulators.json_types import JsonObject
 from implicit_bayes.simulators.resets import with_resets
-from implicit_bayes.simulators.stored import JsonObject
 from implicit_bayes.theory import ModelError
 
 KS, NS = (3, 5, 8, 10), (0, 1, 2, 4, 8, 16, 32, 64)

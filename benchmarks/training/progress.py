@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from implicit_bayes.benchmarks.common.console import EVERY, Console, PlainProgress
-from implicit_bayes.simulators.stored import JsonMapping
+from implicit_bayes.simulators.json_types import JsonMapping
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from implicit_bayes.lm.metrics import check_measured, read_metrics
 from implicit_bayes.lm.run import RunConfig
 from implicit_bayes.lm.step import Network
 from implicit_bayes.lm.train import Trained
-from implicit_bayes.simulators.stored import JsonObject
+from implicit_bayes.simulators.json_types import JsonObject
 from implicit_bayes.theory.objects.types import Array
 
 Records = list[JsonObject]

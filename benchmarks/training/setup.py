@@ -18,8 +18,8 @@ from implicit_bayes.lm.run import RunConfig, read_config
 from implicit_bayes.lm.train import Evaluate, Network
 from implicit_bayes.simulators.instance import Instance
 from implicit_bayes.simulators.instances import load_instance
+from implicit_bayes.simulators.json_types import JsonMapping
 from implicit_bayes.simulators.resets import with_resets
-from implicit_bayes.simulators.stored import JsonMapping
 from implicit_bayes.theory import ModelError
 
 FLAG = "--xla_cpu_multi_thread_eigen=false"

@@ -16,7 +16,8 @@ from implicit_bayes.benchmarks.report.page import Page, PageFigure, PageTable, S
 from implicit_bayes.benchmarks.report.panels import MARKERS, Drawing, Panel, number_axis, on_page
 from implicit_bayes.benchmarks.verification.page import IN_WORDS, accuracy, read
 from implicit_bayes.benchmarks.verification.sentences import VERSIONS, join, number, summary, verdict
-from implicit_bayes.simulators.stored import JsonObject, Text, read_json
+from implicit_bayes.simulators.json_types import JsonObject
+from implicit_bayes.simulators.stored import Text, read_json
 
 FILE = "compare.json"
 Stored = JsonObject

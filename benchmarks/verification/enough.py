@@ -8,7 +8,7 @@ import xarray as xr
 from implicit_bayes.benchmarks.common.intervals import LEVEL
 from implicit_bayes.benchmarks.gap.costs import first_staying
 from implicit_bayes.simulators.instances import Instance
-from implicit_bayes.simulators.stored import JsonObject
+from implicit_bayes.simulators.json_types import JsonObject
 from implicit_bayes.theory.information.decomposition import Decomposition
 from implicit_bayes.theory.information.estimates import simultaneous
 from implicit_bayes.theory.statements.bounds import binomial_interval

@@ -15,7 +15,8 @@ from implicit_bayes.benchmarks.verification.figures import FIGURES
 from implicit_bayes.benchmarks.verification.proved import page_tables
 from implicit_bayes.benchmarks.verification.sentences import number, summary, verdict
 from implicit_bayes.benchmarks.verification.stored import REMEDY, StoredVerification
-from implicit_bayes.simulators.stored import JsonObject, convert, read_json
+from implicit_bayes.simulators.json_types import JsonObject
+from implicit_bayes.simulators.stored import convert, read_json
 
 TITLES = {
     "curves": "In-context accuracy",

@@ -9,7 +9,7 @@ from rich.table import Table
 from implicit_bayes.benchmarks.common.storage import plain
 from implicit_bayes.benchmarks.report.page import PageTable
 from implicit_bayes.simulators.instances import Instance
-from implicit_bayes.simulators.stored import JsonObject
+from implicit_bayes.simulators.json_types import JsonObject
 from implicit_bayes.theory import ModelError, PromptLaw
 from implicit_bayes.theory.proofs.certify_bracket import BracketCertificate, certify_bracket
 from implicit_bayes.theory.proofs.certify_finite import FiniteCertificate, certify_finite

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from implicit_bayes.benchmarks.report.findings import percent
-from implicit_bayes.simulators.stored import JsonObject
+from implicit_bayes.simulators.json_types import JsonObject
 
 VERSIONS = ("printed", "repaired", "sharp")
 

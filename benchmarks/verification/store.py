@@ -10,7 +10,7 @@ from implicit_bayes.benchmarks.verification.enough import finite_dataset, finite
 from implicit_bayes.benchmarks.verification.evaluate import conditions_dataset
 from implicit_bayes.benchmarks.verification.proved import proofs_json
 from implicit_bayes.benchmarks.verification.verify import Verification
-from implicit_bayes.simulators.stored import JsonObject
+from implicit_bayes.simulators.json_types import JsonObject
 
 
 def as_json(result: Verification) -> JsonObject:

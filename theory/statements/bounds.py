@@ -58,7 +58,7 @@ def g(delta: Numbers) -> np.ndarray:
     return _g(delta)
 
 
-def _g(delta: np.ndarray) -> np.ndarray:
+def _g(delta: np.ndarray | np.float64) -> np.ndarray:
     small = np.minimum(delta, 0.5)
     near_0 = 0.5 * np.log1p(-small * small) + small * np.arctanh(small)
     near_1 = 0.5 * (xlog1py(1.0 - delta, -delta) + xlog1py(1.0 + delta, delta))
