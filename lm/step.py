@@ -82,7 +82,7 @@ def replicate(tree: Tree, mesh: Mesh) -> Tree:
     """
     everywhere = NamedSharding(mesh, PartitionSpec())
 
-    def place(x: Array) -> Array:
+    def place(x: Array | np.ndarray) -> Array:
         held = np.asarray(x)
         return jax.make_array_from_callback(held.shape, everywhere, lambda index: held[index])
 

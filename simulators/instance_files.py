@@ -142,7 +142,7 @@ def _true_concepts(mixture: MixtureOfHMMs, arrays: Arrays) -> tuple[int, ...]:
     return tuple(range(mixture.n_concepts))
 
 
-def _integer(name: str, array: np.ndarray) -> int:
+def _integer(name: str, array: np.ndarray | np.integer) -> int:
     """A scalar that is a whole number.
 
     Raises:

@@ -80,7 +80,6 @@ def test_every_kind_of_source_is_reproducible_and_matters():
         ((0, 1, 2, 2, 1.0), "zeros"),
         ((0, 1, 2, 2, -0.1), "zeros"),
         ((-1, 1, 2, 2), "source"),
-        (("seed", 1, 2, 2), "source"),
     ],
 )
 def test_bad_requests_name_the_field(arguments, word):

@@ -62,7 +62,7 @@ def t_interval(samples: np.ndarray, coverage: float = COVERAGE) -> tuple[np.ndar
         mean = samples.mean(0)
         spread = samples.std(0, ddof=1) / math.sqrt(count)
     half = stdtrit(count - 1, 0.5 + coverage / 2) * np.where(np.isfinite(mean), spread, 0.0)
-    return mean, mean - half, mean + half
+    return np.asarray(mean), np.asarray(mean - half), np.asarray(mean + half)
 
 
 def exceeds(low: float, high: float, threshold_low: float, threshold_high: float, rounding: float = 0.0) -> Verdict:

@@ -153,7 +153,7 @@ def test_a_bound_below_what_is_measured_is_told_at_its_level(monkeypatch):
             return self if "predictor" in where else 34
 
     monkeypatch.setattr(instances, "finite_sample", too_low)
-    monkeypatch.setattr(instances, "in_context_curves", lambda *given: Wrong())
+    monkeypatch.setattr(instances, "in_context_curves", lambda *given, **named: Wrong())
     outcome = instances.finite_n_bound(mixed)
     assert outcome.holds is False and "6 of 40 answers wrong, more than it allows" in outcome.words
     monkeypatch.setattr(instances, "finite_sample", exact)

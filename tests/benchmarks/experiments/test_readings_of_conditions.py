@@ -80,12 +80,12 @@ def test_length_says_whether_longer_examples_are_better(smooth, model, words, en
          "and clearly better in 8"),
         ((0.5, 0.55), 0.5, "worse on impossible prompts than on possible ones in 0 of 8 comparisons at equal k and n, "
          "and clearly better in 0"),
-        ((0.9, 0.2), 0.25, "worse on impossible prompts than on possible ones in 0 of 0 comparisons"),
+        ((0.9, 0.2), 0.25, "At no k and n are there 20 possible and 20 impossible prompts to compare our models on."),
     ],
 )  # fmt: skip
 def test_possible_tells_possible_from_impossible_prompts(shares, lost, words):
     found = read("possible", right=lambda cell, predictor, k, n: shares, impossible=lambda cell, k, n: lost)
-    assert f"Our models are clearly {words}" in found.verdict
+    assert words in found.verdict
     if lost == 0.5:
         line = points(found, "possible", "k = 5", "LSTM (ours), impossible")
         assert line == dict.fromkeys((0.0, 1.0, 4.0), (round(100 * shares[1], 6), 20))
