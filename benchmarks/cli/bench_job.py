@@ -3,7 +3,7 @@
 import resource
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from implicit_bayes.benchmarks.common import console as terminal
 from implicit_bayes.benchmarks.common import storage
@@ -20,6 +20,9 @@ from implicit_bayes.benchmarks.speed.posterior import posterior_and_predictive
 from implicit_bayes.benchmarks.speed.sampling import sampling
 from implicit_bayes.simulators.instances import Instance
 from implicit_bayes.theory import ModelError
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 class Settings(NamedTuple):
@@ -57,7 +60,7 @@ def bench(name: str, instance: Instance, task: str, settings: Settings, out: Pat
         advance = progress("scaling", 0) if settings.scaling else None
         curves = speed_scaling.scaling(settings.seed, advance) if advance else []
     written: list[Path] = []
-    tables: dict[str, Callable[[Any], Any]] = {
+    tables: dict[str, Callable[[list[Any]], Table]] = {
         "train": speed_training.table,
         "memory": speed_memory.table,
         "growth": speed_growth.table,

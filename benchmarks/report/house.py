@@ -3,11 +3,10 @@
 import io
 import textwrap
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 from matplotlib import rc_context, rcParams, style
 from matplotlib.figure import Figure
@@ -78,7 +77,7 @@ class PlainNumbers(Formatter):
         self.inner = inner
         self.set_axis(inner.axis)
 
-    def set_locs(self, locs: Any) -> None:
+    def set_locs(self, locs: Sequence[float]) -> None:
         """See matplotlib's Formatter."""
         self.inner.set_locs(locs)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes as Canvas
 from matplotlib.figure import Figure
 
@@ -88,7 +89,7 @@ def draw(picture: Picture, columns: int = COLUMNS) -> Figure:
                 axis.set_ylabel("")
             if i + wide < len(panels):
                 axis.set_xlabel("")
-        handles: dict[str, Any] = {}
+        handles: dict[str, Artist] = {}
         for axis in grid.flat:
             handles |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
         box = settle(figure)

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from implicit_bayes.theory import ModelError
+from implicit_bayes.theory.objects.types import Numbers
 
 AGREEMENT = 1e-8
 """Largest relative difference from ours, beyond which an implementation is not timed."""
@@ -108,7 +109,7 @@ def compare(
     ]  # fmt: skip
 
 
-def relative(found: Any, reference: Any) -> float:
+def relative(found: Numbers, reference: Numbers) -> float:
     """Largest relative difference; infinities must be the same ones."""
     found, reference = np.asarray(found, dtype=float), np.asarray(reference, dtype=float)
     if found.shape != reference.shape or not (np.isfinite(found) == np.isfinite(reference)).all():

@@ -1,8 +1,8 @@
 """Task ``evidence``: log p(o_1..o_T | theta_0) of documents drawn from that concept."""
 
 import contextlib
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,7 @@ from implicit_bayes.benchmarks.speed.compare import Advance, How, Run, Timing, c
 from implicit_bayes.simulators.sampler import sample_documents
 from implicit_bayes.theory import MixtureOfHMMs, filter_mixture, log_evidence
 from implicit_bayes.theory.filtering.dispatch import Method, choose, compiles, filters_on_host, prepare
+from implicit_bayes.theory.objects.types import Array
 
 NUMPYRO = 3, 40
 """Documents and tokens that enumeration is given: it holds C H H numbers for every token."""
@@ -27,7 +28,7 @@ def evidence(
     tokens = sample_documents(alone, jax.random.key(seed), documents, length).tokens
     ours = log_evidence(alone, tokens)[:, 0]
 
-    def as_run(call: Any, how: How, part: np.ndarray = tokens) -> Run:
+    def as_run(call: Callable[[], object], how: How, part: np.ndarray = tokens) -> Run:
         return Run(call, part.size, lambda answer: relative(np.asarray(answer).reshape(-1), reference(part)), how)
 
     def reference(part: np.ndarray) -> np.ndarray:
@@ -35,7 +36,7 @@ def evidence(
 
     tables = prepare(alone)  # once, as the peers' models are made once
 
-    def whole(method: Method) -> Any:
+    def whole(method: Method) -> Array:
         return filter_mixture(alone, tokens, positions=[length], method=method, tables=tables).log_evidence
 
     scanned = How("jax.jit once, a scan over tokens for the whole batch", documents, threads=cores())
@@ -72,11 +73,11 @@ def ours_called(mixture: MixtureOfHMMs, tokens_BxT: np.ndarray, method: Method) 
     return How("jax.jit and tables made once, a scan over tokens for the whole batch", documents, threads=cores())
 
 
-def matrix_products(alone: MixtureOfHMMs, documents: int, length: int) -> Any:
+def matrix_products(alone: MixtureOfHMMs, documents: int, length: int) -> Callable[[], Array]:
     """T products (B, H) @ (H, H) in one scan: the floor under any dense recursion."""
 
     @partial(jax.jit, static_argnames="steps")
-    def run(belief: Any, kernel: Any, steps: int) -> Any:
+    def run(belief: jax.Array, kernel: jax.Array, steps: int) -> jax.Array:
         return jax.lax.scan(lambda carry, _: (carry @ kernel, None), belief, None, length=steps)[0]
 
     belief = jnp.broadcast_to(jnp.asarray(alone.initial[0]), (documents, alone.n_states))

@@ -8,7 +8,6 @@ asked for; each raises ImportError where it is not installed.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +18,7 @@ from implicit_bayes.benchmarks.speed.compare import How
 from implicit_bayes.theory import MixtureOfHMMs
 from implicit_bayes.theory.programs.interchange import to_hmmlearn, to_pomegranate
 
-Evidence = Callable[[], Any]
+Evidence = Callable[[], np.ndarray]
 
 
 def hmmlearn(alone: MixtureOfHMMs, tokens_BxT: np.ndarray) -> Evidence:
@@ -35,7 +34,7 @@ def pomegranate(alone: MixtureOfHMMs, tokens_BxT: np.ndarray) -> Evidence:
     default, model = torch.get_default_dtype(), to_pomegranate(alone.concept(0))
     data = torch.tensor(tokens_BxT[..., None])
 
-    def run() -> Any:
+    def run() -> np.ndarray:
         torch.set_default_dtype(torch.float64)
         try:
             return model.log_probability(data).numpy()
@@ -54,7 +53,7 @@ def dynamax(alone: MixtureOfHMMs, tokens_BxT: np.ndarray) -> Evidence:
     with np.errstate(divide="ignore"):
         log_emission = jnp.asarray(np.log(np.asarray(alone.emissions[0])))
 
-    def one(document: Any) -> Any:
+    def one(document: jax.Array) -> jax.Array:
         return hmm_filter(alone.initial[0], alone.transition[0], log_emission[:, document].T).marginal_loglik
 
     filtered = jax.jit(jax.vmap(one))
@@ -78,7 +77,7 @@ def torch(alone: MixtureOfHMMs, tokens_BxT: np.ndarray) -> Evidence:
     likelihood_VxH = library.tensor(np.ascontiguousarray(np.asarray(alone.emissions[0]).T))
     start, tokens_TxB = library.tensor(np.asarray(alone.initial[0])), library.tensor(tokens_BxT.T.astype(np.int64))
 
-    def run() -> Any:
+    def run() -> np.ndarray:
         with library.inference_mode():
             predicted = start.expand(tokens_TxB.shape[1], -1)
             log_p = library.zeros(tokens_TxB.shape[1], dtype=library.float64)

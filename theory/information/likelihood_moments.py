@@ -9,7 +9,7 @@ Source: docs/theory, "How many examples are enough".
 """
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -74,7 +74,7 @@ class ExampleGraph(NamedTuple):
         """Of all levels: what one pass at one s costs."""
         return sum(len(level.log_p_E) for level in (*self.levels, self.last))
 
-    def inputs(self, alternative: Any, s: Any) -> Cumulant:
+    def inputs(self, alternative: int | np.ndarray, s: np.ndarray | float) -> Cumulant:
         """(S, N) of E [ratio of x^s; x], x ending in each node; their sum over N is over all test inputs.
 
         Args:
@@ -94,7 +94,9 @@ class ExampleGraph(NamedTuple):
         moments: np.ndarray = np.exp(value[0])
         return moments
 
-    def by_input(self, alternative: Any, s: Any, closed: bool, inputs: Cumulant | None = None) -> Cumulant:
+    def by_input(
+        self, alternative: int | np.ndarray, s: np.ndarray | float, closed: bool, inputs: Cumulant | None = None
+    ) -> Cumulant:
         """(S, N) the parts of ``examples`` whose first k - 1 tokens end in each node.
 
         Args:
@@ -106,7 +108,9 @@ class ExampleGraph(NamedTuple):
         level, before = self.closed if closed else self.last, inputs or self.inputs(alternative, s)
         return _onward(level, level.gain_AxE[alternative], np.reshape(s, -1), before)
 
-    def examples(self, alternative: Any, s: Any, closed: bool, inputs: Cumulant | None = None) -> Cumulant:
+    def examples(
+        self, alternative: int | np.ndarray, s: np.ndarray | float, closed: bool, inputs: Cumulant | None = None
+    ) -> Cumulant:
         """(S,) log E [ratio^s] over examples; ``closed``: with the delimiter after the example. +inf where lost.
 
         Args:
@@ -120,7 +124,9 @@ class ExampleGraph(NamedTuple):
             return Cumulant(np.full(size, np.inf), np.zeros(size))
         return total(self.by_input(alternative, s, closed, inputs))
 
-    def values(self, alternative: Any, s: Any, closed: bool) -> tuple[np.ndarray, np.ndarray]:
+    def values(
+        self, alternative: int | np.ndarray, s: np.ndarray | float, closed: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
         """(S, N) the values of ``inputs`` and of ``by_input``, without derivatives: a third of the work.
 
         Args:
@@ -131,7 +137,7 @@ class ExampleGraph(NamedTuple):
         every, level = np.reshape(s, -1), self.closed if closed else self.last
         inputs, parts = np.empty((2, len(every), self.law_2xNxV.shape[1]))
         for rows in np.array_split(np.arange(len(every)), min(len(every), 1 + len(every) * self.edges // AT_ONCE)):
-            which = alternative if np.ndim(alternative) == 0 else alternative[rows]
+            which = alternative[rows] if isinstance(alternative, np.ndarray) and alternative.ndim else alternative
             value = np.zeros((len(rows), 1))
             for each in self.levels:
                 value = _value_onward(each, each.gain_AxE[which], every[rows], value)

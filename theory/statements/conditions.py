@@ -33,7 +33,7 @@ from implicit_bayes.theory.statements.condition_rows import (
     worst_pair,
 )
 from implicit_bayes.theory.statements.exact_margins import Version, exact_margin
-from implicit_bayes.theory.statements.signals import Signals
+from implicit_bayes.theory.statements.signals import SignalOptions, Signals
 from implicit_bayes.theory.statements.thresholds import Thresholds, add_costs, alternatives, condition_thresholds
 
 __all__ = [
@@ -173,7 +173,7 @@ def conditions_by_start_law(
     true, others = mixture.concept(true_concept), alternatives(mixture, true_concept)
     thresholds = {c: condition_thresholds(mixture, true_concept, c) for c in others}
     each = simultaneous(coverage, tables * len(ks) * len(starts) * (2 * len(others) + 1))
-    options = {"seed": seed, "budget": budget, "accuracy": accuracy, "coverage": each, "logarithms": logarithms}
+    options = SignalOptions(seed=seed, budget=budget, accuracy=accuracy, coverage=each, logarithms=logarithms)
     signals = Signals(mixture, starts, true_concept, others, list(ks), options)
     impossible = find_concept(mixture, true) is None
     rows, shared = [], [Shared(ks) for _ in starts]

@@ -17,7 +17,7 @@ from implicit_bayes.theory.objects.prompts import PromptLaw
 from implicit_bayes.theory.statements.assumptions import find_concept
 from implicit_bayes.theory.statements.conditions import BUDGET, IMPOSSIBLE, Condition, check_conditions
 from implicit_bayes.theory.statements.input_margins import StartShift, start_shift_by_input
-from implicit_bayes.theory.statements.signals import Signals
+from implicit_bayes.theory.statements.signals import SignalOptions, Signals
 
 
 class Cause(NamedTuple):
@@ -107,7 +107,7 @@ def split_condition(
         raise ModelError("prompt: its concept is not in the mixture (A4 fails), so there is no theta* to compare with")
     if concept == true:
         raise ModelError(f"concept: {concept} is theta* itself")
-    options = {"seed": seed, "budget": budget, "accuracy": ACCURACY, "coverage": COVERAGE, "logarithms": logarithms}
+    options = SignalOptions(seed=seed, budget=budget, accuracy=ACCURACY, coverage=COVERAGE, logarithms=logarithms)
     signals = Signals(mixture, np.asarray(prompt.start)[None], true, [concept], [prompt.length], options)
     signal, start_kl = signals.kl(0, concept, prompt.length), signals.start_kl(0, prompt.length)
     if condition is None:

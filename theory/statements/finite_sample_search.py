@@ -6,7 +6,7 @@ moments bring along (a root is found to a precision that a minimiser does not re
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -129,7 +129,7 @@ class Summand:
         log_threshold_N: of every class of x; not finite where x does not count.
     """
 
-    def __init__(self, odds: Odds, a: Any, log_threshold_N: np.ndarray):
+    def __init__(self, odds: Odds, a: int | np.ndarray, log_threshold_N: np.ndarray):
         self.odds, self.a, self.counted_N = odds, a, np.isfinite(log_threshold_N)
         self.log_threshold_N = np.where(self.counted_N, log_threshold_N, 0.0)
 
@@ -167,7 +167,7 @@ class Summand:
             return Cumulant(*(part[np.arange(len(index)), inputs_I[index]] for part in parts_SxN))
 
         def slope(s: np.ndarray, index: np.ndarray) -> np.ndarray:
-            a = self.a if np.ndim(self.a) == 0 else self.a[index]
+            a = self.a[index] if isinstance(self.a, np.ndarray) and self.a.ndim else self.a
             first, later, raw = self.odds.slopes(a, s)
             common = self.odds.log_prior_A[a] + first
             slope: np.ndarray = common + later_I[index] * later + pick(self.inputs(s, raw), index).slope
@@ -215,7 +215,7 @@ class Summand:
             later_I: n - 1 of every pair.
             inputs_I: its class of x; None: all x together.
         """
-        first, later, reach_N = self.odds.largest(self.a)
+        first, later, reach_N = self.odds.largest(int(self.a))
         most_N = np.where(self.counted_N, reach_N + self.log_threshold_N, -np.inf)
         most = np.full(len(later_I), most_N.max()) if inputs_I is None else most_N[inputs_I]
         grown = np.where(later_I > 0, later_I * max(later, -1e200), 0.0)

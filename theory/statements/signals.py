@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -18,6 +18,20 @@ ENCLOSED_SHARE, ENCLOSED_WIDTH = 64, 0.01
 
 WIDEST = 1.0
 """Relative width above which an enclosure is given up for a sample."""
+
+
+class SignalOptions(TypedDict):
+    """How the sums are computed; see ``kl_table``.
+
+    Attributes:
+        seed, budget, accuracy, coverage, logarithms: its arguments of the same names.
+    """
+
+    seed: int
+    budget: int
+    accuracy: float
+    coverage: float
+    logarithms: float
 
 
 class Signals:
@@ -39,7 +53,7 @@ class Signals:
         true_concept: int,
         others: Sequence[int],
         ks: Sequence[int],
-        options: dict[str, Any],
+        options: SignalOptions,
     ):
         self.mixture, self.starts, self.ks, self.options = mixture, starts, ks, options
         self.true_concept, self.true = true_concept, mixture.concept(true_concept)
@@ -87,7 +101,8 @@ class Signals:
         if finite == [self.true_concept]:  # on the right side only, beside infinite sums: no verdict needs it precisely
             if enclosed := self._enclosed(prompt, int(self.forbidden[self.true_concept].first[s])):
                 return enclosed
-            options = options | {"budget": options["budget"] // 16, "accuracy": max(options["accuracy"], 1.0)}
+            options = options.copy()
+            options["budget"], options["accuracy"] = options["budget"] // 16, max(options["accuracy"], 1.0)
         forbidden = [Forbidden(f.mass[s : s + 1], f.first[s : s + 1]) for f in (self.forbidden[c] for c in finite)]
         with Watch() as watch:
             rows = kl_table(prompt, [self.mixture.concept(c) for c in finite], self.ks, forbidden=forbidden, **options)
