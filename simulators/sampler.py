@@ -117,7 +117,7 @@ def stream(mixture: MixtureOfHMMs, key: jax.Array, documents: int, length: int) 
 def _batches(tables: Tables, key: jax.Array, documents: int, length: int) -> Iterator[Documents]:
     batch = 0
     while True:
-        yield _documents(tables, _generator(jax.random.fold_in(key, batch)), documents, length)
+        yield _documents(tables, _generator(jax.random.fold_in(key, batch)), documents, length, compiles=True)
         batch += 1
 
 
@@ -186,9 +186,11 @@ def _generator(key: jax.Array) -> np.random.Generator:
     return np.random.Generator(np.random.SFC64(np.random.SeedSequence([int(word) for word in words])))
 
 
-def _documents(tables: Tables, generator: np.random.Generator, documents: int, length: int) -> Documents:
+def _documents(
+    tables: Tables, generator: np.random.Generator, documents: int, length: int, compiles: bool = False
+) -> Documents:
     concepts = draw_on_host(tables.prior, np.zeros(documents, np.int32), generator.random(documents))
-    states, tokens = _walk(tables, generator, tables.initial, concepts, concepts, length)
+    states, tokens = _walk(tables, generator, tables.initial, concepts, concepts, length, compiles)
     return Documents(_emit(tables, generator, concepts, states) if tokens is None else tokens, states, concepts)
 
 
@@ -199,13 +201,15 @@ def _walk(
     first_rows: np.ndarray,
     concepts: np.ndarray,
     length: int,
+    compiles: bool = False,
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """(B, T) states: h_1 from row ``first_rows`` of ``first``, then the concept's kernel.
 
-    Their tokens too, where compiled chains can read them off on the way; else None.
+    Their tokens too, where compiled chains can read them off on the way; else None. ``compiles``: whatever the size,
+    since many more will be drawn; the numbers are the same.
     """
     state_B = draw_on_host(first, first_rows.astype(np.int32), generator.random(len(concepts)))
-    if on_host(length, DRAW * len(concepts) * length):
+    if not compiles and on_host(length, DRAW * len(concepts) * length):
         return _walk_on_host(tables, generator, state_B, concepts, length)
     walk = _walk_compiled if compiled.available() else _walk_scanned
     with jax.enable_x64(True):

@@ -10,7 +10,7 @@ from implicit_bayes.simulators.alias import limits
 from implicit_bayes.simulators.instances import load_instance
 from implicit_bayes.simulators.random_mixtures import random_mixture
 from implicit_bayes.simulators.released import released_documents
-from implicit_bayes.simulators.sampler import sample_documents
+from implicit_bayes.simulators.sampler import sample_documents, stream
 from implicit_bayes.theory.filtering import compiled
 
 pytest.importorskip("numba")
@@ -84,3 +84,15 @@ def test_inverse_cdf_chains_are_numpys(both):
     fast, slow = both(lambda: released_documents(50, "train", documents=3, length=500))
     jax.tree.map(np.testing.assert_array_equal, fast, slow)
     assert fast.states.dtype == slow.states.dtype == np.int32
+
+
+def test_a_stream_is_compiled_from_its_first_batch(monkeypatch):
+    """However small: many more batches follow. They are those that NumPy draws from the same keys."""
+    mixture, key = random_mixture(3, 2, 5, 4, zeros=0.3), jax.random.key(8)
+    with monkeypatch.context() as patch:
+        patch.setattr("implicit_bayes.simulators.sampler._walk_on_host", lambda *_: pytest.fail("NumPy was asked"))
+        batches = stream(mixture, key, 5, 7)
+        found = [next(batches) for _ in range(3)]
+    for i, batch in enumerate(found):
+        expected = sample_documents(mixture, jax.random.fold_in(key, i), 5, 7)
+        jax.tree.map(np.testing.assert_array_equal, batch, expected)
