@@ -9,12 +9,11 @@ import io
 import re
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import tyro
 
 from implicit_bayes.benchmarks.cli import help_text
-from implicit_bayes.benchmarks.cli.process import complain, guarded
+from implicit_bayes.benchmarks.cli.process import check_addresses, complain, guarded
 from implicit_bayes.benchmarks.cli.products import figures, report, reproduce, sample, train
 from implicit_bayes.benchmarks.cli.questions import Work, bench, check, gap, search, statements, verify
 
@@ -72,6 +71,7 @@ def _run(arguments: Sequence[str], keep: bool) -> int:
 
 
 def _do(work: Work, keep: bool) -> None:
+    check_addresses()
     import jax
 
     from implicit_bayes.benchmarks.common.compilation import keep_compilations
@@ -126,9 +126,9 @@ def _defer(command: Callable[..., Work], bound: dict[str, Callable[[], Work]]) -
     import functools
 
     @functools.wraps(command)
-    def remember(*args: Any, **kwargs: Any) -> None:
+    def remember(*args: object, **kwargs: object) -> None:
         seed = kwargs.get("seed")
-        if seed is not None and seed < 0:
+        if isinstance(seed, int) and seed < 0:
             print(f"seed: {seed} is negative; give 0 or more", file=sys.stderr)  # as the parser of arguments does
             raise SystemExit(2)
         bound["call"] = functools.partial(command, *args, **kwargs)
