@@ -15,7 +15,11 @@ TESTS: dict[str, tuple[str, ...]] = {
         STATEMENTS + "conditions.py",
         INFORMATION + "sampled_means.py",
     ),
-    "theory/information/exact_laws.py": (INFORMATION + "exact_laws.py", STATEMENTS + "condition_cases.py"),
+    "theory/information/exact_laws.py": (
+        INFORMATION + "exact_laws.py",
+        STATEMENTS + "condition_cases.py",
+        STATEMENTS + "assumptions.py",
+    ),
     "theory/information/log_sums.py": (STATEMENTS + "condition_cases.py", "tests/theory/proofs/test_certify.py"),
     "theory/information": ("tests/theory/information",),
     "theory/proofs": ("tests/theory/proofs",),

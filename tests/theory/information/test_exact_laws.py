@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from implicit_bayes.theory import HMM
-from implicit_bayes.theory.information.exact_laws import UndecidedError, exact_law, hear, onward, reachable_laws
+from implicit_bayes.theory.information.exact_laws import UndecidedError, exact_law, hear, onward, reachable_laws, spoken
 
 TENTH = Fraction(1, 10)
 
@@ -20,6 +20,12 @@ def test_two_steps_by_hand():
     assert ahead == (Fraction(3, 4) * 3 * TENTH + Fraction(1, 8), Fraction(3, 4) * 7 * TENTH + Fraction(1, 8))
     assert sum(ahead) == 1 and reachable_laws(law, 0) == {law.start}
     assert ahead in reachable_laws(law, 1) and len(reachable_laws(law, 1)) == 2
+
+
+def test_what_is_spoken_by_hand():
+    """From (.4, .6) and p(token 0) = .9 and .2: .36 + .12, in fractions."""
+    emission = ((9 * TENTH, TENTH), (2 * TENTH, 8 * TENTH))
+    assert spoken((4 * TENTH, 6 * TENTH), emission) == (Fraction(48, 100), Fraction(52, 100))
 
 
 def test_a_third_decides_nothing():

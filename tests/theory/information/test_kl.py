@@ -308,3 +308,8 @@ def test_shapes_must_agree():
     prompt = random_prompt(generator, 2, 2, 3)
     with pytest.raises(ModelError, match="3 states and 2 tokens"):
         kl_sum(prompt, random_law(generator, 3, 2))
+
+
+def test_the_entropy_rate_of_a_process_that_never_says_its_first_token():
+    silent = HMM(np.ones(1), np.ones((1, 1)), np.array([[0.0, 0.5, 0.5]]))
+    assert entropy_rate(silent).value == pytest.approx(math.log(2), rel=1e-12)

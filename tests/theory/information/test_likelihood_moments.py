@@ -10,7 +10,7 @@ from scipy import stats
 from implicit_bayes.simulators.regular import regular
 from implicit_bayes.theory import HMM, ModelError, PromptLaw
 from implicit_bayes.theory.information.likelihood_moments import upper_mean
-from implicit_bayes.theory.information.moment_graphs import example_graph, sampled_graph
+from implicit_bayes.theory.information.moment_graphs import _gains, example_graph, sampled_graph
 
 S = np.array([0.0, 1e-3, 0.3, 1.0, 2.5])
 
@@ -147,3 +147,10 @@ def test_samples_that_all_end_in_one_token_are_kept():
     theta = HMM(true.initial, np.array([[0.0, 1.0, 0.0], [0.75, 0.0, 0.25], [1.0, 0.0, 0.0]]), emission)
     graph = sampled_graph(true, true, [theta], 2, 2, 0, 256)
     assert graph.examples(0, np.array([1.0]), True).value[0] == pytest.approx(np.log(0.5))
+
+
+def test_gains_by_hand():
+    """Of the sampler, theta* and two alternatives at three tokens: log-ratios to theta*; -inf where the alternative
+    forbids a token, 0 where theta* does (such examples are counted apart)."""
+    found = _gains(np.array([[0.2, 0.3, 0.5], [0.5, 0.0, 0.25], [0.25, 0.5, 0.0], [0.5, 0.0, 0.5]]))
+    np.testing.assert_allclose(found, [[np.log(0.5), 0.0, -np.inf], [0.0, 0.0, np.log(2.0)]], rtol=1e-15)

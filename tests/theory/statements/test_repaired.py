@@ -259,3 +259,10 @@ def test_the_answer_of_lemma_1_is_the_first_of_tokens_that_tie():
     for columns in ([0, 1], [1, 0]):
         found = lemma_1_from_paths(np.eye(3)[None], start[None].repeat(2, 0), law[:, columns], 0.0, 0.0)
         assert found.answer[0] == 0
+
+
+def test_the_start_limit_is_of_what_p_prompt_gives_x():
+    """Masses (.6, .2) under p_prompt and (.3, .1) after d: p(y | x) = (.58, .22) / .8, so .45 * .8 / 2 = .18."""
+    following = np.array([[0.9, 0.1], [0.2, 0.8]])
+    found = lemma_1_from_paths(np.eye(2)[None], np.array([[0.6, 0.2], [0.3, 0.1]]), following, 0.0, 0.0)
+    assert (found.margin[0], found.start_limit[0]) == (pytest.approx(0.45), pytest.approx(0.18))
