@@ -9,7 +9,7 @@ so far for it.
 Source: Shamir & Zhang 2013, section 5 (polynomial-decay averaging).
 """
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import equinox as eqx
 import jax
@@ -17,16 +17,22 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from implicit_bayes.lm.optimiser import OptimiserConfig
+from implicit_bayes.lm.trees import Arrays
 
 Weights = TypeVar("Weights")
 
 
 def first_average(weights: Weights, config: OptimiserConfig) -> Weights | None:
-    """What stands for the average before the first step: a copy, or None where none is kept."""
+    """What stands for the average before the first step: a copy, or None where none is kept.
+
+    Args:
+        weights: those of the first step.
+        config: of the optimiser.
+    """
     return None if config.average is None else jax.tree.map(jnp.array, weights)
 
 
-def next_average(average: Weights | None, weights: Weights, step: Int[Array, ""], config: OptimiserConfig) -> Any:
+def next_average(average: Weights | None, weights: Weights, step: Int[Array, ""], config: OptimiserConfig) -> Arrays:
     """The average with one more step in it.
 
     Args:
@@ -44,6 +50,11 @@ def next_average(average: Weights | None, weights: Weights, step: Int[Array, ""]
     return jax.tree.map(lambda a, w: a + share * (w - a), average, weights)
 
 
-def trained_network(network: Any, average: Any) -> Any:
-    """The network that a training hands out: with the average for its weights, where one is kept."""
+def trained_network(network: Arrays, average: Arrays) -> Arrays:
+    """The network that a training hands out: with the average for its weights, where one is kept.
+
+    Args:
+        network: after the last step.
+        average: of its weights, or None.
+    """
     return network if average is None else eqx.combine(average, network)

@@ -13,14 +13,14 @@ import json
 import re
 import shutil
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import jax
 import msgspec
 import numpy as np
 
 from implicit_bayes.lm.faults import CheckpointError
-from implicit_bayes.lm.trees import Tree, flatten, unflatten
+from implicit_bayes.lm.trees import Arrays, Tree, flatten, unflatten
 from implicit_bayes.simulators.atomic import written_aside
 from implicit_bayes.simulators.stored import read_json
 from implicit_bayes.theory.objects.checks import ModelError
@@ -40,8 +40,13 @@ def steps_of(folder: Path) -> list[int]:
     )
 
 
-def save(folder: Path, step: int, tree: Any) -> None:
+def save(folder: Path, step: int, tree: Arrays) -> None:
     """Write one checkpoint and remove those before the last two. Every process of a run must call this.
+
+    Args:
+        folder: of all checkpoints of a run.
+        step: its name.
+        tree: what is stored.
 
     Raises:
         CheckpointError: the disk is full, or cannot be written for another reason; earlier checkpoints are untouched.
@@ -90,6 +95,11 @@ def _digests(folder: Path) -> dict[str, str]:
 def load(folder: Path, step: int, like: Tree) -> Tree:
     """One checkpoint, as host arrays in a tree like ``like``.
 
+    Args:
+        folder: of all checkpoints of a run.
+        step: which.
+        like: a tree of the same arrays.
+
     Raises:
         CheckpointError: damaged (a file is missing or differs from its digest), or of another model.
     """
@@ -117,6 +127,10 @@ def load(folder: Path, step: int, like: Tree) -> Tree:
 
 def load_latest(folder: Path, like: Tree) -> tuple[int, Tree, list[str]]:
     """The newest checkpoint that can be read.
+
+    Args:
+        folder: of all checkpoints of a run.
+        like: a tree of the same arrays.
 
     Returns:
         Its step, the tree, and one line for every newer checkpoint that had to be passed over.

@@ -46,7 +46,12 @@ def operations_per_token(network: LSTMConfig | TransformerConfig, length: int) -
 
 
 def peak(device: Any, half: bool) -> float | None:
-    """bfloat16 peak of a JAX device, operations a second; None where it is not known, or not what is computed in."""
+    """bfloat16 peak of a JAX device, operations a second; None where it is not known, or not what is computed in.
+
+    Args:
+        device: of JAX's.
+        half: whether bfloat16 is computed in.
+    """
     if not half:
         return None
     return next((rate for words, rate in PEAKS.items() if words in device.device_kind), None)

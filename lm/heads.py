@@ -17,13 +17,23 @@ Network = LSTM | Transformer
 
 def last_layer(network: Network, tokens_BxT: Int[np.ndarray, "B T"]) -> Float32[np.ndarray, "B T1 D"]:
     """The last layer's activations after every prefix, the empty one included: a Transformer's residual stream before
-    its last norm, an LSTM's hidden state."""
+    its last norm, an LSTM's hidden state.
+
+    Args:
+        network: an LSTM or a Transformer.
+        tokens_BxT: documents.
+    """
     with jax.enable_x64(False):
         return np.asarray(_last_layer(network, jnp.asarray(tokens_BxT)))
 
 
 def next_law(network: Network, x_NxD: Float[np.ndarray, "N D"]) -> Float32[np.ndarray, "N V"]:
-    """Next-token log-probabilities that follow from activations of the last layer."""
+    """Next-token log-probabilities that follow from activations of the last layer.
+
+    Args:
+        network: an LSTM or a Transformer.
+        x_NxD: activations of its last layer.
+    """
     with jax.enable_x64(False):
         return np.asarray(_next_law(network, jnp.asarray(x_NxD, jnp.float32)))
 

@@ -21,6 +21,13 @@ from jaxtyping import Float32, Float64, Int
 
 from implicit_bayes.theory.objects.checks import ModelError
 
+Tensor = Any
+"""torch.Tensor; PyTorch need not be installed, and is imported where it is asked."""
+Torch = Callable[[Tensor], Tensor]
+"""A network of PyTorch's."""
+Model = Any
+"""A causal language model of transformers, which need not be installed either."""
+
 ROWS = 1 << 14
 """Positions whose logits are worked out together."""
 
@@ -31,13 +38,13 @@ class TorchModel:
     def __init__(
         self,
         name: str,
-        network: Callable[[Any], Any],
+        network: Torch,
         vocabulary: int,
         begin_token: int | None = None,
         context: int | None = None,
         outputs: int | None = None,
-        layers: Callable[[Any], Sequence[Any]] | None = None,
-        fresh: Callable[[], Callable[[Any], Any]] | None = None,
+        layers: Callable[[Tensor], Sequence[Tensor]] | None = None,
+        fresh: Callable[[], Torch] | None = None,
     ):
         """Args:
             name: what tables and figures call it.
@@ -112,11 +119,11 @@ class TorchModel:
             network = self._reset() if self.fresh is None else self.fresh()
         return self._like(network)
 
-    def _like(self, network: Callable[[Any], Any]) -> "TorchModel":
+    def _like(self, network: Torch) -> "TorchModel":
         """The same model of another network (whose layers are not shown: they are the trained network's)."""
         return TorchModel("untrained", network, self.vocabulary, self.begin_token, self.context)
 
-    def _reset(self) -> Callable[[Any], Any]:
+    def _reset(self) -> Torch:
         """A copy with every parameter drawn anew."""
         import copy
 
@@ -131,7 +138,7 @@ class TorchModel:
                 raise ModelError(f"untrained: {self.name} has a {what} without reset_parameters; give fresh=")
         return network
 
-    def _tensor(self, fed_BxS: np.ndarray) -> Any:
+    def _tensor(self, fed_BxS: np.ndarray) -> Tensor:
         import torch
 
         own = next(iter(getattr(self.network, "parameters", list)()), None)
@@ -192,7 +199,7 @@ class HuggingFaceModel(TorchModel):
     document; it is not taken from the configuration unasked, since many models were not.
     """
 
-    def __init__(self, name: str, model: Any, vocabulary: int | None = None, begin_token: int | None = None):
+    def __init__(self, name: str, model: Model, vocabulary: int | None = None, begin_token: int | None = None):
         """Args:
             name: what tables and figures call it.
             model: e.g. a ``GPT2LMHeadModel``; its token ids 0 .. V - 1 are taken for the suite's tokens.
@@ -210,7 +217,7 @@ class HuggingFaceModel(TorchModel):
             name, _Logits(model), vocabulary, begin_token, context, config.vocab_size, layers=self._hidden_states
         )
 
-    def _hidden_states(self, tokens: Any) -> list[Any]:
+    def _hidden_states(self, tokens: Tensor) -> list[Tensor]:
         """Every block's output; the embeddings, which come first, are left out."""
         return list(self.model(input_ids=tokens, use_cache=False, output_hidden_states=True).hidden_states[1:])
 
@@ -227,8 +234,8 @@ class HuggingFaceModel(TorchModel):
 class _Logits:
     """tokens -> logits of a Hugging Face model."""
 
-    def __init__(self, model: Any):
+    def __init__(self, model: Model):
         self.model, self.parameters, self.eval = model, model.parameters, model.eval
 
-    def __call__(self, tokens: Any) -> Any:
+    def __call__(self, tokens: Tensor) -> Tensor:
         return self.model(input_ids=tokens, use_cache=False).logits

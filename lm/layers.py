@@ -10,7 +10,12 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 @jax.custom_vjp
 def look_up(table_VxD: Float[Array, "V D"], tokens_N: Int[Array, " N"]) -> Float[Array, "N D"]:
     """Rows of an embedding table. The gradient is a product with the one-hot tokens: on a CPU a scatter-add is slower,
-    and on an accelerator the order of its additions is not fixed."""
+    and on an accelerator the order of its additions is not fixed.
+
+    Args:
+        table_VxD: the embeddings.
+        tokens_N: rows wanted.
+    """
     return table_VxD[tokens_N]
 
 
@@ -40,7 +45,14 @@ class Dense(eqx.Module):
 
     @staticmethod
     def drawn(key: PRNGKeyArray, inputs: int, outputs: int, deviation: float, bias: bool = True) -> "Dense":
-        """Normal weights of this standard deviation, zero biases."""
+        """Normal weights of this standard deviation, zero biases.
+
+        Args:
+            key: a JAX key.
+            inputs, outputs: widths.
+            deviation: of the weights.
+            bias: whether there is one.
+        """
         weight_IxO = deviation * jax.random.normal(key, (inputs, outputs), jnp.float32)
         return Dense(weight_IxO, jnp.zeros(outputs, jnp.float32) if bias else None)
 
@@ -74,12 +86,23 @@ class LayerNorm(eqx.Module):
 
 
 def drop(x: Float[Array, "..."], rate: float, key: PRNGKeyArray | None) -> Float[Array, "..."]:
-    """Inverted dropout; the identity where there is no key or the rate is 0."""
+    """Inverted dropout; the identity where there is no key or the rate is 0.
+
+    Args:
+        x: activations.
+        rate: share that is put to zero.
+        key: a JAX key; None outside training.
+    """
     if key is None or rate == 0.0:
         return x
     return jnp.where(jax.random.bernoulli(key, 1.0 - rate, x.shape), x / (1.0 - rate), 0.0).astype(x.dtype)
 
 
 def split(key: PRNGKeyArray | None, parts: int) -> list[PRNGKeyArray | None]:
-    """``parts`` keys, or as many Nones where there is none."""
+    """``parts`` keys, or as many Nones where there is none.
+
+    Args:
+        key: a JAX key; None outside training.
+        parts: how many.
+    """
     return [None] * parts if key is None else list(jax.random.split(key, parts))

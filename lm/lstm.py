@@ -55,7 +55,12 @@ class LSTM(eqx.Module):
 
     @staticmethod
     def drawn(config: LSTMConfig, key: PRNGKeyArray) -> "LSTM":
-        """Fresh weights: normal with variance 1 / H, forget-gate biases 1 (Gers et al. 2000), a small output layer."""
+        """Fresh weights: normal with variance 1 / H, forget-gate biases 1 (Gers et al. 2000), a small output layer.
+
+        Args:
+            config: sizes.
+            key: a JAX key.
+        """
         width, embedding = config.width, config.embedding
         keys = iter(jax.random.split(key, 2 * config.layers + 2 + 2 * bool(config.readout)))
         forget_G = jnp.zeros(4 * width).at[width : 2 * width].set(1.0)

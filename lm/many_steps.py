@@ -6,20 +6,20 @@ steps come next. The step is that of ``lm.step`` on one device, with one differe
 attention.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Num
 
 from implicit_bayes.lm.averaging import next_average
 from implicit_bayes.lm.data import Batches
 from implicit_bayes.lm.optimiser import OptimiserConfig, optimiser
 from implicit_bayes.lm.schedule import Plan
 from implicit_bayes.lm.step import State, token_loss
+from implicit_bayes.lm.trees import Arrays
 from implicit_bayes.theory.objects.checks import ModelError
 
 KIND = "rbg"
@@ -49,9 +49,11 @@ def every_batch(batches: Batches, plan: Plan, vocabulary: int) -> Num[np.ndarray
     return tokens
 
 
-def make_steps(
-    config: OptimiserConfig, seed: int, half: bool, count: int
-) -> Callable[[State, Array, Array], tuple[State, Float[Array, " K"]]]:
+Program = Any
+"""Compiled by JAX on its first call, or by ``lower``: (State, tokens, rates) -> (State, losses)."""
+
+
+def make_steps(config: OptimiserConfig, seed: int, half: bool, count: int) -> Program:
     """The program of ``count`` steps; compile it with ``jax.jit(...).lower(...)`` or by calling it.
 
     Args:
@@ -66,7 +68,7 @@ def make_steps(
     """
     transform = optimiser(config)
 
-    def loss_of(weights: Any, rest: Any, tokens_BxT: Array, key: Array) -> Array:
+    def loss_of(weights: Arrays, rest: Arrays, tokens_BxT: Array, key: Array) -> Array:
         if half:
             weights = jax.tree.map(lambda x: x.astype(jnp.bfloat16), weights)
         return token_loss(eqx.combine(weights, rest)(tokens_BxT[:, :-1], key), tokens_BxT)

@@ -1,14 +1,13 @@
 """RUN/metrics.jsonl: one record a line, written as training goes, read when it resumes and when it is drawn."""
 
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from implicit_bayes.simulators.stored import Count, convert, parse, read_text
+from implicit_bayes.simulators.stored import Count, JsonObject, convert, parse, read_text
 from implicit_bayes.theory.objects.checks import ModelError
 
-Record = dict[str, Any]
+Record = JsonObject
 REMEDY = "name a directory that train wrote"
 
 
@@ -50,6 +49,10 @@ def read_metrics(path: Path) -> tuple[list[str], list[Record]]:
 
 def check_measured(path: Path, records: list[Record]) -> list[Record]:
     """The records that hold an excess.
+
+    Args:
+        path: of metrics.jsonl, for the error.
+        records: read from it.
 
     Raises:
         ModelError: one of them lacks what the figure draws, or has bins of different numbers.

@@ -1,7 +1,7 @@
 """What this suite asks of a language model: a name, and next-token log-probabilities. Any causal model will do."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Float32, Int
 
 from implicit_bayes.lm.lstm import LSTM
 from implicit_bayes.lm.transformer import Transformer
+from implicit_bayes.lm.trees import Arrays
 
 ROWS = 1 << 12
 """Positions whose logits are worked out together, about: so few that their activations stay in the cache."""
@@ -116,7 +117,7 @@ class NetworkModel:
 
 
 @eqx.filter_jit
-def _activations(network: Any, tokens_BxT: Any) -> list[Array]:
+def _activations(network: Arrays, tokens_BxT: Array | np.ndarray) -> list[Array]:
     out = network.activations(tokens_BxT)
     if isinstance(network, Transformer):
         return [x / jnp.sqrt((x**2).mean(-1, keepdims=True) + 1e-6) for x in out]
@@ -124,5 +125,5 @@ def _activations(network: Any, tokens_BxT: Any) -> list[Array]:
 
 
 @eqx.filter_jit
-def _log_probabilities(network: Callable[[Array], Array], tokens_BxT: Any) -> Array:
+def _log_probabilities(network: Callable[[Array | np.ndarray], Array], tokens_BxT: Array | np.ndarray) -> Array:
     return jax.nn.log_softmax(network(tokens_BxT))

@@ -11,11 +11,13 @@ with both averages corrected for their start at 0, and m turned along with Q. Wh
 Source: Loshchilov & Hutter 2019 (AdamW); Vyas et al. 2024 (SOAP).
 """
 
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
+
+from implicit_bayes.lm.trees import Arrays
 
 
 class OptimiserConfig(NamedTuple):
@@ -62,10 +64,10 @@ class SoapState(NamedTuple):
     """
 
     steps: jax.Array
-    mean: Any
-    square: Any
-    outer: Any
-    basis: Any
+    mean: Arrays
+    square: Arrays
+    outer: Arrays
+    basis: Arrays
 
 
 def soap(b1: float = 0.95, b2: float = 0.95, every: int = 10, cap: int = 512) -> optax.GradientTransformation:
@@ -80,14 +82,14 @@ def soap(b1: float = 0.95, b2: float = 0.95, every: int = 10, cap: int = 512) ->
     def side(x: jax.Array) -> int | None:
         return None if x.ndim != 2 or not 8 <= min(x.shape) <= cap else min(x.shape)
 
-    def start(parameters: Any) -> SoapState:
+    def start(parameters: Arrays) -> SoapState:
         zeros = lambda: jax.tree.map(jnp.zeros_like, parameters)  # noqa: E731
         square = lambda make: jax.tree.map(lambda x: make(side(x)) if side(x) else jnp.zeros(()), parameters)  # noqa: E731
         return SoapState(
             jnp.zeros((), jnp.int32), zeros(), zeros(), square(lambda s: jnp.zeros((s, s))), square(jnp.eye)
         )
 
-    def update(gradient: Any, state: SoapState, parameters: Any = None) -> tuple[Any, SoapState]:
+    def update(gradient: Arrays, state: SoapState, parameters: Arrays = None) -> tuple[Arrays, SoapState]:
         count = state.steps + 1
         turn = (count % every == 0) | ((count < 10) & (count % 2 == 1))
         first, second = 1 - b1**count, 1 - b2**count

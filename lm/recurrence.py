@@ -14,8 +14,6 @@ Source: Hochreiter & Schmidhuber 1997, with the forget gate of Gers, Schmidhuber
 diagonal case of the multiplicative LSTM of Krause et al. 2016.
 """
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -66,9 +64,11 @@ def _cell(state: State, x_Bx4H: Array, scale_BxH: Array | None, weight_Hx4H: Arr
     return (h_BxH, c_BxH), jnp.concatenate([i, f, g, o], axis=-1)
 
 
-def _forward(
-    gates_TxBx4H: Array, weight_Hx4H: Array, scale_TxBxH: Array | None = None
-) -> tuple[Array, tuple[Any, ...]]:
+_Saved = tuple[Array, Array | None, Array, Array, Array]
+"""Weight, scale, h, c, active gates."""
+
+
+def _forward(gates_TxBx4H: Array, weight_Hx4H: Array, scale_TxBxH: Array | None = None) -> tuple[Array, _Saved]:
     def step(state: State, now: tuple[Array, Array | None]) -> tuple[State, tuple[Array, Array, Array]]:
         state, active_Bx4H = _cell(state, *now, weight_Hx4H)
         return state, (state[0], state[1], active_Bx4H.astype(now[0].dtype))
@@ -78,13 +78,13 @@ def _forward(
     return h_TxBxH, (weight_Hx4H, scale_TxBxH, h_TxBxH, c_TxBxH, active_TxBx4H)
 
 
-def _backward(saved: tuple[Any, ...], dh_TxBxH: Array) -> tuple[Array, Array, Array | None]:
+def _backward(saved: _Saved, dh_TxBxH: Array) -> tuple[Array, Array, Array | None]:
     weight_Hx4H, scale_TxBxH, h_TxBxH, c_TxBxH, active_TxBx4H = saved
     shifted = lambda x_TxBxH: jnp.concatenate([jnp.zeros_like(x_TxBxH[:1]), x_TxBxH[:-1]])  # noqa: E731
     weight_4HxH = weight_Hx4H.T
 
     def step(
-        carry: tuple[Array, Array], now: tuple[Any, ...]
+        carry: tuple[Array, Array], now: tuple[Array, Array, Array, Array, Array | None]
     ) -> tuple[tuple[Array, Array], tuple[Array, Array | None]]:
         (dh_BxH, dc_BxH), (direct_BxH, active_Bx4H, c_BxH, before_BxH, scale_BxH) = carry, now
         i, f, g, o = jnp.split(active_Bx4H.astype(jnp.float32), 4, axis=-1)
@@ -104,6 +104,7 @@ def _backward(saved: tuple[Any, ...], dh_TxBxH: Array) -> tuple[Array, Array, Ar
     before_TxBxH = shifted(h_TxBxH)
     dscale_TxBxH = None
     if du_TxBxH is not None:
+        assert scale_TxBxH is not None
         dscale_TxBxH = (du_TxBxH * before_TxBxH).astype(scale_TxBxH.dtype)
         before_TxBxH = before_TxBxH * scale_TxBxH
     before_NxH = before_TxBxH.reshape(-1, h_TxBxH.shape[-1])

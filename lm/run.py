@@ -14,7 +14,9 @@ from implicit_bayes.lm.transformer import Transformer, TransformerConfig
 from implicit_bayes.simulators.atomic import written_aside
 from implicit_bayes.simulators.stored import (
     Count,
+    JsonObject,
     Positive,
+    Schema,
     Share,
     Text,
     at_most,
@@ -70,15 +72,15 @@ def draw_network(config: RunConfig) -> LSTM | Transformer:
     return Transformer.drawn(config.network, key)
 
 
-def to_json(config: RunConfig) -> dict[str, Any]:
+def to_json(config: RunConfig) -> JsonObject:
     """The configuration as plain JSON."""
     schedule = config.schedule._asdict() | {"phases": [list(phase) for phase in config.schedule.phases]}
     parts = {"network": config.network._asdict(), "optimiser": config.optimiser._asdict(), "schedule": schedule}
     return config._asdict() | parts
 
 
-Size: Any = at_most(1 << 20)
-Width: Any = at_most(1 << 14)
+Size: Schema = at_most(1 << 20)
+Width: Schema = at_most(1 << 14)
 Rate = Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)]
 Amount = Annotated[float, msgspec.Meta(ge=0.0, le=1e6)]
 LARGEST = 1 << 31
@@ -96,18 +98,22 @@ NETWORKS: dict[str, type[msgspec.Struct]] = {
 OPTIMISER = record(
     OptimiserConfig, b1=Rate, b2=Rate, weight_decay=Amount, clip=Amount, plateau=Positive | None, average=Amount | None,
 )  # fmt: skip
-PHASES: Any = Annotated[list[tuple[Rate, Size, Size]], msgspec.Meta(min_length=1, max_length=1 << 10)]
+PHASES: Schema = Annotated[list[tuple[Rate, Size, Size]], msgspec.Meta(min_length=1, max_length=1 << 10)]
 SCHEDULE = record(Schedule, tokens=Positive, phases=PHASES, peak=Amount, warm_up=Count, floor=Share, hold=Rate)
 RUN = record(
-    RunConfig, instance=Text, architecture=Literal["lstm", "transformer"], preset=Text, network=dict[str, Any],
+    RunConfig, instance=Text, architecture=Literal["lstm", "transformer"], preset=Text, network=JsonObject,
     optimiser=OPTIMISER, schedule=SCHEDULE, seed=Count, data=Literal["fresh", "released"], resets=Share,
     devices=at_most(1 << 16, 0),
 )  # fmt: skip
 REMEDY = "name a directory, or weights, that train wrote"
 
 
-def from_json(stored: Any, source: str) -> RunConfig:
+def from_json(stored: object, source: str) -> RunConfig:
     """The configuration of ``to_json``.
+
+    Args:
+        stored: parsed JSON.
+        source: what an error names.
 
     Raises:
         ModelError: not one, or one of a network that nobody could have trained.
@@ -143,7 +149,12 @@ def _parameters(network: NetworkConfig) -> int:
 
 
 def write_config(folder: Path, config: RunConfig) -> None:
-    """RUN/config.json."""
+    """RUN/config.json.
+
+    Args:
+        folder: RUN.
+        config: what is written.
+    """
     with written_aside(folder / "config.json") as file:
         json.dump(to_json(config), file, indent=1)
         file.write("\n")
@@ -156,4 +167,4 @@ def read_config(folder: Path) -> RunConfig:
         ModelError: missing or not one.
     """
     path = folder / "config.json"
-    return from_json(read_json(path, dict[str, Any], REMEDY), str(path))
+    return from_json(read_json(path, JsonObject, REMEDY), str(path))

@@ -4,7 +4,8 @@ The batch is split over the mesh's one axis; every device holds all weights, wor
 the mean over devices is what the optimiser sees.
 """
 
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
 import equinox as eqx
 import jax
@@ -15,9 +16,10 @@ from jaxtyping import Array, Float, Int
 
 from implicit_bayes.lm.averaging import first_average, next_average, trained_network
 from implicit_bayes.lm.optimiser import OptimiserConfig, optimiser
+from implicit_bayes.lm.trees import Arrays
 
 AXIS = "data"
-Network = Any
+Network = Arrays
 """An Equinox module: tokens (B, T), key -> logits (B, T + 1, V)."""
 Tree = TypeVar("Tree")
 
@@ -33,9 +35,9 @@ class State(NamedTuple):
     """
 
     network: Network
-    optimiser: Any
+    optimiser: Arrays
     step: Array
-    average: Any = None
+    average: Arrays = None
 
     @property
     def trained(self) -> Network:
@@ -44,13 +46,23 @@ class State(NamedTuple):
 
 
 def token_loss(logits_BxTxV: Float[Array, "B T V"], tokens_BxT: Int[Array, "B T"]) -> Float[Array, ""]:
-    """Mean cross-entropy of the tokens, nats per token. The one-hot product keeps its gradient free of scatters."""
+    """Mean cross-entropy of the tokens, nats per token. The one-hot product keeps its gradient free of scatters.
+
+    Args:
+        logits_BxTxV: for every token, from those before it.
+        tokens_BxT: what came.
+    """
     log_p = jax.nn.log_softmax(logits_BxTxV)
     return -jnp.mean(jnp.sum(log_p * jax.nn.one_hot(tokens_BxT, logits_BxTxV.shape[-1]), axis=-1))
 
 
 def start(network: Network, config: OptimiserConfig) -> State:
-    """Step 0."""
+    """Step 0.
+
+    Args:
+        network: with its first weights.
+        config: of the optimiser.
+    """
     weights = eqx.filter(network, eqx.is_inexact_array)
     moments = optimiser(config).init(weights)
     return State(network, moments, jnp.zeros((), jnp.int32), first_average(weights, config))
@@ -62,10 +74,15 @@ def make_mesh(devices: int) -> Mesh:
 
 
 def replicate(tree: Tree, mesh: Mesh) -> Tree:
-    """The same tree on every device of the mesh, over all processes."""
+    """The same tree on every device of the mesh, over all processes.
+
+    Args:
+        tree: of arrays on the host.
+        mesh: devices.
+    """
     everywhere = NamedSharding(mesh, PartitionSpec())
 
-    def place(x: Any) -> Any:
+    def place(x: Array) -> Array:
         held = np.asarray(x)
         return jax.make_array_from_callback(held.shape, everywhere, lambda index: held[index])
 
@@ -73,12 +90,19 @@ def replicate(tree: Tree, mesh: Mesh) -> Tree:
 
 
 def shard(tokens_BxT: np.ndarray, mesh: Mesh) -> Array:
-    """A batch that every process has in full, split over the mesh's devices."""
+    """A batch that every process has in full, split over the mesh's devices.
+
+    Args:
+        tokens_BxT: B a multiple of the devices.
+        mesh: devices.
+    """
     rows = NamedSharding(mesh, PartitionSpec(AXIS))
     return jax.make_array_from_callback(tokens_BxT.shape, rows, lambda index: tokens_BxT[index])
 
 
-def make_step(config: OptimiserConfig, mesh: Mesh, seed: int, half: bool = False) -> Any:
+def make_step(
+    config: OptimiserConfig, mesh: Mesh, seed: int, half: bool = False
+) -> Callable[[State, Array, Array | np.float32], tuple[State, Array]]:
     """The compiled step.
 
     Args:
@@ -98,7 +122,7 @@ def make_step(config: OptimiserConfig, mesh: Mesh, seed: int, half: bool = False
         network = eqx.combine(weights, rest)
         return token_loss(network(tokens_BxT[:, :-1], key), tokens_BxT)
 
-    def local(weights: Network, carried: State, rest: Network, tokens_BxT: Array, rate: Array) -> Any:
+    def local(weights: Network, carried: State, rest: Network, tokens_BxT: Array, rate: Array) -> tuple[Arrays, ...]:
         _, state, step, average = carried
         key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), step), jax.lax.axis_index(AXIS))
         loss, gradient = jax.value_and_grad(loss_of)(weights, rest, tokens_BxT, key)

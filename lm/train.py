@@ -11,9 +11,9 @@ dropped and written again.
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -32,12 +32,13 @@ from implicit_bayes.lm.transformer import Transformer
 from implicit_bayes.lm.weights import write_weights
 from implicit_bayes.simulators.atomic import written_aside
 from implicit_bayes.simulators.instance import Instance
+from implicit_bayes.simulators.stored import JsonMapping, JsonObject
 from implicit_bayes.theory.objects.checks import ModelError
 
 Network = LSTM | Transformer
-Evaluate = Callable[[Network], Mapping[str, Any]]
+Evaluate = Callable[[Network], JsonMapping]
 """Network -> JSON-ready measurements, put into the record of its step."""
-Report = Callable[[Mapping[str, Any]], None]
+Report = Callable[[JsonMapping], None]
 
 
 class Cadence(NamedTuple):
@@ -212,7 +213,7 @@ class _Loop:
             return
         wall = max(time.perf_counter() - self.begun[1], 1e-9)
         tokens = int(self.chart.tokens_S1[done])
-        record: dict[str, Any] = {"step": done, "tokens": tokens, "loss": mean}
+        record: JsonObject = {"step": done, "tokens": tokens, "loss": mean}
         record["learning_rate"] = float(self.chart.rate_S[done - 1])
         record["tokens_per_second"] = (tokens - self.begun[2]) / wall
         record["seconds_left"] = wall * (int(self.chart.tokens_S1[-1]) - tokens) / max(1, tokens - self.begun[2])

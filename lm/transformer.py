@@ -57,7 +57,12 @@ class Layer(eqx.Module):
 
     @staticmethod
     def drawn(config: TransformerConfig, key: PRNGKeyArray) -> "Layer":
-        """Fresh weights; what is added to the residual stream is scaled by 1 / sqrt(2 layers)."""
+        """Fresh weights; what is added to the residual stream is scaled by 1 / sqrt(2 layers).
+
+        Args:
+            config: sizes.
+            key: a JAX key.
+        """
         width, gpt2 = config.width, config.dialect == "gpt2"
         keys, shrink = jax.random.split(key, 4), (2 * config.layers) ** -0.5
         scale = lambda fan: 0.02 if gpt2 else fan**-0.5  # noqa: E731
@@ -87,7 +92,12 @@ class Layer(eqx.Module):
 
 
 def convolve(x_BxTxO: Float[Array, "B T O"], taps_SxO: Float[Array, "S O"]) -> Float[Array, "B T O"]:
-    """Every channel's own causal filter: y_t = sum_s taps_s x_{t-s}, with x = 0 before the document."""
+    """Every channel's own causal filter: y_t = sum_s taps_s x_{t-s}, with x = 0 before the document.
+
+    Args:
+        x_BxTxO: T tokens, O channels.
+        taps_SxO: S taps, the present token's first.
+    """
     length = x_BxTxO.shape[1]
     padded = jnp.pad(x_BxTxO, ((0, 0), (len(taps_SxO) - 1, 0), (0, 0)))
     begin = len(taps_SxO) - 1
@@ -112,7 +122,12 @@ class Transformer(eqx.Module):
 
     @staticmethod
     def drawn(config: TransformerConfig, key: PRNGKeyArray) -> "Transformer":
-        """Fresh weights."""
+        """Fresh weights.
+
+        Args:
+            config: sizes.
+            key: a JAX key.
+        """
         keys = jax.random.split(key, config.layers + 3)
         rows, width, gpt2 = config.vocabulary + 1, config.width, config.dialect == "gpt2"
         table = (0.02 if gpt2 else 1.0) * jax.random.normal(keys[0], (rows, width))

@@ -3,6 +3,7 @@
 The paths name what is stored (``network.layers.0.qkv.weight_IxO``), so that another configuration is noticed.
 """
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import equinox as eqx
@@ -10,23 +11,31 @@ import jax
 import numpy as np
 
 from implicit_bayes.lm.faults import CheckpointError
+from implicit_bayes.theory.objects.types import Array
 
 Tree = TypeVar("Tree")
+Arrays = Any
+"""A tree of arrays: JAX gives trees no type."""
 
 
-def is_array(x: Any) -> bool:
+def is_array(x: object) -> bool:
     """An array of JAX or of NumPy."""
     return isinstance(x, jax.Array | np.ndarray)
 
 
-def flatten(tree: Any) -> dict[str, Any]:
+def flatten(tree: Arrays) -> dict[str, Array]:
     """Path -> array of every array in a tree."""
     leaves, _ = jax.tree_util.tree_flatten_with_path(eqx.filter(tree, is_array))
     return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
 
 
-def unflatten(like: Tree, arrays: dict[str, Any], source: str) -> Tree:
+def unflatten(like: Tree, arrays: Mapping[str, Array], source: str) -> Tree:
     """A tree like ``like`` with these arrays for its own.
+
+    Args:
+        like: a tree of the same shapes.
+        arrays: by their paths, as ``flatten`` gives them.
+        source: what an error names.
 
     Raises:
         CheckpointError: an array is missing, left over, or of another shape or type.

@@ -3,7 +3,6 @@
 import io
 import json
 from pathlib import Path
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -16,7 +15,7 @@ from implicit_bayes.lm.run import REMEDY, RunConfig, draw_network, from_json, to
 from implicit_bayes.lm.transformer import Transformer
 from implicit_bayes.simulators.atomic import written_aside
 from implicit_bayes.simulators.npz import Npz
-from implicit_bayes.simulators.stored import parse
+from implicit_bayes.simulators.stored import JsonObject, parse
 from implicit_bayes.theory.objects.checks import ModelError
 
 CONFIG = "config"
@@ -24,6 +23,11 @@ CONFIG = "config"
 
 def write_weights(path: Path, config: RunConfig, network: LSTM | Transformer) -> None:
     """Write a network with its configuration.
+
+    Args:
+        path: of the .npz.
+        config: written into it.
+        network: of that configuration.
 
     Raises:
         ModelError: the place cannot be written.
@@ -46,7 +50,7 @@ def read_weights(path: Path) -> tuple[RunConfig, LSTM | Transformer]:
         with Npz(path) as stored:
             if stored.header(CONFIG).nbytes > 1 << 22:
                 raise ModelError(f"{CONFIG}: larger than any")
-            config = from_json(parse(_text(stored.read(CONFIG)), dict[str, Any], str(path), REMEDY), str(path))
+            config = from_json(parse(_text(stored.read(CONFIG)), JsonObject, str(path), REMEDY), str(path))
             like = empty_network(config)
             for name, leaf in flatten(like).items():
                 if name in stored.names and stored.header(name).shape != leaf.shape:

@@ -70,7 +70,13 @@ def alias_table(laws_NxK: np.ndarray) -> AliasTable:
 
 
 def draw_on_host(table: AliasTable, rows: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
-    """``draw`` in NumPy: the same outcomes, bit for bit."""
+    """``draw`` in NumPy: the same outcomes, bit for bit.
+
+    Args:
+        table: of every law.
+        rows: which law each draw is of.
+        uniforms: one for each draw.
+    """
     size = table.accept.shape[-1]
     scaled = uniforms * size
     column = np.minimum(scaled.astype(np.int32), size - 1)

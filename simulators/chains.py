@@ -59,7 +59,12 @@ def parse_chains(spec: str) -> Chains:
 
 
 def kernels(family: Chains, indices: Sequence[int]) -> np.ndarray:
-    """(len(indices), V, V) the kernels of some concepts."""
+    """(len(indices), V, V) the kernels of some concepts.
+
+    Args:
+        family: of chains.
+        indices: of the concepts.
+    """
     shape, tiny = (family.vocabulary, family.vocabulary), np.finfo(np.float64).tiny
     out = np.empty((len(indices), *shape))
     for row, index in enumerate(indices):
@@ -70,7 +75,12 @@ def kernels(family: Chains, indices: Sequence[int]) -> np.ndarray:
 
 
 def chain_mixture(family: Chains, indices: Sequence[int]) -> MixtureOfHMMs:
-    """The mixture of some concepts, uniform prior; the token is the state."""
+    """The mixture of some concepts, uniform prior; the token is the state.
+
+    Args:
+        family: of chains.
+        indices: of the concepts.
+    """
     count, size = len(indices), family.vocabulary
     start = np.full((count, size), 1.0 / size)
     return MixtureOfHMMs(np.full(count, 1.0 / count), start, kernels(family, indices), np.eye(size), 0)

@@ -26,6 +26,18 @@ def alias_chains(limit_R, alias_R, size, block_B, state_B, random_TxB, states_Bx
 
     Law ``block + state`` has ``size`` rows, from (block + state) size on, of ``limit_R`` (``alias.limits``) and
     ``alias_R``. Tokens are ``token_of[emit + state]``; none are written where ``token_of`` is empty.
+
+    Args:
+        limit_R, alias_R: the tables of all laws, flattened.
+        size: states of a law.
+        block_B: where each chain's concept begins among the laws.
+        state_B: every chain's last state; changed in place.
+        random_TxB: uniforms.
+        states_BxT: written from column ``begin`` on.
+        begin: the first column.
+        token_of: the token of every (concept, state); empty where tokens are drawn otherwise.
+        emit_B: where each chain's concept begins in ``token_of``.
+        tokens_BxT: written beside the states.
     """
     length, batch = random_TxB.shape
     row, base, emits = np.empty(GROUP, np.int64), np.empty(GROUP, np.int64), token_of.shape[0] > 0
@@ -66,6 +78,10 @@ def sfc64_uniforms(words, out):
     """Fill ``out`` with the uniforms that ``Generator(SFC64).random`` gives from the state ``words``, and advance it.
 
     Source: C. Doty-Humphrey, PractRand (SFC64); 53 bits of each word, as NumPy takes them.
+
+    Args:
+        words: (4,) the generator's state; changed in place.
+        out: filled.
     """
     a, b, c, count = words[0], words[1], words[2], words[3]
     flat = out.reshape(-1)
@@ -86,6 +102,17 @@ def inverse_cdf_chains(flat, width, size, row_B, block_B, uniforms_BxT, states_B
 
     Chain b starts in row ``row_B[b]`` of ``first`` (same width) and goes on in row ``block_B[b] + state`` of ``flat``.
     Documents are independent, so the processor overlaps the searches of one group of them.
+
+    Args:
+        flat: cumulative sums of all laws, one after the other.
+        width: entries of a law, a power of two.
+        size: of them that are states.
+        row_B: the first law of every chain, in ``first``.
+        block_B: where each chain's concept begins among the laws.
+        uniforms_BxT: one for each step.
+        states_BxT: written from column ``begin`` on.
+        begin: the first column.
+        first: cumulative sums of the start laws.
     """
     batch, length = uniforms_BxT.shape
     half = np.int64(width >> 1)

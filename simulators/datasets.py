@@ -45,6 +45,11 @@ class Prompts(NamedTuple):
 def as_count(name: str, value: int, least: int = 1) -> int:
     """``value`` as a Python int that is at least ``least``.
 
+    Args:
+        name: of the argument, for the error.
+        value: what a user brought.
+        least: allowed.
+
     Raises:
         ModelError: not one integer, or too small.
     """

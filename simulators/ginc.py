@@ -131,7 +131,12 @@ def paper_ginc(
 
 
 def draw_memory(generator: np.random.Generator, vocabulary: int) -> np.ndarray:
-    """(10, 10) token of (entity, property); property 0 is the delimiter."""
+    """(10, 10) token of (entity, property); property 0 is the delimiter.
+
+    Args:
+        generator: source of randomness.
+        vocabulary: V, the delimiter counted.
+    """
     memory = generator.integers(1, vocabulary, (ENTITIES, PROPERTIES))
     memory[:, 0] = DELIMITER
     return memory
@@ -140,7 +145,14 @@ def draw_memory(generator: np.random.Generator, vocabulary: int) -> np.ndarray:
 def draw_concept(
     generator: np.random.Generator, entity: np.ndarray, permutations: int, temperature: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(100,) start law and (100, 100) joint kernel of one concept of the paper's recipe."""
+    """(100,) start law and (100, 100) joint kernel of one concept of the paper's recipe.
+
+    Args:
+        generator: source of randomness.
+        entity: (10, 10) the shared entity kernel.
+        permutations: in the property kernel.
+        temperature: of their weights.
+    """
     start = _softmax(generator.random(STATES) - 0.5, START_TEMPERATURE)
     weights = generator.random(permutations)
     shuffles = [generator.permutation(PROPERTIES) for _ in range(permutations)]
@@ -174,7 +186,13 @@ def _permutation_mixture(uniforms: np.ndarray, permutations: list[np.ndarray], t
 def draw_entity_kernel(
     generator: np.random.RandomState | np.random.Generator, permutations: int, temperature: float
 ) -> np.ndarray:
-    """(10, 10) the shared entity kernel: a permutation mixture, nine tenths of it replaced by staying put."""
+    """(10, 10) the shared entity kernel: a permutation mixture, nine tenths of it replaced by staying put.
+
+    Args:
+        generator: source of randomness.
+        permutations: in the kernel.
+        temperature: of their weights.
+    """
     uniforms = generator.random(permutations)
     mixed = _permutation_mixture(uniforms, [generator.permutation(ENTITIES) for _ in range(permutations)], temperature)
     return (1 - IDENTITY_SHARE) * mixed + IDENTITY_SHARE * np.eye(ENTITIES)
@@ -189,6 +207,11 @@ def _joint_kernel(entity: np.ndarray, properties: np.ndarray) -> np.ndarray:
 
 
 def emission_of(memory: np.ndarray, vocabulary: int) -> np.ndarray:
-    """(100, V) one-hot rows at memory[entity, property]."""
+    """(100, V) one-hot rows at memory[entity, property].
+
+    Args:
+        memory: (10, 10) token of (entity, property).
+        vocabulary: V.
+    """
     emission: np.ndarray = np.eye(vocabulary)[memory.reshape(-1)]
     return emission

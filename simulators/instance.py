@@ -1,12 +1,10 @@
 """An instance: the pretraining law, and the prompts that are to be asked of it."""
 
-from typing import Any
-
 import equinox as eqx
 
 from implicit_bayes.theory.objects.checks import ModelError, as_float64, check_shape, check_simplex
 from implicit_bayes.theory.objects.models import MixtureOfHMMs, as_token
-from implicit_bayes.theory.objects.types import Array
+from implicit_bayes.theory.objects.types import Array, Numbers
 
 
 class Instance(eqx.Module):
@@ -40,7 +38,7 @@ class Instance(eqx.Module):
         self,
         name: str,
         mixture: MixtureOfHMMs,
-        prompt_starts: Any,
+        prompt_starts: Numbers,
         true_concepts: tuple[int, ...],
         k: int | None = None,
         seed: int | None = None,

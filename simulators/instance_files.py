@@ -9,14 +9,13 @@ a true concept, every concept is the true one in turn.
 import os
 from collections.abc import Container
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from implicit_bayes.simulators.atomic import written_aside
 from implicit_bayes.simulators.instance import Instance
 from implicit_bayes.simulators.instance_arrays import REQUIRED, Arrays, naming, read_arrays
-from implicit_bayes.simulators.stored import printable
+from implicit_bayes.simulators.stored import JsonObject, printable
 from implicit_bayes.theory.objects.checks import ModelError, as_float64, check_shape, check_simplex
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 
@@ -52,7 +51,7 @@ def save_instance(instance: Instance, path: str | os.PathLike[str]) -> Path:
         ModelError: the path cannot be written.
     """
     mixture, starts = instance.mixture, np.asarray(instance.prompt_starts)
-    arrays: dict[str, Any] = {name: np.asarray(getattr(mixture, name)) for name in REQUIRED}
+    arrays: JsonObject = {name: np.asarray(getattr(mixture, name)) for name in REQUIRED}
     if starts.shape[1] == 1 and (starts == starts[0]).all():
         arrays["prompt_start"] = starts[0, 0]
     else:
@@ -142,7 +141,7 @@ def _true_concepts(mixture: MixtureOfHMMs, arrays: Arrays) -> tuple[int, ...]:
     return tuple(range(mixture.n_concepts))
 
 
-def _integer(name: str, array: Any) -> int:
+def _integer(name: str, array: np.ndarray) -> int:
     """A scalar that is a whole number.
 
     Raises:

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, count, islice, permutations
 from pathlib import Path
 from string import ascii_lowercase
-from typing import Any
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from implicit_bayes.simulators.atomic import written_aside
 from implicit_bayes.simulators.datasets import Documents, Prompts, as_count
 from implicit_bayes.simulators.released import released_documents
 from implicit_bayes.simulators.released_prompts import LENGTHS, PromptSet, released_prompts
+from implicit_bayes.simulators.stored import JsonObject
 
 STEMS = {"train": "train", "validation": "val"}
 PROMPT_STEMS = {"ID_sample": "id_prompts_randomsample", "OOD_sample": "ood_prompts_randomsample"}
@@ -87,7 +87,17 @@ def _files(sets: Iterable[PromptSet]) -> Iterator[list[PromptSet]]:
 def write_documents(
     directory: str | os.PathLike[str], split: str, documents: Documents, words: Sequence[str]
 ) -> list[Path]:
-    """``train.txt`` and ``train.json``, or ``val.txt`` and ``val.json``."""
+    """``train.txt`` and ``train.json``, or ``val.txt`` and ``val.json``.
+
+    Args:
+        directory: where.
+        split: train or validation.
+        documents: what.
+        words: the spelling of every token.
+
+    Returns:
+        The files.
+    """
     stem = Path(directory) / STEMS[split]
     text, record = stem.with_suffix(".txt"), stem.with_suffix(".json")
     spell = np.array(words, dtype=object)
@@ -102,7 +112,16 @@ def write_documents(
 
 
 def write_prompts(directory: str | os.PathLike[str], sets: Sequence[PromptSet], words: Sequence[str]) -> list[Path]:
-    """The ``.json`` file and its ``.txt`` twin of prompt sets that share kind and k."""
+    """The ``.json`` file and its ``.txt`` twin of prompt sets that share kind and k.
+
+    Args:
+        directory: where.
+        sets: of one kind and one k, by n.
+        words: the spelling of every token.
+
+    Returns:
+        The files.
+    """
     stem = f"{PROMPT_STEMS[sets[0].kind]}_{sets[0].k}"
     record, text = (Path(directory) / f"{stem}{suffix}" for suffix in (".json", ".txt"))
     with written_aside(record) as lines, written_aside(text) as raw:
@@ -113,8 +132,13 @@ def write_prompts(directory: str | os.PathLike[str], sets: Sequence[PromptSet], 
     return [record, text]
 
 
-def prompt_records(prompts: PromptSet, words: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """The records of one prompt set, fields in the published order."""
+def prompt_records(prompts: PromptSet, words: Sequence[str]) -> Iterator[JsonObject]:
+    """The records of one prompt set, fields in the published order.
+
+    Args:
+        prompts: one set.
+        words: the spelling of every token.
+    """
     spell = np.array(words, dtype=object)
     for index in range(len(prompts.labels)):
         text = spell[prompts.tokens[index]]
@@ -130,17 +154,25 @@ def prompt_records(prompts: PromptSet, words: Sequence[str]) -> Iterator[dict[st
         }
 
 
-def _line(fields: dict[str, Any]) -> str:
+def _line(fields: JsonObject) -> str:
     """One record as pandas writes it: no spaces, slashes escaped."""
     return json.dumps(fields, separators=(",", ":")).replace("/", "\\/")
 
 
 def write_tokenizer(directory: str | os.PathLike[str], words: Sequence[str]) -> Path:
-    """``tokenizer.json``: a word-level vocabulary, "[endoftext]" first."""
-    special: dict[str, Any] = {"id": 0, "special": True, "content": "[endoftext]"}
+    """``tokenizer.json``: a word-level vocabulary, "[endoftext]" first.
+
+    Args:
+        directory: where.
+        words: the spelling of every token.
+
+    Returns:
+        The file.
+    """
+    special: JsonObject = {"id": 0, "special": True, "content": "[endoftext]"}
     special |= dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
     ids = {word: index for index, word in enumerate(["[endoftext]", *words])}
-    config: dict[str, Any] = {
+    config: JsonObject = {
         "version": "1.0",
         "truncation": None,
         "padding": None,
@@ -160,6 +192,15 @@ def write_npz(path: str | os.PathLike[str], documents: Documents, delimiter: int
 
     Arrays: tokens (B, T), states (B, T), concepts (B,), delimiter (), vocabulary ().
 
+    Args:
+        path: of the file.
+        documents: what.
+        delimiter: its token.
+        vocabulary: V.
+
+    Returns:
+        The file.
+
     Raises:
         ModelError: a path that cannot be written.
     """
@@ -171,6 +212,16 @@ def write_prompts_npz(path: str | os.PathLike[str], prompts: Prompts, k: int, de
 
     Arrays: prompt_tokens (P, (k+1) n + k), prompt_concepts (P,), prompt_starts (P,), k (), delimiter (), vocabulary ().
 
+    Args:
+        path: of the file.
+        prompts: what.
+        k: tokens in an example.
+        delimiter: its token.
+        vocabulary: V.
+
+    Returns:
+        The file.
+
     Raises:
         ModelError: a k below 2, or a path that cannot be written.
     """
@@ -178,7 +229,7 @@ def write_prompts_npz(path: str | os.PathLike[str], prompts: Prompts, k: int, de
     return _write_arrays(path, arrays | {"k": np.int64(as_count("k", k, least=2))}, delimiter, vocabulary)
 
 
-def _write_arrays(path: str | os.PathLike[str], arrays: dict[str, Any], delimiter: int, vocabulary: int) -> Path:
+def _write_arrays(path: str | os.PathLike[str], arrays: JsonObject, delimiter: int, vocabulary: int) -> Path:
     with written_aside(path, binary=True) as file:
         np.savez_compressed(file, **arrays, delimiter=np.int64(delimiter), vocabulary=np.int64(vocabulary))
     return Path(path)

@@ -7,8 +7,6 @@ Every law is a Dirichlet draw restricted to a random support:
 with one entry of each row spared, so that a law always remains.
 """
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,10 +14,14 @@ import numpy as np
 from implicit_bayes.simulators.datasets import as_count
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
+from implicit_bayes.theory.objects.types import Array
+
+Source = int | np.integer | np.random.Generator | Array
+"""Of randomness: a seed, a generator of NumPy's, or a key of JAX's."""
 
 
 def random_mixture(
-    source: Any,
+    source: Source,
     concepts: int,
     states: int,
     tokens: int,
@@ -67,7 +69,7 @@ def random_mixture(
 
 
 def delimited_mixture(
-    source: Any,
+    source: Source,
     concepts: int,
     states: int,
     tokens: int,
@@ -106,7 +108,7 @@ def _check_zeros(zeros: float) -> None:
         raise ModelError(f"zeros: {zeros} is outside [0, 1); it is the share of exact zeros")
 
 
-def _generator(source: Any) -> np.random.Generator:
+def _generator(source: Source) -> np.random.Generator:
     """A NumPy generator from a generator, a JAX key or a seed.
 
     Raises:

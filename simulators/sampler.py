@@ -9,7 +9,7 @@ Source: Xie et al. 2022, section 2 (pretraining and prompt distributions).
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,7 @@ from implicit_bayes.theory.filtering import compiled
 from implicit_bayes.theory.filtering.dispatch import on_host
 from implicit_bayes.theory.objects.checks import ModelError, as_float64, check_simplex
 from implicit_bayes.theory.objects.models import MixtureOfHMMs, as_token
+from implicit_bayes.theory.objects.types import Numbers
 
 CHUNK = 1 << 21
 """Uniforms on the table at a time."""
@@ -98,10 +99,15 @@ def sample_documents(mixture: MixtureOfHMMs, key: jax.Array, documents: int, len
 def stream(mixture: MixtureOfHMMs, key: jax.Array, documents: int, length: int) -> Iterator[Documents]:
     """Fresh documents for ever: batch i is drawn with ``jax.random.fold_in(key, i)``.
 
-    Args, Raises: as ``sample_documents``, the ``documents`` being those of one batch.
+    Args:
+        mixture, key, length: as of ``sample_documents``.
+        documents: in one batch.
 
     Returns:
         An endless iterator of Documents.
+
+    Raises:
+        ModelError: as ``sample_documents``.
     """
     documents, length = as_count("documents", documents), as_count("length", length)
     _generator(key)  # a bad key is refused here and not at the first batch
@@ -117,7 +123,7 @@ def _batches(tables: Tables, key: jax.Array, documents: int, length: int) -> Ite
 
 def sample_prompts(
     mixture: MixtureOfHMMs,
-    starts_CxSxH: Any,
+    starts_CxSxH: Numbers,
     key: jax.Array,
     prompts: int,
     k: int,

@@ -7,12 +7,20 @@ of digits) and converted by msgspec, so that an error names the place: ``config.
 
 import json
 import unicodedata
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import msgspec
 
 from implicit_bayes.theory.objects.checks import ModelError
+
+JsonObject = dict[str, Any]
+"""An object of JSON; what its values are is said by the schema it was read with, or by the page that shows it."""
+JsonMapping = Mapping[str, Any]
+"""The same where nobody writes to it."""
+Schema = Any
+"""Whatever msgspec converts to: a class, an annotated type, a union; they have no type in common."""
 
 LARGEST = 1 << 28
 """Bytes of a stored text file; ten thousand times what any run writes."""
@@ -23,12 +31,16 @@ Positive = Annotated[int, msgspec.Meta(ge=1, le=1 << 62)]
 Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 
 
-def at_most(most: int, least: int = 1) -> Any:
-    """The type of whole numbers from ``least`` to ``most``."""
+def at_most(most: int, least: int = 1) -> Schema:
+    """The type of whole numbers from ``least`` to ``most``.
+
+    Args:
+        most, least: both are allowed.
+    """
     return Annotated[int, msgspec.Meta(ge=least, le=most)]
 
 
-def record(of: type, **types: Any) -> type[msgspec.Struct]:
+def record(of: type, **types: Schema) -> type[msgspec.Struct]:
     """The schema of a NamedTuple that is stored as an object of its fields.
 
     Args:
@@ -36,7 +48,7 @@ def record(of: type, **types: Any) -> type[msgspec.Struct]:
         types: narrower types for some of its fields.
     """
     hints, defaults = get_type_hints(of), of._field_defaults  # type: ignore[attr-defined]
-    fields: list[Any] = []
+    fields: list[tuple[str, Schema] | tuple[str, Schema, object]] = []
     for name in of._fields:  # type: ignore[attr-defined]
         kind = types.get(name, hints[name])
         fields.append((name, kind, defaults[name]) if name in defaults else (name, kind))
@@ -45,6 +57,11 @@ def record(of: type, **types: Any) -> type[msgspec.Struct]:
 
 def read_text(path: Path, remedy: str, most: int = LARGEST) -> str:
     """A text file of at most ``most`` bytes.
+
+    Args:
+        path: of the file.
+        remedy: how an error ends.
+        most: bytes that are read.
 
     Raises:
         ModelError: missing, too large, or no UTF-8.
@@ -59,7 +76,7 @@ def read_text(path: Path, remedy: str, most: int = LARGEST) -> str:
         raise ModelError(f"{path}: cannot be read ({short(error)}); {remedy}") from error
 
 
-def parse(text: str, kind: Any, source: str, remedy: str) -> Any:
+def parse(text: str, kind: Schema, source: str, remedy: str) -> Any:
     """JSON text as a value of a schema.
 
     Args:
@@ -77,20 +94,39 @@ def parse(text: str, kind: Any, source: str, remedy: str) -> Any:
         raise ModelError(f"{source}: cannot be read ({short(error)}); {remedy}") from error
 
 
-def convert(value: Any, kind: Any, source: str, remedy: str) -> Any:
-    """A parsed value as one of a schema; see ``parse``."""
+def convert(value: object, kind: Schema, source: str, remedy: str) -> Any:
+    """A parsed value as one of a schema; see ``parse``.
+
+    Args:
+        value: parsed.
+        kind: anything that msgspec can convert to.
+        source: what an error names.
+        remedy: how an error ends.
+
+    Raises:
+        ModelError: not of the schema.
+    """
     try:
         return msgspec.convert(value, kind)
     except (msgspec.ValidationError, RecursionError) as error:
         raise ModelError(f"{source}: {short(error)}; {remedy}") from error
 
 
-def read_json(path: Path, kind: Any, remedy: str) -> Any:
-    """A JSON file as a value of a schema; see ``read_text`` and ``parse``."""
+def read_json(path: Path, kind: Schema, remedy: str) -> Any:
+    """A JSON file as a value of a schema; see ``read_text`` and ``parse``.
+
+    Args:
+        path: of the file.
+        kind: anything that msgspec can convert to.
+        remedy: how an error ends.
+
+    Raises:
+        ModelError: see ``read_text`` and ``parse``.
+    """
     return parse(read_text(path, remedy), kind, str(path), remedy)
 
 
-def fields_of(value: msgspec.Struct) -> dict[str, Any]:
+def fields_of(value: msgspec.Struct) -> JsonObject:
     """The fields of a record, for the constructor of its NamedTuple."""
     return msgspec.structs.asdict(value)
 

@@ -28,8 +28,8 @@ import numpy as np
 from implicit_bayes.simulators import chains, ginc, ginc_family
 from implicit_bayes.simulators.instance import Instance
 from implicit_bayes.simulators.instances import load_instance
-from implicit_bayes.simulators.random_mixtures import random_mixture
 from implicit_bayes.simulators.switching import switching_mixture
+from implicit_bayes.simulators.variant_bases import BASES
 from implicit_bayes.simulators.zoo import ZOO, share
 from implicit_bayes.theory.objects.checks import ModelError, without_subnormals
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
@@ -136,7 +136,12 @@ def unseen_concepts(instance: Instance) -> Instance:
 
 
 def interpolated(instance: Instance, share: float) -> Instance:
-    """Kernels and start laws drawn together: (1 - share) of their mean over concepts and share of each one's own."""
+    """Kernels and start laws drawn together: (1 - share) of their mean over concepts and share of each one's own.
+
+    Args:
+        instance: any.
+        share: in [0, 1]; 1 is the instance itself.
+    """
     drawn = {}
     for name in ("initial", "transition"):
         own = np.asarray(getattr(instance.mixture, name))
@@ -189,7 +194,12 @@ def after_delimiter(mixture: MixtureOfHMMs) -> np.ndarray:
 
 
 def prompt_shift(instance: Instance, share: float) -> Instance:
-    """Prompt start laws moved away from what follows a delimiter, towards the state that follows it least often."""
+    """Prompt start laws moved away from what follows a delimiter, towards the state that follows it least often.
+
+    Args:
+        instance: any.
+        share: in [0, 1] of the way; 0 is p(h | d, theta).
+    """
     after_CxH = after_delimiter(instance.mixture)
     rare = np.where(np.isin(np.arange(after_CxH.shape[1]), instance.mixture.delimiter_states()), np.inf, after_CxH)
     far_CxH = np.eye(after_CxH.shape[1])[rare.argmin(-1)]
@@ -198,7 +208,12 @@ def prompt_shift(instance: Instance, share: float) -> Instance:
 
 
 def property_shift(instance: Instance, share: float) -> Instance:
-    """Prompt start laws (1 - share) p(h | d, theta) + share of the instance's own."""
+    """Prompt start laws (1 - share) p(h | d, theta) + share of the instance's own.
+
+    Args:
+        instance: any.
+        share: in [0, 1]; 1 is the instance itself.
+    """
     after = after_delimiter(instance.mixture)[:, None]
     starts = without_subnormals((1.0 - share) * after + share * np.asarray(instance.prompt_starts))
     return _changed(instance, f"prompt start laws {share:g} of the way from p(h|d)", prompt_starts=starts)
@@ -209,6 +224,10 @@ def delimiter_probability(instance: Instance, probability: float) -> Instance:
 
     The rest of each row, and the split between several delimiter states, keep their proportions. The other concepts
     stay as they are, so the ratio c2 / c1 of A2 is what changes.
+
+    Args:
+        instance: any.
+        probability: in (0, 1).
 
     Raises:
         ModelError: not strictly between 0 and 1, or a row with no mass to scale.
@@ -230,13 +249,22 @@ def delimiter_probability(instance: Instance, probability: float) -> Instance:
 
 
 def smoothed(instance: Instance, epsilon: float) -> Instance:
-    """Kernels mixed with epsilon of the uniform law (documents too)."""
+    """Kernels mixed with epsilon of the uniform law (documents too).
+
+    Args:
+        instance: any.
+        epsilon: in [0, 1].
+    """
     return _changed(instance, f"kernels smoothed by {epsilon:g}", mixture=instance.mixture.smooth(epsilon))
 
 
 def switching(instance: Instance, probability: float) -> Instance:
     """Documents whose concept changes, as one concept on (concept, state) pairs; prompts start as they did, from a
     concept of the prior.
+
+    Args:
+        instance: any.
+        probability: that the concept is drawn anew at a token.
     """
     old = instance.mixture
     mixture = switching_mixture(old, probability)
@@ -245,57 +273,6 @@ def switching(instance: Instance, probability: float) -> Instance:
     words = f"the concept drawn anew with probability {probability:g} a token"
     return _changed(instance, words, mixture=mixture, prompt_starts=without_subnormals(starts), true_concepts=(0,))
 
-
-def _low_entropy() -> Instance:
-    """The paper's setting in which no example is better than one (figure 7, right)."""
-    mixture = ginc.paper_ginc(vocabulary=100, concepts=12, temperature=0.01)
-    return _ginc("ginc-low-entropy", mixture, "GINC, paper recipe, t = .01, 12 concepts, V = 100")
-
-
-def _no_persistence() -> Instance:
-    """Released GINC whose entity kernel lacks its nine tenths of staying put."""
-    mixture = ginc.released_ginc(50).pretraining
-    joint = np.asarray(mixture.transition).reshape(-1, *(ginc.ENTITIES, ginc.PROPERTIES) * 2)
-    properties, entity = joint.sum(3).mean(1), joint.sum(4).mean((0, 2))
-    moving = (entity - ginc.IDENTITY_SHARE * np.eye(ginc.ENTITIES)) / (1 - ginc.IDENTITY_SHARE)
-    moving = np.where(np.abs(moving) < 1e-12, 0.0, moving)
-    moving /= moving.sum(-1, keepdims=True)
-    kernels = np.stack([np.kron(moving, rows / rows.sum(-1, keepdims=True)) for rows in properties])
-    return _ginc(
-        "ginc-no-persistence", eqx.tree_at(lambda m: m.transition, mixture, kernels),
-        "GINC, released recipe, V = 50, the entity free to move at every step",
-    )  # fmt: skip
-
-
-def _random_kernels() -> Instance:
-    """Released GINC with start laws and emission kept, every kernel row a Dirichlet(1/10) draw: no entities, no
-    properties, but concepts still."""
-    mixture = ginc.released_ginc(50).pretraining
-    drawn = random_mixture(ginc.PARAMETER_SEED, mixture.n_concepts, mixture.n_states, mixture.n_states,
-                           identity_emission=True, concentration=0.1)  # fmt: skip
-    changed = eqx.tree_at(lambda m: m.transition, mixture, np.asarray(drawn.transition))
-    return _ginc("ginc-random-kernels", changed, "GINC's states and tokens, kernel rows Dirichlet(.1)")
-
-
-def _ginc(name: str, mixture: MixtureOfHMMs, description: str) -> Instance:
-    starts = np.tile(ginc.property_start_laws(), (mixture.n_concepts, 1, 1))
-    return Instance(
-        name=name,
-        mixture=mixture,
-        prompt_starts=starts,
-        true_concepts=tuple(range(mixture.n_concepts)),
-        k=None,
-        seed=ginc.PARAMETER_SEED,
-        description=description,
-    )
-
-
-BASES: dict[str, Callable[[], Instance]] = {
-    "ginc-low-entropy": _low_entropy,
-    "ginc-no-persistence": _no_persistence,
-    "ginc-random-kernels": _random_kernels,
-}
-"""Bases that ``load_instance`` does not have."""
 
 VARIANTS: dict[str, tuple[Callable[..., Instance], bool]] = {
     "single-concept": (single_concept, False),

@@ -33,7 +33,12 @@ class WordTape(NamedTuple):
         return np.minimum.accumulate(place[::-1])[::-1].copy().data
 
     def below(self, positions: np.ndarray, bound: int) -> np.ndarray:
-        """Integers 0..bound-1 drawn by the accepted words at ``positions``."""
+        """Integers 0..bound-1 drawn by the accepted words at ``positions``.
+
+        Args:
+            positions: among the accepted words.
+            bound: exclusive.
+        """
         return self._cut(self.words[positions], bound).astype(np.int64)
 
     def doubles(self, positions: np.ndarray) -> np.ndarray:
@@ -49,7 +54,12 @@ class WordTape(NamedTuple):
 
 
 def read_tape(generator: np.random.RandomState, words: int) -> WordTape:
-    """The generator's next ``words`` words; the generator itself ends up where it was."""
+    """The generator's next ``words`` words; the generator itself ends up where it was.
+
+    Args:
+        generator: left where it was.
+        words: how many.
+    """
     state = generator.get_state()
     tape = WordTape(generator.randint(0, 2**32, words, dtype=np.uint32))
     generator.set_state(state)
@@ -57,5 +67,10 @@ def read_tape(generator: np.random.RandomState, words: int) -> WordTape:
 
 
 def spend(generator: np.random.RandomState, words: int) -> None:
-    """Advances the generator past ``words`` words."""
+    """Advances the generator past ``words`` words.
+
+    Args:
+        generator: advanced.
+        words: how many.
+    """
     generator.randint(0, 2**32, words, dtype=np.uint32)

@@ -31,6 +31,10 @@ def mess3(x: float = 0.05, alpha: float = 0.85) -> EdgeProcess:
     """Mess3. With b = (1 - alpha) / 2 and y = 1 - 2 x, T^(0) = [[ay, bx, bx], [ax, by, bx], [ax, bx, by]]; tokens 1, 2
     are the same after a cyclic shift of the states.
 
+    Args:
+        x: in [0, 1/2], the rate at which states change.
+        alpha: in [0, 1], how far a token tells its state.
+
     Raises:
         ModelError: x outside [0, 1/2].
     """
@@ -127,6 +131,10 @@ def _made(spec: str, family: Family, parameters: Mapping[str, float]) -> EdgePro
 def share(spec: str, word: str) -> float:
     """The number in [0, 1] that a word of a specification stands for.
 
+    Args:
+        spec: the whole specification, for the error.
+        word: of it.
+
     Raises:
         ModelError: it is none.
     """
@@ -145,7 +153,12 @@ def zoo_edges(spec: str) -> Edges:
 
 
 def zoo_instance(spec: str, seed: int | None = None) -> Instance:
-    """The instance of a specification; nothing is drawn, so the seed plays no part. Raises as ``zoo_processes``."""
+    """The instance of a specification; nothing is drawn, so the seed plays no part. Raises as ``zoo_processes``.
+
+    Args:
+        spec: a name with parameters, as in mess3:x=0.05,alpha=0.85.
+        seed: noted in the instance.
+    """
     mixture = zoo_edges(spec).mixture
     starts = np.asarray(mixture.initial)[:, None]
     text = f"{spec}: {mixture.n_concepts} edge-emitting process(es) as HMMs on (state, token) pairs; token 0 delimits"

@@ -7,7 +7,7 @@ Source: docs/theory, "Objects" and "Laws that any model obeys".
 import itertools
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -21,6 +21,7 @@ from implicit_bayes.theory.filtering import compiled
 from implicit_bayes.theory.filtering.dispatch import Method
 from implicit_bayes.theory.filtering.filter import MixtureFilter
 from implicit_bayes.theory.information.decomposition import regret
+from implicit_bayes.theory.objects.types import Numbers
 
 PATHS = 200_000
 """Hidden paths of a concept, or token strings, that are affordable."""
@@ -74,7 +75,7 @@ class Mixed:
         return np.asarray(log_evidence(self.mixture, self.strings_NxT))
 
 
-def distance(given: Any, expected: Any) -> float:
+def distance(given: Numbers, expected: Numbers) -> float:
     """The largest |given - expected| / max(1, |expected|); equal infinities are equal, and any other nan is inf."""
     one, other = np.asarray(given, float), np.asarray(expected, float)
     if not one.size:

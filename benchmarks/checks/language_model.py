@@ -78,7 +78,7 @@ class Examination:
         settings: how many documents, and how long.
     """
 
-    def __init__(self, model: Any, instance: Instance | str, settings: Settings):
+    def __init__(self, model: object, instance: Instance | str, settings: Settings):
         self._model, self._instance, self.settings = model, instance, settings
         self._found: dict[str, Found] = {}
 
@@ -208,14 +208,14 @@ def check_language_model(
 
 
 def parametrize_with_checks(
-    models: Sequence[Any],
+    models: Sequence[object],
     instance: Instance | str = "ginc",
     *,
     documents: int = 64,
     length: int = 256,
     seed: int = 0,
     tolerance: float = 1e-4,
-    expected_failures: Mapping[str, str] | Callable[[Any], Mapping[str, str]] | None = None,
+    expected_failures: Mapping[str, str] | Callable[[object], Mapping[str, str]] | None = None,
 ) -> Any:
     """A pytest decorator: one test for every model and law, with the law's name in the test's.
 
@@ -268,7 +268,7 @@ class Check:
     def __repr__(self) -> str:
         return self._law.name
 
-    def __call__(self, model: Any) -> Found:
+    def __call__(self, model: object) -> Found:
         """Raises LawBroken where the law is broken; skips the test where it could not be asked."""
         import pytest
 
@@ -280,7 +280,7 @@ class Check:
         return found
 
 
-def _label(model: Any, index: int) -> str:
+def _label(model: object, index: int) -> str:
     """A short name for a test's."""
     name = model if isinstance(model, str) else getattr(model, "name", None) or getattr(model, "__name__", None)
     return name if isinstance(name, str) and name != "<lambda>" else f"model{index}"

@@ -1,0 +1,1 @@
+"""The command line: ``commands`` finds the subcommand, ``questions`` and ``products`` declare them."""

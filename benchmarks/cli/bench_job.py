@@ -3,7 +3,7 @@
 import resource
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from implicit_bayes.benchmarks.common import console as terminal
 from implicit_bayes.benchmarks.common import storage
@@ -20,6 +20,9 @@ from implicit_bayes.benchmarks.speed.posterior import posterior_and_predictive
 from implicit_bayes.benchmarks.speed.sampling import sampling
 from implicit_bayes.simulators.instances import Instance
 from implicit_bayes.theory import ModelError
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 class Settings(NamedTuple):
@@ -57,7 +60,7 @@ def bench(name: str, instance: Instance, task: str, settings: Settings, out: Pat
         advance = progress("scaling", 0) if settings.scaling else None
         curves = speed_scaling.scaling(settings.seed, advance) if advance else []
     written: list[Path] = []
-    tables: dict[str, Callable[[Any], Any]] = {
+    tables: dict[str, Callable[[list[Any]], Table]] = {
         "train": speed_training.table,
         "memory": speed_memory.table,
         "growth": speed_growth.table,
@@ -71,6 +74,7 @@ def bench(name: str, instance: Instance, task: str, settings: Settings, out: Pat
     console = terminal.console()
     console.print(tables.get(task, speed_tables.timing_table)(rows))
     if task not in tables:
+        console.print(speed_tables.calls_table(rows))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         console.print(f"peak memory of the whole run, all libraries: {peak:.1f} GiB")
     if curves:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from implicit_bayes.benchmarks.checks import instances
 from implicit_bayes.benchmarks.checks.identities import MixedSettings
@@ -13,6 +12,7 @@ from implicit_bayes.benchmarks.common import console as terminal
 from implicit_bayes.benchmarks.common import storage
 from implicit_bayes.benchmarks.predictors.models import find_models
 from implicit_bayes.simulators.instances import load_instance
+from implicit_bayes.simulators.stored import JsonObject
 
 
 def run(
@@ -55,7 +55,7 @@ def run(
         raise storage.CheckFailed(". ".join(broken))
 
 
-def as_json(found: Checked, command: str) -> dict[str, Any]:
+def as_json(found: Checked, command: str) -> JsonObject:
     """Stable keys: model, instance, command, settings, holds, level, checks."""
     model = None if found.subject == found.instance else found.subject
     checks = [each._asdict() for each in found.checks]

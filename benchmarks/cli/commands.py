@@ -9,7 +9,6 @@ import io
 import re
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import tyro
 
@@ -127,9 +126,9 @@ def _defer(command: Callable[..., Work], bound: dict[str, Callable[[], Work]]) -
     import functools
 
     @functools.wraps(command)
-    def remember(*args: Any, **kwargs: Any) -> None:
+    def remember(*args: object, **kwargs: object) -> None:
         seed = kwargs.get("seed")
-        if seed is not None and seed < 0:
+        if isinstance(seed, int) and seed < 0:
             print(f"seed: {seed} is negative; give 0 or more", file=sys.stderr)  # as the parser of arguments does
             raise SystemExit(2)
         bound["call"] = functools.partial(command, *args, **kwargs)

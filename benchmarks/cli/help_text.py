@@ -5,14 +5,14 @@ import re
 import textwrap
 import types
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Literal, Union, get_args, get_origin, get_type_hints
 
 WIDTH = 80
 COLUMN = 24
 """Where the words begin that explain a flag."""
 
 
-def overview(commands: Mapping[str, Callable[..., Any]], description: str) -> str:
+def overview(commands: Mapping[str, Callable[..., object]], description: str) -> str:
     """What ``implicit-bayes --help`` shows: every subcommand with its first paragraph.
 
     Args:
@@ -28,12 +28,12 @@ def overview(commands: Mapping[str, Callable[..., Any]], description: str) -> st
     return "\n".join([usage, "", words, "", *rows, "  --version   Print the version.", ""])
 
 
-def _first(command: Callable[..., Any]) -> str:
+def _first(command: Callable[..., object]) -> str:
     """The first sentence of a docstring, without what follows a colon."""
     return re.split(r"(?<=[.])\s|: ", " ".join(_parts(command)[0].split("\n\n")[0].split()))[0].rstrip(".") + "."
 
 
-def of_command(command: Callable[..., Any]) -> str:
+def of_command(command: Callable[..., object]) -> str:
     """What ``implicit-bayes SUBCOMMAND --help`` shows: usage, purpose, every argument with its default, examples.
 
     Args:
@@ -67,7 +67,7 @@ def _row(name: str, words: str, column: int) -> str:
     return "\n".join([head + lines[0], *(" " * column + line for line in lines[1:])])
 
 
-def _parts(command: Callable[..., Any]) -> tuple[str, list[str], dict[str, str]]:
+def _parts(command: Callable[..., object]) -> tuple[str, list[str], dict[str, str]]:
     """The docstring's text, its example lines, and the words of every argument."""
     document = inspect.getdoc(command) or ""
     head, _, below = document.partition("\nArgs:\n")
@@ -82,11 +82,14 @@ def _parts(command: Callable[..., Any]) -> tuple[str, list[str], dict[str, str]]
     return text.strip(), [line for line in examples.splitlines() if line.strip()], words
 
 
-def _metavar(name: str, hint: Any) -> tuple[str, str]:
+KINDS = {"int": "INT", "float": "FLOAT", "str": "NAME"}
+
+
+def _metavar(name: str, hint: object) -> tuple[str, str]:
     """What stands for a value, and the choices where there are only so many."""
     named = next((each.metavar for each in getattr(hint, "__metadata__", ()) if getattr(each, "metavar", None)), None)
-    while hasattr(hint, "__metadata__"):
-        hint = hint.__origin__
+    while get_origin(hint) is Annotated:
+        hint = get_args(hint)[0]
     if get_origin(hint) in (types.UnionType, Union):
         hint = next(each for each in get_args(hint) if each is not types.NoneType)
     if get_origin(hint) is Literal:
@@ -96,10 +99,10 @@ def _metavar(name: str, hint: Any) -> tuple[str, str]:
     if get_origin(hint) is tuple:
         inner = get_args(hint)[0]
         return named or f"{inner.__name__.upper()} …", ""
-    return named or {int: "INT", float: "FLOAT", str: "NAME"}.get(hint, name.upper()), ""
+    return named or KINDS.get(getattr(hint, "__name__", ""), name.upper()), ""
 
 
-def _default(value: Any, words: str) -> str:
+def _default(value: object, words: str) -> str:
     """The default in brackets, where it is one that a reader can use and the words do not name it."""
     if value is inspect.Parameter.empty or value is None or value is False or value == () or "default" in words:
         return ""

@@ -1,10 +1,9 @@
 """What each subcommand does once its arguments are parsed: check, compute, show, write."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
@@ -29,6 +28,7 @@ from implicit_bayes.simulators.atomic import written_aside
 from implicit_bayes.simulators.ginc_family import GincFamily
 from implicit_bayes.simulators.instances import Instance, save_instance
 from implicit_bayes.simulators.sampler import sample_documents, sample_prompts
+from implicit_bayes.simulators.stored import JsonMapping
 from implicit_bayes.theory import ModelError
 from implicit_bayes.theory.proofs.search import search as find
 
@@ -54,7 +54,7 @@ def train(
         board = training.TensorBoard(out) if tensorboard else contextlib.nullcontext()
         with training_progress.training_bar(config.schedule.tokens) as show, board as events:
 
-            def report(record: Mapping[str, Any]) -> None:
+            def report(record: JsonMapping) -> None:
                 show(record)
                 if events:
                     events(record)
@@ -74,7 +74,7 @@ def train(
     _list(console, written)
 
 
-def search(statement: Any, starts: int, seed: int, out: Path | None, json: Path | None) -> None:
+def search(statement: str, starts: int, seed: int, out: Path | None, json: Path | None) -> None:
     """``implicit-bayes search``: counterexamples, each written as an instance."""
     storage.check_file(json, "json")
     if out is not None:
@@ -234,6 +234,6 @@ def statements(out: Path | None, check: bool, seed: int, json: Path | None) -> N
         _list(terminal.console(), [out])
 
 
-def _list(console: Any, written: Sequence[Path]) -> None:
+def _list(console: terminal.Console, written: Sequence[Path]) -> None:
     if written:
         console.print("wrote " + "  ".join(str(path) for path in written), soft_wrap=True)

@@ -6,13 +6,14 @@ so that a defect is named before anything slow is imported, and returns the work
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 from tyro.conf import Positional, arg
 
 from implicit_bayes.benchmarks.cli.early import accepted
 from implicit_bayes.benchmarks.common.made_by import command_line
+from implicit_bayes.simulators.stored import JsonObject
 
 if TYPE_CHECKING:
     from implicit_bayes.simulators.ginc_family import GincFamily
@@ -86,7 +87,7 @@ def verify(
     return lambda: verify_job.run(names, instances, model, settings, out, json, made_by)
 
 
-def _refuse(family: "GincFamily", settings: dict[str, Any]) -> None:
+def _refuse(family: "GincFamily", settings: JsonObject) -> None:
     from implicit_bayes.benchmarks.verification.families import refuse
     from implicit_bayes.benchmarks.verification.verify import Settings
 

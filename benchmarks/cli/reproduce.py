@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import xarray as xr
 from rich.text import Text
@@ -19,6 +19,7 @@ from implicit_bayes.benchmarks.experiments.scales import scale_of
 from implicit_bayes.benchmarks.report import findings as found
 from implicit_bayes.benchmarks.sweep import run as sweep
 from implicit_bayes.benchmarks.sweep.cells import Cell, Store, in_order, to_json
+from implicit_bayes.simulators.stored import JsonObject
 from implicit_bayes.theory import ModelError
 
 
@@ -121,7 +122,7 @@ def compute(cells: Sequence[Cell], store: Store, where: Where) -> list[sweep.Fai
         return sweep.run_processes(cells, store, workers, report)
 
 
-def about_run(names: tuple[str, ...], preset: str, seed: int, out: Path, failed: int) -> dict[str, Any]:
+def about_run(names: tuple[str, ...], preset: str, seed: int, out: Path, failed: int) -> JsonObject:
     """What the report says of the run."""
     command = shlex.join(
         ["implicit-bayes", "reproduce", *names, "--preset", preset, "--seed", str(seed), "--out", str(out)]
@@ -129,7 +130,7 @@ def about_run(names: tuple[str, ...], preset: str, seed: int, out: Path, failed:
     return {"command": command, "preset": preset, "seed": seed, "failed": failed}
 
 
-def spent(store: Store, cells: Mapping[str, Mapping[str, Cell]]) -> dict[str, Any]:
+def spent(store: Store, cells: Mapping[str, Mapping[str, Cell]]) -> JsonObject:
     """How many cells the experiments have, and the CPU seconds that computing those took, whenever that was."""
     keys = {cell.key for each in cells.values() for cell in in_order(list(each.values()))}
     last = {row.key: row.cpu_seconds for row in store.journal() if row.key in keys}

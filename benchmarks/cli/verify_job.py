@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from implicit_bayes.benchmarks.cli import reports
 from implicit_bayes.benchmarks.common import console as terminal
@@ -16,9 +15,10 @@ from implicit_bayes.benchmarks.verification import tables as screen
 from implicit_bayes.benchmarks.verification import verify as verification
 from implicit_bayes.benchmarks.verification.cost import estimate, in_words
 from implicit_bayes.benchmarks.verification.side_by_side import comparison_table
+from implicit_bayes.lm.model import LanguageModel
 from implicit_bayes.simulators.atomic import written_aside
 from implicit_bayes.simulators.instances import Instance
-from implicit_bayes.simulators.stored import printable
+from implicit_bayes.simulators.stored import JsonObject, printable
 from implicit_bayes.theory import ModelError
 
 
@@ -26,7 +26,7 @@ def run(
     names: Sequence[str],
     instances: Sequence[Instance],
     models: Sequence[str],
-    settings: dict[str, Any],
+    settings: JsonObject,
     out: Path | None,
     json: Path | None,
     made_by: Callable[[str | None], str] = lambda name: "",
@@ -89,7 +89,7 @@ def _told_apart(instances: Sequence[Instance], names: Sequence[str]) -> list[Ins
 def _verified(
     instance: Instance,
     settings: verification.Settings,
-    models: Sequence[Any],
+    models: Sequence[str | LanguageModel],
     progress: verification.Progress,
     command: str,
     answers: Callable[[], list[verification.Answer]] | None = None,

@@ -12,9 +12,10 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
 PARENT = "IMPLICIT_BAYES_PARENT"
@@ -42,7 +43,7 @@ class Children:
         initializer, initargs: called first in each; a function of a module.
     """
 
-    def __init__(self, workers: int, initializer: Callable[..., None] | None = None, initargs: tuple[Any, ...] = ()):
+    def __init__(self, workers: int, initializer: Callable[..., None] | None = None, initargs: tuple[object, ...] = ()):
         # By name, so that a child watches its parent before it imports anything heavy.
         named = f"{initializer.__module__}:{initializer.__qualname__}" if initializer else ""
         self.workers, self.begin = workers, (os.getpid(), named, initargs)
@@ -53,7 +54,7 @@ class Children:
         spawn = multiprocessing.get_context("spawn")
         return ProcessPoolExecutor(self.workers, spawn, initializer=_begin, initargs=self.begin)
 
-    def submit(self, call: Callable[..., T], *arguments: Any) -> "Future[T]":
+    def submit(self, call: Callable[..., T], *arguments: object) -> "Future[T]":
         """See ``concurrent.futures.Executor.submit``."""
         with deaf():  # processes are started as they are needed
             return self.executor.submit(call, *arguments)
@@ -72,7 +73,7 @@ class Children:
         self.executor.shutdown(cancel_futures=True)
 
 
-def end(processes: Any) -> None:
+def end(processes: Iterable[BaseProcess]) -> None:
     """Terminate processes of multiprocessing, by force where that does not do."""
     every = list(processes)
     for process in every:
@@ -121,7 +122,7 @@ def watch_parent(parent: int | None = None) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _begin(parent: int, named: str, initargs: tuple[Any, ...]) -> None:
+def _begin(parent: int, named: str, initargs: tuple[object, ...]) -> None:
     watch_parent(parent)
     if named:
         module, _, name = named.partition(":")

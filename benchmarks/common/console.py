@@ -44,7 +44,7 @@ class Console(RichConsole):
         super().__init__(file=file, width=_width(file) if width is None else width, highlight=False, markup=False,
                          emoji=False)  # fmt: skip
 
-    def print(self, *objects: Any, **settings: Any) -> None:
+    def print(self, *objects: object, **settings: Any) -> None:
         """Print words, styled Text and tables."""
         for each in objects:
             if isinstance(each, Table):
@@ -57,7 +57,7 @@ class Console(RichConsole):
         """Words without control characters, in letters that the output has."""
         return in_letters(printable(words), self.encoding)
 
-    def _words(self, each: Any) -> Text:
+    def _words(self, each: object) -> Text:
         if not isinstance(each, Text):
             return Text(self.clean(str(each)))
         clean = self.clean(each.plain)

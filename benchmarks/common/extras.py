@@ -12,8 +12,8 @@ import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
+from implicit_bayes.simulators.stored import JsonObject
 from implicit_bayes.theory import ModelError
 
 DISTRIBUTION = "implicit-bayes"
@@ -90,10 +90,8 @@ def requirements(extra: str) -> list[str]:
 def _installed_from(receipt: Path) -> list[str]:
     """What ``uv tool install`` was given: a folder (editable or not), an address, or the name."""
     try:
-        tool: dict[str, Any] = tomllib.loads(receipt.read_text(encoding="utf-8")).get("tool", {})
-        own: dict[str, Any] = next(
-            (each for each in tool.get("requirements", []) if each.get("name") == DISTRIBUTION), {}
-        )
+        tool: JsonObject = tomllib.loads(receipt.read_text(encoding="utf-8")).get("tool", {})
+        own: JsonObject = next((each for each in tool.get("requirements", []) if each.get("name") == DISTRIBUTION), {})
     except (OSError, ValueError, AttributeError):
         own = {}
     if "editable" in own:

@@ -2,16 +2,17 @@
 
 import inspect
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+
+from implicit_bayes.simulators.stored import JsonMapping
 
 PROGRAM = "implicit-bayes"
 PLACES = ("out", "json")
 """Flags that say where results go: the numbers do not depend on them."""
 
 
-def command_line(command: Callable[..., Any], given: Mapping[str, Any], without: Sequence[str] = PLACES) -> str:
+def command_line(command: Callable[..., object], given: JsonMapping, without: Sequence[str] = PLACES) -> str:
     """The shell command that calls a subcommand with these arguments.
 
     Positional arguments come first, then every flag whose value is not its default, so that a list of values never
@@ -45,7 +46,7 @@ def with_out(command: str, directory: str | Path) -> str:
     return f"{command} --out {shlex.quote(str(directory))}" if command else ""
 
 
-def _words(value: Any) -> list[str]:
+def _words(value: object) -> list[str]:
     if value is None:
         return []
     return [str(each) for each in value] if isinstance(value, (tuple, list)) else [str(value)]

@@ -5,11 +5,11 @@ import json
 import math
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -20,6 +20,10 @@ from implicit_bayes.theory import ModelError
 if TYPE_CHECKING:  # imported where they are used: most errors are found without them
     import h5py
     import xarray as xr
+
+
+JsonValue = None | bool | int | float | str | Sequence[object] | Mapping[str, object]
+"""What JSON can say."""
 
 
 class CheckFailed(Exception):
@@ -54,7 +58,7 @@ def check_file(path: Path | None, name: str) -> None:
         raise ModelError(str(error).replace("out:", f"{name}:", 1)) from error
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> JsonValue:
     """JSON-ready: NumPy unpacked, non-finite numbers as the strings "inf", "-inf", "nan", fractions as "p/q"."""
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
@@ -68,10 +72,10 @@ def plain(value: Any) -> Any:
         return bool(value)
     if isinstance(value, (float, np.floating)):
         return float(value) if math.isfinite(value) else str(float(value))
-    return int(value) if isinstance(value, np.integer) else value
+    return int(value) if isinstance(value, np.integer) else cast(JsonValue, value)
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: object) -> None:
     """One JSON object, atomically."""
     text = json.dumps(plain(value), indent=1, allow_nan=False)
     with written_aside(path) as file:

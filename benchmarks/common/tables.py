@@ -5,8 +5,9 @@ apart, or stacked row by row.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from rich.style import StyleType
 from rich.table import Table
 from rich.text import Text
 
@@ -27,7 +28,7 @@ class Row(NamedTuple):
     """
 
     cells: tuple[str, ...]
-    style: Any
+    style: StyleType | None
     ends: bool
 
 
@@ -51,7 +52,7 @@ def read(table: Table, clean: Callable[[str], str]) -> Sheet:
         clean: what makes words fit to be printed.
     """
 
-    def words(cell: Any) -> str:
+    def words(cell: object) -> str:
         return clean(cell.plain if isinstance(cell, Text) else str(cell))
 
     columns = [[words(cell) for cell in column.cells] for column in table.columns]

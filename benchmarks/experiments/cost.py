@@ -11,12 +11,12 @@ two on CPUs of 2020 and later; an accelerator is faster by far.
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import jax
 
 from implicit_bayes.benchmarks.sweep.cells import Cell
 from implicit_bayes.lm.run import draw_network, from_json
+from implicit_bayes.simulators.stored import JsonMapping
 
 RATE = 5e10
 """Floating-point operations a CPU second in training and inference."""
@@ -46,13 +46,13 @@ def cpu_seconds(cell: Cell) -> float:
     return EACH + THOUSAND * prompts / 1000 + 2.0 * trained * prompts * _tokens(config) / RATE
 
 
-def _prompts(config: Mapping[str, Any]) -> float:
+def _prompts(config: JsonMapping) -> float:
     if "prompts" in config:
         return float(config["prompts"])
     return float(config.get("sets", 0) * config.get("tests", 0)) or float(config.get("documents", 0))
 
 
-def _tokens(config: Mapping[str, Any]) -> float:
+def _tokens(config: JsonMapping) -> float:
     """Of one prompt, at all numbers of examples together; of one document."""
     if "ks" in config and "ns" in config:
         return float(sum((k + 1) * (n + 1) for k in config["ks"] for n in config["ns"]))

@@ -1,8 +1,8 @@
 """The language models of the experiments: those that are shipped, and short trainings that experiments share."""
 
 import hashlib
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import NamedTuple
 
 from implicit_bayes.benchmarks.predictors.models import shipped_for, shipped_path
 from implicit_bayes.benchmarks.sweep.cells import Cell
@@ -10,6 +10,7 @@ from implicit_bayes.benchmarks.sweep.tasks import cell
 from implicit_bayes.lm.presets import preset
 from implicit_bayes.lm.run import RunConfig, to_json
 from implicit_bayes.simulators.instances import load_instance
+from implicit_bayes.simulators.stored import JsonMapping, JsonObject
 from implicit_bayes.simulators.variants import load_variant
 
 WATCHED = "ginc"
@@ -31,7 +32,7 @@ class Learner(NamedTuple):
     architecture: str
     preset: str
     tokens: int | None = None
-    network: Mapping[str, Any] = {}
+    network: JsonMapping = MappingProxyType({})
     points: int = 6
 
 
@@ -53,7 +54,7 @@ class Named(NamedTuple):
     names: tuple[str, ...] = ()
 
     @property
-    def config(self) -> dict[str, Any]:
+    def config(self) -> JsonObject:
         """The part of a cell's config that names its models."""
         return {"trained": list(self.labels), "named": [[name, digest(name)] for name in self.names]}
 

@@ -6,7 +6,7 @@ undetermined, by the same comparison as ``benchmarks.experiments.scaling``.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -186,7 +186,7 @@ def _levels(bayes: Bayes, cell: Shown, xs: Sequence[float]) -> list[Point]:
     return found
 
 
-def _row(trained: StoredTraining, end: Point) -> tuple[Any, ...]:
+def _row(trained: StoredTraining, end: Point) -> tuple[object, ...]:
     last, about = trained.points[-1], trained.about
     half = errors(last.excess_documents) * (last.excess_standard_error or np.inf)
     share = "–" if last.matrix_share is None else f"{100 * last.matrix_share:.0f}%"
@@ -198,7 +198,7 @@ def _row(trained: StoredTraining, end: Point) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _published_row(where: Point, size: float, rehearsal: bool) -> tuple[Any, ...]:
+def _published_row(where: Point, size: float, rehearsal: bool) -> tuple[object, ...]:
     excess = "–" if rehearsal else f"{where.x:.3f} ± {ROUNDING}"
     return (where.series, f"{size:,.0f}", "51–102 million", "–", excess, f"{where.y:.1f}",
             f"[{where.low:.1f}, {where.high:.1f}]", "–", "–", "–")  # fmt: skip

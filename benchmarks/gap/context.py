@@ -11,7 +11,6 @@ each over all prompts, over those of positive probability under some concept ("p
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import jax
 import numpy as np
@@ -83,7 +82,7 @@ def context_gap(
                 for name, values in cells.items():
                     out[name][p, s, i] = values
     dims = ("predictor", "split", "k", "n")
-    data: dict[str, Any] = {name: (dims, values) for name, values in out.items()}
+    data: dict[str, object] = {name: (dims, values) for name, values in out.items()}
     data |= {"entropy": (("k", "n"), entropy, {"units": "nats"}), "impossible_share": (("k", "n"), impossible)}
     by_prompt = ("predictor", "k", "n", "prompt")
     data |= {"prompt_loss": (by_prompt, every_loss, {"units": "nats"}), "prompt_right": (by_prompt, every_right)}

@@ -1,12 +1,11 @@
 """What a token costs a model, and how many examples it needs beside Bayes."""
 
-from typing import Any
-
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
 from implicit_bayes.benchmarks.report.panels import Drawing, Panel
+from implicit_bayes.simulators.stored import JsonObject
 from implicit_bayes.theory.information.decomposition import Decomposition
 from implicit_bayes.theory.statements.finite_sample import DELTAS
 
@@ -51,7 +50,7 @@ def examples_needed(context: xr.Dataset, predictor: str, k: int) -> dict[str, in
     return {str(delta): first_staying(cell.n.values, 1.0 - cell.accuracy.values, delta) for delta in DELTAS}
 
 
-def efficiency_rows(context: xr.Dataset, model: str) -> list[dict[str, Any]]:
+def efficiency_rows(context: xr.Dataset, model: str) -> list[JsonObject]:
     """For each k: n of the model, n of Bayes, by delta; see ``sample_efficiency``."""
     reference = bayes_reference(context)
     return [

@@ -1,7 +1,7 @@
 """How Bayesian is a model? Every measure of the gap, on one set of documents and one set of prompts for all models."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -17,7 +17,7 @@ from implicit_bayes.benchmarks.gap.bayesianity import (
 from implicit_bayes.benchmarks.gap.context import context_gap
 from implicit_bayes.benchmarks.gap.implied_documents import ImpliedGap, implied_gap
 from implicit_bayes.benchmarks.gap.laws import LawCheck, check_laws
-from implicit_bayes.benchmarks.gap.loss import LossGap, loss_gap
+from implicit_bayes.benchmarks.gap.loss import LossGap, Mean, loss_gap
 from implicit_bayes.benchmarks.gap.probes import Beliefs, Probe, exact_beliefs, probe
 from implicit_bayes.benchmarks.gap.scaling_laws import Fit, fit_laws
 from implicit_bayes.benchmarks.predictors.curves import DEFAULT_KS, references
@@ -263,6 +263,6 @@ def best_probe(found: ModelGap, target: str) -> Probe | None:
     return max(rows, key=lambda row: row.r2.value) if rows else None
 
 
-def mean_or_none(mean: Any) -> float | None:
+def mean_or_none(mean: Mean) -> float | None:
     """A mean's value, None where nothing was counted."""
     return None if mean.value == 0.0 and np.isinf(mean.standard_error) else mean.value

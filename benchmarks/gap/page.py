@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -12,7 +11,7 @@ from implicit_bayes.benchmarks.gap.figures import FIGURES
 from implicit_bayes.benchmarks.report.findings import as_csv, percent
 from implicit_bayes.benchmarks.report.page import Page, PageFigure, PageTable, Section, whole_files
 from implicit_bayes.benchmarks.report.panels import on_page
-from implicit_bayes.simulators.stored import Count, Text, convert, read_json
+from implicit_bayes.simulators.stored import Count, JsonObject, Text, convert, read_json
 
 TITLES = {
     "gap_loss": "Divergence from exact Bayes",
@@ -30,7 +29,7 @@ SECTIONS = (
 )
 
 
-def _mean(found: dict[str, Any], key: str) -> str:
+def _mean(found: JsonObject, key: str) -> str:
     """A stored mean and its interval."""
     value = found.get(key)
     if isinstance(value, dict):
@@ -38,7 +37,7 @@ def _mean(found: dict[str, Any], key: str) -> str:
     return _between(value, found.get(f"{key}_low"), found.get(f"{key}_high"))
 
 
-def _between(value: Any, low: Any = None, high: Any = None) -> str:
+def _between(value: float | str | None, low: float | str | None = None, high: float | str | None = None) -> str:
     """A number with its interval, both as stored (an infinity is a string); a dash for None."""
     if value is None or isinstance(value, str):
         return value or "–"
@@ -48,11 +47,11 @@ def _between(value: Any, low: Any = None, high: Any = None) -> str:
     return form.format(value) + " [{}, {}]".format(*(x if isinstance(x, str) else form.format(x) for x in (low, high)))
 
 
-def _excess(found: dict[str, Any]) -> str:
+def _excess(found: JsonObject) -> str:
     return _between(found["excess_nats"], found["excess_low"], found["excess_high"])
 
 
-MEASURES: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
+MEASURES: tuple[tuple[str, Callable[[JsonObject], str]], ...] = (
     ("parameters", lambda found: f"{found['parameters']:,}" if found["parameters"] else "–"),
     ("excess over Bayes, nats/token", _excess),
     ("KL(Bayes ‖ model), nats/token", lambda found: _mean(found, "kl_nats")),
@@ -68,7 +67,7 @@ MEASURES: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
 )  # fmt: skip
 
 
-def gap_table(objects: Sequence[dict[str, Any]]) -> PageTable:
+def gap_table(objects: Sequence[JsonObject]) -> PageTable:
     """Models side by side: one row a measure, one column a model.
 
     Args:
@@ -81,7 +80,7 @@ def gap_table(objects: Sequence[dict[str, Any]]) -> PageTable:
     return PageTable(title, ("measure", *(found["model"] for found in objects)), tuple(rows))
 
 
-def _probe(found: dict[str, Any], target: str) -> str:
+def _probe(found: JsonObject, target: str) -> str:
     stored = (found.get("probe_r2") or {}).get(target)
     if not stored or stored["best_layer"] is None:
         return "–"
@@ -111,9 +110,9 @@ class StoredGap(msgspec.Struct):
     calibration_error: float | str
     ville_log_max: float | str
     ville_threshold: float | str
-    laws: list[dict[str, Any]]
-    curves: list[dict[str, Any]]
-    probe_r2: dict[str, dict[str, Any]]
+    laws: list[JsonObject]
+    curves: list[JsonObject]
+    probe_r2: dict[str, JsonObject]
 
 
 def gap_page(directory: Path) -> Page:
@@ -123,15 +122,15 @@ def gap_page(directory: Path) -> Page:
         ModelError: gap.json is missing or not one of gap's.
     """
     path = directory / "gap.json"
-    stored: dict[str, Any] = read_json(path, dict[str, Any], REMEDY)
-    objects = convert(stored.get("models", [stored]), list[dict[str, Any]], str(path), REMEDY)
+    stored: JsonObject = read_json(path, JsonObject, REMEDY)
+    objects = convert(stored.get("models", [stored]), list[JsonObject], str(path), REMEDY)
     for found in objects:
         convert(found, StoredGap, f"report: {path} is not gap's", REMEDY)
     with storage.reading(path):
         return _page(directory, stored, objects)
 
 
-def _page(directory: Path, stored: dict[str, Any], objects: list[dict[str, Any]]) -> Page:
+def _page(directory: Path, stored: JsonObject, objects: list[JsonObject]) -> Page:
     first = objects[0]
     name, settings = first["instance"], first["settings"]
     command, seed = with_out(first.get("command", ""), directory), str(settings["seed"])
@@ -155,7 +154,7 @@ def _page(directory: Path, stored: dict[str, Any], objects: list[dict[str, Any]]
     )
 
 
-def sentences(objects: Sequence[dict[str, Any]]) -> list[str]:
+def sentences(objects: Sequence[JsonObject]) -> list[str]:
     """What is striking: broken laws, then who is nearest to Bayes and how far, then accuracy in context."""
     lines = []
     for found in objects:
@@ -179,7 +178,7 @@ def sentences(objects: Sequence[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def _figures(directory: Path, objects: Sequence[dict[str, Any]], command: str, seed: str) -> dict[str, PageFigure]:
+def _figures(directory: Path, objects: Sequence[JsonObject], command: str, seed: str) -> dict[str, PageFigure]:
     if not (directory / "gap.nc").is_file():
         return {}
     results, found = storage.read_results(directory / "gap.nc"), {}
@@ -200,7 +199,7 @@ def _figures(directory: Path, objects: Sequence[dict[str, Any]], command: str, s
     return found
 
 
-def _curves(objects: Sequence[dict[str, Any]]) -> PageTable:
+def _curves(objects: Sequence[JsonObject]) -> PageTable:
     rows = {(row["predictor"], row["epsilon"], row["k"], row["n"]): row for found in objects for row in found["curves"]}
     cells = tuple(
         (name if epsilon is None else f"{name} (ε = {epsilon:g})", k, n,

@@ -1,21 +1,20 @@
 """A measured gap as JSON (stable keys) and as one dataset with named dimensions, from which figures are drawn."""
 
-from typing import Any
-
 import numpy as np
 import xarray as xr
 
 from implicit_bayes.benchmarks.gap.context import MEASURES
 from implicit_bayes.benchmarks.gap.costs import efficiency_rows, loss_parts, sample_efficiency
 from implicit_bayes.benchmarks.gap.laws import ville_threshold
-from implicit_bayes.benchmarks.gap.loss import Mean
+from implicit_bayes.benchmarks.gap.loss import Mean, Slice
 from implicit_bayes.benchmarks.gap.measure import EPSILONS, Gap, ModelGap, best_probe, mean_or_none
 from implicit_bayes.benchmarks.gap.probes import TARGETS
 from implicit_bayes.benchmarks.gap.scaling_laws import Fit
 from implicit_bayes.benchmarks.predictors.curves import references
+from implicit_bayes.simulators.stored import JsonObject
 
 
-def as_json(gap: Gap, command: str = "") -> dict[str, Any]:
+def as_json(gap: Gap, command: str = "") -> JsonObject:
     """One model's object, or {"models": [...]} for several; ``command`` is the shell command that gives it."""
     objects = [
         compact(found)
@@ -39,7 +38,7 @@ def as_json(gap: Gap, command: str = "") -> dict[str, Any]:
     return objects[0] if len(objects) == 1 else {"models": objects}
 
 
-def compact(found: ModelGap) -> dict[str, Any]:
+def compact(found: ModelGap) -> JsonObject:
     """What was measured on documents."""
     loss, implied, order = found.loss, found.implied, found.order
     return {
@@ -85,13 +84,13 @@ def compact(found: ModelGap) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _probe_rows(found: ModelGap, target: str) -> dict[str, Any]:
+def _probe_rows(found: ModelGap, target: str) -> JsonObject:
     best = best_probe(found, target)
     rows = [row._asdict() for row in found.probes if row.target == target]
     return {"best_layer": best.layer if best else None, "layers": rows}
 
 
-def curve_rows(gap: Gap, model: str, split: str) -> list[dict[str, Any]]:
+def curve_rows(gap: Gap, model: str, split: str) -> list[JsonObject]:
     """One row per (predictor, k, n), the references and this model; null where no prompt of the split has an answer."""
     rows = []
     every = [(each.label, each.name, each.epsilon) for each in references(EPSILONS)] + [(model, model, None)]
@@ -114,7 +113,7 @@ def _size(gap: Gap, split: str, k: int, n: int) -> int:
     return {"all": gap.settings.prompts, "possible": gap.settings.prompts - impossible, "impossible": impossible}[split]
 
 
-def _fit_rows(gap: Gap, found: ModelGap, name: str, k: int, fits: list[Fit]) -> list[dict[str, Any]]:
+def _fit_rows(gap: Gap, found: ModelGap, name: str, k: int, fits: list[Fit]) -> list[JsonObject]:
     """The laws fitted to this model and to the references, not to the other models."""
     if name in {other.model for other in gap.models} - {found.model}:
         return []
@@ -167,7 +166,7 @@ def as_dataset(gap: Gap) -> xr.Dataset:
     return data
 
 
-def _slices(found: ModelGap) -> list[tuple[str, Any]]:
+def _slices(found: ModelGap) -> list[tuple[str, Slice]]:
     kinds = {"position": found.loss.positions, "place": found.loss.places, "surprise": found.loss.surprises}
     return [(kind, row) for kind, rows in kinds.items() for row in rows]
 
@@ -206,6 +205,6 @@ def _add_fits(data: xr.Dataset, gap: Gap) -> xr.Dataset:
         f"fit_{name}": (("fit", "n"), [getattr(fit, f"{name}_N") for *_, fit in rows])
         for name in ("curve", "low", "high")
     }
-    held: dict[str, Any] = {"fit_error": (("fit", "bound"), [fit.held_out_error for *_, fit in rows])}
+    held: dict[str, object] = {"fit_error": (("fit", "bound"), [fit.held_out_error for *_, fit in rows])}
     held["fit_carried"] = ("fit", [fit.carried_error for *_, fit in rows])
     return data.assign(bands | held | {"fit_held_out": ((), len(rows[0][2].held_out))})

@@ -7,13 +7,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from implicit_bayes.benchmarks.paper_scale import results, yardsticks
 from implicit_bayes.benchmarks.paper_scale.measure import Measuring
 from implicit_bayes.benchmarks.paper_scale.settings import REHEARSAL, SIZES, Job, Settings, jobs, recipe
 from implicit_bayes.benchmarks.paper_scale.state import Budget, read_records
 from implicit_bayes.benchmarks.paper_scale.training import SLACK, Diverged, Training
+from implicit_bayes.simulators.stored import JsonObject
 from implicit_bayes.theory import ModelError
 
 EXAMPLES = """examples:
@@ -97,7 +97,7 @@ def run(asked: argparse.Namespace) -> bool:
 
 
 def _train(
-    todo: Sequence[Job], measuring: Measuring, out: Path, states: Path, trainings: dict[str, Any], budget: Budget
+    todo: Sequence[Job], measuring: Measuring, out: Path, states: Path, trainings: JsonObject, budget: Budget
 ) -> bool:
     """Every training, one after the other; ``trainings`` were done before."""
     took: dict[str, float] = {}

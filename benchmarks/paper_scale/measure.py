@@ -4,8 +4,7 @@ Products of matrices are in full float32, whatever the training computes in: an 
 ten bits, and an excess of a thousandth of a nat would be its noise.
 """
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -17,6 +16,8 @@ from implicit_bayes.benchmarks.paper_scale.yardsticks import Yardsticks
 from implicit_bayes.benchmarks.predictors.agreement import is_right
 from implicit_bayes.benchmarks.predictors.paired import Held, excess
 from implicit_bayes.benchmarks.predictors.promises import InTraining
+from implicit_bayes.lm.step import Network
+from implicit_bayes.simulators.stored import JsonMapping, JsonObject
 from implicit_bayes.theory import MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import prefix_length
 
@@ -34,7 +35,7 @@ class Measuring(NamedTuple):
     yardsticks: Yardsticks
     settings: Settings
 
-    def loss(self, network: Any) -> Mapping[str, Any]:
+    def loss(self, network: Network) -> JsonMapping:
         """Excess over exact Bayes on the held-out documents, paired token by token, in the words of metrics.jsonl."""
         yard = self.yardsticks
         with jax.default_matmul_precision("highest"):
@@ -49,7 +50,7 @@ class Measuring(NamedTuple):
             "excess_by_position_standard_error": found.standard_error_P.tolist(),
         }
 
-    def point(self, network: Any) -> Mapping[str, Any]:
+    def point(self, network: Network) -> JsonMapping:
         """In-context curves, implied posterior, and the excess on the published validation documents."""
         model, yard = InTraining("in training", network), self.yardsticks
         with jax.default_matmul_precision("highest"):
@@ -70,7 +71,7 @@ class Measuring(NamedTuple):
         right_N: np.ndarray = is_right(law_PxNxV, self.yardsticks.truth_KxPxNxV[i]).sum(0)
         return right_N
 
-    def _implied(self, model: InTraining) -> dict[str, Any]:
+    def _implied(self, model: InTraining) -> JsonObject:
         """Total variation between implied and exact posterior, mean over the prefixes that settle nothing by zeros."""
         yard = self.yardsticks
         documents, prefixes, concepts, vocabulary = yard.concept_BxIxCxV.shape

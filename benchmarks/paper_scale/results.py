@@ -8,9 +8,9 @@ NAME/curves.nc       the curves alone, netCDF-3 (written by SciPy, which JAX bri
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import jax
 import numpy as np
@@ -19,20 +19,24 @@ from scipy.io import netcdf_file
 from implicit_bayes.benchmarks.paper_scale.settings import Settings
 from implicit_bayes.benchmarks.paper_scale.yardsticks import Yardsticks, labels
 from implicit_bayes.simulators.atomic import written_aside
+from implicit_bayes.simulators.stored import JsonMapping, JsonObject
 from implicit_bayes.theory import ModelError
+
+if TYPE_CHECKING:
+    import h5py
 
 RUN, BAYES, METRICS, CURVES = "run.json", "bayes.json", "metrics.jsonl", "curves.nc"
 BY_POINT = ("excess", "published_excess", "published_excess_standard_error", "implied_tv", "implied_tv_standard_error",
             "implied_residual", "loss")  # fmt: skip
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: object) -> None:
     """One JSON object, atomically."""
     with written_aside(path) as file:
         file.write(json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
-def earlier(out: Path, settings: Settings) -> dict[str, Any]:
+def earlier(out: Path, settings: Settings) -> JsonObject:
     """What run.json says of trainings that were done before.
 
     Raises:
@@ -54,7 +58,7 @@ def earlier(out: Path, settings: Settings) -> dict[str, Any]:
     return trainings
 
 
-def write_run(out: Path, settings: Settings, trainings: Mapping[str, Any], finished: bool) -> None:
+def write_run(out: Path, settings: Settings, trainings: JsonMapping, finished: bool) -> None:
     """run.json."""
     device = jax.devices()[0]
     about = {"platform": device.platform, "device": device.device_kind, "jax": jax.__version__}
@@ -75,7 +79,7 @@ def write_bayes(out: Path, settings: Settings, yard: Yardsticks) -> None:
     })  # fmt: skip
 
 
-def write_curves(path: Path, records: Sequence[Mapping[str, Any]], settings: Settings) -> None:
+def write_curves(path: Path, records: Sequence[JsonMapping], settings: Settings) -> None:
     """curves.nc of the records that hold curves: (point, k, n) counts of right answers, and what else was measured."""
     found = [record for record in records if "right" in record]
     if not found:
@@ -98,5 +102,5 @@ def write_curves(path: Path, records: Sequence[Mapping[str, Any]], settings: Set
         target.write(content.getvalue())
 
 
-def _variable(file: Any, name: str, dimensions: tuple[str, ...], values: np.ndarray) -> None:
+def _variable(file: "h5py.File", name: str, dimensions: tuple[str, ...], values: np.ndarray) -> None:
     file.createVariable(name, values.dtype, dimensions)[:] = values

@@ -8,15 +8,15 @@ import json
 import math
 import time
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from implicit_bayes.lm.step import State
 from implicit_bayes.lm.trees import CheckpointError, flatten, unflatten
 from implicit_bayes.simulators.atomic import written_aside
+from implicit_bayes.simulators.stored import JsonMapping, JsonObject
 from implicit_bayes.theory import ModelError
 
 ABOUT, LOSSES = "about", "losses"
@@ -72,7 +72,7 @@ def load_state(path: Path, like: State, about: str) -> tuple[State, list[float]]
         raise ModelError(f"states: {error}") from error
 
 
-def keep_records(path: Path, done: int) -> list[dict[str, Any]]:
+def keep_records(path: Path, done: int) -> list[JsonObject]:
     """The records up to step ``done``; later ones, and a half-written last line, are dropped from the file.
 
     Raises:
@@ -86,7 +86,7 @@ def keep_records(path: Path, done: int) -> list[dict[str, Any]]:
     return kept
 
 
-def read_records(path: Path) -> list[dict[str, Any]]:
+def read_records(path: Path) -> list[JsonObject]:
     """Every whole line of a metrics.jsonl.
 
     Raises:
@@ -103,7 +103,7 @@ def read_records(path: Path) -> list[dict[str, Any]]:
     return records
 
 
-def add_record(path: Path, record: Mapping[str, Any]) -> None:
+def add_record(path: Path, record: JsonMapping) -> None:
     """One line more; numbers that are not finite are null."""
     finite = {name: None if isinstance(x, float) and not math.isfinite(x) else x for name, x in record.items()}
     with path.open("a", encoding="utf-8") as file:

@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +26,7 @@ from implicit_bayes.lm.flops import operations_per_token, peak
 from implicit_bayes.lm.many_steps import every_batch, make_steps
 from implicit_bayes.lm.schedule import Schedule, plan
 from implicit_bayes.lm.step import State, start
+from implicit_bayes.simulators.stored import JsonObject
 
 Report = Callable[[str], None]
 SLACK = 1.5
@@ -45,7 +46,7 @@ class Ended(NamedTuple):
     """
 
     finished: bool
-    summary: dict[str, Any]
+    summary: JsonObject
 
 
 class Training:
@@ -95,7 +96,7 @@ class Training:
         tokens, rates = self._on_the_device()
         trained = float(records[-1]["train_seconds"]) if records else 0.0
         first = since = done
-        spent, compiled = 0.0, dict[int, Any]()
+        spent, compiled = 0.0, dict[int, jax.stages.Compiled]()
         while done < self.plan.steps:
             every = self.settings.every
             count = min(self.settings.dispatch, self.plan.steps - done, every - done % every)
@@ -144,9 +145,9 @@ class Training:
         tokens = _tokens(self.job.stream, self.preset.schedule, self.settings.seed)
         return jnp.asarray(tokens), jnp.asarray(self.plan.rate_S, jnp.float32)
 
-    def _compile(self, count: int, state: State, tokens: jax.Array, rates: jax.Array) -> Any:
+    def _compile(self, count: int, state: State, tokens: jax.Array, rates: jax.Array) -> jax.stages.Compiled:
         begun = time.perf_counter()
-        steps: Any = make_steps(self.preset.optimiser, self.settings.seed, self.settings.half, count)
+        steps = make_steps(self.preset.optimiser, self.settings.seed, self.settings.half, count)
         program = steps.lower(state, tokens, rates).compile()
         self.took["compile"] = time.perf_counter() - begun
         self.compiling += self.took["compile"]
@@ -159,7 +160,7 @@ class Training:
         if not math.isfinite(mean):
             raise Diverged(f"{self.job.name}: the loss became {mean} before step {done:,}")
         begun = time.perf_counter()
-        record: dict[str, Any] = {"step": done, "tokens": done * self.per_step, "loss": mean}
+        record: JsonObject = {"step": done, "tokens": done * self.per_step, "loss": mean}
         record["learning_rate"] = float(self.plan.rate_S[done - 1])
         record |= self.measuring.loss(state.trained)
         if done in self.points:

@@ -7,7 +7,7 @@ it is used, so that a model that does not fit is refused before the work and not
 import importlib.util
 import re
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 
@@ -54,7 +54,7 @@ def from_factory(name: str, vocabulary: int, ask: bool = True) -> LanguageModel:
     return check(model, name, vocabulary if ask else None)
 
 
-def _module(path: Path) -> Any:
+def _module(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -68,7 +68,7 @@ def _module(path: Path) -> Any:
     return module
 
 
-def check(model: Any, source: str, vocabulary: int | None) -> LanguageModel:
+def check(model: object, source: str, vocabulary: int | None) -> LanguageModel:
     """Ask a model one question: three laws over V tokens, after 0, 1 and 2 tokens; none where V is None.
 
     Raises:

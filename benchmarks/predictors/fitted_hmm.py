@@ -9,7 +9,7 @@ the end, so that nothing is impossible. EM finds a local optimum: the seed and t
 Source: Baum et al. 1970; pomegranate (Schreiber 2018), extra ``reference``.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from implicit_bayes.benchmarks.predictors.models import MixtureModel
 from implicit_bayes.benchmarks.predictors.references import training_documents
 from implicit_bayes.simulators.instance import Instance
 from implicit_bayes.theory import HMM, MixtureOfHMMs, ModelError
+
+if TYPE_CHECKING:
+    from pomegranate.hmm import DenseHMM
 
 TOKENS = 1 << 14
 """Training tokens: the first of the preset ``small`` of the LSTM, seed 0. EM reads them ROUNDS times."""
@@ -86,7 +89,7 @@ def fit(hmm: HMM, tokens_BxT: np.ndarray, rounds: int) -> HMM:
     return hmm
 
 
-def _without_ends(model: Any) -> None:
+def _without_ends(model: "DenseHMM") -> None:
     """The kernel given that a document goes on: pomegranate's rows and end probabilities sum to one together.
 
     A state that is left nowhere (it ends every document that it is in) keeps no row, and is given the uniform one.

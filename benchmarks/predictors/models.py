@@ -17,7 +17,7 @@ from implicit_bayes.lm.checkpoints import load_latest
 from implicit_bayes.lm.model import CanBeUntrained, LanguageModel, NetworkModel
 from implicit_bayes.lm.presets import preset
 from implicit_bayes.lm.run import RunConfig, draw_network, read_config
-from implicit_bayes.lm.step import start
+from implicit_bayes.lm.step import Network, start
 from implicit_bayes.lm.weights import read_weights
 from implicit_bayes.simulators.instance import Instance
 from implicit_bayes.theory import MixtureOfHMMs, ModelError, filter_mixture
@@ -141,7 +141,7 @@ def untrained(models: Sequence[LanguageModel], instance: Instance, seed: int = 0
         ) from error
 
 
-def each_name(names: Sequence[Any], instance: Instance) -> list[Any]:
+def each_name(names: Sequence[str | LanguageModel], instance: Instance) -> list[str | LanguageModel]:
     """One name a model, ``shipped`` spelt out, none twice; models themselves among them stay."""
     each = [(name,) if name != "shipped" else shipped_for(instance) for name in names]
     return list(dict.fromkeys(itertools.chain.from_iterable(each)))
@@ -218,7 +218,7 @@ def _epsilon(word: str) -> float:
     return value
 
 
-def _shipped(name: str) -> tuple[RunConfig, Any]:
+def _shipped(name: str) -> tuple[RunConfig, Network]:
     if name in (*LARGER[100], *LARGER[150]) and not shipped_path(name).is_file():
         architecture, size = name.split("-")
         way = f"implicit-bayes train --instance ginc-{size} --model {architecture} --preset long --out RUN"
@@ -226,7 +226,7 @@ def _shipped(name: str) -> tuple[RunConfig, Any]:
     return read_weights(shipped_path(name))
 
 
-def _stored(name: str) -> tuple[RunConfig, Any]:
+def _stored(name: str) -> tuple[RunConfig, Network]:
     if name in STORED and (shipped_path(name).is_file() or not Path(name).exists()):
         return _shipped(name)
     path = Path(name)

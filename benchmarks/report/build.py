@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from implicit_bayes.benchmarks.common import storage
 from implicit_bayes.benchmarks.common.words import cpu_time
@@ -11,6 +10,7 @@ from implicit_bayes.benchmarks.report import overview
 from implicit_bayes.benchmarks.report.findings import Findings, Picture
 from implicit_bayes.benchmarks.report.page import Page, PageFigure, PageTable, Section, whole_files, write_page
 from implicit_bayes.benchmarks.report.pictures import keys, panels, write
+from implicit_bayes.simulators.stored import JsonObject
 
 HEADLINES = ("curves", "zero-shot", "possible", "dial")
 """Experiments whose verdicts open the page."""
@@ -80,7 +80,7 @@ def reproduce_page(directory: Path, order: Sequence[str] = ()) -> Page:
     )
 
 
-def _spent(about: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+def _spent(about: JsonObject) -> tuple[tuple[str, str], ...]:
     if "cells" not in about:
         return ()
     return (("Cost", f"{about['cells']} cells, {cpu_time(about['cpu_seconds'])}"),)
@@ -92,7 +92,7 @@ def first_sentence(words: str) -> str:
     return words if end < 0 else words[: end + 1]
 
 
-def _section(each: Findings, about: dict[str, Any]) -> Section:
+def _section(each: Findings, about: JsonObject) -> Section:
     command = about["command"].replace("reproduce all", f"reproduce {each.name}")
     figures = tuple(_figure(picture, command, str(about["seed"])) for picture in each.pictures)
     tables = tuple(PageTable(t.title, t.header, t.rows, folded=len(t.rows) > 12) for t in each.tables)
@@ -100,7 +100,7 @@ def _section(each: Findings, about: dict[str, Any]) -> Section:
     return Section(each.name, each.title, lead, each.verdict, figures, tables)
 
 
-def _cover(each: Findings, about: dict[str, Any]) -> tuple[PageFigure, ...]:
+def _cover(each: Findings, about: JsonObject) -> tuple[PageFigure, ...]:
     """The overview, with the alternative text and the data of the picture that it is drawn from."""
     drawn = overview.svg(each)
     if drawn is None:

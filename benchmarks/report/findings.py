@@ -17,7 +17,16 @@ import xarray as xr
 
 from implicit_bayes.benchmarks.common.storage import NAME, plain, read_results, write_json, write_results
 from implicit_bayes.simulators.atomic import written_aside
-from implicit_bayes.simulators.stored import Count, Text, convert, fields_of, read_json, record
+from implicit_bayes.simulators.stored import (
+    Count,
+    JsonObject,
+    Schema,
+    Text,
+    convert,
+    fields_of,
+    read_json,
+    record,
+)
 from implicit_bayes.theory import ModelError
 
 REMEDY = "run reproduce first, or again"
@@ -74,7 +83,7 @@ class Table(NamedTuple):
 
     title: str
     header: tuple[str, ...]
-    rows: tuple[tuple[Any, ...], ...]
+    rows: tuple[tuple[object, ...], ...]
 
 
 class Findings(NamedTuple):
@@ -98,7 +107,7 @@ class Findings(NamedTuple):
     tables: tuple[Table, ...]
 
 
-def store(directory: Path, findings: Sequence[Findings], about: dict[str, Any]) -> list[Path]:
+def store(directory: Path, findings: Sequence[Findings], about: JsonObject) -> list[Path]:
     """Write results.nc, results.csv and findings.json.
 
     Args:
@@ -122,7 +131,7 @@ def store(directory: Path, findings: Sequence[Findings], about: dict[str, Any]) 
     return [directory / name for name in names if (directory / name).is_file()]
 
 
-def load(directory: Path) -> tuple[list[Findings], dict[str, Any]]:
+def load(directory: Path) -> tuple[list[Findings], JsonObject]:
     """What ``store`` wrote.
 
     Raises:
@@ -158,7 +167,7 @@ def _points(data: xr.Dataset, source: Path) -> list[tuple[str, str, Point]]:
     return rows
 
 
-def _to_json(findings: Findings) -> dict[str, Any]:
+def _to_json(findings: Findings) -> JsonObject:
     pictures = [
         picture._asdict()
         | {"points": [], "axes": picture.axes._asdict(), "marks": [m._asdict() for m in picture.marks]}
@@ -167,7 +176,7 @@ def _to_json(findings: Findings) -> dict[str, Any]:
     return findings._asdict() | {"pictures": pictures, "tables": [table._asdict() for table in findings.tables]}
 
 
-def _from_stored(read: Any, points: dict[tuple[str, str], list[Point]], directory: Path) -> Findings:
+def _from_stored(read: Schema, points: dict[tuple[str, str], list[Point]], directory: Path) -> Findings:
     pictures = []
     for each in read.pictures:
         here = tuple(points.get((read.name, each.name), ()))
@@ -183,18 +192,18 @@ def _from_stored(read: Any, points: dict[tuple[str, str], list[Point]], director
     return Findings(**(fields_of(read) | {"pictures": tuple(pictures), "tables": tuple(tables)}))
 
 
-def _stored_findings() -> Any:
+def _stored_findings() -> Schema:
     """The schema of findings.json: the records above, their points in results.nc instead."""
     axes = record(
         Axes, x=Text, y=Text, scale=Literal["linear", "log", "category"], limits=tuple[float, float] | None,
         kind=Literal["line", "bars", "simplex"],
     )  # fmt: skip
-    name: Any = Annotated[str, msgspec.Meta(pattern=f"^{NAME.pattern}$")]
+    name: Schema = Annotated[str, msgspec.Meta(pattern=f"^{NAME.pattern}$")]
     picture = record(
-        Picture, name=name, title=Text, caption=Text, axes=axes, points=list[Any],
+        Picture, name=name, title=Text, caption=Text, axes=axes, points=list[object],
         marks=list[record(Mark, panel=Text, label=Text)],  # type: ignore[misc]
     )  # fmt: skip
-    cell: Any = str | int | float | bool | None
+    cell: Schema = str | int | float | bool | None
     table = record(Table, title=Text, header=list[str], rows=list[list[cell]])
     words = {field: Text for field in Findings._fields if field not in ("pictures", "tables")}
     return record(Findings, **(words | {"name": name, "pictures": list[picture], "tables": list[table]}))  # type: ignore[valid-type]
@@ -211,7 +220,7 @@ class About(msgspec.Struct):
     cpu_seconds: float = 0.0
 
 
-StoredFindings: Any = _stored_findings()
+StoredFindings: Schema = _stored_findings()
 
 
 class StoredRun(msgspec.Struct):
@@ -221,7 +230,7 @@ class StoredRun(msgspec.Struct):
     findings: list[StoredFindings]
 
 
-def as_csv(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+def as_csv(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Comma-separated values with Unix line ends; non-finite numbers as inf, -inf, nan."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -230,7 +239,7 @@ def as_csv(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     return out.getvalue()
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: object) -> object:
     """A cell that no spreadsheet takes for a formula: words that look like one begin with an apostrophe."""
     if not isinstance(value, str) or not value.startswith(("=", "+", "-", "@", "\t", "\r")):
         return value

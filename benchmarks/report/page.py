@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from implicit_bayes.benchmarks.report.findings import as_csv
 from implicit_bayes.benchmarks.report.panels import Key
@@ -49,7 +49,7 @@ class PageTable(NamedTuple):
 
     title: str
     header: tuple[str, ...]
-    rows: tuple[tuple[Any, ...], ...]
+    rows: tuple[tuple[object, ...], ...]
     folded: bool = False
     stacked: bool = True
 
@@ -129,7 +129,7 @@ def _escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def sort_key(cell: Any) -> str:
+def sort_key(cell: object) -> str:
     """What a column is sorted by: the first number in a cell, if it begins with one."""
     words = str(cell).replace("−", "-").replace(",", "").strip()
     if words.startswith(("∞", "inf")):

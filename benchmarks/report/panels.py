@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import xarray as xr
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
@@ -85,8 +86,6 @@ def draw_all(results: xr.Dataset, directory: Path, figures: Figures) -> list[Pat
             figure = compose(drawing) if drawing is not None and drawing.panels else None
             for kind in ("png", "svg"):
                 contents[directory / f"{name}.{kind}"] = None if figure is None else as_bytes(figure, kind)
-                if figure is not None:
-                    figure.set_layout_engine("none")  # laid out once: the other file has everything in the same places
     for path, content in contents.items():
         if content is None:
             path.unlink(missing_ok=True)
@@ -155,17 +154,19 @@ def _draw(axis: Axes, panel: Panel) -> None:
     axis.set_title(panel.title)
 
 
-def _handles(figure: Figure) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _handles(figure: Figure) -> dict[str, Artist]:
+    found: dict[str, Artist] = {}
     for axis in figure.axes:
         for handle, words in zip(*axis.get_legend_handles_labels(), strict=True):
             found.setdefault(words, handle)
     return found
 
 
-def _key(words: str, handle: Any) -> Key:
+def _key(words: str, handle: object) -> Key:
     """A legend's entry from what matplotlib would draw: a line, an errorbar's line, a bar, an area."""
-    line = handle[0] if isinstance(handle, tuple) else handle  # errorbars and bars are tuples of their parts
+    line: Any = (
+        handle[0] if isinstance(handle, tuple) else handle
+    )  # of whatever kind; errorbars and bars are tuples of their parts
     if hasattr(line, "get_marker"):
         dashed = line.get_linestyle() not in ("-", "None", "none")
         glyph = GLYPHS.get(line.get_marker(), "┄" if dashed else "━")
@@ -179,6 +180,6 @@ def as_svg(figure: Figure) -> str:
     return as_bytes(figure, "svg").decode()
 
 
-def number_axis(axis: Axes, values: Sequence[Any]) -> None:
+def number_axis(axis: Axes, values: Sequence[float]) -> None:
     """Ticks 0, 1, … with these labels: numbers of examples, or of tokens, at equal distances."""
     axis.set_xticks(range(len(values)), [str(value) for value in values])

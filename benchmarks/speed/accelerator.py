@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -86,7 +86,9 @@ def _reference() -> Method:
     return "compiled" if compiled.available() else "log"
 
 
-def _in_jax(mixture: MixtureOfHMMs, tokens: np.ndarray, positions: Any, method: Method) -> Callable[[], Any]:
+def _in_jax(
+    mixture: MixtureOfHMMs, tokens: np.ndarray, positions: Sequence[int] | None, method: Method
+) -> Callable[[], MixtureFilter]:
     """The filter as a program of its own, in float64, whose tokens are on the device already."""
     tables = prepare(mixture, method)
 
@@ -94,7 +96,7 @@ def _in_jax(mixture: MixtureOfHMMs, tokens: np.ndarray, positions: Any, method: 
     def program(tokens_BxT: jax.Array) -> MixtureFilter:
         return filter_mixture(mixture, tokens_BxT, positions=positions, method=method, tables=tables)
 
-    def call() -> Any:
+    def call() -> MixtureFilter:
         with jax.enable_x64(True):
             return jax.block_until_ready(program(there))
 
@@ -103,7 +105,7 @@ def _in_jax(mixture: MixtureOfHMMs, tokens: np.ndarray, positions: Any, method: 
     return call
 
 
-def _first(call: Callable[[], Any], reference: MixtureFilter) -> tuple[float, float]:
+def _first(call: Callable[[], MixtureFilter], reference: MixtureFilter) -> tuple[float, float]:
     """Seconds of the first call, and the largest difference of its answer."""
     begun = time.perf_counter()
     found = call()
@@ -117,7 +119,7 @@ def _first(call: Callable[[], Any], reference: MixtureFilter) -> tuple[float, fl
     return seconds, max(differences)
 
 
-def _least(call: Callable[[], Any], repeats: int) -> float:
+def _least(call: Callable[[], MixtureFilter], repeats: int) -> float:
     """Least seconds of a call."""
     found = []
     for _ in range(repeats):

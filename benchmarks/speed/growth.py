@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from rich.table import Table
@@ -23,6 +23,7 @@ from implicit_bayes.benchmarks.common import children
 from implicit_bayes.benchmarks.speed.compare import Advance
 from implicit_bayes.benchmarks.speed.scaling import slope
 from implicit_bayes.simulators.instances import Instance
+from implicit_bayes.simulators.stored import JsonObject
 from implicit_bayes.theory import MixtureOfHMMs, ModelError
 
 BASE = {"concepts": 5, "vocabulary": 50, "states": 20, "k": 3, "n": 8}
@@ -99,7 +100,7 @@ def growth(seed: int, advance: Advance, grid: dict[str, tuple[int, ...]] = GRID)
     return rows
 
 
-def _child(at: dict[str, int], question: str, seed: int) -> dict[str, Any]:
+def _child(at: dict[str, int], question: str, seed: int) -> JsonObject:
     asked = json.dumps({"at": at, "question": question, "seed": seed})
     done = children.run([sys.executable, "-m", "implicit_bayes.benchmarks.speed.growth", asked])
     if done.returncode == -signal.SIGKILL:
@@ -110,7 +111,7 @@ def _child(at: dict[str, int], question: str, seed: int) -> dict[str, Any]:
         }
     if done.returncode:
         raise ModelError(f"bench: {question} failed: {done.stderr.strip().splitlines()[-1:]}")
-    found: dict[str, Any] = json.loads(done.stdout)
+    found: JsonObject = json.loads(done.stdout)
     return found
 
 
@@ -160,7 +161,7 @@ def one_case(at: dict[str, int], question: str, seed: int) -> None:
         raise ModelError("bench: a posterior that is not finite")
 
 
-def report_on(asked: str) -> dict[str, Any]:
+def report_on(asked: str) -> JsonObject:
     """What a process of its own prints: seconds, peak memory, and a note where the case was not finished."""
     request, note = json.loads(asked), ""
 

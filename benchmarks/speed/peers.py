@@ -8,16 +8,17 @@ asked for; each raises ImportError where it is not installed.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from implicit_bayes.benchmarks.common.machine import cores
+from implicit_bayes.benchmarks.speed.compare import How
 from implicit_bayes.theory import MixtureOfHMMs
 from implicit_bayes.theory.programs.interchange import to_hmmlearn, to_pomegranate
 
-Evidence = Callable[[], Any]
+Evidence = Callable[[], np.ndarray]
 
 
 def hmmlearn(alone: MixtureOfHMMs, tokens_BxT: np.ndarray) -> Evidence:
@@ -33,7 +34,7 @@ def pomegranate(alone: MixtureOfHMMs, tokens_BxT: np.ndarray) -> Evidence:
     default, model = torch.get_default_dtype(), to_pomegranate(alone.concept(0))
     data = torch.tensor(tokens_BxT[..., None])
 
-    def run() -> Any:
+    def run() -> np.ndarray:
         torch.set_default_dtype(torch.float64)
         try:
             return model.log_probability(data).numpy()
@@ -52,7 +53,7 @@ def dynamax(alone: MixtureOfHMMs, tokens_BxT: np.ndarray) -> Evidence:
     with np.errstate(divide="ignore"):
         log_emission = jnp.asarray(np.log(np.asarray(alone.emissions[0])))
 
-    def one(document: Any) -> Any:
+    def one(document: jax.Array) -> jax.Array:
         return hmm_filter(alone.initial[0], alone.transition[0], log_emission[:, document].T).marginal_loglik
 
     filtered = jax.jit(jax.vmap(one))
@@ -76,7 +77,7 @@ def torch(alone: MixtureOfHMMs, tokens_BxT: np.ndarray) -> Evidence:
     likelihood_VxH = library.tensor(np.ascontiguousarray(np.asarray(alone.emissions[0]).T))
     start, tokens_TxB = library.tensor(np.asarray(alone.initial[0])), library.tensor(tokens_BxT.T.astype(np.int64))
 
-    def run() -> Any:
+    def run() -> np.ndarray:
         with library.inference_mode():
             predicted = start.expand(tokens_TxB.shape[1], -1)
             log_p = library.zeros(tokens_TxB.shape[1], dtype=library.float64)
@@ -97,3 +98,26 @@ EVIDENCE: dict[str, Callable[[MixtureOfHMMs, np.ndarray], Evidence]] = {
     "torch": torch,
 }
 """Those that take the whole batch; NumPyro's enumeration is given a few short documents."""
+
+
+def how(peer: str, batch: int) -> How:
+    """How one of the peers is called on so many documents.
+
+    Args:
+        peer: its name in the tables.
+        batch: documents.
+    """
+    threads = cores()
+    if peer in ("pomegranate f64", "torch"):
+        import torch as library
+
+        threads = library.get_num_threads()
+    return {
+        "hmmlearn scaling": How("model made once; its compiled score() once for each document", 1),
+        "pomegranate f64": How("DenseHMM made once; log_probability() of the whole batch, not torch.compiled", batch,
+                               threads=threads),
+        "dynamax hmm_filter": How("jax.jit once over jax.vmap of hmm_filter", batch, threads=threads),
+        "torch": How("eager, one step a token for the whole batch, under inference_mode", batch, threads=threads),
+        "numpyro enumeration": How("funsor's elimination traced anew for each document, as its users call it", 1,
+                                   threads=threads),
+    }[peer]  # fmt: skip

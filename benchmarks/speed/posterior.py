@@ -1,16 +1,20 @@
 """Task ``posterior+predictive``: concept posterior and next-token law at every position, no concept skipped."""
 
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from implicit_bayes.benchmarks.common.machine import cores
 from implicit_bayes.benchmarks.speed import peers
-from implicit_bayes.benchmarks.speed.compare import Advance, Run, Timing, compare, relative
+from implicit_bayes.benchmarks.speed.compare import Advance, How, Run, Timing, compare, relative
+from implicit_bayes.benchmarks.speed.evidence import ours_called
 from implicit_bayes.simulators.sampler import sample_documents
 from implicit_bayes.theory import MixtureOfHMMs, filter_mixture
 from implicit_bayes.theory.filtering.dispatch import prepare
+from implicit_bayes.theory.filtering.filter import MixtureFilter
+from implicit_bayes.theory.objects.types import Array
 
 TINY = 1e-200
 """Posteriors and predictives below this are not compared with the naive recursion, which underflows there."""
@@ -24,16 +28,22 @@ def posterior_and_predictive(
     tables = prepare(mixture)
     reference = filter_mixture(mixture, tokens, method="dense")
 
-    def differs(answer: Any) -> float:
+    def differs(answer: Sequence[Array]) -> float:
         posterior, predictive = np.exp(np.asarray(reference.log_posterior)), np.asarray(reference.predictive)
         found = (np.exp(np.asarray(answer[1])), np.asarray(answer[3]))
         pairs = zip(found, (posterior, predictive), strict=True)
         return max(float(np.max(np.abs(x - y))) for x, y in pairs)
 
+    scanned = How("jax.jit once, a scan over tokens for the whole batch", documents, threads=cores())
+
+    def dense() -> MixtureFilter:
+        return filter_mixture(mixture, tokens, method="dense")
+
+    called = ours_called(mixture, tokens, "auto")
     runs = {
-        "ours": Run(lambda: filter_mixture(mixture, tokens, tables=tables), tokens.size, differs),
-        "ours dense": Run(lambda: filter_mixture(mixture, tokens, method="dense"), tokens.size, differs),
-        "naive batched JAX": Run(naive(mixture, tokens), tokens.size, differs),
+        "ours": Run(lambda: filter_mixture(mixture, tokens, tables=tables), tokens.size, differs, called),
+        "ours dense": Run(dense, tokens.size, differs, scanned),
+        "naive batched JAX": Run(naive(mixture, tokens), tokens.size, differs, scanned),
     }
     try:
         concepts = [peers.pomegranate(mixture.restrict(c), tokens) for c in range(mixture.n_concepts)]
@@ -44,17 +54,20 @@ def posterior_and_predictive(
         lambda: np.stack([run() for run in concepts], -1),
         tokens.size,
         lambda answer: relative(np.where(np.isfinite(last), answer, last), last),
+        peers.how("pomegranate f64", documents),
     )
     return compare("posterior+predictive", name, runs, repeats, advance)
 
 
-def naive(mixture: MixtureOfHMMs, tokens_BxT: np.ndarray) -> Any:
+def naive(mixture: MixtureOfHMMs, tokens_BxT: np.ndarray) -> Callable[[], Sequence[Array]]:
     """What one writes first: all concepts and documents in one einsum a step, everything normalised, logs summed."""
     emission_CxVxH = jnp.swapaxes(jnp.asarray(mixture.emissions), -1, -2)
 
     @jax.jit
-    def run(tokens_TxB: Any) -> Any:
-        def step(carry: Any, token_B: Any) -> Any:
+    def run(tokens_TxB: jax.Array) -> tuple[jax.Array, ...]:
+        def step(
+            carry: tuple[jax.Array, jax.Array], token_B: jax.Array
+        ) -> tuple[tuple[jax.Array, jax.Array], tuple[jax.Array, ...]]:
             belief, evidence = carry
             joint = belief * emission_CxVxH[:, token_B].swapaxes(0, 1)
             mass = joint.sum(-1)
@@ -62,7 +75,7 @@ def naive(mixture: MixtureOfHMMs, tokens_BxT: np.ndarray) -> Any:
             belief = jnp.einsum("bch,chg->bcg", joint / jnp.where(mass > 0, mass, 1)[..., None], mixture.transition)
             return (belief, evidence), read(belief, evidence)
 
-        def read(belief: Any, evidence: Any) -> Any:
+        def read(belief: jax.Array, evidence: jax.Array) -> tuple[jax.Array, ...]:
             posterior = jax.nn.log_softmax(jnp.log(jnp.asarray(mixture.prior)) + evidence, -1)
             following = jnp.einsum("bch,cvh->bcv", belief, emission_CxVxH)
             return evidence, posterior, (jnp.exp(posterior)[..., None] * following).sum(1)

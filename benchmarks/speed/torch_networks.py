@@ -5,8 +5,6 @@ token-wise scale, which has no counterpart in PyTorch's fused kernel. The Transf
 in blocks of queries or as a band of full attention, both through ``scaled_dot_product_attention``.
 """
 
-from typing import Any
-
 import jax
 import numpy as np
 
@@ -20,12 +18,13 @@ except ImportError as error:
 from implicit_bayes.lm.attention import BASE
 from implicit_bayes.lm.lstm import LSTM
 from implicit_bayes.lm.transformer import Transformer
+from implicit_bayes.theory.objects.types import Array
 
 WINDOWS = ("blocks", "band")
 """Ways to compute the local window."""
 
 
-def _parameter(array: Any) -> nn.Parameter:
+def _parameter(array: Array | None) -> nn.Parameter:
     return nn.Parameter(torch.tensor(np.array(array)))
 
 
@@ -157,7 +156,7 @@ def _gradient(parameter: torch.Tensor) -> np.ndarray:
     return np.zeros(parameter.shape, np.float32) if parameter.grad is None else parameter.grad.numpy()
 
 
-def _name(path: Any) -> str:
+def _name(path: tuple[object, ...]) -> str:
     return jax.tree_util.keystr(path, simple=True, separator=".")
 
 

@@ -24,6 +24,7 @@ from implicit_bayes.benchmarks.common import children
 from implicit_bayes.benchmarks.common.machine import cores
 from implicit_bayes.benchmarks.speed.training_worker import TrainingJob
 from implicit_bayes.lm.presets import preset
+from implicit_bayes.simulators.stored import JsonObject
 from implicit_bayes.theory import ModelError
 
 AGREEMENT = 1e-3
@@ -69,7 +70,7 @@ class Worker:
         self.side = settings["side"]
         self.process = children.start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
-    def ask(self, word: str, job: TrainingJob, place: Path | None = None) -> dict[str, Any]:
+    def ask(self, word: str, job: TrainingJob, place: Path | None = None) -> JsonObject:
         """Send one request to the worker, and wait for its answer."""
         assert self.process.stdin and self.process.stdout
         self.process.stdin.write(json.dumps([word, job, None if place is None else str(place)]) + "\n")
@@ -134,7 +135,7 @@ def training(
             for phase in range(len(preset(architecture, preset_name, 2).schedule.phases[:phases]))
         ]
         agreement = _agreement(workers, jobs)
-        turns: dict[tuple[str, TrainingJob], list[dict[str, Any]]] = {job: [] for job in jobs}
+        turns: dict[tuple[str, TrainingJob], list[JsonObject]] = {job: [] for job in jobs}
         for _ in range(repeats):
             for side, job in jobs:
                 turns[side, job].append(workers[side].ask("time", job))
@@ -189,7 +190,7 @@ def apart(theirs: np.ndarray, mine: np.ndarray) -> float:
 def _rows(
     architecture: str,
     shares: np.ndarray,
-    turns: dict[tuple[str, TrainingJob], list[dict[str, Any]]],
+    turns: dict[tuple[str, TrainingJob], list[JsonObject]],
     agreement: dict[tuple[str, TrainingJob], float],
 ) -> list[TrainingTiming]:
     """Timings of one architecture; ``shares`` are the phases' of all tokens."""

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -21,6 +21,7 @@ from implicit_bayes.lm.optimiser import OptimiserConfig
 from implicit_bayes.lm.presets import preset
 from implicit_bayes.lm.run import RunConfig, draw_network
 from implicit_bayes.lm.schedule import Phase, plan
+from implicit_bayes.lm.step import Network
 from implicit_bayes.simulators.instances import load_instance
 from implicit_bayes.simulators.sampler import sample_documents
 
@@ -100,7 +101,7 @@ def torchs(config: RunConfig, first: np.ndarray, variant: str) -> tuple[Step, di
 
     from implicit_bayes.benchmarks.speed.torch_networks import TorchLSTM, TorchTransformer
 
-    network: Any = draw_network(config)
+    network: Network = draw_network(config)
     model = TorchLSTM(network) if config.architecture == "lstm" else TorchTransformer(network, variant)
     betas = (config.optimiser.b1, config.optimiser.b2)
     method = torch.optim.AdamW(model.parameters(), RATE, betas, 1e-8, weight_decay=0.0, fused=True)

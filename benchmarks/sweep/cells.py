@@ -17,16 +17,16 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import xarray as xr
 
 from implicit_bayes.benchmarks.common.storage import plain, read_results, write_results
-from implicit_bayes.simulators.stored import parse
+from implicit_bayes.simulators.stored import JsonMapping, JsonObject, parse
 from implicit_bayes.theory import ModelError
 
 REMEDY = "remove it; the same command computes it again"
@@ -52,7 +52,7 @@ class Cell(NamedTuple):
 
     task: str
     version: int
-    config: Mapping[str, Any]
+    config: JsonMapping
     needs: tuple["Cell", ...] = ()
 
     @property
@@ -71,13 +71,13 @@ class Cell(NamedTuple):
         return f"{self.task}({parts if len(parts) < 160 else parts[:157] + '…'})"
 
 
-def to_json(cell: Cell) -> dict[str, Any]:
+def to_json(cell: Cell) -> JsonObject:
     """A cell as plain JSON."""
     needs = [to_json(each) for each in cell.needs]
     return {"task": cell.task, "version": cell.version, "config": plain(dict(cell.config)), "needs": needs}
 
 
-def from_json(stored: Mapping[str, Any]) -> Cell:
+def from_json(stored: JsonMapping) -> Cell:
     """The cell of ``to_json``."""
     needs = tuple(from_json(each) for each in stored["needs"])
     return Cell(stored["task"], stored["version"], stored["config"], needs)

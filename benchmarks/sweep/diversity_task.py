@@ -1,8 +1,6 @@
 """The task of the task-diversity experiment: train on N concepts, and say as it learns which Bayes it is like."""
 
 import shutil
-from collections.abc import Mapping
-from typing import Any
 
 import jax
 import numpy as np
@@ -17,9 +15,11 @@ from implicit_bayes.benchmarks.training.records import read_records
 from implicit_bayes.lm.model import NetworkModel
 from implicit_bayes.lm.run import from_json
 from implicit_bayes.lm.schedule import plan
+from implicit_bayes.lm.step import Network
 from implicit_bayes.lm.train import Cadence
 from implicit_bayes.lm.train import train as train_network
 from implicit_bayes.simulators.chains import parse_chains
+from implicit_bayes.simulators.stored import JsonMapping
 
 MEASURES = tuple(name for name in Standing._fields if name != "apart")
 """Those that are estimates."""
@@ -43,7 +43,7 @@ def diversity(cell: Cell, store: Store) -> xr.Dataset:
         for i, split in enumerate(SPLITS)
     }
 
-    def evaluate(network: Any) -> Mapping[str, Any]:
+    def evaluate(network: Network) -> JsonMapping:
         model = InTraining("in training", network)
         found = {split: standing(model, asked, run.seed) for split, asked in exams.items()}
         return {"standing": [[list(getattr(found[split], name)) for name in MEASURES] for split in SPLITS],

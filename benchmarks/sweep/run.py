@@ -11,14 +11,18 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 
 from implicit_bayes.benchmarks.common.children import Children
 from implicit_bayes.benchmarks.common.extras import need
 from implicit_bayes.benchmarks.sweep.cells import Cell, Store, from_json, in_order, to_json
+from implicit_bayes.simulators.stored import JsonMapping
 from implicit_bayes.theory import ModelError
+
+if TYPE_CHECKING:
+    import distributed
 
 
 class Failure(NamedTuple):
@@ -52,7 +56,7 @@ Report = Callable[[Cell], None]
 """Called with every cell that is done (or was found stored)."""
 
 
-def compute(stored: Mapping[str, Any], directory: str) -> tuple[str, str] | None:
+def compute(stored: JsonMapping, directory: str) -> tuple[str, str] | None:
     """One cell, in any process: found, or computed and stored.
 
     Args:
@@ -158,7 +162,7 @@ def run_dask(
         raise ModelError(f"scheduler: {address} does not answer ({error}); start one with dask scheduler") from error
     failures: dict[str, Failure] = {}
     with contextlib.closing(client):
-        futures: dict[str, Any] = {}
+        futures: dict[str, distributed.Future] = {}
         cell_of = {}
         directory = str(store.directory.resolve())
         for cell in in_order(cells):
@@ -177,7 +181,7 @@ def run_dask(
     return list(failures.values())
 
 
-def _on_worker(stored: Mapping[str, Any], directory: str, needs: list[Any]) -> tuple[str, str] | None:
+def _on_worker(stored: JsonMapping, directory: str, needs: list[object]) -> tuple[str, str] | None:
     """``compute``, unless a cell that this one needs has failed."""
     if any(outcome is not None for outcome in needs):
         return "a cell that it needs has failed", ""
@@ -187,7 +191,9 @@ def _on_worker(stored: Mapping[str, Any], directory: str, needs: list[Any]) -> t
         return compute(stored, directory)
 
 
-def _outcome(future: Any) -> tuple[str, str] | None:
+def _outcome(
+    future: "Future[tuple[str, str] | None] | distributed.Future[tuple[str, str] | None]",
+) -> tuple[str, str] | None:
     try:
         return future.result()
     except BrokenProcessPool:

@@ -5,8 +5,6 @@ The version of a task is part of every key: raise it when the task's results wou
 
 import itertools
 import shutil
-from collections.abc import Mapping
-from typing import Any
 
 import jax
 import numpy as np
@@ -26,11 +24,14 @@ from implicit_bayes.benchmarks.verification.losses import bayes_loss
 from implicit_bayes.lm.model import NetworkModel
 from implicit_bayes.lm.run import from_json
 from implicit_bayes.lm.schedule import plan
+from implicit_bayes.lm.step import Network
 from implicit_bayes.lm.train import Cadence
 from implicit_bayes.lm.train import train as train_network
+from implicit_bayes.simulators.datasets import Prompts
 from implicit_bayes.simulators.instance import Instance
 from implicit_bayes.simulators.released import released_documents
 from implicit_bayes.simulators.sampler import sample_prompts
+from implicit_bayes.simulators.stored import JsonMapping
 from implicit_bayes.theory import PromptLaw
 from implicit_bayes.theory.statements.assumptions import check_assumptions, largest_shift
 from implicit_bayes.theory.statements.conditions import condition_table
@@ -51,7 +52,7 @@ def train(cell: Cell, store: Store) -> xr.Dataset:
     held = hold_out(instance.mixture, config["documents"], config["length"], run.seed)
     batch, truth_PxV = _asked(instance, config["k"], config["n"], config["prompts"], run.seed)
 
-    def evaluate(network: Any) -> Mapping[str, Any]:
+    def evaluate(network: Network) -> JsonMapping:
         model = InTraining("in training", network)
         found = excess(model, held)
         law = ask(model, batch, config["k"], [config["n"]]).law_PxNxV[:, 0]
@@ -131,7 +132,7 @@ def conditions(cell: Cell, store: Store) -> xr.Dataset:
     config, instance = cell.config, instance_of(cell.config["instance"])
     true, starts = config["true_concept"], np.asarray(instance.prompt_starts)[config["true_concept"]]
     rows = condition_table(instance.mixture, starts, true, config["ks"], seed=config["seed"])
-    columns: dict[str, Any] = {}
+    columns: dict[str, object] = {}
     for field in ("k", "concept", "kl_sum", "kl_infinite_mass", "rate", "rate_low", "rate_high"):
         values = [getattr(row, field) for row in rows]
         columns[field] = ("row", [np.nan if value is None else value for value in values])
@@ -185,7 +186,7 @@ def order(cell: Cell, store: Store) -> xr.Dataset:
                       {"tests": tests})  # fmt: skip
 
 
-def _one_set(instance: Instance, k: int, n: int, tests: int, key: jax.Array) -> Any:
+def _one_set(instance: Instance, k: int, n: int, tests: int, key: jax.Array) -> Prompts:
     """``tests`` prompts that share their first n examples, their concept and their start law."""
     first = sample_prompts(instance.mixture, instance.prompt_starts, key, 1, k, n, true_concepts=instance.true_concepts)
     concept, start = int(first.concepts[0]), int(first.starts[0])
@@ -225,6 +226,6 @@ TASKS: dict[str, Task] = {
 }
 
 
-def cell(task: str, config: Mapping[str, Any], needs: tuple[Cell, ...] = ()) -> Cell:
+def cell(task: str, config: JsonMapping, needs: tuple[Cell, ...] = ()) -> Cell:
     """A cell of the current version of a task."""
     return Cell(task, TASKS[task].version, config, needs)

@@ -1,0 +1,1 @@
+"""Behind ``train``: ``setup`` makes a run, ``records`` reads it back, ``cards`` measures shipped weights."""

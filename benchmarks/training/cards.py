@@ -10,7 +10,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import jax
 import numpy as np
@@ -23,7 +23,7 @@ from implicit_bayes.benchmarks.common.intervals import wilson
 from implicit_bayes.benchmarks.common.storage import write_json
 from implicit_bayes.benchmarks.predictors.curves import in_context_curves
 from implicit_bayes.benchmarks.predictors.models import LARGER, OTHER_LAW, STORED, MixtureModel, shipped_path
-from implicit_bayes.benchmarks.predictors.paired import excess, hold_out
+from implicit_bayes.benchmarks.predictors.paired import Held, excess, hold_out
 from implicit_bayes.benchmarks.predictors.published_accuracy import RIVAL, published
 from implicit_bayes.benchmarks.report.house import caption, house_style, save
 from implicit_bayes.benchmarks.training.records import draw, read_records
@@ -34,6 +34,7 @@ from implicit_bayes.lm.weights import read_weights
 from implicit_bayes.simulators.atomic import written_aside
 from implicit_bayes.simulators.instances import load_instance
 from implicit_bayes.simulators.resets import with_resets
+from implicit_bayes.simulators.stored import JsonObject
 from implicit_bayes.theory import ModelError
 
 KS, NS = (3, 5, 8, 10), (0, 1, 2, 4, 8, 16, 32, 64)
@@ -42,7 +43,7 @@ SEED = 20220
 BAYES = "exact Bayes under the law with resets"
 
 
-def measure(runs: Sequence[Path], prompts: int, documents: int, length: int) -> tuple[dict[str, Any], list[RunConfig]]:
+def measure(runs: Sequence[Path], prompts: int, documents: int, length: int) -> tuple[JsonObject, list[RunConfig]]:
     """Excess and accuracies of each run's final network, all on the same documents and prompts.
 
     Documents are those of the law that the runs learnt, resets included; prompts are the instance's own. Beside models
@@ -90,7 +91,7 @@ def measure(runs: Sequence[Path], prompts: int, documents: int, length: int) -> 
     return card, configs
 
 
-def _seed(model: NetworkModel, config: RunConfig, run: Path, held: Any, curves: xr.Dataset) -> dict[str, Any]:
+def _seed(model: NetworkModel, config: RunConfig, run: Path, held: Held, curves: xr.Dataset) -> JsonObject:
     found, last = excess(model, held), _spent(run)
     cells = curves.sel(predictor=model.name)
     return {
@@ -108,7 +109,7 @@ def _seed(model: NetworkModel, config: RunConfig, run: Path, held: Any, curves: 
     }
 
 
-def _spent(run: Path) -> dict[str, Any]:
+def _spent(run: Path) -> JsonObject:
     """What the training of the run's weights took: its last record, or what the card says of its first seed."""
     if (run / "card.json").is_file():
         return json.loads((run / "card.json").read_text())["seeds"][0]
@@ -126,7 +127,7 @@ def command(config: RunConfig) -> str:
     return " ".join([*parts, "--out RUN"])
 
 
-def page(name: str, card: dict[str, Any]) -> str:
+def page(name: str, card: JsonObject) -> str:
     """card.md."""
     first, seeds = card["seeds"][0], card["seeds"]
     spread = ", ".join(f"{row['excess']:.4f} ± {row['excess_standard_error']:.4f}" for row in seeds)
@@ -178,14 +179,14 @@ def page(name: str, card: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def interval(row: dict[str, Any], prompts: int) -> tuple[np.ndarray, np.ndarray]:
+def interval(row: JsonObject, prompts: int) -> tuple[np.ndarray, np.ndarray]:
     """95% Wilson interval of a seed's accuracies, percent."""
     right = np.array(row["accuracy"]) / 100 * prompts
     low, high = wilson(right.round(), np.full(right.shape, prompts))
     return 100 * low, 100 * high
 
 
-def _another_law(card: dict[str, Any]) -> list[str]:
+def _another_law(card: JsonObject) -> list[str]:
     """What has to be said before any number of a model that did not learn the paper's law."""
     share = card["config"]["resets"]
     if not share:
@@ -199,7 +200,7 @@ def _another_law(card: dict[str, Any]) -> list[str]:
     ]
 
 
-def accuracy_figure(name: str, card: dict[str, Any]) -> Figure:
+def accuracy_figure(name: str, card: JsonObject) -> Figure:
     """A panel for each k: our seeds and the published model, against n."""
     figure = Figure(figsize=(12.0, 3.6))
     axes = figure.subplots(1, len(card["k"]), sharey=True)

@@ -1,17 +1,17 @@
 """A training on the screen: its bar while it runs, a line when it is done."""
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from implicit_bayes.benchmarks.common.console import EVERY, Console, PlainProgress
+from implicit_bayes.simulators.stored import JsonMapping
 
 
 @contextmanager
-def training_bar(tokens: int) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+def training_bar(tokens: int) -> Iterator[Callable[[JsonMapping], None]]:
     """Progress over training tokens, with tokens/s, loss, excess over Bayes and the time left: a bar on a terminal,
     elsewhere a plain line every ten seconds."""
     columns = (
@@ -22,14 +22,14 @@ def training_bar(tokens: int) -> Iterator[Callable[[Mapping[str, Any]], None]]:
     )
     screen, last = Console(sys.stderr), {"excess": "–", "line": "compiling"}
 
-    def words(record: Mapping[str, Any]) -> tuple[str, str]:
+    def words(record: JsonMapping) -> tuple[str, str]:
         if "excess" in record:
             last["excess"] = f"{record['excess']:.4f}"
         minutes, seconds = divmod(int(record["seconds_left"]), 60)
         speed = f"{record['tokens_per_second']:,.0f} tokens/s  loss {record['loss']:.4f}  excess {last['excess']}"
         return speed, f"{minutes}:{seconds:02d}"
 
-    def keep(record: Mapping[str, Any]) -> None:
+    def keep(record: JsonMapping) -> None:
         speed, left = words(record)
         last["line"] = f"{record['tokens']:,} of {tokens:,} tokens  {speed}  {left} left"
 
@@ -41,14 +41,14 @@ def training_bar(tokens: int) -> Iterator[Callable[[Mapping[str, Any]], None]]:
     with Progress(*columns, console=screen) as bars:
         task = bars.add_task("compiling", total=tokens, left="–")
 
-        def show(record: Mapping[str, Any]) -> None:
+        def show(record: JsonMapping) -> None:
             speed, left = words(record)
             bars.update(task, completed=record["tokens"], description=speed, left=left)
 
         yield show
 
 
-def training_lines(summary: Mapping[str, Any]) -> str:
+def training_lines(summary: JsonMapping) -> str:
     """A finished training in words."""
     return (
         f"{summary['architecture']} {summary['preset']}, {summary['parameters']:,} parameters, seed {summary['seed']}: "

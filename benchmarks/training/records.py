@@ -1,7 +1,6 @@
 """What a training wrote, read back: its records, a summary, and its figure. Everything is drawn from metrics.jsonl."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -10,9 +9,12 @@ from implicit_bayes.benchmarks.common.intervals import errors
 from implicit_bayes.benchmarks.report.house import caption, house_style, save
 from implicit_bayes.lm.metrics import check_measured, read_metrics
 from implicit_bayes.lm.run import RunConfig
+from implicit_bayes.lm.step import Network
 from implicit_bayes.lm.train import Trained
+from implicit_bayes.simulators.stored import JsonObject
+from implicit_bayes.theory.objects.types import Array
 
-Records = list[dict[str, Any]]
+Records = list[JsonObject]
 
 MANY = 10**6
 """Documents of records that do not say how many: Student's quantile is then the normal one."""
@@ -27,7 +29,7 @@ def read_records(folder: Path) -> Records:
     return read_metrics(folder / "metrics.jsonl")[1]
 
 
-def summary(config: RunConfig, done: Trained, records: Records) -> dict[str, Any]:
+def summary(config: RunConfig, done: Trained, records: Records) -> JsonObject:
     """The machine-readable end of a training."""
     last = next((record for record in reversed(records) if "excess" in record), {})
     fields = ("excess", "excess_standard_error", "bayes_cross_entropy", "excess_positions", "excess_by_position")
@@ -46,7 +48,7 @@ def summary(config: RunConfig, done: Trained, records: Records) -> dict[str, Any
     }
 
 
-def _leaves(network: Any) -> list[Any]:
+def _leaves(network: Network) -> list[Array]:
     import jax
 
     return jax.tree.leaves(network)

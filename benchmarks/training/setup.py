@@ -2,9 +2,9 @@
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
 import jax
 
@@ -12,12 +12,14 @@ from implicit_bayes.benchmarks.common.extras import need
 from implicit_bayes.benchmarks.common.machine import cores
 from implicit_bayes.benchmarks.predictors.paired import Held, excess, hold_out
 from implicit_bayes.benchmarks.predictors.promises import InTraining
+from implicit_bayes.benchmarks.training.memory import keep_freed_memory
 from implicit_bayes.lm.presets import preset
 from implicit_bayes.lm.run import RunConfig, read_config
 from implicit_bayes.lm.train import Evaluate, Network
 from implicit_bayes.simulators.instance import Instance
 from implicit_bayes.simulators.instances import load_instance
 from implicit_bayes.simulators.resets import with_resets
+from implicit_bayes.simulators.stored import JsonMapping
 from implicit_bayes.theory import ModelError
 
 FLAG = "--xla_cpu_multi_thread_eigen=false"
@@ -56,11 +58,13 @@ def start_devices(devices: int | None, cluster: Cluster) -> None:
     """Give this process its CPU devices, one a core, each on one thread; and join the other processes.
 
     Two one-thread devices are faster at these sizes than one that splits its products over two threads. Settings of a
-    process whose JAX has started already, and anything that XLA_FLAGS says, are left alone.
+    process whose JAX has started already, and anything that XLA_FLAGS says, are left alone. The C library keeps freed
+    memory from here on (benchmarks.training.memory).
 
     Raises:
         ModelError: the coordinator is not answering.
     """
+    keep_freed_memory()
     count = max(1, (devices or cores() * cluster.processes) // cluster.processes)
     if count > 1 and "xla_cpu_multi_thread_eigen" not in os.environ.get("XLA_FLAGS", ""):
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FLAG}".strip()
@@ -134,7 +138,7 @@ def evaluation(held: Held) -> Evaluate:
     """Measures a network's excess over exact Bayes on held-out documents, the same ones every time."""
     floor = -float(held.log_bayes_BxT.mean())
 
-    def evaluate(network: Network) -> Mapping[str, Any]:
+    def evaluate(network: Network) -> JsonMapping:
         found = excess(InTraining("in training", network), held)
         return {
             "excess": found.nats,
@@ -168,9 +172,10 @@ class TensorBoard:
         from tensorboardX import SummaryWriter
 
         # Opened with the first record: RUN must be empty when a training begins.
-        self.open, self.writer = lambda: SummaryWriter(str(folder / "tensorboard")), cast(Any, None)
+        self.open: Callable[[], SummaryWriter] = lambda: SummaryWriter(str(folder / "tensorboard"))
+        self.writer: SummaryWriter | None = None
 
-    def __call__(self, record: Mapping[str, Any]) -> None:
+    def __call__(self, record: JsonMapping) -> None:
         self.writer = self.writer or self.open()
         for name, value in record.items():
             if isinstance(value, float):

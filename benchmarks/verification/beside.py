@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import Connection
-from typing import Any
+from multiprocessing.synchronize import Lock
 
 import jax
 
@@ -38,7 +38,9 @@ def worth_it(settings: Settings, models: Sequence[LanguageModel]) -> bool:
 
 
 @contextlib.contextmanager
-def asked(name: str, models: Sequence[str], settings: Settings, start: Start) -> Iterator[Callable[[], list[Answer]]]:
+def asked(
+    name: str, models: Sequence[str | LanguageModel], settings: Settings, start: Start
+) -> Iterator[Callable[[], list[Answer]]]:
     """Ask models in processes of their own, one each but no more than there are cores.
 
     Args:
@@ -73,11 +75,11 @@ def asked(name: str, models: Sequence[str], settings: Settings, start: Start) ->
         show.join(1.0)  # a child that was ended in the middle of a message leaves half of one
 
 
-_news: Any = None
+_news: tuple[Connection, Lock] | None = None
 """A child's way to tell what it is at: where to, and a lock among the children."""
 
 
-def _begin(writer: Connection, lock: Any) -> None:
+def _begin(writer: Connection, lock: Lock) -> None:
     global _news
     _news = writer, lock
     keep_compilations()
@@ -98,6 +100,7 @@ def _tell(words: str, total: int) -> Callable[[int], None]:
 
 
 def _send(words: str, count: int) -> None:
+    assert _news is not None
     writer, lock = _news
     with lock:
         writer.send((words, count))

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from matplotlib.axes import Axes
@@ -16,10 +16,10 @@ from implicit_bayes.benchmarks.report.page import Page, PageFigure, PageTable, S
 from implicit_bayes.benchmarks.report.panels import MARKERS, Drawing, Panel, number_axis, on_page
 from implicit_bayes.benchmarks.verification.page import IN_WORDS, accuracy, read
 from implicit_bayes.benchmarks.verification.sentences import VERSIONS, join, number, summary, verdict
-from implicit_bayes.simulators.stored import Text, read_json
+from implicit_bayes.simulators.stored import JsonObject, Text, read_json
 
 FILE = "compare.json"
-Stored = dict[str, Any]
+Stored = JsonObject
 
 
 REMEDY = "run verify --compare again"
@@ -80,7 +80,8 @@ def _page(directory: Path, every: dict[str, Stored], command: str) -> Page:
 def differences(every: dict[str, Stored]) -> list[str]:
     """Where the instances differ, a sentence a statement; what they have in common, in one."""
     lines, same = [], []
-    for words, *cells in side_by_side(every).rows:
+    for row in side_by_side(every).rows:
+        words, *cells = map(str, row)
         subject, say = _subject(words)
         groups: dict[str, list[str]] = {}
         for name, cell in zip(every, cells, strict=True):
@@ -173,13 +174,11 @@ def _curves(every: dict[str, Stored], predictor: str, axis: Axes) -> None:
 
 def _rates(stored: Stored) -> list[tuple[int, float]]:
     """(k, largest rate over pairs) where every pair has a finite one."""
-    rows: dict[int, list[Any]] = {}
+    rows: dict[int, list[float | str | None]] = {}
     for row in stored["conditions"]:
         rows.setdefault(row["k"], []).append(row["rate"])
-    return [
-        (k, max(values)) for k, values in sorted(rows.items())
-        if all(isinstance(value, float) and math.isfinite(value) for value in values)
-    ]  # fmt: skip
+    finite = {k: [x for x in values if isinstance(x, float) and math.isfinite(x)] for k, values in rows.items()}
+    return [(k, max(values)) for k, values in sorted(finite.items()) if len(values) == len(rows[k])]
 
 
 def _rate_lines(rates: dict[str, list[tuple[int, float]]], axis: Axes) -> None:

@@ -1,7 +1,6 @@
 """Examples that are enough, certified beside measured, and what a token costs: the parts of ``verify`` on finite n."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -9,6 +8,7 @@ import xarray as xr
 from implicit_bayes.benchmarks.common.intervals import LEVEL
 from implicit_bayes.benchmarks.gap.costs import first_staying
 from implicit_bayes.simulators.instances import Instance
+from implicit_bayes.simulators.stored import JsonObject
 from implicit_bayes.theory.information.decomposition import Decomposition
 from implicit_bayes.theory.information.estimates import simultaneous
 from implicit_bayes.theory.statements.bounds import binomial_interval
@@ -108,7 +108,7 @@ def measured_words(between: dict[str, Ends], least: int) -> str:
     return " / ".join(words(*ends) for ends in between.values())
 
 
-def finite_json(found: Sequence[FiniteSample], curves: xr.Dataset) -> list[dict[str, Any]]:
+def finite_json(found: Sequence[FiniteSample], curves: xr.Dataset) -> list[JsonObject]:
     """The rows of ``finite_sample``, each with what was measured at its k (over all true concepts)."""
     measured = {k: measured_enough(curves, k) for k in {row.k for row in found}}
     ends = {k: measured_between(curves, k) for k in measured}
@@ -120,7 +120,7 @@ def finite_json(found: Sequence[FiniteSample], curves: xr.Dataset) -> list[dict[
     ]
 
 
-def information_json(found: Decomposition) -> dict[str, Any]:
+def information_json(found: Decomposition) -> JsonObject:
     """``information``: nats a document of ``length`` tokens."""
     return {
         "entropy_given_concept": float(found.entropy[-1]),

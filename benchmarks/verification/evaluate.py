@@ -1,7 +1,7 @@
 """Conditions, critical k, theorems, budget and certificates of one instance, gathered for ``verify``."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -12,6 +12,7 @@ from implicit_bayes.benchmarks.verification.proved import NOTHING, Proofs, prove
 from implicit_bayes.simulators.instances import Instance
 from implicit_bayes.theory import PromptLaw
 from implicit_bayes.theory.information.scores import WORK
+from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.proofs.certify import Certificate, certify
 from implicit_bayes.theory.statements.assumptions import Assumption
 from implicit_bayes.theory.statements.conclusions import TheoremVerdict
@@ -122,7 +123,7 @@ def check_statements(
     )  # fmt: skip
 
 
-def _case(instance: Instance, row: Condition, start: int) -> tuple[Any, PromptLaw]:
+def _case(instance: Instance, row: Condition, start: int) -> tuple[MixtureOfHMMs, PromptLaw]:
     start_law = instance.prompt_starts[row.true_concept, start]
     return instance.mixture, PromptLaw.of(instance.mixture, start_law, row.true_concept, row.k)
 
@@ -152,13 +153,13 @@ def certificates_of(
     return found
 
 
-def _rooms(conditions: Sequence[Condition], version: Version) -> dict[str, Any]:
+def _rooms(conditions: Sequence[Condition], version: Version) -> dict[str, object]:
     """Room of every condition in one version with the ends of its interval, and its place in the order of binding."""
     order = np.empty(len(conditions), dtype=int)
     order[sorted(range(len(conditions)), key=lambda i: conditions[i].binding(version))] = np.arange(len(conditions))
     rooms = np.array([(row.room(version), *row.room_interval(version)) for row in conditions]).reshape(-1, 3)
     named = zip(("", "_low", "_high"), rooms.T, strict=True)
-    columns: dict[str, Any] = {
+    columns: dict[str, object] = {
         f"condition_{version}_room{end}": ("condition", values, {"units": "nats"}) for end, values in named
     }
     return columns | {f"condition_{version}_order": ("condition", order)}
@@ -166,7 +167,7 @@ def _rooms(conditions: Sequence[Condition], version: Version) -> dict[str, Any]:
 
 def conditions_dataset(statements: Statements) -> xr.Dataset:
     """Conditions as columns over a ``condition`` axis, for results.nc (verdicts as the words they print as)."""
-    columns: dict[str, Any] = {}
+    columns: dict[str, object] = {}
     for field in (*Condition._fields, "printed_threshold", "repaired_threshold"):
         values = [getattr(row, field) for row in statements.conditions]
         if field == "method" or field.endswith("_holds"):

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from implicit_bayes.benchmarks.common import storage
 from implicit_bayes.benchmarks.common.made_by import with_out
@@ -16,7 +15,7 @@ from implicit_bayes.benchmarks.verification.figures import FIGURES
 from implicit_bayes.benchmarks.verification.proved import page_tables
 from implicit_bayes.benchmarks.verification.sentences import number, summary, verdict
 from implicit_bayes.benchmarks.verification.stored import REMEDY, StoredVerification
-from implicit_bayes.simulators.stored import convert, read_json
+from implicit_bayes.simulators.stored import JsonObject, convert, read_json
 
 TITLES = {
     "curves": "In-context accuracy",
@@ -41,14 +40,14 @@ IN_WORDS = {
 """What each assumption says."""
 
 
-def read(directory: Path) -> dict[str, Any]:
+def read(directory: Path) -> JsonObject:
     """A stored results.json.
 
     Raises:
         ModelError: missing, or not an object of verify's.
     """
     path = directory / "results.json"
-    stored: dict[str, Any] = read_json(path, dict[str, Any], REMEDY)
+    stored: JsonObject = read_json(path, JsonObject, REMEDY)
     convert(stored, StoredVerification, f"report: {path} is not verify's", REMEDY)
     return stored
 
@@ -64,7 +63,7 @@ def verify_page(directory: Path) -> Page:
         return _page(directory, stored)
 
 
-def _page(directory: Path, stored: dict[str, Any]) -> Page:
+def _page(directory: Path, stored: JsonObject) -> Page:
     instance = stored["instance"]
     name, seed = instance["name"], str(instance["seed"])
     command = with_out(stored.get("command", ""), directory)
@@ -105,7 +104,7 @@ def _page(directory: Path, stored: dict[str, Any]) -> Page:
     )
 
 
-def _figures(directory: Path, stored: dict[str, Any], command: str, seed: str) -> dict[str, PageFigure]:
+def _figures(directory: Path, stored: JsonObject, command: str, seed: str) -> dict[str, PageFigure]:
     """Drawn from results.nc; none where that is missing."""
     if not (directory / "results.nc").is_file():
         return {}
@@ -124,29 +123,29 @@ def _figures(directory: Path, stored: dict[str, Any], command: str, seed: str) -
     return found
 
 
-def _csv(rows: Sequence[dict[str, Any]]) -> str:
+def _csv(rows: Sequence[JsonObject]) -> str:
     names = list(rows[0]) if rows else []
     return as_csv(names, [[row[name] for name in names] for row in rows])
 
 
-def alike(rows: Sequence[tuple[Any, ...]], column: int) -> tuple[tuple[Any, ...], ...]:
+def alike(rows: Sequence[tuple[object, ...]], column: int) -> tuple[tuple[object, ...], ...]:
     """Rows that differ in one column only become one, which lists what that column held, in the order they came in."""
-    found: dict[tuple[Any, ...], list[str]] = {}
+    found: dict[tuple[object, ...], list[str]] = {}
     for row in rows:
         found.setdefault((*row[:column], *row[column + 1 :]), []).append(str(row[column]))
     mark = "; " if any("," in str(row[column]) for row in rows) else ", "
     return tuple((*rest[:column], mark.join(each), *rest[column:]) for rest, each in found.items())
 
 
-def _finite(stored: dict[str, Any]) -> list[PageTable]:
+def _finite(stored: JsonObject) -> list[PageTable]:
     """n(delta) certified and measured, for every k, true concept and version."""
 
-    def words(enough: dict[str, Any]) -> str:
+    def words(enough: JsonObject) -> str:
         return " / ".join("–" if n is None else str(n) for n in enough.values())
 
     ns = [row["n"] for row in stored["curves"]]
 
-    def measured(row: dict[str, Any]) -> str:
+    def measured(row: JsonObject) -> str:
         if "n_measured_low" not in row:  # stored by 0.1
             return words(row["n_measured"])
         ends = {delta: (low, row["n_measured_high"][delta]) for delta, low in row["n_measured_low"].items()}
@@ -172,7 +171,7 @@ def _finite(stored: dict[str, Any]) -> list[PageTable]:
     return [PageTable(title, header[:said], alike(tuple(row[:said] for row in rows), 1))] if rows else []
 
 
-def _assumptions(stored: dict[str, Any]) -> PageTable:
+def _assumptions(stored: JsonObject) -> PageTable:
     rows = tuple(
         (
             row["name"],
@@ -184,11 +183,11 @@ def _assumptions(stored: dict[str, Any]) -> PageTable:
     return PageTable("Constants", ("assumption", "holds", "constants"), rows)
 
 
-def _short(value: Any) -> str:
+def _short(value: float | str) -> str:
     return value if isinstance(value, str) else f"{value:.4g}"
 
 
-def _theorems(stored: dict[str, Any]) -> PageTable:
+def _theorems(stored: JsonObject) -> PageTable:
     rows = tuple(
         (f"{row['name']}, {row['version']}", verdict(row["applies"]), number(row["bound"]), verdict(row["vacuous"]),
          row.get("in_words", row["conclusion"]), row.get("reason", "")) for row in stored["theorems"]
@@ -197,7 +196,7 @@ def _theorems(stored: dict[str, Any]) -> PageTable:
     return PageTable(f"Theorems at k = {stored['theorems'][0]['k']}", header, rows)
 
 
-def _certificates(stored: dict[str, Any]) -> tuple[PageTable, ...]:
+def _certificates(stored: JsonObject) -> tuple[PageTable, ...]:
     """What was proved in ball arithmetic; nothing where that was not asked for."""
     rows = []
     for row in stored.get("certificates") or ():
@@ -212,7 +211,7 @@ def _certificates(stored: dict[str, Any]) -> tuple[PageTable, ...]:
     return (PageTable(title, header, alike(rows, 1)),) if rows else ()
 
 
-def _ball(ball: Any) -> str:
+def _ball(ball: object) -> str:
     """The leading digits and the radius; all digits stand in results.json."""
     if not isinstance(ball, dict):
         return "–" if ball is None else str(ball)
@@ -221,7 +220,7 @@ def _ball(ball: Any) -> str:
     return f"{cut} ± {ball['radius']:.1e}" if isinstance(ball["radius"], float) else f"{cut} ± {ball['radius']}"
 
 
-def _conditions(stored: dict[str, Any]) -> tuple[PageTable, ...]:
+def _conditions(stored: JsonObject) -> tuple[PageTable, ...]:
     fields = ("k", "true_concept", "concept", "kl_sum", "eps_start", "eps_delim_printed", "start_kl",
               "eps_delim_repaired", "printed_holds", "repaired_holds", "rate", "sharp_holds")  # fmt: skip
     header = ("k", "θ*", "θ", "ΣKL", "ε_start", "ε_delim printed", "start KL", "ε_delim repaired", "printed",
@@ -236,7 +235,7 @@ def _conditions(stored: dict[str, Any]) -> tuple[PageTable, ...]:
     return (PageTable("Condition 1 for every pair, nats", header, rows, folded=True),) if rows else ()
 
 
-def _curves(stored: dict[str, Any]) -> PageTable:
+def _curves(stored: JsonObject) -> PageTable:
     shares = ("accuracy", "accuracy_low", "accuracy_high")
     rows = tuple(
         (label(row), row["k"], row["n"], *("–" if row[f] is None else f"{100 * row[f]:.1f}" for f in shares),
@@ -246,12 +245,12 @@ def _curves(stored: dict[str, Any]) -> PageTable:
     return PageTable("Every point of the curves", header, rows, folded=True)
 
 
-def label(row: dict[str, Any]) -> str:
+def label(row: JsonObject) -> str:
     """A predictor's name, with its smoothing."""
     return row["predictor"] if row["epsilon"] is None else f"{row['predictor']} (ε = {row['epsilon']:g})"
 
 
-def accuracy(row: dict[str, Any] | None) -> str:
+def accuracy(row: JsonObject | None) -> str:
     """A cell of the curves in percent, its interval, and of how many prompts; a dash where no prompt is defined."""
     if row is None or row["accuracy"] is None:
         return "–"

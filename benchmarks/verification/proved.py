@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, localcontext
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from rich.table import Table
 
 from implicit_bayes.benchmarks.common.storage import plain
 from implicit_bayes.benchmarks.report.page import PageTable
 from implicit_bayes.simulators.instances import Instance
+from implicit_bayes.simulators.stored import JsonObject
 from implicit_bayes.theory import ModelError, PromptLaw
 from implicit_bayes.theory.proofs.certify_bracket import BracketCertificate, certify_bracket
 from implicit_bayes.theory.proofs.certify_finite import FiniteCertificate, certify_finite
@@ -103,7 +104,7 @@ def _bracket(instance: Instance, row: Condition) -> ProvedBracket:
     return ProvedBracket(row.k, row.true_concept, row.concept, start, found, "" if found else reason)
 
 
-def proofs_json(proofs: Proofs) -> dict[str, list[dict[str, Any]]]:
+def proofs_json(proofs: Proofs) -> dict[str, list[JsonObject]]:
     """``certificates_finite`` and ``certificates_bracket`` of results.json; balls: {midpoint, radius, sign}, nats."""
     finite = []
     for row in proofs.finite:
@@ -140,25 +141,25 @@ BRACKET = (
 def screen_tables(proofs: Proofs) -> list[Table]:
     """For the terminal; none where nothing was asked for."""
     tables = []
-    for title, header, rows in _tables(plain(proofs_json(proofs))):
+    for title, header, rows in _tables({name: plain(rows) for name, rows in proofs_json(proofs).items()}):
         tables.append(Table(*header, title=title, title_justify="left"))
         for row in rows:
             tables[-1].add_row(*row)
     return tables
 
 
-def page_tables(stored: dict[str, Any]) -> tuple[PageTable, ...]:
+def page_tables(stored: JsonObject) -> tuple[PageTable, ...]:
     """For the page, from results.json."""
     return tuple(PageTable(*each) for each in _tables(stored))
 
 
-def _tables(stored: dict[str, Any]) -> list[tuple[str, tuple[str, ...], tuple[tuple[str, ...], ...]]]:
+def _tables(stored: JsonObject) -> list[tuple[str, tuple[str, ...], tuple[tuple[str, ...], ...]]]:
     finite, brackets = (stored.get(f"certificates_{name}") or () for name in ("finite", "bracket"))
     cells = (tuple(map(_finite_cells, finite)), tuple(map(_bracket_cells, brackets)))
     return [(*words, rows) for words, rows in zip((FINITE, BRACKET), cells, strict=True) if rows]
 
 
-def _finite_cells(row: dict[str, Any]) -> tuple[str, ...]:
+def _finite_cells(row: JsonObject) -> tuple[str, ...]:
     enough = row.get("n_enough")
     return (
         f"{row['k']}, {row['true_concept']}, {row['prompt_start']}",
@@ -167,7 +168,7 @@ def _finite_cells(row: dict[str, Any]) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _bracket_cells(row: dict[str, Any]) -> tuple[str, ...]:
+def _bracket_cells(row: JsonObject) -> tuple[str, ...]:
     holds, forgotten = row["sharp_holds"], row.get("forgotten")
     return (
         f"{row['k']}, {row['true_concept']}, {row['concept']}, {row['prompt_start']}",
@@ -177,7 +178,7 @@ def _bracket_cells(row: dict[str, Any]) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def outwards(ball: Any, rounding: str) -> str:
+def outwards(ball: JsonObject | str | None, rounding: str) -> str:
     """The lower or upper end of a stored ball to 12 decimals, rounded away from it."""
     if not isinstance(ball, dict):
         return "–"

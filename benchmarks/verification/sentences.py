@@ -1,14 +1,14 @@
 """A stored verification in sentences, what is striking about it first."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from implicit_bayes.benchmarks.report.findings import percent
+from implicit_bayes.simulators.stored import JsonObject
 
 VERSIONS = ("printed", "repaired", "sharp")
 
 
-def summary(stored: dict[str, Any]) -> list[str]:
+def summary(stored: JsonObject) -> list[str]:
     """What a person should know of an instance, in the order in which it matters here.
 
     Args:
@@ -36,7 +36,7 @@ def summary(stored: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _contradictions(stored: dict[str, Any]) -> list[str]:
+def _contradictions(stored: JsonObject) -> list[str]:
     """Theorems whose hypotheses hold and whose conclusion fails."""
     lines = []
     for row in stored["theorems"]:
@@ -49,7 +49,7 @@ def _contradictions(stored: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _impossible(stored: dict[str, Any]) -> list[str]:
+def _impossible(stored: JsonObject) -> list[str]:
     """How many prompts have no posterior, where any has none."""
     rows = [row for row in stored["curves"] if row["predictor"] == "exact"]
     worst = max(rows, key=lambda row: row["undefined_share"], default=None)
@@ -65,7 +65,7 @@ def _impossible(stored: dict[str, Any]) -> list[str]:
     ]
 
 
-def _assumptions(rows: Sequence[dict[str, Any]]) -> str:
+def _assumptions(rows: Sequence[JsonObject]) -> str:
     groups = {
         verb: [
             row["name"] for row in rows if row["holds"] is holds or (holds is None and isinstance(row["holds"], str))
@@ -82,13 +82,13 @@ def _plural(verb: str) -> str:
     return {"holds": "hold", "fails": "fail", "is undetermined": "are undetermined"}[verb]
 
 
-def _critical(stored: dict[str, Any]) -> list[str]:
+def _critical(stored: JsonObject) -> list[str]:
     """From which k on each version of Condition 1 holds."""
     critical = stored["critical_k"]
     if not stored.get("conditions"):
         return ["There is one concept only, so that no condition tells it from another."]
     most = max(stored.get("tested_k") or [row["k"] for row in stored["conditions"]])
-    by_k: dict[Any, list[str]] = {}
+    by_k: dict[int | None, list[str]] = {}
     for version in VERSIONS:
         by_k.setdefault(critical[version], []).append(version)
     parts = [
@@ -104,7 +104,7 @@ def _critical(stored: dict[str, Any]) -> list[str]:
     return [f"Condition 1 holds for every pair of concepts: {'; '.join(parts)}."]
 
 
-def _in_context(stored: dict[str, Any]) -> list[str]:
+def _in_context(stored: JsonObject) -> list[str]:
     """Accuracy at the largest k and n, and how it came there."""
     k, n = max(row["k"] for row in stored["curves"]), max(row["n"] for row in stored["curves"])
     cell = {(row["predictor"], row["epsilon"], row["n"]): row for row in stored["curves"] if row["k"] == k}
@@ -138,7 +138,7 @@ def _count(n: int) -> str:
     return "none" if n == 0 else str(n)
 
 
-def _models(stored: dict[str, Any]) -> list[str]:
+def _models(stored: JsonObject) -> list[str]:
     rows = stored.get("models") or []
     parts = [
         f"{row['model']} loses {number(row['excess'])} ({number(row['low'])} to {number(row['high'])})" for row in rows
@@ -153,14 +153,14 @@ def join(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""
 
 
-def number(value: Any, digits: int = 4) -> str:
+def number(value: float | str | None, digits: int = 4) -> str:
     """A stored number; words for what is infinite, a dash for what does not exist."""
     if isinstance(value, str):
         return {"inf": "∞", "-inf": "−∞"}.get(value, value)
     return "–" if value is None else f"{value:.{digits}f}"
 
 
-def verdict(value: Any) -> str:
+def verdict(value: object) -> str:
     """yes, no, or the word that is stored."""
     if isinstance(value, bool):
         return "yes" if value else "no"

@@ -1,7 +1,6 @@
 """A verification as JSON (stable keys) and as one dataset with named dimensions, from which figures are drawn."""
 
 import math
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -11,9 +10,10 @@ from implicit_bayes.benchmarks.verification.enough import finite_dataset, finite
 from implicit_bayes.benchmarks.verification.evaluate import conditions_dataset
 from implicit_bayes.benchmarks.verification.proved import proofs_json
 from implicit_bayes.benchmarks.verification.verify import Verification
+from implicit_bayes.simulators.stored import JsonObject
 
 
-def as_json(result: Verification) -> dict[str, Any]:
+def as_json(result: Verification) -> JsonObject:
     """The object of ``verify --json``; its keys are stable."""
     mixture = result.instance.mixture
     return {
@@ -49,7 +49,7 @@ def as_json(result: Verification) -> dict[str, Any]:
     }
 
 
-def curve_rows(curves: xr.Dataset) -> list[dict[str, Any]]:
+def curve_rows(curves: xr.Dataset) -> list[JsonObject]:
     """One row per (predictor, k, n): accuracy of the ``defined`` among the ``prompts``, its 95% Wilson interval and
     standard error (0 at accuracies of 0 and 1, where the interval is the one to read); null where none is defined."""
     rows = []

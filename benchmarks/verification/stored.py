@@ -1,14 +1,14 @@
 """results.json as a schema: what the pages need of it, which is less than it holds."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
-from implicit_bayes.simulators.stored import Count, Share, Text
+from implicit_bayes.simulators.stored import Count, Schema, Share, Text
 
 REMEDY = "run verify again"
-Number: Any = float | Literal["inf", "-inf", "nan"]
-Verdict: Any = bool | Text
+Number: Schema = float | Literal["inf", "-inf", "nan"]
+Verdict: Schema = bool | Text
 
 
 class StoredInstance(msgspec.Struct):

@@ -6,15 +6,15 @@ derivatives that are small and right. Cut at a large finite number it stays with
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
+from numpy.typing import DTypeLike
 
 
-def largest_derivative(dtype: Any) -> float:
+def largest_derivative(dtype: DTypeLike) -> float:
     """Where derivatives are cut: far below the largest number, so that sums of products stay finite."""
     return 1e300 if jnp.finfo(dtype).bits >= 64 else 1e30
 

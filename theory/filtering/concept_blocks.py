@@ -7,7 +7,7 @@ and of the answer, B P (C + V) numbers; what comes out does not depend on the bl
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from implicit_bayes.theory.filtering.filter import filter_mixture
 from implicit_bayes.theory.filtering.posterior import weigh
 from implicit_bayes.theory.objects.checks import ModelError, as_float64, check_simplex
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
+from implicit_bayes.theory.objects.types import Numbers
 
 
 class ConceptBlocks(NamedTuple):
@@ -82,7 +83,7 @@ def split(mixture: MixtureOfHMMs, size: int) -> ConceptBlocks:
     return ConceptBlocks(np.asarray(mixture.prior), size, make)
 
 
-def filter_blocks(blocks: ConceptBlocks, tokens_BxT: Any, positions: Sequence[int]) -> BlockFilter:
+def filter_blocks(blocks: ConceptBlocks, tokens_BxT: Numbers, positions: Sequence[int]) -> BlockFilter:
     """Exact evidence, posterior and predictive over all concepts, one block in memory at a time.
 
     Args:

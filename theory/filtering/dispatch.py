@@ -6,13 +6,13 @@ compiled code for concrete arrays where numba is installed. The numbers behind t
 """
 
 import math
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import numpy as np
 
 from implicit_bayes.theory.filtering import compiled
-from implicit_bayes.theory.filtering.block_tables import bucket_bytes, support_widths
+from implicit_bayes.theory.filtering.block_tables import BucketTables, bucket_bytes, bucket_tables, support_widths
 from implicit_bayes.theory.filtering.support_tables import SupportTables, support_tables, support_width, table_bytes
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
@@ -123,23 +123,20 @@ class Prepared:
 
     def __init__(self, mixture: MixtureOfHMMs):
         self._mixture = mixture
-        self._made: dict[str, Any] = {}
+        self._padded: SupportTables | None = None
+        self._buckets: BucketTables | None = None
 
     def padded(self) -> SupportTables:
         """For JAX's sparse recursion."""
-        tables: SupportTables = self._make("padded", support_tables)
-        return tables
+        if self._padded is None:
+            self._padded = support_tables(self._mixture)
+        return self._padded
 
-    def buckets(self) -> Any:
+    def buckets(self) -> BucketTables:
         """For compiled code."""
-        from implicit_bayes.theory.filtering.block_tables import bucket_tables
-
-        return self._make("buckets", bucket_tables)
-
-    def _make(self, name: str, build: Any) -> Any:
-        if name not in self._made:
-            self._made[name] = build(self._mixture)
-        return self._made[name]
+        if self._buckets is None:
+            self._buckets = bucket_tables(self._mixture)
+        return self._buckets
 
 
 def prepare(mixture: MixtureOfHMMs, method: Method = "auto") -> Prepared | None:

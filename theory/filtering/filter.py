@@ -27,7 +27,7 @@ from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.precision import in_float64, is_traced
 from implicit_bayes.theory.objects.rows import equal_parts
-from implicit_bayes.theory.objects.types import Array, Bool, Float, Int
+from implicit_bayes.theory.objects.types import Array, Bool, Float, Int, Numbers
 
 CHUNK_BYTES = 128 * 2**20
 """Working memory (recorded beliefs and predictives) of one chunk of documents."""
@@ -74,7 +74,7 @@ class ConceptFilter(NamedTuple):
 
 def filter_mixture(
     mixture: MixtureOfHMMs,
-    tokens: Any,
+    tokens: Numbers,
     *,
     positions: Sequence[int] | None = None,
     method: Method = "auto",
@@ -110,7 +110,7 @@ def filter_mixture(
 
 def filter_concepts(
     mixture: MixtureOfHMMs,
-    tokens: Any,
+    tokens: Numbers,
     *,
     positions: Sequence[int] | None = None,
     method: Method = "auto",
@@ -136,7 +136,7 @@ def filter_concepts(
 
 def _filter(
     mixture: MixtureOfHMMs,
-    tokens: Any,
+    tokens: Numbers,
     positions: Sequence[int] | None,
     method: Method,
     tables: Prepared | None,
@@ -146,8 +146,10 @@ def _filter(
     batch, length = tuple(tokens.shape[:-1]), tokens.shape[-1]
     wanted = np.arange(length + 1) if positions is None else check_positions(positions, length)
     if not is_traced((mixture, tokens)) and filters_on_host(mixture, method, math.prod(batch), length):
-        flat = np.asarray(tokens).reshape(math.prod(batch), length)
-        out = _answered(mixture, flat, host.trace(mixture, flat, np.sort(wanted), kind == "concepts"), wanted, kind)
+        concrete = np.asarray(tokens).reshape(math.prod(batch), length)
+        out = _answered(
+            mixture, concrete, host.trace(mixture, concrete, np.sort(wanted), kind == "concepts"), wanted, kind
+        )
         return jax.tree.map(lambda x: x.reshape((*batch, *x.shape[1:])), out)
     if not is_traced((mixture, tokens)) and compiles(mixture, method, tokens.size):
         tables = Prepared(mixture) if tables is None else tables
@@ -172,13 +174,13 @@ def _filter(
 
 
 @functools.cache
-def _structure() -> Any:
+def _structure() -> jax.tree_util.PyTreeDef:
     """Mixtures are compiled as if their delimiter were 0: it plays no part here, and as a static field it would ask
     for a compilation of its own."""
     return jax.tree.structure(MixtureOfHMMs([1.0], [[1.0]], [[[1.0]]], [[1.0]], delimiter=0))
 
 
-def log_evidence(mixture: MixtureOfHMMs, tokens: Any, *, method: Method = "auto") -> Array:
+def log_evidence(mixture: MixtureOfHMMs, tokens: Numbers, *, method: Method = "auto") -> Array:
     """(..., C) log p(o_1..o_T | theta_c), nats, of whole documents; -inf where impossible.
 
     Args:
@@ -188,7 +190,7 @@ def log_evidence(mixture: MixtureOfHMMs, tokens: Any, *, method: Method = "auto"
     return filter_mixture(mixture, tokens, positions=[length], method=method).log_evidence[..., 0, :]
 
 
-def log_probability(mixture: MixtureOfHMMs, tokens: Any, *, method: Method = "auto") -> Array:
+def log_probability(mixture: MixtureOfHMMs, tokens: Numbers, *, method: Method = "auto") -> Array:
     """(...,) log p(o_1..o_T) = log sum_c prior_c p(o_1..o_T | theta_c), nats; -inf where impossible.
 
     Its derivative in an entry that is zero is the one-sided one, for every method and array, prior included: each is a

@@ -4,10 +4,11 @@
 ``theory.filtering.streaming``.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from implicit_bayes.theory.filtering.bounded import bounded
 from implicit_bayes.theory.filtering.forward import Trace
@@ -43,12 +44,14 @@ def _settle(mantissa: jax.Array, exponent: jax.Array, virtual: jax.Array) -> _Fl
     return _Floating(bounded(mantissa) * _power(-shift, mantissa.dtype), exponent + shift, virtual)
 
 
-def _power(exponent: jax.Array, dtype: Any) -> jax.Array:
+def _power(exponent: jax.Array, dtype: DTypeLike) -> jax.Array:
     """2^exponent, cut where only the scale of a zero can be."""
     return jnp.ldexp(jnp.ones(exponent.shape, dtype), jnp.minimum(exponent, jnp.finfo(dtype).maxexp - 24))
 
 
-def _sum(mantissa: jax.Array, exponent: jax.Array, virtual: jax.Array, likely: Any, axis: int) -> _Floating:
+def _sum(
+    mantissa: jax.Array, exponent: jax.Array, virtual: jax.Array, likely: jax.Array | bool, axis: int
+) -> _Floating:
     """Sum along an axis, on the scale of its largest positive entry; where there is none, of its largest virtual one,
     among those that are ``likely`` if there are any."""
     lowest = jnp.iinfo(exponent.dtype).min // 2
@@ -80,7 +83,7 @@ def log_trace(mixture: MixtureOfHMMs, tokens_TxB: Array, slots: Array, n_slots: 
     whole, prior = jnp.asarray(mixture.emissions), jnp.asarray(mixture.prior)
     allowed = jnp.asarray(mixture.transition) > 0
 
-    def hear(ahead: _Floating, token: Any) -> _Floating:
+    def hear(ahead: _Floating, token: Array) -> _Floating:
         here = _Floating(*(part[:, :, token] for part in emission))
         exponent = ahead.exponent + here.exponent
         return _settle(ahead.mantissa * here.mantissa, exponent, ahead.virtual * here.virtual)
@@ -97,7 +100,9 @@ def log_trace(mixture: MixtureOfHMMs, tokens_TxB: Array, slots: Array, n_slots: 
             linear = bounded(ahead_CxH.mantissa) * _power(scale, ahead_CxH.mantissa.dtype)
             return linear, mass_C.mantissa, mass_C.exponent
 
-        def body(carry: Any, scanned: Any) -> Any:
+        def body(
+            carry: tuple[_Floating, jax.Array, tuple[jax.Array, ...]], scanned: tuple[Array, Array]
+        ) -> tuple[tuple[_Floating, jax.Array, tuple[jax.Array, ...]], None]:
             ahead, possible, buffers = carry
             token, slot = scanned
             joint = hear(ahead, token)
@@ -123,7 +128,7 @@ def log_trace(mixture: MixtureOfHMMs, tokens_TxB: Array, slots: Array, n_slots: 
     return Trace(evidence, log_total(prior, mass, exponent), predictive, doubtful, possible)
 
 
-def _record(buffers: tuple[jax.Array, ...], slot: Any, entries: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+def _record(buffers: tuple[jax.Array, ...], slot: Array, entries: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
     return tuple(
         jax.lax.dynamic_update_index_in_dim(buffer, entry, slot, 0)
         for buffer, entry in zip(buffers, entries, strict=True)

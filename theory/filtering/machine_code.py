@@ -1,7 +1,7 @@
 """numba's compiler, as this project uses it; imported only where machine code is wanted."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 try:
     import numba
@@ -17,6 +17,5 @@ def compiled(function: F) -> F:
     Products may be contracted into fused multiply-adds; infinities, zeros and the order of sums are left alone.
     Each function is written so that one set of types calls it, without slice assignments: so they compile in seconds.
     """
-    options: Any = {"fastmath": {"contract"}, "error_model": "numpy", "boundscheck": False, "nogil": True}
-    machine_code: F = numba.njit(**options)(function)
-    return machine_code
+    compiler = numba.njit(fastmath={"contract"}, error_model="numpy", boundscheck=False, nogil=True)
+    return cast(F, compiler(function))

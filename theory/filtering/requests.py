@@ -1,17 +1,16 @@
 """What a filter is asked: tokens of the vocabulary, and prefix lengths that exist."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from implicit_bayes.theory.objects.checks import ModelError
-from implicit_bayes.theory.objects.types import Array
+from implicit_bayes.theory.objects.types import Array, Numbers
 
 
-def check_tokens(tokens: Any, n_tokens: int) -> Array:
+def check_tokens(tokens: Numbers, n_tokens: int) -> Array:
     """Integer tokens with at least one axis, all in 0..V-1 (values of tracers are not checked).
 
     Args:

@@ -5,10 +5,10 @@ masses, so that zeros have their one-sided derivatives.
 """
 
 import math
-from typing import Any
 
 import jax
 import jax.numpy as jnp
+from numpy.typing import DTypeLike
 
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.types import Array
@@ -24,7 +24,7 @@ LONGEST_RUN = 16
 """Tokens between two rescalings, at most."""
 
 
-def floor_of(dtype: Any) -> float:
+def floor_of(dtype: DTypeLike) -> float:
     """The floor in the precision the trace runs in: below it (1e-30 in float32) products may vanish."""
     return FLOOR if jnp.finfo(dtype).bits >= 64 else 1e-30
 

@@ -5,7 +5,7 @@
 Source: the forward algorithm; Shai et al. 2024 call it the belief state.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ import numpy as np
 from implicit_bayes.theory.filtering.requests import check_tokens
 from implicit_bayes.theory.filtering.scales import log_sum_exp, safe_log
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
-from implicit_bayes.theory.objects.types import Array
+from implicit_bayes.theory.objects.types import Array, Numbers
 
 CHUNK_BYTES = 64 * 2**20
 """Working memory of one step's table of transitions."""
@@ -34,7 +34,7 @@ class StateBeliefs(NamedTuple):
     defined_BxT: np.ndarray
 
 
-def state_beliefs(mixture: MixtureOfHMMs, tokens_BxT: Any) -> StateBeliefs:
+def state_beliefs(mixture: MixtureOfHMMs, tokens_BxT: Numbers) -> StateBeliefs:
     """Exact beliefs over states and concepts, in logarithms throughout (immune to underflow).
 
     Args:
@@ -60,15 +60,19 @@ def state_beliefs(mixture: MixtureOfHMMs, tokens_BxT: Any) -> StateBeliefs:
 
 
 @jax.jit
-def _forward(prior_C: Array, initial_CxH: Array, kernel_CxHxH: Array, emission_CxHxV: Array, tokens_BxT: Array) -> Any:
+def _forward(
+    prior_C: Array, initial_CxH: Array, kernel_CxHxH: Array, emission_CxHxV: Array, tokens_BxT: Array
+) -> tuple[jax.Array, ...]:
     log_kernel, log_emission = safe_log(kernel_CxHxH), safe_log(emission_CxHxV)
 
-    def step(predicted_BxCxH: jax.Array, token_B: Any) -> tuple[jax.Array, jax.Array]:
+    def step(predicted_BxCxH: jax.Array, token_B: jax.Array) -> tuple[jax.Array, jax.Array]:
         joint = predicted_BxCxH + jnp.moveaxis(log_emission[:, :, token_B], -1, 0)  # log p(c, h_t, o_1..o_t)
         return log_sum_exp(joint[..., :, None] + log_kernel, -2), joint
 
     start = safe_log(prior_C)[:, None] + safe_log(initial_CxH)
-    _, joint_TxBxCxH = jax.lax.scan(step, jnp.broadcast_to(start, (len(tokens_BxT), *start.shape)), tokens_BxT.T)
+    _, joint_TxBxCxH = jax.lax.scan(
+        step, jnp.broadcast_to(start, (len(tokens_BxT), *start.shape)), jnp.asarray(tokens_BxT).T
+    )
     by_concept, by_state = log_sum_exp(joint_TxBxCxH, -1), log_sum_exp(joint_TxBxCxH, -2)
     total = log_sum_exp(by_concept, -1)
     defined = total > -jnp.inf

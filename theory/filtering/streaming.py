@@ -6,13 +6,14 @@ it is done in the log domain, starting from the carried belief, which was still 
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
 from implicit_bayes.theory.filtering import compiled
 from implicit_bayes.theory.filtering import log_domain as log_kernels
+from implicit_bayes.theory.filtering.block_tables import BucketTables
 from implicit_bayes.theory.filtering.dispatch import Method, Prepared, choose, compiles
 from implicit_bayes.theory.filtering.filter import MixtureFilter
 from implicit_bayes.theory.filtering.posterior import weigh
@@ -20,6 +21,7 @@ from implicit_bayes.theory.filtering.requests import check_tokens
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.precision import in_float64, is_traced
+from implicit_bayes.theory.objects.types import Numbers
 
 
 class _State(NamedTuple):
@@ -29,7 +31,7 @@ class _State(NamedTuple):
 
 
 def filter_stream(
-    mixture: MixtureOfHMMs, tokens: Any, chunk: int, *, method: Method = "auto"
+    mixture: MixtureOfHMMs, tokens: Numbers, chunk: int, *, method: Method = "auto"
 ) -> Iterator[MixtureFilter]:
     """``filter_mixture`` of (B, T) documents, ``chunk`` tokens at a time.
 
@@ -50,21 +52,22 @@ def filter_stream(
         raise ModelError(f"chunk: {chunk} is below 1")
     if is_traced((mixture, tokens)) or np.ndim(tokens) != 2:
         raise ModelError("tokens: a stream needs concrete tokens with two axes (documents, positions)")
-    return _stream(mixture, tokens, chunk, method)
+    return _stream(mixture, np.asanyarray(tokens), chunk, method)
 
 
-def _stream(mixture: MixtureOfHMMs, tokens: Any, chunk: int, method: Method) -> Iterator[MixtureFilter]:
+def _stream(mixture: MixtureOfHMMs, tokens: np.ndarray, chunk: int, method: Method) -> Iterator[MixtureFilter]:
     batch, length = np.shape(tokens)
     fast = compiles(mixture, method, batch * length)
-    tables: Any = Prepared(mixture).buckets() if fast else None
+    tables = Prepared(mixture).buckets() if fast else None
     choose(mixture, method)
-    carry: Any = compiled.start(tables, batch) if fast else None
+    carry = None if tables is None else compiled.start(tables, batch)
     initial = np.broadcast_to(np.asarray(mixture.initial), (batch, *np.shape(mixture.initial)))
     slow = None if fast else _State(_log(initial))
     for begin in range(0, length, chunk):
         part = np.asarray(check_tokens(tokens[:, begin : begin + chunk], mixture.n_tokens))
         wanted = np.arange(1, part.shape[1] + 1)
         if slow is None:
+            assert carry is not None and tables is not None
             before = compiled.Carry(*(x.copy() for x in carry))
             found = compiled.trace(mixture, tables, part, wanted, False, carry)
             if not found.doubtful_B.any():
@@ -76,7 +79,7 @@ def _stream(mixture: MixtureOfHMMs, tokens: Any, chunk: int, method: Method) -> 
         yield answer
 
 
-def _ahead(mixture: MixtureOfHMMs, tables: Any, carry: compiled.Carry) -> np.ndarray:
+def _ahead(mixture: MixtureOfHMMs, tables: BucketTables, carry: compiled.Carry) -> np.ndarray:
     """The log-domain state of a compiled carry: beliefs spread over the states and moved on by the kernel."""
     emits: np.ndarray = np.any(np.asarray(mixture.emissions) > 0, axis=0)
     transition = np.asarray(mixture.transition)

@@ -14,19 +14,18 @@ entropy.
 Source: the forward algorithm; the chain rule of entropy.
 """
 
-from typing import Any
-
 import numpy as np
 
 from implicit_bayes.theory.filtering.requests import check_tokens
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
+from implicit_bayes.theory.objects.types import Numbers
 
 CHUNK_BYTES = 64 * 2**20
 """Beliefs of the windows that are worked on together."""
 
 
-def window_predictive(mixture: MixtureOfHMMs, tokens_BxT: Any, window: int) -> np.ndarray:
+def window_predictive(mixture: MixtureOfHMMs, tokens_BxT: Numbers, window: int) -> np.ndarray:
     """p(o_{t+1} = v | the last ``window`` of o_1..o_t, and t), for t = 0..T.
 
     Each concept keeps a scale of its own, so that one that loses within the window stays until it is impossible.

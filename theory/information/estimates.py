@@ -1,7 +1,7 @@
 """Numbers with intervals, and three-valued verdicts on them."""
 
 import math
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from scipy.special import stdtrit
@@ -45,7 +45,7 @@ class Rate(NamedTuple):
 UNDEFINED = Rate(value=None, low=-math.inf, high=math.inf, method="undefined")
 
 
-def t_interval(samples: np.ndarray, coverage: float = COVERAGE) -> tuple[Any, Any, Any]:
+def t_interval(samples: np.ndarray, coverage: float = COVERAGE) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean over axis 0 of independent samples and its t interval: mean -+ t_{m-1} s / sqrt(m).
 
     Where a sample is infinite the mean is infinite and so are both ends.

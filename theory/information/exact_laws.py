@@ -6,11 +6,12 @@ whose decimals do not sum to exactly 1 was rounded before it came here, and noth
 
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from implicit_bayes.theory.objects.models import HMM
+from implicit_bayes.theory.objects.types import Array
 
 Row = tuple[Fraction, ...]
 
@@ -30,7 +31,7 @@ class ExactLaw(NamedTuple):
     emission: tuple[Row, ...]
 
 
-def exact_rows(table: Any) -> list[Row]:
+def exact_rows(table: Array) -> list[Row]:
     """The rows of a (…, H) array as the decimals they print as.
 
     Raises:

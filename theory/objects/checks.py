@@ -5,7 +5,7 @@ normalised up to rounding by construction; ``without_subnormals`` takes its fain
 """
 
 import sys
-from typing import Any
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
 import numpy as np
 
@@ -17,7 +17,19 @@ class ModelError(ValueError):
     """A field of a mathematical object is not what it claims to be (one line, names the field)."""
 
 
-def is_tracer(value: Any) -> bool:
+_Law = TypeVar("_Law")
+
+
+@runtime_checkable
+class Shaped(Protocol):
+    """An array of NumPy's or JAX's, or a tracer of one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of every axis."""
+
+
+def is_tracer(value: object) -> bool:
     """Whether JAX is tracing this value (inside jit, grad or vmap); without JAX loaded there is none.
 
     JAX is not imported for it: what is refused here is refused in a tenth of a second.
@@ -26,7 +38,7 @@ def is_tracer(value: Any) -> bool:
     return jax is not None and isinstance(value, jax.core.Tracer)
 
 
-def as_float64(name: str, value: Any) -> Any:
+def as_float64(name: str, value: object) -> Any:
     """A float64 NumPy array of ``value``; tracers (inside jit, grad, vmap) and leafless
     placeholders pass through untouched.
 
@@ -47,7 +59,7 @@ def as_float64(name: str, value: Any) -> Any:
     return array.astype(np.float64)
 
 
-def check_shape(name: str, array: Any, shape: tuple[int, ...], because: str) -> None:
+def check_shape(name: str, array: Shaped, shape: tuple[int, ...], because: str) -> None:
     """Raises ModelError unless ``array.shape == shape``.
 
     Args:
@@ -63,7 +75,7 @@ def check_shape(name: str, array: Any, shape: tuple[int, ...], because: str) -> 
         raise ModelError(f"{name}: shape {tuple(array.shape)} where {because} asks for {shape}")
 
 
-def check_simplex(name: str, array: Any) -> None:
+def check_simplex(name: str, array: object) -> None:
     """Every row (last axis) is a probability law: finite, nonnegative, sums to one, no subnormal entries
     (XLA flushes those to zero, which would turn the merely improbable into the impossible).
 
@@ -97,7 +109,7 @@ def check_simplex(name: str, array: Any) -> None:
         )
 
 
-def without_subnormals(law: Any) -> Any:
+def without_subnormals(law: _Law) -> _Law:
     """A law that we computed, its entries below float64's normal range (2.2e-308) put to exactly zero.
 
     Arithmetic flushes such entries one by one, here and there; a law is what it is everywhere. What users bring is
@@ -105,8 +117,8 @@ def without_subnormals(law: Any) -> Any:
     """
     if is_tracer(law):
         return law
-    law = np.asarray(law)
-    return np.where(np.abs(law) < np.finfo(np.float64).tiny, 0.0, law)
+    values = np.asarray(law)
+    return cast(_Law, np.where(np.abs(values) < np.finfo(np.float64).tiny, 0.0, values))
 
 
 def _at(name: str, where: tuple[int, ...]) -> str:

@@ -10,14 +10,14 @@ Pairs that no s leads to are left out. Source: docs/theory, "Other families".
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import numpy as np
 
 from implicit_bayes.theory.objects.checks import ModelError, as_float64, check_shape, check_simplex
 from implicit_bayes.theory.objects.models import HMM, MixtureOfHMMs, stationary_law
-from implicit_bayes.theory.objects.types import Array, Float
+from implicit_bayes.theory.objects.types import Array, Float, Numbers
 
 
 class EdgeProcess(eqx.Module):
@@ -35,7 +35,7 @@ class EdgeProcess(eqx.Module):
     labelled: Float[Array, "V S S"]
     start: Float[Array, "S"]
 
-    def __init__(self, labelled: Any, start: Any = None):
+    def __init__(self, labelled: Numbers, start: Numbers | None = None):
         self.labelled = as_float64("labelled", labelled)
         if self.labelled.ndim != 3 or self.labelled.shape[1] != self.labelled.shape[2]:
             raise ModelError(f"labelled: shape {self.labelled.shape} where (V, S, S) is asked for")
@@ -82,7 +82,7 @@ class Edges(NamedTuple):
     pairs_Hx2: np.ndarray
 
 
-def state_emitting(processes: Sequence[EdgeProcess], delimiter: int, prior: Any = None) -> Edges:
+def state_emitting(processes: Sequence[EdgeProcess], delimiter: int, prior: Numbers | None = None) -> Edges:
     """The mixture of edge-emitting processes, exactly, as one of state-emitting HMMs.
 
     Args:

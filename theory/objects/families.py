@@ -11,8 +11,6 @@ either: p(d | h, theta) = s / |D| for every h, and the softmax, over the other s
 Source: the setting of Xie et al. 2022, Theorem 2 (a continuous Theta); the parametrisation is this project's own.
 """
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -21,7 +19,7 @@ import numpy as np
 from implicit_bayes.theory.objects.checks import ModelError, as_float64, check_shape, check_simplex, without_subnormals
 from implicit_bayes.theory.objects.models import HMM, MixtureOfHMMs, as_token
 from implicit_bayes.theory.objects.precision import in_float64
-from implicit_bayes.theory.objects.types import Array, Emission_HxV, Float
+from implicit_bayes.theory.objects.types import Array, Emission_HxV, Float, Numbers
 
 
 class ConceptFamily(eqx.Module):
@@ -54,14 +52,14 @@ class ConceptFamily(eqx.Module):
 
     def __init__(
         self,
-        start_base: Any,
-        base: Any,
-        directions: Any,
-        emission: Any,
+        start_base: Numbers,
+        base: Numbers,
+        directions: Numbers,
+        emission: Numbers,
         delimiter: int,
-        mean: Any = None,
-        scale: Any = None,
-        start_directions: Any = None,
+        mean: Numbers | None = None,
+        scale: Numbers | None = None,
+        start_directions: Numbers | None = None,
         delimiter_share: float | None = None,
     ):
         self.directions = as_float64("directions", directions)
@@ -123,21 +121,21 @@ class ConceptFamily(eqx.Module):
         """V."""
         return self.emission.shape[1]
 
-    def laws(self, theta: Any) -> tuple[Array, Array]:
+    def laws(self, theta: Numbers) -> tuple[Array, Array]:
         """(..., H) start laws and (..., H, H) kernels at (..., m) parameters, differentiable in theta."""
         return _laws(self, theta)
 
-    def hmm(self, theta: Any) -> HMM:
+    def hmm(self, theta: Numbers) -> HMM:
         """The concept theta (m,)."""
         initial, transition = self._computed(self._one(theta))
         return HMM(initial, transition, self.emission)
 
-    def mixture(self, theta: Any) -> MixtureOfHMMs:
+    def mixture(self, theta: Numbers) -> MixtureOfHMMs:
         """The pretraining law that knows theta (m,): one concept of prior one, as the filter takes it."""
         initial, transition = self._computed(self._one(theta))
         return MixtureOfHMMs(np.ones(1), initial[None], transition[None], self.emission, self.delimiter)
 
-    def discretise(self, points: Any) -> MixtureOfHMMs:
+    def discretise(self, points: Numbers) -> MixtureOfHMMs:
         """The finite family at (N, m) points, each weighted by the prior's density there (normalised).
 
         A weight below float64's range (a point 37 standard deviations from the best) is zero.
@@ -145,27 +143,27 @@ class ConceptFamily(eqx.Module):
         On an even grid this is the quadrature of the continuous pretraining law, and its exact filter is the
         continuous family's up to the grid's error.
         """
-        points = as_float64("points", points)
-        check_shape("points", points, (points.shape[0], self.n_parameters), f"{self.n_parameters} parameters")
-        log_weight = -0.5 * (((points - self.mean) / self.scale) ** 2).sum(-1)
+        grid = as_float64("points", points)
+        check_shape("points", grid, (grid.shape[0], self.n_parameters), f"{self.n_parameters} parameters")
+        log_weight = -0.5 * (((grid - self.mean) / self.scale) ** 2).sum(-1)
         weight = np.exp(log_weight - log_weight.max())
-        initial, transition = self._computed(points)
+        initial, transition = self._computed(grid)
         prior = without_subnormals(weight / weight.sum())
         return MixtureOfHMMs(prior, initial, transition, self.emission, self.delimiter)
 
-    def _computed(self, theta: Any) -> tuple[Any, Any]:
+    def _computed(self, theta: Array) -> tuple[Array, Array]:
         """``laws``, entries below float64's range put to zero."""
         initial, transition = self.laws(theta)
         return without_subnormals(initial), without_subnormals(transition)
 
-    def _one(self, theta: Any) -> Any:
-        theta = as_float64("theta", theta)
-        check_shape("theta", theta, (self.n_parameters,), f"{self.n_parameters} parameters")
-        return theta
+    def _one(self, theta: Numbers) -> Array:
+        found: Array = as_float64("theta", theta)
+        check_shape("theta", found, (self.n_parameters,), f"{self.n_parameters} parameters")
+        return found
 
 
 @in_float64
-def _laws(family: ConceptFamily, theta: Any) -> tuple[jax.Array, jax.Array]:
+def _laws(family: ConceptFamily, theta: Numbers) -> tuple[jax.Array, jax.Array]:
     theta = jnp.asarray(theta)
     transition = jnp.asarray(family.base) + jnp.einsum("...i,ihg->...hg", theta, family.directions)
     initial = jnp.asarray(family.start_base) + jnp.einsum("...i,ih->...h", theta, family.start_directions)

@@ -5,7 +5,6 @@ Inference", ICLR 2022 (arXiv 2111.02080), section 2.
 """
 
 from fractions import Fraction
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -19,6 +18,7 @@ from implicit_bayes.theory.objects.types import (
     Emission_HxV,
     Kernel_CxHxH,
     Kernel_HxH,
+    Numbers,
     Probabilities_C,
     Probabilities_CxH,
     Probabilities_H,
@@ -43,7 +43,7 @@ class HMM(eqx.Module):
     transition: Kernel_HxH
     emission: Emission_HxV
 
-    def __init__(self, initial: Any, transition: Any, emission: Any):
+    def __init__(self, initial: Numbers, transition: Numbers, emission: Numbers):
         self.initial = as_float64("initial", initial)
         self.transition = as_float64("transition", transition)
         self.emission = as_float64("emission", emission)
@@ -90,7 +90,7 @@ class MixtureOfHMMs(eqx.Module):
     emission: Emission_HxV | Emission_CxHxV
     delimiter: int = eqx.field(static=True)
 
-    def __init__(self, prior: Any, initial: Any, transition: Any, emission: Any, delimiter: Any):
+    def __init__(self, prior: Numbers, initial: Numbers, transition: Numbers, emission: Numbers, delimiter: Numbers):
         self.prior = as_float64("prior", prior)
         self.initial = as_float64("initial", initial)
         self.transition = as_float64("transition", transition)
@@ -203,7 +203,7 @@ class MixtureOfHMMs(eqx.Module):
         return np.flatnonzero(np.asarray(self.prior) > 0)
 
 
-def as_token(name: str, value: Any) -> int:
+def as_token(name: str, value: object) -> int:
     """A Python int of an integer scalar (0-d arrays welcome).
 
     Args:

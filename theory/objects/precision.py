@@ -10,7 +10,7 @@ import numpy as np
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def is_traced(tree: Any) -> bool:
+def is_traced(tree: object) -> bool:
     """True if any leaf is a JAX tracer, that is, the caller is inside jit, grad or vmap."""
     return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))
 

@@ -3,14 +3,12 @@
 Source: Xie et al. 2022, section 2.1 ("prompt distribution") and docs/theory/objects.md.
 """
 
-from typing import Any
-
 import equinox as eqx
 import numpy as np
 
 from implicit_bayes.theory.objects.checks import ModelError, as_float64, check_shape, check_simplex
 from implicit_bayes.theory.objects.models import HMM, MixtureOfHMMs, as_token
-from implicit_bayes.theory.objects.types import Probabilities_H
+from implicit_bayes.theory.objects.types import Numbers, Probabilities_H
 
 
 def prefix_length(k: int, n: int) -> int:
@@ -43,7 +41,7 @@ class PromptLaw(eqx.Module):
     length: int = eqx.field(static=True)
     delimiter: int = eqx.field(static=True)
 
-    def __init__(self, hmm: HMM, start: Any, length: Any, delimiter: Any):
+    def __init__(self, hmm: HMM, start: Numbers, length: Numbers, delimiter: Numbers):
         self.hmm = hmm
         self.start = as_float64("prompt_start", start)
         self.length = as_token("k", length)
@@ -56,7 +54,7 @@ class PromptLaw(eqx.Module):
             raise ModelError(f"delimiter: token {self.delimiter} is outside the vocabulary 0..{hmm.n_tokens - 1}")
 
     @classmethod
-    def of(cls, mixture: MixtureOfHMMs, start: Any, true_concept: Any, k: Any) -> "PromptLaw":
+    def of(cls, mixture: MixtureOfHMMs, start: Numbers, true_concept: Numbers, k: Numbers) -> "PromptLaw":
         """The prompt law whose true concept is one of the mixture's; arguments in the order of all such functions.
 
         Args:
@@ -68,7 +66,7 @@ class PromptLaw(eqx.Module):
         """
         if np.ndim(true_concept) and not np.ndim(start):
             start, true_concept = true_concept, start
-        return cls(mixture.concept(true_concept), start, k, mixture.delimiter)
+        return cls(mixture.concept(as_token("true_concept", true_concept)), start, k, mixture.delimiter)
 
     def example_law(self) -> HMM:
         """The law of one example as an HMM: the concept's kernel and emission, started from p_prompt."""

@@ -8,12 +8,21 @@ Axes, everywhere in this package:
 Probabilities are float64 in [0, 1]; everything called ``log_…`` is in nats and may be -inf.
 """
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 Array = np.ndarray | jax.Array
 """A concrete NumPy array, a JAX array, or a tracer of one."""
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike as Numbers
+else:  # NumPy's own protocol denies tuples at run time, where tests check types
+    Numbers = Array | np.generic | Sequence | float
+"""What a user may bring where an array or a number is asked for; what is none is refused with the field's name."""
 
 Probabilities_H = Float[Array, "H"]
 Probabilities_C = Float[Array, "C"]
@@ -33,6 +42,7 @@ __all__ = [
     "Int",
     "Kernel_CxHxH",
     "Kernel_HxH",
+    "Numbers",
     "Probabilities_C",
     "Probabilities_CxH",
     "Probabilities_H",

@@ -1,5 +1,6 @@
 """The pretraining law as a NumPyro distribution over documents of a fixed length."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
@@ -13,7 +14,7 @@ from implicit_bayes.theory.filtering.scales import safe_log
 from implicit_bayes.theory.objects.checks import ModelError, as_float64
 from implicit_bayes.theory.objects.models import MixtureOfHMMs, as_token
 from implicit_bayes.theory.objects.precision import in_float64, is_traced
-from implicit_bayes.theory.objects.types import Array
+from implicit_bayes.theory.objects.types import Array, Numbers
 
 EVENT_AXES = {"prior": 1, "initial": 2, "transition": 3, "emission": 3}
 """How many trailing axes of each array describe one mixture; whatever stands before them is batch."""
@@ -29,10 +30,10 @@ class MixtureArrays(NamedTuple):
         emission: (..., C, H, V); (..., 1, H, V) when the concepts of a mixture share it; (H, V) when all share it.
     """
 
-    prior: Any
-    initial: Any
-    transition: Any
-    emission: Any
+    prior: Array
+    initial: Array
+    transition: Array
+    emission: Array
 
 
 class MixtureOfHMMsDistribution(Distribution):  # type: ignore[misc]  # numpyro has no types
@@ -68,7 +69,13 @@ class MixtureOfHMMsDistribution(Distribution):  # type: ignore[misc]  # numpyro 
     }
     pytree_data_fields = tuple(EVENT_AXES)
 
-    def __init__(self, mixture_or_arrays: Any, length: Any, *, validate_args: bool | None = None):
+    def __init__(
+        self,
+        mixture_or_arrays: MixtureOfHMMs | Sequence[Numbers],
+        length: Numbers,
+        *,
+        validate_args: bool | None = None,
+    ):
         if isinstance(mixture_or_arrays, MixtureOfHMMs):
             mixture = mixture_or_arrays
             mixture_or_arrays = (mixture.prior, mixture.initial, mixture.transition, mixture.emission)
@@ -96,7 +103,7 @@ class MixtureOfHMMsDistribution(Distribution):  # type: ignore[misc]  # numpyro 
         """Documents: T independent integers of the vocabulary 0..V-1 (some of them may have probability zero)."""
         return constraints.independent(constraints.integer_interval(0, self.n_tokens - 1), 1)
 
-    def log_prob(self, value: Any, intermediates: Any = None) -> Array:
+    def log_prob(self, value: Numbers, intermediates: object = None) -> Array:
         """(...,) log p of documents (..., T), nats: -inf where impossible or outside the vocabulary.
 
         Args:
@@ -118,7 +125,7 @@ class MixtureOfHMMsDistribution(Distribution):  # type: ignore[misc]  # numpyro 
             return log_p
         return _forbid(log_probability(_mixture(self.arrays), value), inside)
 
-    def sample(self, key: Any, sample_shape: tuple[int, ...] = ()) -> jax.Array:
+    def sample(self, key: jax.Array, sample_shape: tuple[int, ...] = ()) -> jax.Array:
         """sample_shape + batch_shape + (T,) tokens, each document from its own split of the key.
 
         Args:
@@ -128,7 +135,7 @@ class MixtureOfHMMsDistribution(Distribution):  # type: ignore[misc]  # numpyro 
         return jnp.asarray(_draw_documents(self.arrays, key, sample_shape, self.event_shape[0]))
 
     @classmethod
-    def tree_unflatten(cls, aux_data: Any, params: Any) -> "MixtureOfHMMsDistribution":
+    def tree_unflatten(cls, aux_data: object, params: object) -> "MixtureOfHMMsDistribution":
         """Rebuilt from leaves; vmap may have added or taken batch axes, so the batch shape is read off the leaves.
 
         Args:
@@ -143,7 +150,7 @@ class MixtureOfHMMsDistribution(Distribution):  # type: ignore[misc]  # numpyro 
 
 
 def as_distribution(
-    mixture: MixtureOfHMMs, length: Any, *, validate_args: bool | None = None
+    mixture: MixtureOfHMMs, length: Numbers, *, validate_args: bool | None = None
 ) -> MixtureOfHMMsDistribution:
     """Documents of a mixture, as a NumPyro distribution.
 
@@ -203,13 +210,13 @@ def _mixture(arrays: MixtureArrays) -> MixtureOfHMMs:
 
 
 @in_float64
-def _forbid(log_p: Array, inside: Array) -> jax.Array:
+def _forbid(log_p: Array, inside: Array | np.bool_) -> jax.Array:
     return jnp.where(inside, log_p, -jnp.inf)
 
 
 @in_float64
 @jax.jit
-def _weigh_documents(arrays: MixtureArrays, value: Array, inside: Array) -> jax.Array:
+def _weigh_documents(arrays: MixtureArrays, value: Array, inside: Array | np.bool_) -> jax.Array:
     batch_shape = arrays.prior.shape[:-1]
     shape = jnp.broadcast_shapes(value.shape[:-1], batch_shape)
     if not batch_shape:
@@ -227,7 +234,7 @@ def _weigh_documents(arrays: MixtureArrays, value: Array, inside: Array) -> jax.
 
 @in_float64
 @partial(jax.jit, static_argnums=(2, 3))
-def _draw_documents(arrays: MixtureArrays, key: Any, sample_shape: tuple[int, ...], length: int) -> jax.Array:
+def _draw_documents(arrays: MixtureArrays, key: jax.Array, sample_shape: tuple[int, ...], length: int) -> jax.Array:
     batch_shape = arrays.prior.shape[:-1]
     members = MixtureArrays(*(x.reshape(-1, *x.shape[len(batch_shape) :]) for x in arrays))
     logs = MixtureArrays(*(safe_log(x) for x in members))
@@ -238,13 +245,13 @@ def _draw_documents(arrays: MixtureArrays, key: Any, sample_shape: tuple[int, ..
     return drawn.reshape(*sample_shape, *batch_shape, length)
 
 
-def _draw_document(logs: MixtureArrays, key: Any, length: int) -> jax.Array:
+def _draw_document(logs: MixtureArrays, key: jax.Array, length: int) -> jax.Array:
     """One document from log-probabilities; Gumbel maxima, so an entry of -inf never wins."""
     key_concept, key_start, key_rest = jax.random.split(key, 3)
     concept = jax.random.categorical(key_concept, logs.prior)
     emission = logs.emission[0] if logs.emission.shape[0] == 1 else logs.emission[concept]
 
-    def step(state: jax.Array, key: Any) -> tuple[jax.Array, jax.Array]:
+    def step(state: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:
         key_token, key_state = jax.random.split(key)
         token = jax.random.categorical(key_token, emission[state])
         return jax.random.categorical(key_state, logs.transition[concept, state]), token

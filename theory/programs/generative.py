@@ -5,8 +5,6 @@ out the concept and every hidden state. Slow and memory-hungry (C * H * H factor
 The enumeration needs funsor, which is the extra ``enumeration``; the program itself does not.
 """
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpyro
@@ -19,10 +17,10 @@ from implicit_bayes.theory.filtering.scales import safe_log
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.precision import in_float64
-from implicit_bayes.theory.objects.types import Array
+from implicit_bayes.theory.objects.types import Array, Numbers
 
 
-def generative_program(mixture: MixtureOfHMMs, length: int, tokens: Any = None) -> None:
+def generative_program(mixture: MixtureOfHMMs, length: int, tokens: Numbers | None = None) -> None:
     """A NumPyro program: draw the concept, run its chain, emit a token at every step.
 
     concept ~ prior;  h_1 ~ initial[concept];  h_{t+1} ~ transition[concept, h_t];  o_t ~ emission[concept, h_t]
@@ -40,11 +38,12 @@ def generative_program(mixture: MixtureOfHMMs, length: int, tokens: Any = None) 
     concept = numpyro.sample("concept", _law(jnp.asarray(mixture.prior)))
     if length == 0:
         return
-    first_token, rest = (None, None) if tokens is None else (tokens[0], tokens[1:])
+    observed = None if tokens is None else jnp.asarray(tokens)
+    first_token, rest = (None, None) if observed is None else (observed[0], observed[1:])
     state = numpyro.sample("first_state", _law(Vindex(start)[concept]))
     numpyro.sample("first_token", _law(Vindex(emission)[concept, state]), obs=first_token)
 
-    def step(previous: Any, token: Any) -> tuple[Any, None]:
+    def step(previous: jax.Array, token: jax.Array | None) -> tuple[jax.Array, None]:
         state = numpyro.sample("state", _law(Vindex(kernel)[concept, previous]))
         numpyro.sample("token", _law(Vindex(emission)[concept, state]), obs=token)
         return state, None
@@ -53,7 +52,7 @@ def generative_program(mixture: MixtureOfHMMs, length: int, tokens: Any = None) 
         scan(step, state, rest, length=length - 1)
 
 
-def enumerated_log_probability(mixture: MixtureOfHMMs, tokens: Any) -> Array:
+def enumerated_log_probability(mixture: MixtureOfHMMs, tokens: Numbers) -> Array:
     """log p(o_1..o_T) of one document by parallel enumeration of concept and hidden states, nats.
 
     Exact zeros are handled: an impossible document gives -inf, because the program's laws are written in logarithms

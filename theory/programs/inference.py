@@ -12,6 +12,7 @@ Source: Xie et al. 2022, section 2 (the posterior over concepts given a prompt);
 
 import functools
 import warnings
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -28,7 +29,7 @@ from implicit_bayes.theory.filtering.scales import safe_log
 from implicit_bayes.theory.objects.checks import ModelError, as_float64, check_shape
 from implicit_bayes.theory.objects.families import ConceptFamily
 from implicit_bayes.theory.objects.precision import in_float64
-from implicit_bayes.theory.objects.types import Array, Bool, Float, Int
+from implicit_bayes.theory.objects.types import Array, Bool, Float, Int, Numbers
 
 
 class DivergenceWarning(UserWarning):
@@ -78,7 +79,7 @@ class Calibration(NamedTuple):
     diverging: float
 
 
-def program(family: ConceptFamily, tokens: Any) -> None:
+def program(family: ConceptFamily, tokens: Numbers) -> None:
     """A NumPyro program: theta ~ Normal(mean, scale), and the exact evidence of each document as a factor.
 
     Sites: ``theta`` (m,), ``documents`` (the sum of log p(document | theta)).
@@ -92,7 +93,7 @@ def program(family: ConceptFamily, tokens: Any) -> None:
 
 
 def sample_posterior(
-    family: ConceptFamily, tokens: Any, *, seed: int = 0, draws: int = 500, warmup: int = 500, chains: int = 1
+    family: ConceptFamily, tokens: Numbers, *, seed: int = 0, draws: int = 500, warmup: int = 500, chains: int = 1
 ) -> PosteriorDraws:
     """NUTS over theta given documents or one prompt, in float64, without touching JAX's global settings.
 
@@ -129,7 +130,9 @@ def _warn_of_divergences(share: float) -> None:
         )
 
 
-def _nuts(key: jax.Array, family: ConceptFamily, tokens: Any, warmup: int, draws: int, thin: int = 1) -> PosteriorDraws:
+def _nuts(
+    key: jax.Array, family: ConceptFamily, tokens: Numbers, warmup: int, draws: int, thin: int = 1
+) -> PosteriorDraws:
     """One chain; traceable, so that one compilation holds its start, its adaptation and its draws."""
     mcmc = MCMC(NUTS(program), num_warmup=warmup, num_samples=draws * thin, thinning=thin, progress_bar=False)
     mcmc.run(key, family, tokens, extra_fields=("potential_energy", "accept_prob", "diverging"))
@@ -139,7 +142,7 @@ def _nuts(key: jax.Array, family: ConceptFamily, tokens: Any, warmup: int, draws
     )
 
 
-def to_inference_data(draws: PosteriorDraws, tokens: Any = None) -> Any:
+def to_inference_data(draws: PosteriorDraws, tokens: Numbers | None = None) -> Any:
     """The draws as ArviZ reads them: an ``xarray.DataTree`` of dimensions chain, draw, parameter, document, position.
 
     Args:
@@ -166,7 +169,7 @@ def to_inference_data(draws: PosteriorDraws, tokens: Any = None) -> Any:
     )
 
 
-def document_posterior(family: ConceptFamily, tokens_BxT: Any, points: Any) -> GridPosterior:
+def document_posterior(family: ConceptFamily, tokens_BxT: Numbers, points: Numbers) -> GridPosterior:
     """The posterior given all B documents together, on an even grid of (N, m) points.
 
     Args:
@@ -180,7 +183,9 @@ def document_posterior(family: ConceptFamily, tokens_BxT: Any, points: Any) -> G
     return _on_grid(mixture.prior, evidence.reshape(-1, mixture.n_concepts).sum(0), points)
 
 
-def prompt_posterior(family: ConceptFamily, tokens: Any, points: Any, positions: Any) -> GridPosterior:
+def prompt_posterior(
+    family: ConceptFamily, tokens: Numbers, points: Numbers, positions: Sequence[int]
+) -> GridPosterior:
     """The posterior after several prefix lengths of prompts (..., T): one pass shows how it contracts with n.
 
     Args:
@@ -194,7 +199,7 @@ def prompt_posterior(family: ConceptFamily, tokens: Any, points: Any, positions:
     return _on_grid(mixture.prior, evidence, points)
 
 
-def _on_grid(prior: Array, evidence: np.ndarray, points: Any) -> GridPosterior:
+def _on_grid(prior: Array, evidence: np.ndarray, points: Numbers) -> GridPosterior:
     points = np.asarray(points, dtype=np.float64)
     with np.errstate(divide="ignore"):
         joint = np.log(np.asarray(prior)) + evidence
@@ -248,7 +253,7 @@ def calibrate(
     return Calibration(np.asarray(ranks), draws, share)
 
 
-def simulate_documents(family: ConceptFamily, theta: Any, key: jax.Array, documents: int, length: int) -> Array:
+def simulate_documents(family: ConceptFamily, theta: Numbers, key: jax.Array, documents: int, length: int) -> Array:
     """(documents, length) tokens drawn from theta; traceable. A state or token of probability zero is never drawn.
 
     Args:
@@ -258,9 +263,9 @@ def simulate_documents(family: ConceptFamily, theta: Any, key: jax.Array, docume
         documents: how many.
         length: T.
     """
-    theta = as_float64("theta", theta)
-    check_shape("theta", theta, (family.n_parameters,), f"{family.n_parameters} parameters")
-    documents_found: Array = in_float64(_simulate)(family, theta, key, documents=documents, length=length)
+    at: Array = as_float64("theta", theta)
+    check_shape("theta", at, (family.n_parameters,), f"{family.n_parameters} parameters")
+    documents_found: Array = in_float64(_simulate)(family, at, key, documents=documents, length=length)
     return documents_found
 
 

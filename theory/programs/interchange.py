@@ -21,7 +21,11 @@ from implicit_bayes.theory.objects.models import HMM
 __all__ = ["from_dynamax", "from_hmmlearn", "from_pomegranate", "to_dynamax", "to_hmmlearn", "to_pomegranate"]
 
 
-def from_hmmlearn(model: Any) -> HMM:
+Foreign = Any
+"""What belongs to a library that need not be installed."""
+
+
+def from_hmmlearn(model: Foreign) -> HMM:
     """The concept of a fitted ``hmmlearn.hmm.CategoricalHMM``.
 
     Args:
@@ -36,7 +40,7 @@ def from_hmmlearn(model: Any) -> HMM:
     return _concept(model, "startprob_", "transmat_", "emissionprob_")
 
 
-def to_hmmlearn(hmm: HMM, implementation: str = "log") -> Any:
+def to_hmmlearn(hmm: HMM, implementation: str = "log") -> Foreign:
     """A ``hmmlearn.hmm.CategoricalHMM`` with the laws of one concept.
 
     Args:
@@ -57,7 +61,7 @@ def to_hmmlearn(hmm: HMM, implementation: str = "log") -> Any:
     return model
 
 
-def from_dynamax(parameters: Any) -> HMM:
+def from_dynamax(parameters: Foreign) -> HMM:
     """The concept of a fitted ``dynamax.hidden_markov_model.CategoricalHMM`` with one emission a step.
 
     Args:
@@ -77,7 +81,7 @@ def from_dynamax(parameters: Any) -> HMM:
     return HMM(_rows(initial), _rows(_read(parameters, "transitions.transition_matrix")), _rows(emission[:, 0]))
 
 
-def to_dynamax(hmm: HMM) -> tuple[Any, Any]:
+def to_dynamax(hmm: HMM) -> tuple[Foreign, Foreign]:
     """A ``dynamax.hidden_markov_model.CategoricalHMM`` with the laws of one concept.
 
     dynamax computes in JAX's default precision (float32 unless ``jax_enable_x64``) and floors probabilities at 1e-15,
@@ -103,7 +107,7 @@ def to_dynamax(hmm: HMM) -> tuple[Any, Any]:
     return model, parameters
 
 
-def from_pomegranate(model: Any) -> HMM:
+def from_pomegranate(model: Foreign) -> HMM:
     """The concept of a fitted ``pomegranate.hmm.DenseHMM`` with one categorical distribution a state.
 
     pomegranate multiplies every sequence by the end probability of its last state. A concept has no ends, so the two
@@ -126,7 +130,7 @@ def from_pomegranate(model: Any) -> HMM:
     return HMM(_rows(starts), _rows(edges), _rows(np.concatenate(probs)))
 
 
-def to_pomegranate(hmm: HMM) -> Any:
+def to_pomegranate(hmm: HMM) -> Foreign:
     """A ``pomegranate.hmm.DenseHMM`` in float64 with the laws of one concept and end probabilities of one.
 
     Args:
@@ -153,11 +157,11 @@ def to_pomegranate(hmm: HMM) -> Any:
         torch.set_default_dtype(default)
 
 
-def _concept(model: Any, *names: str) -> HMM:
+def _concept(model: Foreign, *names: str) -> HMM:
     return HMM(*(_rows(_read(model, name)) for name in names))
 
 
-def _read(model: Any, path: str) -> Any:
+def _read(model: Foreign, path: str) -> Foreign:
     found = model
     for name in path.split("."):
         found = getattr(found, name, None)
@@ -166,7 +170,7 @@ def _read(model: Any, path: str) -> Any:
     return found
 
 
-def _rows(law: Any) -> np.ndarray:
+def _rows(law: Foreign) -> np.ndarray:
     values = np.asarray(law, dtype=np.float64)
     total = values.sum(-1, keepdims=True)
     off = np.abs(total - 1.0)

@@ -11,6 +11,7 @@ Source: the quantities of ``theory.statements.conditions``; Xie et al. 2022, Ass
 """
 
 import math
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from implicit_bayes.theory.information.supports import forbids, may_forbid
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
 from implicit_bayes.theory.proofs.enclosures import (
+    Ball,
     Enclosure,
     Verdict,
     add,
@@ -31,6 +33,9 @@ from implicit_bayes.theory.proofs.enclosures import (
 )
 from implicit_bayes.theory.proofs.exact_instance import ExactInstance, exact_instance
 from implicit_bayes.theory.proofs.exact_sums import Sums, exact_sums
+
+Constants = dict[str, Any]
+"""c1 to c8 and their kin as fractions; R_theta is None where it is infinite."""
 
 
 class Certificate(NamedTuple):
@@ -77,7 +82,7 @@ class Certificate(NamedTuple):
 class _Rate(NamedTuple):
     """lim r_n(theta): an Arb ball, -inf, or nan where there is none; and words."""
 
-    value: Any
+    value: Ball
     reason: str
 
 
@@ -150,7 +155,9 @@ def _constants(exact: ExactInstance) -> dict[str, Fraction | None]:
     }
 
 
-def _ratio(exact: ExactInstance, concept: int, d: list[int], extreme: Any) -> Fraction | None:
+def _ratio(
+    exact: ExactInstance, concept: int, d: list[int], extreme: Callable[[Iterable[Fraction]], Fraction]
+) -> Fraction | None:
     """max or min over h of sum_d p(h|d)/p(h), 0/0 left out; None where the maximum is infinite."""
     after = [sum((exact.transition[concept][x][h] for x in d), Fraction(0)) for h in exact.states]
     pairs = list(zip(after, exact.initial[concept], strict=True))
@@ -160,7 +167,7 @@ def _ratio(exact: ExactInstance, concept: int, d: list[int], extreme: Any) -> Fr
     return ratio
 
 
-def _assumptions(exact: ExactInstance, constants: dict[str, Any], sums: Sums) -> dict[str, bool]:
+def _assumptions(exact: ExactInstance, constants: Constants, sums: Sums) -> dict[str, bool]:
     """A1-A5, exactly; adds the smallest Delta/4 over x_test to ``constants``."""
     gaps = [sorted(row)[-1] - (sorted(row)[-2] if len(row) > 1 else 0) for row in sums.tests]
     constants["delta_over_4"] = min(gaps) / 4
@@ -175,7 +182,7 @@ def _assumptions(exact: ExactInstance, constants: dict[str, Any], sums: Sums) ->
 
 
 def _certificate(
-    exact: ExactInstance, sums: Sums, c: dict[str, Any], rate: _Rate, pair: tuple[int, int], bits: int
+    exact: ExactInstance, sums: Sums, c: Constants, rate: _Rate, pair: tuple[int, int], bits: int
 ) -> Certificate:
     assumptions = _assumptions(exact, c, sums)
     kl_sum, start_kl, start = expectation(sums.kl), expectation(sums.start), log_ratio(1, c["c8"])

@@ -14,7 +14,7 @@ Source: docs/theory, "How many examples are enough" (F2, F3).
 
 import math
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,7 +29,7 @@ from implicit_bayes.theory.proofs.certify_moments import (
     moment_certificate,
     moment_laws,
 )
-from implicit_bayes.theory.proofs.enclosures import Enclosure, enclose, load_flint, log_ratio
+from implicit_bayes.theory.proofs.enclosures import Ball, Enclosure, enclose, load_flint, log_ratio
 
 SPACING = Fraction(1, 10**6)
 """Distance of the three points; the enclosure is about its square wide."""
@@ -97,7 +97,7 @@ def certify_finite(
         return FiniteCertificate(prompt.length, true_concept, enclose(low), enclose(high), enough, reason)
 
 
-def exponent_ends(atoms: Atoms) -> tuple[Any, Any]:
+def exponent_ends(atoms: Atoms) -> tuple[Ball, Ball]:
     """-log inf_{s >= 0} E ratio^s between two numbers (balls, or inf), in nats; a ratio of 0 counts 0 at every s."""
     positive = {ratio: mass for ratio, mass in atoms.items() if ratio}
     if not positive or max(positive) < 1:

@@ -16,12 +16,12 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
-from implicit_bayes.theory.proofs.enclosures import Enclosure, Verdict, enclose, load_flint
+from implicit_bayes.theory.proofs.enclosures import Ball, Enclosure, Verdict, enclose, load_flint
 from implicit_bayes.theory.proofs.exact_instance import ExactInstance, Row, exact_instance
 from implicit_bayes.theory.proofs.exact_sequences import hear_token, next_state
 
@@ -139,11 +139,11 @@ def moment_certificate(
     )  # fmt: skip
 
 
-def _below(ball: Any, limit: Any) -> Verdict:
+def _below(ball: Ball, limit: Ball) -> Verdict:
     return True if ball <= limit else (False if ball > limit else "undetermined")
 
 
-def moment(atoms: Atoms, s: Fraction) -> Any:
+def moment(atoms: Atoms, s: Fraction) -> Ball:
     """The ball of E ratio^s; a ratio of 0 counts 0 (the limit of small s, if s is 0). At an integer s it is a fraction,
     so that a base of exactly 1 is seen to be 1.
 
@@ -161,7 +161,7 @@ def moment(atoms: Atoms, s: Fraction) -> Any:
     return total
 
 
-def error_ball(laws: MomentLaws, s: dict[int, Fraction], bases: dict[int, Any], n: int) -> Any:
+def error_ball(laws: MomentLaws, s: dict[int, Fraction], bases: dict[int, Ball], n: int) -> Ball:
     """The ball of F2 at n with the given s: mass of the x that theta* itself may get wrong, plus the summands.
 
     Args:
@@ -185,7 +185,7 @@ def error_ball(laws: MomentLaws, s: dict[int, Fraction], bases: dict[int, Any], 
     return total
 
 
-def _ball(x: Fraction) -> Any:
+def _ball(x: Fraction) -> Ball:
     flint = load_flint()
     return flint.arb(flint.fmpq(x.numerator, x.denominator))
 

@@ -7,6 +7,7 @@ Source: F. Johansson, "Arb: efficient arbitrary-precision midpoint-radius interv
 import math
 from collections import defaultdict
 from fractions import Fraction
+from types import ModuleType
 from typing import Any, Literal, NamedTuple
 
 from implicit_bayes.theory.information.log_sums import sign_of_log_sum
@@ -35,7 +36,12 @@ class Enclosure(NamedTuple):
         return f"{self.midpoint} +/- {self.radius:.3g}"
 
 
-def load_flint() -> Any:
+Ball = Any
+"""A number of python-flint enclosed by Arb, or an infinity as a float; the library has no types and may be missing."""
+Exact = Fraction | int
+
+
+def load_flint() -> ModuleType:
     """The flint module.
 
     Raises:
@@ -50,7 +56,7 @@ def load_flint() -> Any:
     return flint
 
 
-def is_value(x: Any, value: float) -> bool:
+def is_value(x: object, value: float) -> bool:
     """Whether a number is exactly this float (nan included).
 
     Args:
@@ -60,7 +66,7 @@ def is_value(x: Any, value: float) -> bool:
     return isinstance(x, float) and (x == value or (x != x and value != value))
 
 
-def log_ratio(p: Any, q: Any) -> Any:
+def log_ratio(p: Exact, q: Exact) -> Ball:
     """log(p/q) of exact fractions; +inf where q = 0 (also 0/0: a cost that says nothing), -inf where only p is 0.
 
     Args:
@@ -77,7 +83,7 @@ def log_ratio(p: Any, q: Any) -> Any:
     return flint.arb(flint.fmpq(fraction.numerator, fraction.denominator)).log()
 
 
-def expectation(terms: Terms) -> Any:
+def expectation(terms: Terms) -> Ball:
     """sum of weight log(p/q), weights positive; nan where +inf and -inf meet, or p = q = 0."""
     flint = load_flint()
     total, infinite = flint.arb(0), set()
@@ -92,7 +98,7 @@ def expectation(terms: Terms) -> Any:
     return infinite.pop() if len(infinite) == 1 else math.nan
 
 
-def settled(ball: Any, *parts: tuple[Terms, int]) -> Any:
+def settled(ball: Ball, *parts: tuple[Terms, int]) -> Ball:
     """The exact number 0 where a ball around sum of factor x weight log(p/q) cannot see that the sum is zero.
 
     Whether it is zero is a question about integers (``theory.information.log_sums``), so that two sides that are
@@ -114,14 +120,14 @@ def settled(ball: Any, *parts: tuple[Terms, int]) -> Any:
     return load_flint().arb(0) if sign_of_log_sum(weights) == 0 else ball
 
 
-def add(*costs: Any) -> Any:
+def add(*costs: Ball) -> Ball:
     """Sum of costs: +inf wins."""
     if any(is_value(x, math.inf) for x in costs):
         return math.inf
     return -math.inf if any(is_value(x, -math.inf) for x in costs) else sum(costs[1:], costs[0])
 
 
-def margin(signal: Any, cost: Any) -> Any:
+def margin(signal: Ball, cost: Ball) -> Ball:
     """signal - cost; -inf where the cost is +inf (the condition says nothing), whatever the signal.
 
     Args:
@@ -131,7 +137,7 @@ def margin(signal: Any, cost: Any) -> Any:
     return -math.inf if is_value(cost, math.inf) else add(signal, -cost)
 
 
-def enclose(x: Any) -> Enclosure:
+def enclose(x: Ball) -> Enclosure:
     """A number as decimals, radius and sign."""
     if isinstance(x, float):
         return Enclosure(repr(x), 0.0, "undetermined" if math.isnan(x) else x > 0)

@@ -14,8 +14,11 @@ import numpy as np
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
+from implicit_bayes.theory.objects.types import Array
 
 Row = tuple[Fraction, ...]
+Nested = tuple[Any, ...]
+"""Fractions in as many tuples as the array had axes, which no type can say."""
 
 
 class ExactInstance(NamedTuple):
@@ -65,7 +68,7 @@ class ExactInstance(NamedTuple):
         return states[0] if len(states) == 1 else None
 
 
-def printed_fractions(array: Any) -> tuple[Any, ...]:
+def printed_fractions(array: Array) -> Nested:
     """Nested tuples of the exact decimals that the float64 entries print as, every row divided by their sum.
 
     Args:

@@ -13,7 +13,7 @@ Source: this project's own; the margins are those of Xie et al. 2022, Theorem 1,
 """
 
 import itertools
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -47,11 +47,11 @@ class Margins(NamedTuple):
         kl_sum: sum_j KL_j(theta).
     """
 
-    rate: Any
-    printed: Any
-    repaired: Any
-    a3: Any
-    kl_sum: Any
+    rate: Array | float
+    printed: Array | float
+    repaired: Array | float
+    a3: Array | float
+    kl_sum: Array | float
 
 
 def random_logits(key: Array, statement: str, states: int) -> Logits:

@@ -148,6 +148,10 @@ def search(
     )
 
 
+_Carry = tuple[Any, ...]
+"""Logits, optax's state, the best logits, their score, the tally."""
+
+
 class _Tally(NamedTuple):
     success: Array
     met: Array
@@ -199,7 +203,7 @@ def _ascend(start: Logits, statement: str, length: int, steps: int) -> tuple[Log
         )
         return best, jnp.maximum(score, value), tally
 
-    def step(carry: Any, _: None) -> tuple[Any, None]:
+    def step(carry: _Carry, _: None) -> tuple[_Carry, None]:
         logits, state, *seen = carry
         gradient = jax.grad(lambda x: -objective(margins_of(x, length), statement))(logits)
         updates, state = optimiser.update(gradient, state)
@@ -227,7 +231,7 @@ def objective(margins: Margins, statement: str) -> Array:
     return climbed
 
 
-def _hypotheses(margins: Margins, statement: str) -> Any:
+def _hypotheses(margins: Margins, statement: str) -> Array | bool:
     return (margins.printed > 0) & (margins.a3 > 0) if statement == "printed" else margins.repaired > 0
 
 

@@ -6,12 +6,13 @@ Source: Xie et al. 2022, Theorems 2 and 3 (g is the calibration function of the 
 """
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import betaincinv, xlog1py
 
 from implicit_bayes.theory.objects.checks import ModelError, check_shape, check_simplex
+from implicit_bayes.theory.objects.types import Numbers
 
 LOG_2 = math.log(2.0)
 """g(1): an argument of this size or more bounds nothing."""
@@ -42,7 +43,7 @@ class Interval(NamedTuple):
     high: float
 
 
-def g(delta: Any) -> np.ndarray:
+def g(delta: Numbers) -> np.ndarray:
     """g(delta), elementwise, in nats, to a few units in the last place.
 
     Below 1/2 the two logarithms nearly cancel, so the same function is evaluated as
@@ -57,14 +58,14 @@ def g(delta: Any) -> np.ndarray:
     return _g(delta)
 
 
-def _g(delta: Any) -> np.ndarray:
+def _g(delta: np.ndarray) -> np.ndarray:
     small = np.minimum(delta, 0.5)
     near_0 = 0.5 * np.log1p(-small * small) + small * np.arctanh(small)
     near_1 = 0.5 * (xlog1py(1.0 - delta, -delta) + xlog1py(1.0 + delta, delta))
     return np.asarray(np.where(delta < 0.5, near_0, near_1))
 
 
-def g_inverse(nats: Any) -> np.ndarray:
+def g_inverse(nats: Numbers) -> np.ndarray:
     """The delta in [0, 1] with g(delta) = nats, elementwise; 1 from log 2 upwards (infinity included).
 
     g(delta) = sum_m delta^{2m} / (2m (2m - 1)), so g(delta) / delta^2 rises from 1/2 to log 2, which brackets the
@@ -91,7 +92,7 @@ def risk_bound(nats: float) -> RiskBound:
     return RiskBound(float(g_inverse(nats)), bool(nats >= LOG_2), float(nats))
 
 
-def excess_risk(bayes: Any, predictor: Any) -> np.ndarray:
+def excess_risk(bayes: Numbers, predictor: Numbers) -> np.ndarray:
     """max_y p(y) - p(argmax_y q(y)): the extra 0-1 risk of predicting by q where the truth is p. In [0, 1].
 
     Claim: g(excess) <= KL(p || q), and for means over x, g(E excess) <= E KL. Proof: let a and b be the arguments of
@@ -161,7 +162,7 @@ def binomial_interval(successes: int, trials: int, level: float = 0.99) -> Inter
     return Interval(successes / trials, low, high)
 
 
-def bounded_mean_interval(values: Any, level: float = 0.99) -> Interval:
+def bounded_mean_interval(values: Numbers, level: float = 0.99) -> Interval:
     """Chernoff's interval for the mean of independent values in [0, 1], valid at every sample size.
 
     P( N kl(mean || mu) >= log(2 / (1 - level)) ) <= 1 - level for the binary divergence kl, because among laws on

@@ -18,7 +18,7 @@ import numpy as np
 
 from implicit_bayes.theory.information.estimates import COVERAGE, Rate, Verdict, exceeds, simultaneous
 from implicit_bayes.theory.information.kl import KLSum
-from implicit_bayes.theory.information.rates import log_likelihood_rates
+from implicit_bayes.theory.information.rates import Shared, log_likelihood_rates
 from implicit_bayes.theory.information.scores import ACCURACY, WORK
 from implicit_bayes.theory.objects.checks import ModelError, check_shape, check_simplex
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
@@ -33,7 +33,7 @@ from implicit_bayes.theory.statements.condition_rows import (
     worst_pair,
 )
 from implicit_bayes.theory.statements.exact_margins import Version, exact_margin
-from implicit_bayes.theory.statements.signals import Signals
+from implicit_bayes.theory.statements.signals import SignalOptions, Signals
 from implicit_bayes.theory.statements.thresholds import Thresholds, add_costs, alternatives, condition_thresholds
 
 __all__ = [
@@ -173,17 +173,17 @@ def conditions_by_start_law(
     true, others = mixture.concept(true_concept), alternatives(mixture, true_concept)
     thresholds = {c: condition_thresholds(mixture, true_concept, c) for c in others}
     each = simultaneous(coverage, tables * len(ks) * len(starts) * (2 * len(others) + 1))
-    options = {"seed": seed, "budget": budget, "accuracy": accuracy, "coverage": each, "logarithms": logarithms}
+    options = SignalOptions(seed=seed, budget=budget, accuracy=accuracy, coverage=each, logarithms=logarithms)
     signals = Signals(mixture, starts, true_concept, others, list(ks), options)
     impossible = find_concept(mixture, true) is None
-    rows = []
+    rows, shared = [], [Shared(ks) for _ in starts]
     for k in ks:
         for s, start in enumerate(starts):
             prompt = PromptLaw(true, start, k, mixture.delimiter)
             laws = [mixture.concept(c) for c in others]
             rates = log_likelihood_rates(
                 prompt, laws, seed=seed, budget=budget, accuracy=RATE_ACCURACY * accuracy, coverage=each,
-                logarithms=logarithms,
+                logarithms=logarithms, shared=shared[s],
             )  # fmt: skip
             for c, rate in zip(others, rates, strict=True):
                 case = _Case(

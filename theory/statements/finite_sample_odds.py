@@ -18,8 +18,8 @@ Source: docs/theory, "How many examples are enough".
 """
 
 import math
-from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -67,7 +67,7 @@ class Odds(NamedTuple):
     delimiter_A: np.ndarray
     mass_N: np.ndarray
     margin_N: np.ndarray
-    pilot: Any = None
+    pilot: "Odds | None" = None
 
     @property
     def closed(self) -> bool:
@@ -86,7 +86,7 @@ class Odds(NamedTuple):
         first, later = (g.lost_closed if self.closed else g.lost_last for g in pair)
         return first, later
 
-    def first(self, a: Any, s: np.ndarray) -> Cumulant:
+    def first(self, a: int | np.ndarray, s: np.ndarray) -> Cumulant:
         """(S,) log of the first example's factor: M1(s), or K^s E Lambda^s.
 
         Args:
@@ -95,7 +95,7 @@ class Odds(NamedTuple):
         """
         return _shift(self.first_graph.examples(a, s, self.closed), s, self.front_A[a])
 
-    def later(self, a: Any, s: np.ndarray) -> Cumulant:
+    def later(self, a: int | np.ndarray, s: np.ndarray) -> Cumulant:
         """(S,) log of every later example's factor: M(s), or B^s E Lambda^s.
 
         Args:
@@ -104,7 +104,7 @@ class Odds(NamedTuple):
         """
         return _shift(self.later_graph.examples(a, s, self.closed), s, self.delimiter_A[a])
 
-    def inputs(self, a: Any, s: np.ndarray) -> Cumulant:
+    def inputs(self, a: int | np.ndarray, s: np.ndarray) -> Cumulant:
         """(S, N) log of p_prompt(x) X(x)^s, summed over the x of each class; X = 1 where repaired.
 
         Args:
@@ -114,9 +114,9 @@ class Odds(NamedTuple):
         if self.version == "sharp":
             return self.later_graph.inputs(a, s)
         value = np.broadcast_to(np.log(self.mass_N), (len(s), len(self.mass_N)))
-        return Cumulant(value, np.zeros_like(value), np.zeros_like(value))
+        return Cumulant(value, np.zeros_like(value))
 
-    def slopes(self, a: Any, s: np.ndarray) -> tuple[np.ndarray, np.ndarray, Cumulant]:
+    def slopes(self, a: int | np.ndarray, s: np.ndarray) -> tuple[np.ndarray, np.ndarray, Cumulant]:
         """The slopes of ``first`` and ``later``, and ``inputs``: what they share is computed once.
 
         Args:
@@ -130,6 +130,20 @@ class Odds(NamedTuple):
         later = self.later_graph.examples(a, s, self.closed, inputs).slope
         return self.first(a, s).slope, later + self.delimiter_A[a], inputs
 
+    def values(self, a: int | np.ndarray, s: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(S,) values of ``first`` and ``later``, upper ends where examples were sampled, and (S, N) of ``inputs``.
+
+        Args:
+            a: theta, by its place, or (S,) of one for each s.
+            s: (S,) powers.
+        """
+        inputs, parts = self.later_graph.values(a, s, self.closed)
+        later = self.later_graph.upper(self.closed, parts)
+        if self.version == "repaired":
+            return later + s * self.front_A[a], later + s * self.delimiter_A[a], self.inputs(a, s).value
+        first = self.first_graph.upper(self.closed, self.first_graph.values(a, s, self.closed)[1])
+        return first + s * self.front_A[a], later + s * self.delimiter_A[a], inputs
+
     def largest(self, a: int) -> tuple[float, float, np.ndarray]:
         """The largest log-odds of a first example, of a later one, and (N,) of the x of each class."""
         first, later = (g.largest(a, self.closed) for g in (self.first_graph, self.later_graph))
@@ -137,9 +151,9 @@ class Odds(NamedTuple):
         return first + float(self.front_A[a]), later + float(self.delimiter_A[a]), reach
 
 
-def _shift(moment: Cumulant, s: np.ndarray, cost: Any) -> Cumulant:
+def _shift(moment: Cumulant, s: np.ndarray, cost: np.ndarray | float) -> Cumulant:
     """The moment of (e^cost ratio), one cost or (S,)."""
-    return moment if not np.any(cost) else Cumulant(moment.value + s * cost, moment.slope + cost, moment.curvature)
+    return moment if not np.any(cost) else Cumulant(moment.value + s * cost, moment.slope + cost)
 
 
 def odds_moments(
@@ -263,6 +277,7 @@ def _graph(law: PromptLaw, laws: Sequence[HMM], budget: int, draw: int | None) -
     return example_graph(*arguments, budget) if draw is None else sampled_graph(*arguments, draw)
 
 
-def _with_pilot(assemble: Any, seed: int) -> Odds:
-    odds: Odds = assemble(2 * seed + 1)._replace(pilot=assemble(2 * seed))
-    return odds
+def _with_pilot(assemble: Callable[[int | None], Odds | None], seed: int) -> Odds:
+    sampled = assemble(2 * seed + 1)
+    assert sampled is not None
+    return sampled._replace(pilot=assemble(2 * seed))

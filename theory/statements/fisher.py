@@ -12,7 +12,7 @@ Source: Xie et al. 2022, Theorem 2; docs/theory/laws.md.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +24,7 @@ from implicit_bayes.theory.objects.families import ConceptFamily
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.precision import in_float64
 from implicit_bayes.theory.objects.prompts import PromptLaw
-from implicit_bayes.theory.objects.types import Array, Float
+from implicit_bayes.theory.objects.types import Array, Float, Numbers
 from implicit_bayes.theory.statements.repaired import pure_delimiter_states
 from implicit_bayes.theory.statements.risk import example_filter, reachable_tests
 
@@ -81,7 +81,7 @@ class Peak(NamedTuple):
     gradient: float
 
 
-def kl_per_position(family: ConceptFamily, law: PromptLaw, theta: Any) -> Array:
+def kl_per_position(family: ConceptFamily, law: PromptLaw, theta: Numbers) -> Array:
     """(k,) KL_j(theta) = E_{O ~ p_prompt} [ log p_prompt(O[j]|O[1:j-1]) - log p(O[j]|O[1:j-1], theta) ], traceable.
 
     Args:
@@ -96,7 +96,7 @@ def kl_per_position(family: ConceptFamily, law: PromptLaw, theta: Any) -> Array:
     return in_float64(lambda t: jnp.asarray(weight) @ (log_p - _log_conditionals(family.mixture(t), tokens)))(theta)
 
 
-def second_order(family: ConceptFamily, law: PromptLaw, theta: Any) -> SecondOrder:
+def second_order(family: ConceptFamily, law: PromptLaw, theta: Numbers) -> SecondOrder:
     """Value, gradient, Hessian and Fisher information of every KL_j at theta (m,), normally theta*.
 
     Args:
@@ -173,7 +173,13 @@ def _needed(last: np.ndarray, average: np.ndarray) -> float:
 
 
 def taylor_remainder(
-    family: ConceptFamily, law: PromptLaw, theta: Any, radii: Sequence[float], *, directions: int = 16, seed: int = 0
+    family: ConceptFamily,
+    law: PromptLaw,
+    theta: Numbers,
+    radii: Sequence[float],
+    *,
+    directions: int = 16,
+    seed: int = 0,
 ) -> Float[np.ndarray, "R"]:
     """(R,) largest | KL_j(theta + v) - second-order expansion | over j and over sampled v with |v| = each radius.
 
@@ -207,7 +213,7 @@ def taylor_remainder(
     return remainder
 
 
-def prompt_rate(family: ConceptFamily, law: PromptLaw) -> Callable[[Any], jax.Array]:
+def prompt_rate(family: ConceptFamily, law: PromptLaw) -> Callable[[Array], jax.Array]:
     """theta -> lim r_n(theta) = E_{O~p_prompt} log [ p(O, delimiter | d, theta) / p(O, delimiter | d, theta*) ].
 
     A function that can be traced and differentiated. theta* is ``law.hmm``, which need not belong to the family.
@@ -229,7 +235,7 @@ def prompt_rate(family: ConceptFamily, law: PromptLaw) -> Callable[[Any], jax.Ar
     if len(states) != 1:
         raise ModelError(f"delimiter: {len(states)} delimiter states; the closed form of the rate needs one")
 
-    def score(transition: Any, emission: Any) -> jax.Array:
+    def score(transition: Array, emission: Array) -> jax.Array:
         restarted = MixtureOfHMMs(np.ones(1), transition[states[0]][None], transition[None], emission, law.delimiter)
         return jnp.asarray(weight) @ _log_conditionals(restarted, tokens).sum(-1)
 
@@ -237,7 +243,7 @@ def prompt_rate(family: ConceptFamily, law: PromptLaw) -> Callable[[Any], jax.Ar
     return in_float64(lambda theta: score(family.laws(theta)[1], family.emission) - reference)
 
 
-def rate_peak(family: ConceptFamily, law: PromptLaw, theta: Any, steps: int = 50) -> Peak:
+def rate_peak(family: ConceptFamily, law: PromptLaw, theta: Numbers, steps: int = 50) -> Peak:
     """Newton's method with halving from ``theta`` (m,), normally theta*, to a local maximum of the prompt's rate.
 
     Args:

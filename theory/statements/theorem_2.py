@@ -4,13 +4,12 @@ Source: Xie et al. 2022, Theorem 2; docs/theory/laws.md. Its ingredients are tho
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from implicit_bayes.theory.objects.families import ConceptFamily
 from implicit_bayes.theory.objects.prompts import PromptLaw
-from implicit_bayes.theory.objects.types import Array
+from implicit_bayes.theory.objects.types import Array, Numbers
 from implicit_bayes.theory.statements.assumptions import check_assumptions
 from implicit_bayes.theory.statements.bounds import risk_bound
 from implicit_bayes.theory.statements.conclusions import TheoremVerdict, conclude_excess, measured
@@ -23,7 +22,7 @@ from implicit_bayes.theory.statements.risk import SHOTS, measure_risk
 def evaluate_theorem_2(
     family: ConceptFamily,
     prompt_start: Array,
-    theta: Any,
+    theta: Numbers,
     k: int,
     points: Array,
     *,
