@@ -9,7 +9,7 @@ import pytest
 from mutants.entered import named
 from mutants.operators import mutants_at, operators, places
 from mutants.plan import ROOT, its_tests, modules
-from mutants.run import choose, interleaved, sample
+from mutants.run import choose, drawn, interleaved, sample
 from mutants.score import explanations, score
 
 TOY = '''"""A toy: 1 + 1."""
@@ -21,6 +21,10 @@ def clip(low: "a + b", high: int | None) -> int | None:
     if low < high and not high == 7:
         return min(low, high) - LEAST
     return max(high, low=2) * 2
+
+
+def pairs(a, b):
+    return list(zip(a, b, strict=True))
 '''
 
 
@@ -36,6 +40,7 @@ def test_mutants_change_the_program_and_nothing_else():
     assert not any("high=2" in after for _, after in changes), "the name of an argument is not a use"
     assert not any("1 - 1" in mutant.source or "Half of 5" in mutant.source for mutant in found)
     assert all('low: "a + b", high: int | None' in mutant.source for mutant in found)
+    assert all("strict=True" in mutant.source for mutant in found), "an assertion that holds is missed by no test"
     assert {mutant.function for mutant in found} == {"", "clip"}
     assert len({mutant.source for mutant in found}) == len(found)
     for mutant in found:
@@ -56,6 +61,16 @@ def test_a_larger_sample_has_the_smaller_one():
     assert sample(file, 0.1, 4) != small
     columns = [list("aaaa"), list("bb"), []]
     assert "".join(interleaved(columns)) in ("aabaab", "abaaba")
+
+
+def test_places_are_drawn_alike_from_all_modules():
+    """Sixty of two modules: of the one that has ten times the places more, of either some."""
+    few, more = (drawn(("gap/loss.py", "gap/laws.py"), count, 2) for count in (20, 60))
+    assert few == more[:20] and len(more) == 60
+    assert drawn(("gap/loss.py", "gap/laws.py"), 20, 3) != few
+    counts = [sum(mutant.file.endswith(name) for mutant in more) for name in ("loss.py", "laws.py")]
+    sizes = [len(places((ROOT / "benchmarks/gap" / name).read_text())) for name in ("loss.py", "laws.py")]
+    assert abs(counts[0] / 60 - sizes[0] / sum(sizes)) < 0.25 and min(counts) > 0
 
 
 def test_every_module_has_its_tests():

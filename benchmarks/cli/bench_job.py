@@ -74,6 +74,7 @@ def bench(name: str, instance: Instance, task: str, settings: Settings, out: Pat
     console = terminal.console()
     console.print(tables.get(task, speed_tables.timing_table)(rows))
     if task not in tables:
+        console.print(speed_tables.calls_table(rows))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         console.print(f"peak memory of the whole run, all libraries: {peak:.1f} GiB")
     if curves:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import tyro
 
 from implicit_bayes.benchmarks.cli import help_text
-from implicit_bayes.benchmarks.cli.process import complain, guarded
+from implicit_bayes.benchmarks.cli.process import check_addresses, complain, guarded
 from implicit_bayes.benchmarks.cli.products import figures, report, reproduce, sample, train
 from implicit_bayes.benchmarks.cli.questions import Work, bench, check, gap, search, statements, verify
 
@@ -71,6 +71,7 @@ def _run(arguments: Sequence[str], keep: bool) -> int:
 
 
 def _do(work: Work, keep: bool) -> None:
+    check_addresses()
     import jax
 
     from implicit_bayes.benchmarks.common.compilation import keep_compilations

@@ -98,6 +98,8 @@ def _split(scale: Scale, results: Mapping[str, xr.Dataset]) -> tuple[Picture, Ta
     words = (
         f"Our models are clearly worse on impossible prompts than on possible ones in {worse} of {len(gaps)} "
         f"comparisons at equal k and n, and clearly better in {better}."
+        if gaps
+        else f"At no k and n are there {LEAST} possible and {LEAST} impossible prompts to compare our models on."
     )
     caption = (
         "Our models on released GINC, V = 50, prompts split by whether any pretraining concept can produce them; "

@@ -20,9 +20,9 @@ from implicit_bayes.benchmarks.gap.laws import LawCheck, check_laws
 from implicit_bayes.benchmarks.gap.loss import LossGap, Mean, loss_gap
 from implicit_bayes.benchmarks.gap.probes import Beliefs, Probe, exact_beliefs, probe
 from implicit_bayes.benchmarks.gap.scaling_laws import Fit, fit_laws
-from implicit_bayes.benchmarks.predictors.curves import DEFAULT_KS
+from implicit_bayes.benchmarks.predictors.curves import DEFAULT_KS, references
 from implicit_bayes.benchmarks.predictors.models import find_models
-from implicit_bayes.benchmarks.predictors.promises import check_promises
+from implicit_bayes.benchmarks.predictors.promises import check_held, check_memory, check_promises
 from implicit_bayes.lm.model import LanguageModel, ShowsActivations
 from implicit_bayes.simulators.datasets import Documents
 from implicit_bayes.simulators.instances import Instance, load_instance
@@ -112,6 +112,9 @@ def check_settings(settings: Settings, instance: Instance, models: Sequence[Lang
     for name, least in (("prompts", 1), ("documents", 3), ("length", 2)):
         if getattr(settings, name) < least:
             raise ModelError(f"{name}: {getattr(settings, name)} is below {least}")
+    check_memory(instance.mixture)
+    predictors = len(references(EPSILONS)) + len(models)
+    check_held(instance.mixture.n_tokens, settings.prompts, sorted(set(settings.ns)), predictors)
     longest = {"length": settings.length, "n": (max(ks) + 1) * (max(settings.ns) + 1)}
     check_promises(models, instance.mixture.n_tokens, longest)
     return settings._replace(ks=tuple(sorted(set(ks))), ns=tuple(sorted(set(settings.ns))))

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from implicit_bayes.benchmarks.common.console import WIDTH, Console
+from implicit_bayes.benchmarks.common.words import sizes
 from implicit_bayes.benchmarks.gap.costs import DELTAS, loss_parts, sample_efficiency
 from implicit_bayes.benchmarks.gap.laws import ville_threshold
 from implicit_bayes.benchmarks.gap.loss import Mean
@@ -97,8 +98,8 @@ def show(gap: Gap, out: Console) -> None:
     mixture, settings = gap.instance.mixture, gap.settings
     out.print(Text(gap.instance.name, "bold"))
     out.print(
-        f"{mixture.n_concepts} concepts, {mixture.n_states} states, vocabulary "
-        f"{mixture.n_tokens}; {settings.documents} documents of {settings.length} tokens, seed {settings.seed}; "
+        f"{sizes(mixture.n_concepts, mixture.n_states, mixture.n_tokens)}; "
+        f"{settings.documents} documents of {settings.length} tokens, seed {settings.seed}; "
         f"Bayes itself loses {gap.models[0].loss.bayes_cross_entropy:.4f} nats/token"
     )
     out.print(gap_table(gap.models, "Models against exact Bayes [95% over documents]"))

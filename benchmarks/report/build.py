@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from implicit_bayes.benchmarks.common import storage
+from implicit_bayes.benchmarks.common.words import cpu_time
 from implicit_bayes.benchmarks.report import findings as found
 from implicit_bayes.benchmarks.report import overview
 from implicit_bayes.benchmarks.report.findings import Findings, Picture
@@ -82,7 +83,7 @@ def reproduce_page(directory: Path, order: Sequence[str] = ()) -> Page:
 def _spent(about: JsonObject) -> tuple[tuple[str, str], ...]:
     if "cells" not in about:
         return ()
-    return (("Cost", f"{about['cells']} cells, {about['cpu_seconds'] / 60:.0f} CPU minutes"),)
+    return (("Cost", f"{about['cells']} cells, {cpu_time(about['cpu_seconds'])}"),)
 
 
 def first_sentence(words: str) -> str:

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 
-from matplotlib import style
+from matplotlib import rc_context, rcParams, style
 from matplotlib.figure import Figure
 from matplotlib.ticker import Formatter, LogFormatter
+from matplotlib.transforms import Bbox
 
 from implicit_bayes.simulators.atomic import written_aside
 
@@ -34,11 +35,26 @@ def save(figure: Figure, path: Path) -> Path:
 def as_bytes(figure: Figure, kind: str) -> bytes:
     """A figure as png or svg, without a date in it, so that equal results give equal files."""
     buffer = io.BytesIO()
-    literal(figure)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)  # names in other scripts
-        figure.savefig(buffer, format=kind, metadata={"Date": None} if kind == "svg" else {"Software": None})
+        box = settle(figure).padded(rcParams["savefig.pad_inches"])
+        metadata = {"Date": None} if kind == "svg" else {"Software": None}
+        figure.savefig(buffer, format=kind, metadata=metadata, bbox_inches=box)
     return buffer.getvalue()
+
+
+def settle(figure: Figure) -> Bbox:
+    """Lay a figure out once for all its files; the box around all that is drawn, in inches.
+
+    ``savefig`` would draw everything once more for each file to find both.
+    """
+    literal(figure)
+    if engine := figure.get_layout_engine():
+        engine.execute(figure)
+        with rc_context({"figure.constrained_layout.use": False}):
+            figure.set_layout_engine(None)  # "none" leaves a placeholder, for which ``savefig`` draws twice
+    box: Bbox = figure.get_tightbbox()
+    return box
 
 
 def literal(figure: Figure) -> Figure:

@@ -86,8 +86,6 @@ def draw_all(results: xr.Dataset, directory: Path, figures: Figures) -> list[Pat
             figure = compose(drawing) if drawing is not None and drawing.panels else None
             for kind in ("png", "svg"):
                 contents[directory / f"{name}.{kind}"] = None if figure is None else as_bytes(figure, kind)
-                if figure is not None:
-                    figure.set_layout_engine("none")  # laid out once: the other file has everything in the same places
     for path, content in contents.items():
         if content is None:
             path.unlink(missing_ok=True)
@@ -109,7 +107,7 @@ def compose(drawing: Drawing) -> Figure:
             _draw(axis, drawing.panels[i])
         else:
             axis.set_axis_off()
-    handles = _grouped(figure)
+    handles = _grouped(figure, [panel.title for panel in drawing.panels])
     if handles:
         columns = max(1, min(len(handles), round(figure.get_figwidth() / 2.2)))
         figure.legend(list(handles.values()), list(handles), loc="outside upper left", ncols=columns)
@@ -137,16 +135,16 @@ def _ambiguous(keys: Sequence[Key]) -> bool:
     return len({(key.glyph, key.colour) for key in keys}) < len(keys)
 
 
-def _grouped(figure: Figure) -> dict[str, Any]:
+def _grouped(figure: Figure, titles: Sequence[str]) -> dict[str, Any]:
     """The legend's handles by their words, after the title of their panel where one sign stands for two things."""
     handles = _handles(figure)
     if not _ambiguous([_key(words, handle) for words, handle in handles.items()]):
         return handles
     found: dict[str, Any] = {}
-    for axis in figure.axes:
+    for axis, title in zip(figure.axes, titles, strict=False):  # the last places of the grid may be empty
         new = [words for words in axis.get_legend_handles_labels()[1] if words not in found]
         if new:
-            found[f"{axis.get_title()}:"] = Line2D([], [], ls="")
+            found[f"{title}:"] = Line2D([], [], ls="")
             found |= {words: handles[words] for words in new}
     return found
 

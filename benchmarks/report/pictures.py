@@ -13,11 +13,10 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes as Canvas
 from matplotlib.figure import Figure
-from matplotlib.transforms import Bbox
 
 from implicit_bayes.benchmarks.common.storage import inside
 from implicit_bayes.benchmarks.report.findings import Picture, Point
-from implicit_bayes.benchmarks.report.house import house_style, literal, save
+from implicit_bayes.benchmarks.report.house import house_style, save, settle
 from implicit_bayes.benchmarks.report.panels import GLYPHS, PAGE_PANEL, Key, as_svg
 from implicit_bayes.benchmarks.report.simplex import draw_simplex
 
@@ -93,21 +92,13 @@ def draw(picture: Picture, columns: int = COLUMNS) -> Figure:
         handles: dict[str, Artist] = {}
         for axis in grid.flat:
             handles |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
-        box = _settled(figure)
+        box = settle(figure)
         if picture.axes.kind != "simplex":  # whose points have colours of their own
             figure.legend(
                 [handles[name] for name in series], series, loc="upper center",
                 ncols=min(len(series), 3 if wide > 1 else 2), bbox_to_anchor=(0.5, (box.y0 - GAP) / size[1]),
             )  # fmt: skip
         return figure
-
-
-def _settled(figure: Figure) -> Bbox:
-    """Fix the layout as it is now; the box around all that is drawn, in inches."""
-    literal(figure)
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
-    return figure.get_tightbbox()
 
 
 def look_up(series: Sequence[str]) -> dict[str, Look]:
@@ -187,7 +178,7 @@ def write(picture: Picture, directory: Path, columns: int = COLUMNS) -> list[Pat
 
 def _head_and_foot(figure: Figure, picture: Picture) -> None:
     """Title above and caption below all that is drawn, legend included."""
-    box = _settled(figure)
+    box = settle(figure)
     wide, high = figure.get_size_inches()
     words = textwrap.fill(picture.caption, int(12.4 * wide))
     figure.text(0.01, (box.y0 - GAP) / high, words, fontsize=10, color="#444444", va="top", ha="left")

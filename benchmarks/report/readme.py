@@ -8,6 +8,7 @@ With a file the words replace what stands there between ``BEGIN`` and ``END``; w
 import sys
 from pathlib import Path
 
+from implicit_bayes.benchmarks.common.words import cpu_time
 from implicit_bayes.benchmarks.report import findings
 from implicit_bayes.simulators.atomic import written_aside
 from implicit_bayes.theory import ModelError
@@ -30,7 +31,7 @@ def summary(directory: Path) -> str:
     """
     every, about = findings.load(directory)
     rows = "".join(f"| {each.title} | {each.paper} | {each.summary} |\n" for each in every)
-    spent = f"{about['cells']} cells, {about['cpu_seconds'] / 60:.0f} CPU minutes together"
+    spent = f"{about['cells']} cells, {cpu_time(about['cpu_seconds'])} together"
     return f"`{about['command']}` ({spent}):\n\n| experiment | paper | here |\n|---|---|---|\n{rows}"
 
 

@@ -1,7 +1,7 @@
 """How every implementation of a task is timed: agreement first, then CPU time, interleaved, in one run.
 
-One file a task: ``speed_evidence``, ``speed_posterior``, ``speed_sampling``, ``speed_kl``; the other libraries at
-their best settings are in ``peers``.
+One file a task: ``evidence``, ``posterior``, ``sampling``, ``kl``; the other libraries at their best settings are in
+``peers``.
 """
 
 import time
@@ -20,6 +20,23 @@ AGREEMENT = 1e-8
 Advance = Callable[[int], None]
 
 
+class How(NamedTuple):
+    """How an implementation is called. Before it is timed every one has been called once, for the check of its answer:
+    what is compiled, traced or built at the first call is in no timing.
+
+    Attributes:
+        way: what is made once before, and what one call is.
+        batch: documents (of ``kl`` laws) that one call is given together.
+        dtype: of its arithmetic.
+        threads: that it may use.
+    """
+
+    way: str
+    batch: int
+    dtype: str = "float64"
+    threads: int = 1
+
+
 class Timing(NamedTuple):
     """One implementation on one task.
 
@@ -29,6 +46,7 @@ class Timing(NamedTuple):
         agrees_to: largest relative difference from ours.
         instance: the instance, with "+smoothed(0.01)" where its kernels are mixed with the uniform law.
         first_call_seconds: CPU time of the first call, compilation and tables included.
+        how: what is timed; see ``How``.
     """
 
     task: str
@@ -38,6 +56,7 @@ class Timing(NamedTuple):
     agrees_to: float
     instance: str
     first_call_seconds: float
+    how: How
 
 
 class Run(NamedTuple):
@@ -47,11 +66,13 @@ class Run(NamedTuple):
         call: does the whole task once.
         tokens: that it works through (slow implementations are given fewer).
         differs: largest relative difference of its answer from a reference's answer on the same tokens.
+        how: how it is called, in words and numbers.
     """
 
     call: Callable[[], Any]
     tokens: int
     differs: Callable[[Any], float]
+    how: How = How("one call", 1)
 
 
 def compare(
@@ -81,16 +102,11 @@ def compare(
     ours = median[next(iter(runs))]
     return [
         Timing(
-            task=task,
-            implementation=name,
-            cpu_seconds_per_token=median[name],
-            ratio_to_ours=median[name] / ours,
-            agrees_to=agrees[name],
-            instance=instance,
-            first_call_seconds=first[name],
+            task=task, implementation=name, cpu_seconds_per_token=median[name], ratio_to_ours=median[name] / ours,
+            agrees_to=agrees[name], instance=instance, first_call_seconds=first[name], how=run.how,
         )
-        for name in runs
-    ]
+        for name, run in runs.items()
+    ]  # fmt: skip
 
 
 def relative(found: Numbers, reference: Numbers) -> float:

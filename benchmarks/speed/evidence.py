@@ -8,11 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from implicit_bayes.benchmarks.common.machine import cores
 from implicit_bayes.benchmarks.speed import peers
-from implicit_bayes.benchmarks.speed.compare import Advance, Run, Timing, compare, relative
+from implicit_bayes.benchmarks.speed.compare import Advance, How, Run, Timing, compare, relative
 from implicit_bayes.simulators.sampler import sample_documents
 from implicit_bayes.theory import MixtureOfHMMs, filter_mixture, log_evidence
-from implicit_bayes.theory.filtering.dispatch import Method, choose, compiles, prepare
+from implicit_bayes.theory.filtering.dispatch import Method, choose, compiles, filters_on_host, prepare
 from implicit_bayes.theory.objects.types import Array
 
 NUMPYRO = 3, 40
@@ -27,8 +28,8 @@ def evidence(
     tokens = sample_documents(alone, jax.random.key(seed), documents, length).tokens
     ours = log_evidence(alone, tokens)[:, 0]
 
-    def as_run(call: Callable[[], object], part: np.ndarray = tokens) -> Run:
-        return Run(call, part.size, lambda answer: relative(np.asarray(answer).reshape(-1), reference(part)))
+    def as_run(call: Callable[[], object], how: How, part: np.ndarray = tokens) -> Run:
+        return Run(call, part.size, lambda answer: relative(np.asarray(answer).reshape(-1), reference(part)), how)
 
     def reference(part: np.ndarray) -> np.ndarray:
         return np.asarray(ours if part is tokens else log_evidence(alone, part)[:, 0])
@@ -38,20 +39,38 @@ def evidence(
     def whole(method: Method) -> Array:
         return filter_mixture(alone, tokens, positions=[length], method=method, tables=tables).log_evidence
 
-    runs = {"ours": as_run(lambda: whole("auto"))}
+    scanned = How("jax.jit once, a scan over tokens for the whole batch", documents, threads=cores())
+    runs = {"ours": as_run(lambda: whole("auto"), ours_called(alone, tokens, "auto"))}
     if compiles(alone, "auto") and choose(alone, "auto") == "sparse":
-        runs["ours sparse"] = as_run(lambda: whole("sparse"))
-    runs["ours dense"] = as_run(lambda: whole("dense"))
-    runs["matrix product alone"] = Run(matrix_products(alone, documents, length), tokens.size, lambda _: 0.0)
+        runs["ours sparse"] = as_run(lambda: whole("sparse"), scanned)
+    runs["ours dense"] = as_run(lambda: whole("dense"), scanned)
+    products = matrix_products(alone, documents, length)
+    runs["matrix product alone"] = Run(products, tokens.size, lambda _: 0.0, scanned)
     for peer, make in peers.EVIDENCE.items():
         try:
-            runs[peer] = as_run(make(alone, tokens))
+            runs[peer] = as_run(make(alone, tokens), peers.how(peer, documents))
         except ImportError:
             continue
     short = np.ascontiguousarray(tokens[: NUMPYRO[0], : NUMPYRO[1]])
     with contextlib.suppress(ImportError):
-        runs["numpyro enumeration"] = as_run(peers.numpyro(alone, short), short)
+        runs["numpyro enumeration"] = as_run(peers.numpyro(alone, short), peers.how("numpyro enumeration", 1), short)
     return compare("evidence", name, runs, repeats, advance)
+
+
+def ours_called(mixture: MixtureOfHMMs, tokens_BxT: np.ndarray, method: Method) -> How:
+    """How ``filter_mixture`` does these documents: in which engine, after what is made once.
+
+    Args:
+        mixture: whose sizes decide.
+        tokens_BxT: the documents.
+        method: as for ``filter_mixture``.
+    """
+    documents, length = tokens_BxT.shape
+    if filters_on_host(mixture, method, documents, length):
+        return How("NumPy, one step a token for the whole batch", documents, threads=cores())
+    if compiles(mixture, method, tokens_BxT.size):
+        return How("machine code and tables made once; document after document", documents)
+    return How("jax.jit and tables made once, a scan over tokens for the whole batch", documents, threads=cores())
 
 
 def matrix_products(alone: MixtureOfHMMs, documents: int, length: int) -> Callable[[], Array]:

@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from implicit_bayes.benchmarks.common.machine import cores
+from implicit_bayes.benchmarks.speed.compare import How
 from implicit_bayes.theory import MixtureOfHMMs
 from implicit_bayes.theory.programs.interchange import to_hmmlearn, to_pomegranate
 
@@ -96,3 +98,26 @@ EVIDENCE: dict[str, Callable[[MixtureOfHMMs, np.ndarray], Evidence]] = {
     "torch": torch,
 }
 """Those that take the whole batch; NumPyro's enumeration is given a few short documents."""
+
+
+def how(peer: str, batch: int) -> How:
+    """How one of the peers is called on so many documents.
+
+    Args:
+        peer: its name in the tables.
+        batch: documents.
+    """
+    threads = cores()
+    if peer in ("pomegranate f64", "torch"):
+        import torch as library
+
+        threads = library.get_num_threads()
+    return {
+        "hmmlearn scaling": How("model made once; its compiled score() once for each document", 1),
+        "pomegranate f64": How("DenseHMM made once; log_probability() of the whole batch, not torch.compiled", batch,
+                               threads=threads),
+        "dynamax hmm_filter": How("jax.jit once over jax.vmap of hmm_filter", batch, threads=threads),
+        "torch": How("eager, one step a token for the whole batch, under inference_mode", batch, threads=threads),
+        "numpyro enumeration": How("funsor's elimination traced anew for each document, as its users call it", 1,
+                                   threads=threads),
+    }[peer]  # fmt: skip

@@ -6,11 +6,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from implicit_bayes.benchmarks.common.machine import cores
 from implicit_bayes.benchmarks.speed import peers
-from implicit_bayes.benchmarks.speed.compare import Advance, Run, Timing, compare, relative
+from implicit_bayes.benchmarks.speed.compare import Advance, How, Run, Timing, compare, relative
+from implicit_bayes.benchmarks.speed.evidence import ours_called
 from implicit_bayes.simulators.sampler import sample_documents
 from implicit_bayes.theory import MixtureOfHMMs, filter_mixture
 from implicit_bayes.theory.filtering.dispatch import prepare
+from implicit_bayes.theory.filtering.filter import MixtureFilter
 from implicit_bayes.theory.objects.types import Array
 
 TINY = 1e-200
@@ -31,10 +34,16 @@ def posterior_and_predictive(
         pairs = zip(found, (posterior, predictive), strict=True)
         return max(float(np.max(np.abs(x - y))) for x, y in pairs)
 
+    scanned = How("jax.jit once, a scan over tokens for the whole batch", documents, threads=cores())
+
+    def dense() -> MixtureFilter:
+        return filter_mixture(mixture, tokens, method="dense")
+
+    called = ours_called(mixture, tokens, "auto")
     runs = {
-        "ours": Run(lambda: filter_mixture(mixture, tokens, tables=tables), tokens.size, differs),
-        "ours dense": Run(lambda: filter_mixture(mixture, tokens, method="dense"), tokens.size, differs),
-        "naive batched JAX": Run(naive(mixture, tokens), tokens.size, differs),
+        "ours": Run(lambda: filter_mixture(mixture, tokens, tables=tables), tokens.size, differs, called),
+        "ours dense": Run(dense, tokens.size, differs, scanned),
+        "naive batched JAX": Run(naive(mixture, tokens), tokens.size, differs, scanned),
     }
     try:
         concepts = [peers.pomegranate(mixture.restrict(c), tokens) for c in range(mixture.n_concepts)]
@@ -45,6 +54,7 @@ def posterior_and_predictive(
         lambda: np.stack([run() for run in concepts], -1),
         tokens.size,
         lambda answer: relative(np.where(np.isfinite(last), answer, last), last),
+        peers.how("pomegranate f64", documents),
     )
     return compare("posterior+predictive", name, runs, repeats, advance)
 

@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 
-from implicit_bayes.benchmarks.speed.compare import Advance, Run, Timing, compare
+from implicit_bayes.benchmarks.speed.compare import Advance, How, Run, Timing, compare
 from implicit_bayes.simulators.released import released_documents
 from implicit_bayes.simulators.sampler import sample_documents, stream
 from implicit_bayes.theory import MixtureOfHMMs
@@ -52,12 +52,14 @@ def sampling(
             next(batches)  # used and dropped: its memory serves the next one
         return next(batches).tokens
 
-    runs = {"ours": Run(turn, BATCHES * batch * length, differs)}
+    drawing = How(f"tables and machine code made once; {BATCHES} batches from one stream", batch)
+    runs = {"ours": Run(turn, BATCHES * batch * length, differs, drawing)}
     if released_vocabulary is not None:
         count = RELEASED[released_vocabulary]
         runs["ours released stream"] = Run(
-            lambda: released_documents(released_vocabulary, "train", count).tokens, count * 10240, differs
-        )
+            lambda: released_documents(released_vocabulary, "train", count).tokens, count * 10240, differs,
+            How("tables and machine code made once; documents one after another, seed for seed", 1),
+        )  # fmt: skip
     try:
         model = to_hmmlearn(mixture.concept(0), "scaling")
     except ImportError:
@@ -68,5 +70,6 @@ def sampling(
         lambda: model.sample(HMMLEARN_TOKENS, random_state=seed)[0].reshape(-1),
         HMMLEARN_TOKENS,
         lambda found: float(np.abs(np.bincount(found, minlength=tokens) / found.size - frequency).max()),
+        How(f"model made once; sample() of one chain of {HMMLEARN_TOKENS:,} tokens", 1),
     )
     return compare("sampling", name, runs, repeats, advance, FREQUENCIES)

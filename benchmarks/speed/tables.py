@@ -5,6 +5,8 @@ from rich.table import Table
 from implicit_bayes.benchmarks.speed.compare import Timing
 from implicit_bayes.benchmarks.speed.scaling import Scaling
 
+WARM = "How each was called; all were called once before, to check their answers"
+
 
 def timing_table(rows: list[Timing]) -> Table:
     """Nanoseconds of CPU time per token, and how many times faster ours is."""
@@ -15,6 +17,14 @@ def timing_table(rows: list[Timing]) -> Table:
         table.add_row(
             task, row.implementation, nanoseconds, ratio, f"{row.agrees_to:.0e}", f"{row.first_call_seconds:.1f}"
         )
+    return table
+
+
+def calls_table(rows: list[Timing]) -> Table:
+    """How each was called: every one after a call that checked its answer, so that nothing is compiled in a timing."""
+    table = Table("task", "implementation", "called", "batch", "dtype", "threads", title=WARM, title_justify="left")
+    for task, name, how in dict.fromkeys((row.task, row.implementation, row.how) for row in rows):
+        table.add_row(task, name, how.way, f"{how.batch:,}", how.dtype, str(how.threads))
     return table
 
 

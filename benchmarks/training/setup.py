@@ -12,6 +12,7 @@ from implicit_bayes.benchmarks.common.extras import need
 from implicit_bayes.benchmarks.common.machine import cores
 from implicit_bayes.benchmarks.predictors.paired import Held, excess, hold_out
 from implicit_bayes.benchmarks.predictors.promises import InTraining
+from implicit_bayes.benchmarks.training.memory import keep_freed_memory
 from implicit_bayes.lm.presets import preset
 from implicit_bayes.lm.run import RunConfig, read_config
 from implicit_bayes.lm.train import Evaluate, Network
@@ -57,11 +58,13 @@ def start_devices(devices: int | None, cluster: Cluster) -> None:
     """Give this process its CPU devices, one a core, each on one thread; and join the other processes.
 
     Two one-thread devices are faster at these sizes than one that splits its products over two threads. Settings of a
-    process whose JAX has started already, and anything that XLA_FLAGS says, are left alone.
+    process whose JAX has started already, and anything that XLA_FLAGS says, are left alone. The C library keeps freed
+    memory from here on (benchmarks.training.memory).
 
     Raises:
         ModelError: the coordinator is not answering.
     """
+    keep_freed_memory()
     count = max(1, (devices or cores() * cluster.processes) // cluster.processes)
     if count > 1 and "xla_cpu_multi_thread_eigen" not in os.environ.get("XLA_FLAGS", ""):
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FLAG}".strip()

@@ -6,14 +6,12 @@ and its intervals are as wide as the sample is small; where the rest does not fi
 work. The same budget gives the same numbers on every machine: it is a number of operations, at one nominal speed.
 """
 
-import contextlib
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from implicit_bayes.benchmarks.predictors.promises import check_memory, sizes_of
 from implicit_bayes.simulators.instances import Instance
 from implicit_bayes.theory import MixtureOfHMMs, ModelError
 from implicit_bayes.theory.information.scores import FEWEST, WORK
@@ -28,10 +26,16 @@ SMALL_STATES, SMALL_TOKENS = 32, 1024
 """Up to so many states and tokens every k from 2 to 10 is tested for the critical k; above, only the k asked for."""
 
 LOGARITHMS = 8e7
-"""Logarithms of next-token probabilities in a second, the products before them included."""
+"""Logarithms of next-token probabilities in a second."""
 
 PRODUCTS = 2e9
 """Multiplications and additions of matrix products in a second."""
+
+PREFIX = 5e-7
+"""Seconds for a position of a prefix under one law beside both: its token drawn, its score weighed into an interval."""
+
+GRAPH = 1e-4
+"""Seconds for a node of a graph of examples under one law: moments of its odds, at every s that is tried."""
 
 STEP = 4e-8
 """Seconds for a token of one concept, whatever the states are."""
@@ -44,12 +48,6 @@ RISK_PROMPTS = 400
 
 RISK_SHARE = 0.25
 """Of the budget, that measuring may take; it takes fewer prompts above."""
-
-COPIES = 10
-"""Of the mixture in memory: as given, smoothed three times, stacked, and JAX's own."""
-
-CONTAINER = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
-"""Where Linux says what a container may take."""
 
 SAID = 60.0
 """Seconds from which the estimate is said."""
@@ -112,7 +110,7 @@ def estimate(instance: Instance, settings: Any) -> Cost:
     Raises:
         ModelError: it does not fit, or not into memory: on one line, with the sizes and the remedy.
     """
-    _check_memory(instance.mixture)
+    check_memory(instance.mixture)
     budget = 60.0 * settings.budget
     stages = {
         "in-context curves": _curves(instance, settings),
@@ -127,35 +125,49 @@ def estimate(instance: Instance, settings: Any) -> Cost:
     coarse = [] if prompts >= min(RISK_PROMPTS, pairs * RISK_PROMPTS) else [f"theorems on {prompts} prompts"]
     words, wanted, each, calls = _conditions(instance, settings.ks)
     left = budget - sum(stages.values())
-    floor = calls * each * FEWEST / LOGARITHMS
+    prefix = max(tested_ks(instance, settings.ks)) * _prefix(instance.mixture)
+    floor = calls * FEWEST * prefix
     if left < floor:
         raise ModelError(_refusal(instance, settings, stages | {words: floor}))
-    allowed = min(WORK, left * LOGARITHMS / max(calls, 1))
+    allowed = min(WORK, each * left / (max(calls, 1) * prefix))
     if wanted > left:
         coarse.append("conditions")
     return Cost({words: min(wanted, left)} | stages, allowed, prompts, tuple(coarse))
 
 
 def _conditions(instance: Instance, ks: Sequence[int]) -> tuple[str, float, float, int]:
-    """Words; seconds wanted; logarithms of one prefix; expectations."""
+    """Words; seconds wanted; logarithms of one prefix of the longest length; expectations."""
     mixture, lengths = instance.mixture, tested_ks(instance, ks)
     possible, starts = len(mixture.possible_concepts()), instance.prompt_starts.shape[1]
     pairs = sum(possible - (float(mixture.prior[c]) > 0) for c in instance.true_concepts)
-    laws, wide = possible + 1, mixture.n_tokens
+    laws, wide, prefix = possible + 1, mixture.n_tokens, _prefix(mixture)
     seconds = 0.0
     for true in instance.true_concepts:
         lives = bool((np.asarray(mixture.transition)[true] > 0).all())  # else most prompts are forbidden: no rates
         for k in [max(lengths), *(lengths if lives else ())]:
             nodes = prefixes(mixture, true, k)
             sampled = min(TYPICAL * k, max(WORK / (laws * wide), FEWEST * k))
-            seconds += starts * laws * wide * (nodes if nodes < np.inf else sampled) / LOGARITHMS
+            seconds += starts * (nodes if nodes < np.inf else sampled) * prefix
     calls = len(instance.true_concepts) * starts * (1 + len(lengths))
     return f"conditions of {pairs:,} pairs", seconds, float(laws * wide * max(lengths)), calls
 
 
+def _width(mixture: MixtureOfHMMs) -> float:
+    """States that may have emitted a token, in the mean over tokens."""
+    return float((np.asarray(mixture.emissions) > 0).any(0).sum(0).mean())
+
+
+def _prefix(mixture: MixtureOfHMMs) -> float:
+    """Seconds for one position of one prefix of an expectation: under the prompt's law and every possible concept the
+    law of the next token, its logarithms, and the belief after it."""
+    laws, tokens = len(mixture.possible_concepts()) + 1, mixture.n_tokens
+    products = 2.0 * _width(mixture) * (tokens + mixture.n_states)
+    return laws * (PREFIX + tokens / LOGARITHMS + products / PRODUCTS)
+
+
 def _token(mixture: MixtureOfHMMs) -> float:
     """Seconds for a token under every concept: a product with the kernel, or with the blocks that supports leave."""
-    width = float((np.asarray(mixture.emissions) > 0).any(0).sum(0).mean())
+    width = _width(mixture)
     products = 2.0 * min(float(mixture.n_states) ** 2, 8.0 * width**2)
     return float(mixture.n_concepts) * (STEP + products / PRODUCTS)
 
@@ -191,34 +203,12 @@ def _finite(instance: Instance, settings: Any) -> float:
     if not any(n >= 1 for n in settings.ns):
         return 0.0
     laws = len(mixture.possible_concepts()) + 1
+    moments = GRAPH if len(mixture.delimiter_states()) == 1 else 0.0  # else there is nothing exact to minimise
     for true in instance.true_concepts:
         for k in settings.ks:
             nodes = min(prefixes(mixture, true, k), 8192.0)
-            seconds += 3 * nodes * min(mixture.n_tokens, 2_000_000 / nodes) * laws / LOGARITHMS
+            seconds += nodes * laws * moments + 3 * nodes * min(mixture.n_tokens, 2_000_000 / nodes) * laws / LOGARITHMS
     return float(seconds * instance.prompt_starts.shape[1])
-
-
-def _check_memory(mixture: MixtureOfHMMs) -> None:
-    wanted = COPIES * 8.0 * mixture.n_concepts * mixture.n_states * (mixture.n_states + mixture.n_tokens)
-    there = memory()
-    if wanted > 0.75 * there:
-        raise ModelError(
-            f"instance: {_sizes(mixture)} take about {wanted / 2**30:,.0f} GiB of memory, and this machine has "
-            f"{there / 2**30:,.0f}; give fewer concepts, states or tokens"
-        )
-
-
-def memory() -> int:
-    """Bytes of this machine, or of the container where that allows less."""
-    found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
-    for path in CONTAINER:
-        with contextlib.suppress(OSError, ValueError):  # no such file, or the word "max"
-            found.append(int(Path(path).read_text()))
-    return min(found)
-
-
-def _sizes(mixture: MixtureOfHMMs) -> str:
-    return f"{mixture.n_concepts:,} concepts, {mixture.n_states:,} states and {mixture.n_tokens:,} tokens"
 
 
 def _refusal(instance: Instance, settings: Any, stages: dict[str, float]) -> str:
@@ -230,10 +220,10 @@ def _refusal(instance: Instance, settings: Any, stages: dict[str, float]) -> str
         f"{settings.length:,}",
         "theorems": "a shorter --k",
     }.get(dear, "one true_concept, fewer concepts, start laws or --k")
+    more = f"{np.ceil(1.2 * total / 60):.0f}"
     return (
-        f"budget: {_sizes(instance.mixture)} take about {minutes(total)} ({dear}: {minutes(stages[dear])}), more than "
-        f"the {minutes(60.0 * settings.budget)} of --budget; give --budget {np.ceil(1.2 * total / 60):.0f}, or ask for "
-        f"{remedy}"
+        f"budget: {sizes_of(instance.mixture)} take about {minutes(total)} ({dear}: {minutes(stages[dear])}), more "
+        f"than the {minutes(60.0 * settings.budget)} of --budget; give --budget {more}, or ask for {remedy}"
     )
 
 

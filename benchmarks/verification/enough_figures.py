@@ -21,10 +21,12 @@ def finite(results: xr.Dataset) -> Drawing | None:
     ks = sorted({int(k) for k in results.finite_k.values})
     panels: list[Panel] = []
     silent: list[tuple[str, str]] = []
+    tiny: list[tuple[str, str]] = []
     for k in ks:
         rows = results.isel(finite=np.flatnonzero(results.finite_k.values == k))
         said = [v for v in STYLES if float(_loosest(rows, v).min()) < 1.0]
         silent += [(v, str(k)) for v in STYLES if v not in said]
+        tiny += [(v, str(k)) for v in said if float(_loosest(rows, v).max()) < FLOOR]
         if said:
             panels.append(Panel(f"k = {k}", partial(_bounds, results, rows, k, said)))
     caption = (
@@ -32,10 +34,15 @@ def finite(results: xr.Dataset) -> Drawing | None:
         "n, worst over true concepts and start laws; measured: exact Bayes on sampled prompts, bars 95% Wilson; "
         f"where no error was met a triangle marks the upper end. Bounds below {FLOOR:g} are not drawn."
     )
-    where = {version: [k for v, k in silent if v == version] for version in STYLES}
-    words = [f"{version} at k = {', '.join(at)}" for version, at in where.items() if at]
-    note = f"Bounds that say nothing (they stay at 1): {'; '.join(words)}." if words else ""
-    return Drawing(tuple(panels), caption, note)
+    said_of = {"Bounds that say nothing (they stay at 1)": silent, f"Bounds below {FLOOR:g} at every n": tiny}
+    notes = [f"{what}: {_versions(cases)}." for what, cases in said_of.items() if cases]
+    return Drawing(tuple(panels), caption, " ".join(notes))
+
+
+def _versions(cases: list[tuple[str, str]]) -> str:
+    """Pairs (version, k) by version."""
+    where = {version: [k for v, k in cases if v == version] for version in STYLES}
+    return "; ".join(f"{version} at k = {', '.join(at)}" for version, at in where.items() if at)
 
 
 def _loosest(rows: xr.Dataset, version: str) -> np.ndarray:
@@ -47,6 +54,8 @@ def _bounds(results: xr.Dataset, rows: xr.Dataset, k: int, said: list[str], axis
     for version in said:
         bound = _loosest(rows, version)
         shown = bound >= FLOOR
+        if not shown.any():
+            continue
         colour, marker = STYLES[version]
         axis.plot(ns[shown], bound[shown], marker=marker, color=colour, label=f"bound, {version}")
     cell = results.sel(predictor="exact", k=k)
@@ -69,17 +78,22 @@ def information(results: xr.Dataset) -> Drawing | None:
     """Noise of a known concept and the price of not knowing it, a token; and the latter's sum below its ceiling."""
     if "information_entropy" not in results or results.prefix_length.values[-1] < 1:
         return None
-    panels = (
-        Panel("What a token costs Bayes", partial(_stack, results)),
-        Panel("What not knowing the concept costs", partial(_ceiling, results)),
-    )
+    panels, words = [], []
+    if (results.information_entropy.values + results.information_concept.values).max() > FLOOR:
+        panels.append(Panel("What a token costs Bayes", partial(_stack, results)))
+    else:
+        words.append("A document costs Bayes nothing: every token is certain.")
+    if float(results.information_prior) > FLOOR:
+        panels.append(Panel("What not knowing the concept costs", partial(_ceiling, results)))
+    else:
+        words.append("The concept is known beforehand: H(prior) = 0, and there is nothing to find out.")
     caption = (
         f"{results.attrs['instance']}: Bayes' loss on the first t tokens of a document, divided by t, split into the "
         "entropy given the concept and the information I(C; O_1..t) that the tokens carry about it; and that "
         "information itself, not divided by t, which cannot exceed the entropy of the prior. Means over fresh "
         "documents."
     )
-    return Drawing(panels, caption)
+    return Drawing(tuple(panels), caption, " ".join(words))
 
 
 def _stack(results: xr.Dataset, axis: Axes) -> None:

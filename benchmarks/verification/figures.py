@@ -45,7 +45,7 @@ def _accuracy(results: xr.Dataset, k: int, axis: Axes) -> None:
         low, high = wilson(cell.correct.values, defined)
         shown, many = defined > 0, defined >= FEW_PROMPTS
         x, y, colour = np.arange(results.n.size), 100 * cell.accuracy.values, f"C{i % 7}"
-        under: dict[str, Any] = {"lw": 5.0, "ms": 10.0} if name == "exact" else {}  # seen below what lies on it
+        under: dict[str, Any] = {"lw": 3.6, "ms": 8.5} if name == "exact" else {}  # seen below what lies on it
         axis.plot(x[shown], y[shown], marker=MARKERS[i % 7], color=colour, label=legend(name), **under)
         axis.fill_between(x, 100 * low, 100 * high, where=many, color=colour, alpha=0.18, lw=0)
         axis.plot(x[shown & ~many], y[shown & ~many], marker=MARKERS[i % 7], ls="", color=colour, mfc="white")
@@ -208,6 +208,8 @@ def budget(results: xr.Dataset) -> Drawing | None:
     panels, words = [], []
     if any(np.isfinite(each).any() for each in values.values()):
         panels.append(Panel("Budget of Condition 1", partial(_budget_bars, results, values)))
+        never = [label for part, label, _, foot in PARTS if not _has_bar(values, part, foot).any()]
+        words += [f"Infinite, or upon what is, at every k: {', '.join(never)}."] if never else []
     else:
         words.append("Signal and thresholds of Condition 1 are infinite at every k: there are no bars to draw.")
     last = results.isel(budget=-1)
@@ -233,12 +235,12 @@ def _budget_bars(results: xr.Dataset, values: dict[str, np.ndarray], axis: Axes)
     marked: dict[tuple[int, float], tuple[str, float]] = {}
     for i, (part, label, place, foot) in enumerate(PARTS):
         below = values[foot] if foot else np.zeros(len(ks))
-        drawn = np.isfinite(values[part]) & np.isfinite(below)
+        drawn = _has_bar(values, part, foot)
         x = np.arange(len(ks)) + place
         hatch = "//" if foot else None
         height = np.where(drawn, values[part], np.nan)
-        axis.bar(x, height, 0.26, bottom=np.where(drawn, below, 0.0), label=label, hatch=hatch, color=f"C{i}",
-                 edgecolor="white")  # fmt: skip
+        axis.bar(x, height, 0.26, bottom=np.where(drawn, below, 0.0), label=label if drawn.any() else "", hatch=hatch,
+                 color=f"C{i}", edgecolor="white")  # fmt: skip
         for j in np.flatnonzero(~drawn).tolist():  # no height is invented for what has none
             sign = "−∞" if values[part][j] == -np.inf and np.isfinite(below[j]) else "∞"
             marked.setdefault((j, place), (sign, max(0.0, below[j]) if np.isfinite(below[j]) else 0.0))
@@ -247,6 +249,13 @@ def _budget_bars(results: xr.Dataset, values: dict[str, np.ndarray], axis: Axes)
                       va="bottom", fontsize=13)  # fmt: skip
     axis.set_xticks(np.arange(len(ks)), [f"k = {k}" for k in ks])
     axis.set(ylabel="nats", xlim=(-0.6, len(ks) - 0.4))
+    if marked:  # signs on the highest bar stay below the title
+        axis.set_ylim(0, 1.15 * axis.get_ylim()[1])
+
+
+def _has_bar(values: dict[str, np.ndarray], part: str, foot: str | None) -> np.ndarray:
+    """At which k a part has a height, and stands on one."""
+    return np.isfinite(values[part]) & (np.isfinite(values[foot]) if foot else True)
 
 
 def _start_shift(last: xr.Dataset, axis: Axes) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from implicit_bayes.benchmarks.common import storage
 from implicit_bayes.benchmarks.common.made_by import with_out
+from implicit_bayes.benchmarks.common.words import sizes
 from implicit_bayes.benchmarks.gap.page import gap_table
 from implicit_bayes.benchmarks.report.findings import as_csv, percent
 from implicit_bayes.benchmarks.report.page import Page, PageFigure, PageTable, Section, whole_files
@@ -74,7 +75,7 @@ def _page(directory: Path, stored: JsonObject) -> Page:
     sections = [
         Section("assumptions", "Assumptions", (), "", (), (_assumptions(stored),)),
         Section("conditions", "Conditions and theorems", (), "", of("conditions", "budget"),
-                (_theorems(stored), *_certificates(stored), *page_tables(stored), _conditions(stored))),
+                (_theorems(stored), *_certificates(stored), *page_tables(stored), *_conditions(stored))),
         Section("finite", "Theorem 1 at finite n", (), "", of("finite"), tuple(_finite(stored))),
         Section("curves", "In-context curves", (), "", of("curves", "undefined"), (_curves(stored),)),
         Section("information", "What a token costs", (), "", of("information"), ()),
@@ -83,7 +84,7 @@ def _page(directory: Path, stored: JsonObject) -> Page:
         sections.append(
             Section("models", "Language models beside exact Bayes", (), "", (), (gap_table(stored["gap"]),))
         )
-    size = f"{instance['concepts']} concepts, {instance['states']} states, {instance['vocabulary']} tokens"
+    size = sizes(instance["concepts"], instance["states"], instance["vocabulary"])
     facts = [("Command", command)] if command else []
     facts += [("Seed", seed), ("Instance", "; ".join(filter(None, (stored.get("description", ""), size))))]
     glance = PageTable(
@@ -219,7 +220,7 @@ def _ball(ball: object) -> str:
     return f"{cut} ± {ball['radius']:.1e}" if isinstance(ball["radius"], float) else f"{cut} ± {ball['radius']}"
 
 
-def _conditions(stored: JsonObject) -> PageTable:
+def _conditions(stored: JsonObject) -> tuple[PageTable, ...]:
     fields = ("k", "true_concept", "concept", "kl_sum", "eps_start", "eps_delim_printed", "start_kl",
               "eps_delim_repaired", "printed_holds", "repaired_holds", "rate", "sharp_holds")  # fmt: skip
     header = ("k", "θ*", "θ", "ΣKL", "ε_start", "ε_delim printed", "start KL", "ε_delim repaired", "printed",
@@ -231,7 +232,7 @@ def _conditions(stored: JsonObject) -> PageTable:
         )
         for row in stored["conditions"]
     )
-    return PageTable("Condition 1 for every pair, nats", header, rows, folded=True)
+    return (PageTable("Condition 1 for every pair, nats", header, rows, folded=True),) if rows else ()
 
 
 def _curves(stored: JsonObject) -> PageTable:

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from implicit_bayes.benchmarks.common.console import WIDTH, Console
+from implicit_bayes.benchmarks.common.words import sizes
 from implicit_bayes.benchmarks.gap.tables import gap_table
 from implicit_bayes.benchmarks.verification.enough import (
     enough_words,
@@ -36,7 +37,7 @@ def show(result: Verification, out: Console) -> None:
     out.print(Text(result.instance.name, "bold"))
     out.print(
         f"{result.instance.description}\n"
-        f"{mixture.n_concepts} concepts, {mixture.n_states} states, vocabulary {mixture.n_tokens}, "
+        f"{sizes(mixture.n_concepts, mixture.n_states, mixture.n_tokens)}, "
         f"delimiter token {mixture.delimiter}, seed {result.settings.seed}"
     )
     out.print(assumption_table(result))

@@ -94,7 +94,7 @@ def places(source: str) -> list[tuple[str, int]]:
 
 
 def mutants_at(file: str, source: str, chosen: Sequence[tuple[str, int]]) -> list[Mutant]:
-    """The mutants of some places, in their order, without those that change annotations and docstrings only."""
+    """The mutants of some places, in their order, without those that ``_bare`` does not tell from the program."""
     spans, plain, known = _spans(ast.parse(source)), _bare(source), operators()
     found: dict[str, Mutant] = {}
     for name, occurrence in chosen:
@@ -134,7 +134,8 @@ def _changed(source: str, mutated: str) -> tuple[int, str, str]:
 
 
 def _bare(source: str) -> str | None:
-    """The program without annotations and docstrings; None where it is no program."""
+    """The program without annotations, docstrings and ``strict=`` of zip, an assertion that no test of a program whose
+    lists are as long as each other can miss; None where it is no program."""
     try:
         tree = ast.parse(source)
     except SyntaxError:
@@ -144,6 +145,8 @@ def _bare(source: str) -> str | None:
             node.returns = None
         if isinstance(node, ast.arg):
             node.annotation = None
+        if isinstance(node, ast.Call):
+            node.keywords = [each for each in node.keywords if each.arg != "strict"]
         if isinstance(node, ast.AnnAssign):
             node.annotation = ast.Constant(0)
         body = getattr(node, "body", None)

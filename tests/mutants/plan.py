@@ -10,7 +10,11 @@ STATEMENTS, INFORMATION, PROOFS, GAP = (
 TESTS: dict[str, tuple[str, ...]] = {
     "theory/statements": ("tests/theory/statements", "tests/theory/proofs/test_counterexamples.py"),
     "theory/information/beliefs.py": (STATEMENTS + "assumptions.py",),
-    "theory/information/estimates.py": (STATEMENTS + "conditions.py", INFORMATION + "sampled_means.py"),
+    "theory/information/estimates.py": (
+        INFORMATION + "estimates.py",
+        STATEMENTS + "conditions.py",
+        INFORMATION + "sampled_means.py",
+    ),
     "theory/information/exact_laws.py": (INFORMATION + "exact_laws.py", STATEMENTS + "condition_cases.py"),
     "theory/information/log_sums.py": (STATEMENTS + "condition_cases.py", "tests/theory/proofs/test_certify.py"),
     "theory/information": ("tests/theory/information",),

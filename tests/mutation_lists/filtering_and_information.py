@@ -110,10 +110,17 @@ FILTERING_AND_INFORMATION = (
         "tests/theory/information/test_likelihood_moments.py::test_moments_equal_enumeration",
     ),
     Mutation(
-        "tilt without the log-ratio's spread",
+        "forget what the filter still tells apart",
+        "theory/information/start_divergence.py",
+        "high = min(high, sum(each) + beyond)",
+        "high = min(high, sum(each))",
+        "tests/theory/information/test_start_divergence.py::test_ends_enclose_the_sum_over_all_examples",
+    ),
+    Mutation(
+        "tilt by the prompt's law alone",
         "theory/information/likelihood_moments.py",
-        "spread_SxE = before.curvature[:, level.parent_E] + (mean_SxE - slope[:, level.node_E]) ** 2",
-        "spread_SxE = before.curvature[:, level.parent_E] + mean_SxE - slope[:, level.node_E]",
+        "mean_SxE = before.slope[:, level.parent_E] + gain",
+        "mean_SxE = before.slope[:, level.parent_E] * gain",
         "tests/theory/information/test_likelihood_moments.py::test_derivatives_are_those_of_the_logarithm",
     ),
     Mutation(

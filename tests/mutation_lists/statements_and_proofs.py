@@ -172,8 +172,8 @@ STATEMENTS_AND_PROOFS = (
     Mutation(
         "count n later examples for n - 1",
         "theory/statements/finite_sample.py",
-        "ns[at_n] - 1.0",
-        "ns[at_n] - 0.0",
+        "ns_N[at_n] - 1.0",
+        "ns_N[at_n] - 0.0",
         "tests/theory/statements/test_finite_sample.py::test_bounds_of_regular_stand_above_measured_errors",
     ),
     Mutation(

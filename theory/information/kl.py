@@ -32,7 +32,8 @@ class KLSum(NamedTuple):
         infinite_mass: p_prompt-probability of the examples O with p(O | theta) = 0, exact; 0 if there are none.
         per_position: (k,) KL_j. From the first position at which theta can forbid the prefix on, +inf: the
             conditional law of theta does not exist on those prefixes.
-        method: "exact" or "monte carlo" (some leading positions may still be exact).
+        method: "exact", "monte carlo" (some leading positions may still be exact), or "bracketed" (start_kl only: the
+            ends are certain, ``information.start_divergence``; positions that were not worked out are nan).
         prefixes: merged prefixes expanded, or prefixes sampled.
         rounding: bound on the error of float64's arithmetic, which the interval leaves out; 0 where nobody asked
             for it.

@@ -2,7 +2,7 @@
 
 The reachable prefixes are expanded once, those with equal filters under every law merged (as for sum_j KL_j), and
 kept as a graph whose edges carry log p_prompt(token | prefix) and the gain log p(token | prefix, theta) -
-log p(token | prefix, theta*). One pass over the edges, in logarithms, then gives log M(s) and two derivatives at any
+log p(token | prefix, theta*). One pass over the edges, in logarithms, then gives log M(s) and its derivative at any
 number of s at once. With identity emissions a level has at most V nodes, whatever k is.
 
 Source: docs/theory, "How many examples are enough".
@@ -15,17 +15,19 @@ import numpy as np
 
 from implicit_bayes.theory.information.estimates import t_interval
 
+AT_ONCE = 1 << 17
+"""Edges, over all s, that one pass works on together: what a processor's cache holds."""
+
 
 class Cumulant(NamedTuple):
-    """log E [ratio^s] with its first two derivatives in s (mean and variance of the log-ratio in the tilted law).
+    """log E [ratio^s] with its derivative in s (mean of the log-ratio in the tilted law).
 
     At s = 0 the value is the limit from above, log P(theta allows O); -inf where theta forbids everything, whose
-    derivatives are 0.
+    derivative is 0.
     """
 
     value: np.ndarray
     slope: np.ndarray
-    curvature: np.ndarray
 
 
 class Level(NamedTuple):
@@ -79,17 +81,17 @@ class ExampleGraph(NamedTuple):
             alternative: index of one, or (S,) of one for each s.
             s: (S,) exponents.
         """
-        out = Cumulant(*(np.zeros((np.size(s), 1)) for _ in range(3)))
+        out = Cumulant(*np.zeros((2, np.size(s), 1)))
         for level in self.levels:
             out = _onward(level, level.gain_AxE[alternative], np.reshape(s, -1), out)
         return out
 
     def mass(self) -> np.ndarray:
         """(N,) p_prompt-mass of the test inputs that end in each node."""
-        out = Cumulant(*(np.zeros((1, 1)) for _ in range(3)))
+        value = np.zeros((1, 1))
         for level in self.levels:
-            out = _onward(level, np.zeros(len(level.log_p_E)), np.zeros(1), out)
-        moments: np.ndarray = np.exp(out.value[0])
+            value = _value_onward(level, np.zeros(len(level.log_p_E)), np.zeros(1), value)
+        moments: np.ndarray = np.exp(value[0])
         return moments
 
     def by_input(
@@ -119,20 +121,41 @@ class ExampleGraph(NamedTuple):
         """
         if self.lost_closed if closed else self.lost_last:
             size = np.size(s)
-            return Cumulant(np.full(size, np.inf), np.zeros(size), np.zeros(size))
+            return Cumulant(np.full(size, np.inf), np.zeros(size))
         return total(self.by_input(alternative, s, closed, inputs))
 
-    def upper(self, alternative: int | np.ndarray, s: np.ndarray | float, closed: bool) -> np.ndarray:
-        """(S,) ``examples``'s value, or the upper end of its 95% interval where the graph is a sample.
+    def values(
+        self, alternative: int | np.ndarray, s: np.ndarray | float, closed: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(S, N) the values of ``inputs`` and of ``by_input``, without derivatives: a third of the work.
 
         Args:
             alternative: index of one, or (S,) of one for each s.
             s: (S,) exponents.
             closed: whether the delimiter is part of the example.
         """
-        if not self.sampled or self.lost_closed or self.lost_last:
-            return self.examples(alternative, s, closed).value
-        return upper_mean(self.by_input(alternative, s, closed).value)
+        every, level = np.reshape(s, -1), self.closed if closed else self.last
+        inputs, parts = np.empty((2, len(every), self.law_2xNxV.shape[1]))
+        for rows in np.array_split(np.arange(len(every)), min(len(every), 1 + len(every) * self.edges // AT_ONCE)):
+            which = alternative[rows] if isinstance(alternative, np.ndarray) and alternative.ndim else alternative
+            value = np.zeros((len(rows), 1))
+            for each in self.levels:
+                value = _value_onward(each, each.gain_AxE[which], every[rows], value)
+            inputs[rows], parts[rows] = value, _value_onward(level, level.gain_AxE[which], every[rows], value)
+        return inputs, parts
+
+    def upper(self, closed: bool, parts_SxN: np.ndarray) -> np.ndarray:
+        """(S,) ``examples``'s value from that of ``by_input``; the upper end of its 95% interval where the graph is a
+        sample.
+
+        Args:
+            closed: whether the delimiter is part of the example.
+            parts_SxN: of ``values``.
+        """
+        if self.lost_closed if closed else self.lost_last:
+            return np.full(len(parts_SxN), np.inf)
+        sampled = self.sampled and not (self.lost_closed or self.lost_last)
+        return upper_mean(parts_SxN) if sampled else log_sum(parts_SxN)
 
     def largest(self, alternative: int, closed: bool) -> float:
         """The largest log-ratio of any example, nats.
@@ -155,36 +178,61 @@ class ExampleGraph(NamedTuple):
 def _onward(level: Level, gain: np.ndarray, s_S: np.ndarray, before: Cumulant) -> Cumulant:
     """One step of the recursion, gains (E,) or (S, E); every node has at least one edge.
 
-    log W' = log sum_e exp(log W + log p + s gain); mean and variance of the tilted law by their own mixing rules.
+    log W' = log sum_e exp(log W + log p + s gain); the mean of the tilted law by its own mixing rule.
     """
     dead = gain == -math.inf
     gain = np.where(dead, 0.0, gain)
-    log_SxE = before.value[:, level.parent_E] + level.log_p_E + s_S[:, None] * gain
-    log_SxE = np.where(dead, -np.inf, log_SxE) if dead.any() else log_SxE
-    top_SxN = np.maximum.reduceat(log_SxE, level.first_N, axis=1)
-    safe_SxN = np.where(top_SxN > -np.inf, top_SxN, 0.0)
-    weight_SxE = np.exp(log_SxE - safe_SxN[:, level.node_E])
-    mass_SxN = np.add.reduceat(weight_SxE, level.first_N, axis=1)
-    with np.errstate(divide="ignore"):
-        value = safe_SxN + np.log(mass_SxN)
+    weight_SxE, mass_SxN, value = _weights(level, gain, dead, s_S, before.value)
     share_SxE = weight_SxE / np.where(mass_SxN > 0, mass_SxN, 1.0)[:, level.node_E]
     mean_SxE = before.slope[:, level.parent_E] + gain
-    slope = np.add.reduceat(share_SxE * mean_SxE, level.first_N, axis=1)
-    spread_SxE = before.curvature[:, level.parent_E] + (mean_SxE - slope[:, level.node_E]) ** 2
-    return Cumulant(value, slope, np.add.reduceat(share_SxE * spread_SxE, level.first_N, axis=1))
+    return Cumulant(value, np.add.reduceat(share_SxE * mean_SxE, level.first_N, axis=1))
+
+
+def _value_onward(level: Level, gain: np.ndarray, s_S: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """The value of ``_onward``."""
+    dead = gain == -math.inf
+    return _weights(level, np.where(dead, 0.0, gain), dead, s_S, value)[2]
+
+
+def _weights(
+    level: Level, gain: np.ndarray, dead: np.ndarray, s_S: np.ndarray, value: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(S, E) W p ratio^s of every edge up to a factor of its node's, (S, N) their sums, and log W' itself."""
+    log_SxE = value[:, level.parent_E]
+    log_SxE += level.log_p_E
+    log_SxE += s_S[:, None] * gain
+    if dead.any():
+        log_SxE = np.where(dead, -np.inf, log_SxE)
+    top_SxN = np.maximum.reduceat(log_SxE, level.first_N, axis=1)
+    safe_SxN = np.where(top_SxN > -np.inf, top_SxN, 0.0)
+    log_SxE -= safe_SxN[:, level.node_E]
+    weight_SxE = np.exp(log_SxE, out=log_SxE)
+    mass_SxN = np.add.reduceat(weight_SxE, level.first_N, axis=1)
+    with np.errstate(divide="ignore"):
+        return weight_SxE, mass_SxN, safe_SxN + np.log(mass_SxN)
 
 
 def total(parts_SxN: Cumulant) -> Cumulant:
     """(S,) of the sum over N of what the parts are the logarithms of."""
-    value, slope, curvature = parts_SxN
-    top_S = value.max(-1)
-    weight = np.exp(value - np.where(top_S > -np.inf, top_S, 0.0)[:, None])
+    value, slope = parts_SxN
+    log_S, weight = _summed(value)
     mass_S = weight.sum(-1)
     share = weight / np.where(mass_S > 0, mass_S, 1.0)[:, None]
-    mean_S = (share * slope).sum(-1)
+    return Cumulant(log_S, (share * slope).sum(-1))
+
+
+def log_sum(log_parts_SxN: np.ndarray) -> np.ndarray:
+    """(S,) log of the sum over N of what is given by its logarithms."""
+    return _summed(log_parts_SxN)[0]
+
+
+def _summed(log_parts_SxN: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(S,) log of the sum, and (S, N) the parts up to a factor of each row's."""
+    top_S = log_parts_SxN.max(-1)
+    safe_S = np.where(top_S > -np.inf, top_S, 0.0)
+    weight = np.exp(log_parts_SxN - safe_S[:, None])
     with np.errstate(divide="ignore"):
-        log_S = np.where(top_S > -np.inf, top_S, 0.0) + np.log(mass_S)
-    return Cumulant(log_S, mean_S, (share * (curvature + (slope - mean_S[:, None]) ** 2)).sum(-1))
+        return safe_S + np.log(weight.sum(-1)), weight
 
 
 def upper_mean(log_parts_SxN: np.ndarray) -> np.ndarray:

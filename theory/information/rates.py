@@ -11,6 +11,7 @@ numbers
 exponents, which ``theory.information.bracket`` encloses. Source: docs/theory, sections 3 (the sharp condition) and 8.
 """
 
+import hashlib
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -44,6 +45,18 @@ SETTLED = 1e-9
 """An enumerated bracket of this width, nats, is not sampled as well."""
 
 
+class Shared:
+    """Expansions and samples that serve several example lengths, each made when it is first asked for.
+
+    Args:
+        lengths: the k that the rates will be asked for.
+    """
+
+    def __init__(self, lengths: Sequence[int]):
+        self.lengths = tuple(sorted(set(lengths)))
+        self.found: dict[bytes, tuple[scoring.Scores, Watch]] = {}
+
+
 class Work(NamedTuple):
     """How sampling is done where it has to be; the arguments of ``log_likelihood_rates``."""
 
@@ -52,6 +65,7 @@ class Work(NamedTuple):
     accuracy: float
     coverage: float
     logarithms: float
+    shared: Shared
 
 
 def log_likelihood_rate(prompt: PromptLaw, alternative: HMM, *, seed: int = 0, budget: int = BUDGET) -> Rate:
@@ -75,6 +89,7 @@ def log_likelihood_rates(
     accuracy: float = ACCURACY,
     coverage: float = COVERAGE,
     logarithms: float = WORK,
+    shared: Shared | None = None,
 ) -> list[Rate]:
     """lim r_n(theta), nats an example, for several theta against prompt.hmm = theta*.
 
@@ -97,6 +112,7 @@ def log_likelihood_rates(
         accuracy: relative half-width aimed at by the Monte Carlo.
         coverage: nominal, of every interval.
         logarithms: see ``scores.collect``.
+        shared: what calls for other lengths of the same start law have in common with this one, if there are any.
 
     Returns:
         One Rate per law.
@@ -111,7 +127,7 @@ def log_likelihood_rates(
     for i, law in enumerate(laws):
         if verdicts[i] == "never" and same_process(law, prompt.hmm) is True:
             rates[i] = EQUAL
-    work = Work(seed, budget, accuracy, coverage, logarithms)
+    work = Work(seed, budget, accuracy, coverage, logarithms, shared or Shared([prompt.length]))
     regenerates = [_regenerates(prompt, law) for law in laws]
     open_ = [i for i, verdict in enumerate(verdicts) if verdict != "surely" and rates[i] is not EQUAL]
     closed = [i for i in open_ if regenerates[i]]
@@ -231,23 +247,34 @@ def _expected(
     prompt: PromptLaw, restarted: Sequence[HMM], work: Work
 ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray], np.ndarray]:
     """(A,) E log [ p(O, delimiter | law) / p(O, delimiter | law 0) ] of restarted laws, its interval, its rounding."""
+    scores, collected = _collected(prompt, restarted, work)
     with Watch() as watch:
-        machine = build([prompt.example_law(), *restarted], prompt.delimiter)
-        scores = scoring.collect(
-            machine, [prompt.length], _ratio, seed=work.seed, budget=work.budget, accuracy=work.accuracy,
-            closings=True, logarithms=work.logarithms,
-        )  # fmt: skip
         estimate = scoring.evaluate(scores, prompt.length, _ratio, work.coverage)
         size = -scoring.evaluate(scores, prompt.length, _log_probabilities).mean
     rounding = [
-        watch.widen(
-            rounding_of_mean(
-                prompt.length + 1, prompt.hmm.n_states, prompt.hmm.n_tokens, estimate.prefixes, float(own + size[0])
-            )
+        rounding_of_mean(
+            prompt.length + 1, prompt.hmm.n_states, prompt.hmm.n_tokens, estimate.prefixes, float(own + size[0])
         )
         for own in size[1:]
-    ]
-    return estimate.mean, (estimate.low, estimate.high), np.array(rounding)
+    ]  # fmt: skip
+    return estimate.mean, (estimate.low, estimate.high), np.array([watch.widen(collected.widen(r)) for r in rounding])
+
+
+def _collected(prompt: PromptLaw, restarted: Sequence[HMM], work: Work) -> tuple[scoring.Scores, Watch]:
+    """Scores of the examples of every shared length under the laws, and what was noticed while they were made."""
+    laws = [prompt.example_law(), *restarted]
+    arrays = (
+        np.asarray(each, dtype=np.float64) for law in laws for each in (law.initial, law.transition, law.emission)
+    )
+    key = hashlib.sha256(b"".join(each.tobytes() for each in arrays)).digest()
+    if key not in work.shared.found:
+        with Watch() as watch:
+            scores = scoring.collect(
+                build(laws, prompt.delimiter), work.shared.lengths, _ratio, seed=work.seed, budget=work.budget,
+                accuracy=work.accuracy, closings=True, logarithms=work.logarithms,
+            )  # fmt: skip
+        work.shared.found[key] = scores, watch
+    return work.shared.found[key]
 
 
 def _log_probabilities(score: np.ndarray, closing: np.ndarray) -> np.ndarray:

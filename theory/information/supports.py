@@ -109,27 +109,24 @@ def walk(
     emission, speak = kinds.sums(emission), law_emission[:, kinds.first_K] > 0
     move = np.asarray(law.transition) > 0
     most = min(MAX_SETS, MAX_NUMBERS // np.size(starts))
-    may, step = (transition > 0).astype(np.float32), move.astype(np.float32)
+    may, step, says = ((x > 0).astype(np.float32) for x in (transition, move, emission))
+    heres, theres = ([np.flatnonzero(column) for column in x.T] for x in (emission > 0, speak))
     sets, mass = first_set[None].astype(bool), np.asarray(starts, dtype=np.float64)[None]
-    alive = mass > 0
+    alive, every = mass > 0, np.arange(len(starts))
     for j in range(length):
         if j:
             sets = sets.astype(np.float32) @ step > 0
             mass, alive = mass @ transition, alive.astype(np.float32) @ may > 0
         dead_mass, dead, fronts = np.zeros(len(starts)), np.zeros(len(starts), dtype=bool), []
-        for token in range(emission.shape[1]):
-            here = np.flatnonzero(emission[:, token] > 0)
-            live = alive[:, :, here]
-            some = np.flatnonzero(live.any((1, 2)))
-            if not some.size:
-                continue
-            there = np.flatnonzero(speak[:, token])
-            after, live = sets[np.ix_(some, there)], live[some]
-            flow = mass[some][:, :, here] * emission[here, token]
+        spoken_KxV = alive.any(1).astype(np.float32) @ says > 0
+        for token in np.flatnonzero(spoken_KxV.any(0)).tolist():
+            some, here, there = np.flatnonzero(spoken_KxV[:, token]), heres[token], theres[token]
+            place = np.ix_(some, every, here)
+            after, live, flow = sets[np.ix_(some, there)], alive[place], mass[place] * emission[here, token]
             gone = ~after.any(1)
             if gone.any():
                 dead_mass += flow[gone].sum((0, 2))
-                dead |= live[gone].any((0, 2))
+                dead |= live[gone].any(0).any(-1)
                 after, live, flow = after[~gone], live[~gone], flow[~gone]
             if not len(after):
                 continue

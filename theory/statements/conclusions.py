@@ -95,7 +95,7 @@ def conclude_theorem_1(evidence: Evidence) -> tuple[Conclusion, str]:
         if limit is not None and limit.wrong[0] > 0 and not (pair.estimated and risk.error[-1].high < limit.wrong[0]):
             low, high = limit.wrong
             exact = limit.exhaustive and high - low <= BOUND_ROUNDING
-            amount = f"{low:.6g}" if exact else f"{low:.6g} to {high:.6g}"
+            amount = f"{low:.6g}" if exact or low == high else f"{low:.6g} to {high:.6g}"
             basis = (
                 "rates with intervals" if pair.estimated else "exact limit" if limit.exhaustive else "sampled x_test"
             )

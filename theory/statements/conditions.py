@@ -18,7 +18,7 @@ import numpy as np
 
 from implicit_bayes.theory.information.estimates import COVERAGE, Rate, Verdict, exceeds, simultaneous
 from implicit_bayes.theory.information.kl import KLSum
-from implicit_bayes.theory.information.rates import log_likelihood_rates
+from implicit_bayes.theory.information.rates import Shared, log_likelihood_rates
 from implicit_bayes.theory.information.scores import ACCURACY, WORK
 from implicit_bayes.theory.objects.checks import ModelError, check_shape, check_simplex
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
@@ -176,14 +176,14 @@ def conditions_by_start_law(
     options = SignalOptions(seed=seed, budget=budget, accuracy=accuracy, coverage=each, logarithms=logarithms)
     signals = Signals(mixture, starts, true_concept, others, list(ks), options)
     impossible = find_concept(mixture, true) is None
-    rows = []
+    rows, shared = [], [Shared(ks) for _ in starts]
     for k in ks:
         for s, start in enumerate(starts):
             prompt = PromptLaw(true, start, k, mixture.delimiter)
             laws = [mixture.concept(c) for c in others]
             rates = log_likelihood_rates(
                 prompt, laws, seed=seed, budget=budget, accuracy=RATE_ACCURACY * accuracy, coverage=each,
-                logarithms=logarithms,
+                logarithms=logarithms, shared=shared[s],
             )  # fmt: skip
             for c, rate in zip(others, rates, strict=True):
                 case = _Case(

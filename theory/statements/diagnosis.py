@@ -8,14 +8,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from implicit_bayes.theory.information.kl import KLSum, kl_table
-from implicit_bayes.theory.information.scores import WORK
+from implicit_bayes.theory.information.estimates import COVERAGE
+from implicit_bayes.theory.information.kl import KLSum
+from implicit_bayes.theory.information.scores import ACCURACY, WORK
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
 from implicit_bayes.theory.statements.assumptions import find_concept
 from implicit_bayes.theory.statements.conditions import BUDGET, IMPOSSIBLE, Condition, check_conditions
 from implicit_bayes.theory.statements.input_margins import StartShift, start_shift_by_input
+from implicit_bayes.theory.statements.signals import SignalOptions, Signals
 
 
 class Cause(NamedTuple):
@@ -42,7 +44,7 @@ class ConditionSplit(NamedTuple):
 
     Attributes:
         condition: every number and verdict of the three versions.
-        signal: sum_j KL_j(theta), position by position.
+        signal: sum_j KL_j(theta), position by position (nan before the first infinite one).
         start_state: the state of the smallest p(h|theta*), which makes eps_start = log(1/c8).
         start_kl: KL( p_prompt(O) || p(O|theta*) ), what the start mismatch really costs.
         c1: the transition into a delimiter that theta* makes least; c2: the one that this theta makes most.
@@ -105,8 +107,9 @@ def split_condition(
         raise ModelError("prompt: its concept is not in the mixture (A4 fails), so there is no theta* to compare with")
     if concept == true:
         raise ModelError(f"concept: {concept} is theta* itself")
-    laws = [mixture.concept(concept), prompt.hmm]
-    signal, start_kl = kl_table(prompt, laws, [prompt.length], seed=seed, budget=budget, logarithms=logarithms)[0]
+    options = SignalOptions(seed=seed, budget=budget, accuracy=ACCURACY, coverage=COVERAGE, logarithms=logarithms)
+    signals = Signals(mixture, np.asarray(prompt.start)[None], true, [concept], [prompt.length], options)
+    signal, start_kl = signals.kl(0, concept, prompt.length), signals.start_kl(0, prompt.length)
     if condition is None:
         found = check_conditions(mixture, np.asarray(prompt.start)[None], true, prompt.length, seed=seed, budget=budget)
         condition = next(c for c in found if c.concept == concept)

@@ -17,6 +17,8 @@ example multiplies its summand is at most 1.
 Source: docs/theory, "How many examples are enough".
 """
 
+import dataclasses
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -68,7 +70,7 @@ def weight_bound(odds: Odds, ns: Sequence[int]) -> Bound:
     Returns:
         Bound on E[1 - w_n(theta*)], at most 1.
     """
-    return _bound(odds, np.asarray(ns), np.zeros(len(odds.mass_N)), 1.0)
+    return _f1(odds)(ns)
 
 
 def error_bound(odds: Odds, ns: Sequence[int]) -> Bound:
@@ -81,31 +83,47 @@ def error_bound(odds: Odds, ns: Sequence[int]) -> Bound:
     Returns:
         Bound on P(f_n(x) != y_test), at most 1.
     """
-    return _bound(odds, np.asarray(ns), _log_threshold(odds), math.inf)
+    return _f2(odds)(ns)
 
 
-def _bound(odds: Odds, ns: np.ndarray, log_threshold_N: np.ndarray, largest_s: float) -> Bound:
-    counted_N, exact = np.isfinite(log_threshold_N), odds.pilot is None
-    size = len(odds.mass_N) if _one_s_for_each_input(odds) else 1
-    sums, settled = np.zeros((len(ns), size)), np.ones(len(ns), dtype=bool)
-    at_n, at_x = (x.reshape(-1) for x in np.indices((len(ns), size)))
-    later_I, inputs_I = ns[at_n] - 1.0, at_x if size > 1 else None
-    searched = exact and odds.later_graph.edges <= FEW_EDGES // 8
-    found = _searched(odds, log_threshold_N, later_I, inputs_I, largest_s) if searched else None
-    for a in range(len(odds.concepts)):
-        summand = Summand(odds, a, log_threshold_N)
-        if found is not None:
-            value, falls = found[0][a], found[1][a]
-        else:
-            value, falls = summand.best_of(later_I, _few_s(odds, a, largest_s))
-        if exact and largest_s == math.inf:
-            never, more = summand.unreachable(later_I, inputs_I)
-            value, falls = np.where(never, -np.inf, value), np.where(never, more, falls)
-        sums += np.exp(np.minimum(value, 1.0)).reshape(sums.shape)
-        settled &= falls.reshape(sums.shape).all(1)
-    ceiling = np.where(counted_N, odds.mass_N, 0.0)
-    value = _lost(odds, ~counted_N) + np.minimum(sums, ceiling if size > 1 else ceiling.sum()).sum(1)
-    return Bound(ns, np.minimum(value * (1.0 + 100.0 * ROUNDING), 1.0), settled)
+def _f1(odds: Odds) -> "_BoundOfN":
+    return _BoundOfN(odds, np.zeros(len(odds.mass_N)), 1.0)
+
+
+def _f2(odds: Odds) -> "_BoundOfN":
+    return _BoundOfN(odds, _log_threshold(odds), math.inf)
+
+
+class _BoundOfN:
+    """A bound as a function of n; what does not depend on n is worked out once."""
+
+    def __init__(self, odds: Odds, log_threshold_N: np.ndarray, largest_s: float):
+        self.odds, self.log_threshold_N, self.largest_s = odds, log_threshold_N, largest_s
+        self.summands = [Summand(odds, a, log_threshold_N) for a in range(len(odds.concepts))]
+        self.factors = functools.cache(lambda a: self.summands[a].factors(_few_s(odds, a, largest_s)))
+
+    def __call__(self, ns: Sequence[int]) -> Bound:
+        odds, ns_N = self.odds, np.asarray(ns)
+        counted_N, exact = np.isfinite(self.log_threshold_N), odds.pilot is None
+        size = len(odds.mass_N) if _one_s_for_each_input(odds) else 1
+        sums, settled = np.zeros((len(ns_N), size)), np.ones(len(ns_N), dtype=bool)
+        at_n, at_x = (x.reshape(-1) for x in np.indices((len(ns_N), size)))
+        later_I, inputs_I = ns_N[at_n] - 1.0, at_x if size > 1 else None
+        searched = exact and odds.later_graph.edges <= FEW_EDGES // 8
+        found = _searched(odds, self.log_threshold_N, later_I, inputs_I, self.largest_s) if searched else None
+        for a, summand in enumerate(self.summands):
+            if found is not None:
+                value, falls = found[0][a], found[1][a]
+            else:
+                value, falls = summand.best_of(self.factors(a), later_I)
+            if exact and self.largest_s == math.inf:
+                never, more = summand.unreachable(later_I, inputs_I)
+                value, falls = np.where(never, -np.inf, value), np.where(never, more, falls)
+            sums += np.exp(np.minimum(value, 1.0)).reshape(sums.shape)
+            settled &= falls.reshape(sums.shape).all(1)
+        ceiling = np.where(counted_N, odds.mass_N, 0.0)
+        value = _lost(odds, ~counted_N) + np.minimum(sums, ceiling if size > 1 else ceiling.sum()).sum(1)
+        return Bound(ns_N, np.minimum(value * (1.0 + 100.0 * ROUNDING), 1.0), settled)
 
 
 def _searched(
@@ -173,7 +191,8 @@ def enough(bound: Callable[[Sequence[int]], Bound], delta: float) -> int | None:
     return high
 
 
-class StartLaw(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class StartLaw:
     """The bounds under one start law of the prompt: a prompt keeps one for all its examples.
 
     Attributes:
@@ -184,13 +203,15 @@ class StartLaw(NamedTuple):
     odds: Odds | str
     exponents: dict[int, Exponent]
 
-    def weight(self, ns: Sequence[int]) -> Bound:
-        """F1, or 1 where the bound says nothing."""
-        return nothing(ns) if isinstance(self.odds, str) else weight_bound(self.odds, ns)
+    @functools.cached_property
+    def weight(self) -> Callable[[Sequence[int]], Bound]:
+        """n -> F1, or 1 where the bound says nothing."""
+        return nothing if isinstance(self.odds, str) else _f1(self.odds)
 
-    def error(self, ns: Sequence[int]) -> Bound:
-        """F2, or 1 where the bound says nothing."""
-        return nothing(ns) if isinstance(self.odds, str) else error_bound(self.odds, ns)
+    @functools.cached_property
+    def error(self) -> Callable[[Sequence[int]], Bound]:
+        """n -> F2, or 1 where the bound says nothing."""
+        return nothing if isinstance(self.odds, str) else _f2(self.odds)
 
 
 def nothing(ns: Sequence[int]) -> Bound:

@@ -114,7 +114,7 @@ class Odds(NamedTuple):
         if self.version == "sharp":
             return self.later_graph.inputs(a, s)
         value = np.broadcast_to(np.log(self.mass_N), (len(s), len(self.mass_N)))
-        return Cumulant(value, np.zeros_like(value), np.zeros_like(value))
+        return Cumulant(value, np.zeros_like(value))
 
     def slopes(self, a: int | np.ndarray, s: np.ndarray) -> tuple[np.ndarray, np.ndarray, Cumulant]:
         """The slopes of ``first`` and ``later``, and ``inputs``: what they share is computed once.
@@ -130,6 +130,20 @@ class Odds(NamedTuple):
         later = self.later_graph.examples(a, s, self.closed, inputs).slope
         return self.first(a, s).slope, later + self.delimiter_A[a], inputs
 
+    def values(self, a: int | np.ndarray, s: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(S,) values of ``first`` and ``later``, upper ends where examples were sampled, and (S, N) of ``inputs``.
+
+        Args:
+            a: theta, by its place, or (S,) of one for each s.
+            s: (S,) powers.
+        """
+        inputs, parts = self.later_graph.values(a, s, self.closed)
+        later = self.later_graph.upper(self.closed, parts)
+        if self.version == "repaired":
+            return later + s * self.front_A[a], later + s * self.delimiter_A[a], self.inputs(a, s).value
+        first = self.first_graph.upper(self.closed, self.first_graph.values(a, s, self.closed)[1])
+        return first + s * self.front_A[a], later + s * self.delimiter_A[a], inputs
+
     def largest(self, a: int) -> tuple[float, float, np.ndarray]:
         """The largest log-odds of a first example, of a later one, and (N,) of the x of each class."""
         first, later = (g.largest(a, self.closed) for g in (self.first_graph, self.later_graph))
@@ -139,7 +153,7 @@ class Odds(NamedTuple):
 
 def _shift(moment: Cumulant, s: np.ndarray, cost: np.ndarray | float) -> Cumulant:
     """The moment of (e^cost ratio), one cost or (S,)."""
-    return moment if not np.any(cost) else Cumulant(moment.value + s * cost, moment.slope + cost, moment.curvature)
+    return moment if not np.any(cost) else Cumulant(moment.value + s * cost, moment.slope + cost)
 
 
 def odds_moments(

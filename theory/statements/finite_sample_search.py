@@ -1,7 +1,7 @@
 """The best s of each summand of the bounds at finite n, and the exponent: minima of convex functions of one variable.
 
 The logarithm of threshold^s E[odds_n^s | x] is convex in s, so its minimum is the root of its derivative, which the
-moments bring along (a root is found to full precision where a minimiser stops at its square root).
+moments bring along (a root is found to a precision that a minimiser does not reach).
 """
 
 import math
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from implicit_bayes.theory.information.likelihood_moments import Cumulant, total, upper_mean
+from implicit_bayes.theory.information.likelihood_moments import Cumulant, log_sum, total, upper_mean
 from implicit_bayes.theory.statements.finite_sample_odds import TIE, Odds
 
 LARGEST_S = 1024.0
@@ -21,6 +21,10 @@ ROUNDING = 1e-14
 
 UNREACHABLE = -1e-9
 """Odds whose largest logarithm is this far below the threshold never reach it (beyond rounding)."""
+
+
+CLOSE, MOST_STEPS = 1e-9, 100
+"""Relative distance at which s is as good as its best: the bounds are flat there, by the square of it."""
 
 
 class Exponent(NamedTuple):
@@ -42,20 +46,47 @@ def _best_s(slope: Callable[[np.ndarray, np.ndarray], np.ndarray], count: int, l
         count: how many functions.
         largest: the end of the range; with inf it grows until the derivative is positive, up to ``LARGEST_S``.
     """
-    from scipy.optimize import elementwise  # an eighth of a second that much else does not need
-
-    every = np.arange(count)
-    end = np.full(count, min(largest, 1.0))
-    falling = slope(end, every) < 0
-    while largest > 1.0 and falling.any() and end.max() < LARGEST_S:
-        end = np.where(falling, 2.0 * end, end)
-        falling = slope(end, every) < 0
-    rising = slope(np.zeros(count), every) >= 0
-    s = np.where(rising, 0.0, end)
-    if (inside := np.flatnonzero(~rising & ~falling)).size:
-        found = elementwise.find_root(slope, (np.zeros(inside.size), end[inside]), args=(inside,))
-        s[inside] = np.where(np.isfinite(found.x), found.x, end[inside])
+    every, end = np.arange(count), np.full(count, min(largest, 1.0))
+    at_0, at_end = slope(np.zeros(count), every), slope(end, every)
+    while largest > 1.0 and (falling := np.flatnonzero(at_end < 0)).size and end.max() < LARGEST_S:
+        end[falling] *= 2.0
+        at_end[falling] = slope(end[falling], falling)
+    s = np.where(at_0 >= 0, 0.0, end)
+    if (inside := np.flatnonzero((at_0 < 0) & (at_end >= 0))).size:
+        s[inside] = _roots(slope, inside, end[inside], at_0[inside], at_end[inside])
     return s
+
+
+def _roots(
+    slope: Callable[[np.ndarray, np.ndarray], np.ndarray], index_I: np.ndarray, end_I: np.ndarray, at_0_I: np.ndarray,
+    at_end_I: np.ndarray,
+) -> np.ndarray:  # fmt: skip
+    """(I,) the roots of ``slope`` in (0, end], negative at 0 and not at the end, to ``CLOSE`` of themselves.
+
+    Chandrupatla 1997: inverse quadratic interpolation where three points promise a monotone one, else bisection; as
+    ``scipy.optimize.elementwise.find_root``, without its import and without going on to the last bit.
+    """
+    b, f_b, a, f_a = np.zeros(len(index_I)), at_0_I.copy(), end_I.copy(), at_end_I.copy()
+    c, f_c, t = b.copy(), f_b.copy(), np.full(len(index_I), 0.5)
+    going, steps = np.flatnonzero(f_a != 0), 0
+    while going.size and (steps := steps + 1) <= MOST_STEPS:
+        x = a[going] + t[going] * (b[going] - a[going])
+        f_x = slope(x, index_I[going])
+        same = np.sign(f_x) == np.sign(f_a[going])
+        c[going], f_c[going] = np.where(same, a[going], b[going]), np.where(same, f_a[going], f_b[going])
+        b[going], f_b[going] = np.where(same, b[going], a[going]), np.where(same, f_b[going], f_a[going])
+        a[going], f_a[going] = x, f_x
+        width = np.abs(b - a)[going]
+        least = CLOSE * np.where(np.abs(f_a) < np.abs(f_b), a, b)[going] / np.where(width > 0, width, 1.0)
+        going, least = (part[(least < 0.5) & (width > 0) & (f_x != 0)] for part in (going, least))
+        p, q, r = (each[going] for each in (f_a, f_b, f_c))
+        x, y, z = (each[going] for each in (a, b, c))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            place, part = (x - y) / (z - y), (p - q) / (r - q)
+            inverse = p / (q - p) * r / (q - r) + (z - x) / (y - x) * p / (r - p) * q / (r - q)
+            quadratic = (part**2 < place) & ((1.0 - part) ** 2 < 1.0 - place) & np.isfinite(inverse)
+        t[going] = np.clip(np.where(quadratic, inverse, 0.5), least, 1.0 - least)
+    return np.where(np.abs(f_a) < np.abs(f_b), a, b)
 
 
 def exponent(odds: Odds, a: int, largest_s: float = math.inf) -> Exponent:
@@ -75,14 +106,18 @@ def exponent(odds: Odds, a: int, largest_s: float = math.inf) -> Exponent:
         return Exponent(math.inf, math.inf)
     chosen = odds if odds.pilot is None else odds.pilot
     s = _best_s(lambda s, _: chosen.later(a, s).slope, 1, largest_s)
-    value = -float(_upper(odds, "later", a, s)[0])
+    value = -float(odds.values(a, s)[1][0])
     return Exponent(0.0 if value < TIE else value, float(s[0]))
 
 
-def _upper(odds: Odds, which: str, a: int | np.ndarray, s: np.ndarray) -> np.ndarray:
-    """(S,) the factor's log, or the upper end of its interval where examples were sampled."""
-    graph, cost = (odds.first_graph, odds.front_A[a]) if which == "first" else (odds.later_graph, odds.delimiter_A[a])
-    return graph.upper(a, s, odds.closed) + (s * cost if np.any(cost) else 0.0)
+class Factors(NamedTuple):
+    """What does not depend on n, at (S,) exponents s: logarithms of the factors of a first example, of a later one and
+    of the test inputs together; upper ends where examples were sampled."""
+
+    s: np.ndarray
+    first: np.ndarray
+    later: np.ndarray
+    of_x: np.ndarray
 
 
 class Summand:
@@ -98,16 +133,24 @@ class Summand:
         self.odds, self.a, self.counted_N = odds, a, np.isfinite(log_threshold_N)
         self.log_threshold_N = np.where(self.counted_N, log_threshold_N, 0.0)
 
-    def inputs(self, s: np.ndarray, raw: Cumulant | None = None) -> Cumulant:
-        """(S, N) the factors of x (``raw``, if the caller has them) with their thresholds.
+    def inputs(self, s: np.ndarray, raw: Cumulant) -> Cumulant:
+        """(S, N) the factors of x with their thresholds.
+
+        Args:
+            s: (S,) powers, one for each a where they are many.
+            raw: ``Odds.inputs`` of the same s.
+        """
+        return Cumulant(self.weighed(s, raw.value), raw.slope + self.log_threshold_N)
+
+    def weighed(self, s: np.ndarray, value_SxN: np.ndarray) -> np.ndarray:
+        """(S, N) logarithms of the factors of x with their thresholds.
 
         Args:
             s: (S,) powers.
-            raw: ``Odds.inputs`` of the same s.
+            value_SxN: logarithms without the thresholds.
         """
-        raw, cost = raw or self.odds.inputs(self.a, s), self.log_threshold_N  # s: one for each a, where they are many
-        value = np.where(self.counted_N, raw.value + s[:, None] * cost, -np.inf)
-        return Cumulant(value, raw.slope + cost, raw.curvature)
+        logs: np.ndarray = np.where(self.counted_N, value_SxN + s[:, None] * self.log_threshold_N, -np.inf)
+        return logs
 
     def best(self, later_I: np.ndarray, inputs_I: np.ndarray | None, largest_s: float) -> tuple[np.ndarray, np.ndarray]:
         """(I,) the smallest log over s for pairs of n and x (without ``inputs_I`` all x), and ``settled``.
@@ -132,30 +175,35 @@ class Summand:
 
         every = np.arange(len(later_I))
         s = _best_s(slope, len(every), largest_s)
-        first, later = (_upper(self.odds, which, self.a, s) for which in ("first", "later"))
-        return self._at(s, first, later, pick(self.inputs(s), every).value, later_I)
+        first, later, inputs = self.odds.values(self.a, s)
+        parts = self.weighed(s, inputs)
+        of_x = log_sum(parts) if inputs_I is None else parts[every, inputs_I]
+        return self._at(Factors(s=s, first=first, later=later, of_x=of_x), later_I)
 
-    def best_of(self, later_I: np.ndarray, s_G: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(I,) the same over the given s only, one pass for all n; upper ends where examples were sampled.
+    def factors(self, s_G: np.ndarray) -> Factors:
+        """Everything at the given s, in one pass over the examples, for ``best_of``."""
+        first, later, inputs = self.odds.values(self.a, s_G)
+        parts = self.weighed(s_G, inputs)
+        of_x = upper_mean(parts) if self.odds.sampled_inputs else log_sum(parts)
+        return Factors(s=s_G, first=first, later=later, of_x=of_x)
+
+    def best_of(self, factors: Factors, later_I: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(I,) the smallest log over the s of ``factors`` for every n and all x; upper ends where sampled.
 
         Args:
+            factors: at the powers tried.
             later_I: n - 1.
-            s_G: the powers tried.
 
         Returns:
             As ``best``.
         """
-        first, later = (_upper(self.odds, which, self.a, s_G) for which in ("first", "later"))
-        parts = self.inputs(s_G)
-        of_x = upper_mean(parts.value) if self.odds.sampled_inputs else total(parts).value
-        tables = [self._at(s_G, first, later, of_x, np.full(len(s_G), n)) for n in later_I]
+        tables = [self._at(factors, np.full(len(factors.s), n)) for n in later_I]
         at = [int(value.argmin()) for value, _ in tables]
         value, falls = ([table[i][j] for table, j in zip(tables, at, strict=True)] for i in (0, 1))
         return np.array(value), np.array(falls)
 
-    def _at(
-        self, s: np.ndarray, first: np.ndarray, later: np.ndarray, of_x: np.ndarray, later_I: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _at(self, factors: Factors, later_I: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        s, first, later, of_x = factors
         grown = np.where(later_I > 0, later_I * np.where(later_I > 0, later, 0.0), 0.0)
         value = s * self.odds.log_prior_A[self.a] + first + grown + of_x + ROUNDING * (100.0 + later_I)
         return value, (later < -ROUNDING) | (s == 0.0) | (first == -np.inf) | (of_x == -np.inf)

@@ -16,7 +16,7 @@ Source: docs/theory, "How many examples are enough".
 
 import numpy as np
 
-from implicit_bayes.theory.information.likelihood_moments import Cumulant, total
+from implicit_bayes.theory.information.likelihood_moments import log_sum
 from implicit_bayes.theory.statements.finite_sample_odds import Odds
 from implicit_bayes.theory.statements.repaired import Sides
 
@@ -69,8 +69,7 @@ def moment(odds: Odds, a: int, n: int, s: float) -> float:
         s: the power.
     """
     parts = conditional_moment(odds, a, n, s)[None]
-    zero = np.zeros_like(parts)
-    return float(total(Cumulant(parts, zero, zero)).value[0])
+    return float(log_sum(parts)[0])
 
 
 def wrong_answer(weight_PxC: np.ndarray, law_PxCxV: np.ndarray, true: int, answer_P: np.ndarray) -> Sides:

@@ -8,9 +8,16 @@ import numpy as np
 
 from implicit_bayes.theory.information.arithmetic import Watch, rounding_of_mean
 from implicit_bayes.theory.information.kl import KLSum, kl_table
+from implicit_bayes.theory.information.start_divergence import start_divergences
 from implicit_bayes.theory.information.supports import Forbidden, forbidden_mass
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
+
+ENCLOSED_SHARE, ENCLOSED_WIDTH = 64, 0.01
+"""Where start_kl is wanted beside infinite sums only: share of the budget of nodes, and relative width aimed at."""
+
+WIDEST = 1.0
+"""Relative width above which an enclosure is given up for a sample."""
 
 
 class SignalOptions(TypedDict):
@@ -90,12 +97,13 @@ class Signals:
 
     def _table(self, s: int) -> dict[tuple[int, int], KLSum]:
         finite = [c for c, forbidden in self.forbidden.items() if forbidden.first[s] > min(self.ks)]
-        options = self.options
+        prompt, options = PromptLaw(self.true, self.starts[s], max(self.ks), self.mixture.delimiter), self.options
         if finite == [self.true_concept]:  # on the right side only, beside infinite sums: no verdict needs it precisely
+            if enclosed := self._enclosed(prompt, int(self.forbidden[self.true_concept].first[s])):
+                return enclosed
             options = options.copy()
             options["budget"], options["accuracy"] = options["budget"] // 16, max(options["accuracy"], 1.0)
         forbidden = [Forbidden(f.mass[s : s + 1], f.first[s : s + 1]) for f in (self.forbidden[c] for c in finite)]
-        prompt = PromptLaw(self.true, self.starts[s], max(self.ks), self.mixture.delimiter)
         with Watch() as watch:
             rows = kl_table(prompt, [self.mixture.concept(c) for c in finite], self.ks, forbidden=forbidden, **options)
         return {
@@ -103,6 +111,29 @@ class Signals:
             for k, row in zip(self.ks, rows, strict=True)
             for c, kl in zip(finite, row, strict=True)
         }
+
+    def _enclosed(self, prompt: PromptLaw, first: int) -> dict[tuple[int, int], KLSum]:
+        """start_kl between certain ends at every k below ``first``; empty where they stay far apart."""
+        ks = [k for k in self.ks if k < first]
+        with Watch() as watch:
+            found = start_divergences(prompt, ks, self.options["budget"] // ENCLOSED_SHARE, ENCLOSED_WIDTH)
+        if any(each.high > (1.0 + WIDEST) * each.low for each in found):
+            return {}
+        rows = {}
+        for k, each in zip(ks, found, strict=True):
+            middle = 0.5 * (each.low + each.high)
+            method = "exact" if each.low == each.high else "bracketed"
+            kl = KLSum(
+                value=middle,
+                low=each.low,
+                high=each.high,
+                infinite_mass=0.0,
+                per_position=each.per_position,
+                method=method,
+                prefixes=each.prefixes,
+            )
+            rows[k, self.true_concept] = kl._replace(rounding=watch.widen(self._rounding(kl, k)))
+        return rows
 
     def _rounding(self, kl: KLSum, k: int) -> float:
         """E |log| of both laws is at most kl_sum plus twice the entropy, which is at most k log V."""

@@ -81,3 +81,12 @@ def test_sigterm_unwinds_like_an_interrupt(monkeypatch):
     with pytest.raises(Terminated):
         process._terminate(15, None)
     assert not issubclass(Terminated, Exception)
+
+
+def test_an_address_space_that_compiled_code_dies_of_is_said_before(tmp_path):
+    limited = "import resource; resource.setrlimit(resource.RLIMIT_AS, (3 << 29, resource.RLIM_INFINITY))\n"
+    code = limited + "from implicit_bayes.benchmarks.cli import commands\nraise SystemExit(commands.run(['sample', "
+    code += f"'regular', '--documents', '1', '--length', '4', '--out', {str(tmp_path / 'o')!r}]))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and not (tmp_path / "o").exists()
+    assert "memory: not enough (this shell allows 1.5 GiB of addresses, ulimit -v" in done.stderr

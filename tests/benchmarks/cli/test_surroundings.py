@@ -202,3 +202,6 @@ def test_answers_that_no_memory_holds_are_refused_with_their_size(monkeypatch):
     with pytest.raises(ModelError, match=words):
         promises.check_promises([Wide()], 50_257, {"length": 1024, "n": 10})
     promises.check_promises([], 50_257, {"length": 1024, "n": 10})
+    promises.check_held(50, 1200, (0, 1, 2, 4, 8, 16, 32, 64), 6)
+    with pytest.raises(ModelError, match=r"prompts: laws over 50,257 tokens of 1,200 prompts .* at most \d+ --prompts"):
+        promises.check_held(50_257, 1200, (0, 1, 2, 4, 8, 16, 32, 64), 6)

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from implicit_bayes.benchmarks.cli import commands as cli
+from implicit_bayes.benchmarks.common.words import cpu_time, sizes
 from implicit_bayes.benchmarks.report import build as report
 from implicit_bayes.benchmarks.report import findings, panels, pictures
 from implicit_bayes.benchmarks.report.findings import Axes, Findings, Mark, Picture, Point, Table
+from implicit_bayes.benchmarks.report.house import house_style
 from implicit_bayes.benchmarks.report.page import sort_key
 from implicit_bayes.theory import ModelError
 
@@ -84,7 +86,7 @@ def test_the_overview_opens_the_page_and_names_every_line(tmp_path):
     assert all(f">{series}</text>" in drawn for series in ("exact Bayes", "LSTM (ours)", "published LSTM (28M)"))
     page = report.write_report(tmp_path).read_text()
     assert page.index('id="figure-overview"') < page.index('<section id="curves"')
-    assert "3 cells, 2 CPU minutes" in page
+    assert "3 cells, 90 CPU seconds" in page
 
 
 @pytest.mark.parametrize(
@@ -176,7 +178,17 @@ def test_one_sign_that_means_two_things_is_named_by_its_panel():
 
     _, keys = panels.on_page(panels.Drawing((panel("A", "one", "two"), panel("B", "three")), "c"))
     assert [(key.words, key.panel) for key in keys] == [("one", "A"), ("two", "A"), ("three", "B")]
-    figure = panels.compose(panels.Drawing((panel("A", "one", "two"), panel("B", "three")), "c"))
+    with house_style():
+        figure = panels.compose(panels.Drawing((panel("A", "one", "two"), panel("B", "three")), "c"))
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["A:", "one", "two", "B:", "three"]
     _, keys = panels.on_page(panels.Drawing((panel("A", "one", "two"), panel("B", "one")), "c"))
     assert [(key.words, key.panel) for key in keys] == [("one", ""), ("two", "")]
+
+
+def test_numbers_agree_with_their_nouns():
+    assert sizes(1, 2, 50_257) == "1 concept, 2 states, 50,257 tokens"
+    assert [cpu_time(seconds) for seconds in (6.4, 120, 3000)] == [
+        "6 CPU seconds",
+        "2 CPU minutes",
+        "50 CPU minutes",
+    ]

@@ -99,6 +99,11 @@ def test_bench_writes_every_task(tmp_path):
     written = (tmp_path / "b.json").read_text()
     for key in ("task", "implementation", "cpu_seconds_per_token", "ratio_to_ours", "agrees_to", "instance"):
         assert f'"{key}"' in written
+    called = {row["implementation"]: row["how"] for row in json.loads(written)}
+    assert set(called["ours"]) == {"way", "batch", "dtype", "threads"}
+    assert called["ours"]["way"].startswith("NumPy")  # 40 tokens: neither machine code nor JAX
+    assert called["naive batched JAX"]["way"].startswith("jax.jit once")
+    assert all(how["batch"] == 2 and how["dtype"] == "float64" and how["threads"] >= 1 for how in called.values())
     assert (tmp_path / "speed.png").stat().st_size > 0
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from implicit_bayes import verify
 from implicit_bayes.benchmarks.cli import commands as cli
+from implicit_bayes.benchmarks.common import machine
 from implicit_bayes.benchmarks.predictors import curves
 from implicit_bayes.benchmarks.verification import cost
 from implicit_bayes.benchmarks.verification.cost import LOGARITHMS, estimate, in_words, minutes, prefixes
@@ -79,10 +80,10 @@ def test_what_does_not_fit_is_refused_with_sizes_time_and_remedy(tmp_path, capsy
 def test_what_does_not_fit_into_memory_is_refused(monkeypatch, tmp_path):
     (tmp_path / "max").write_text("max\n")
     (tmp_path / "limit").write_text("4096\n")
-    monkeypatch.setattr(cost, "CONTAINER", (tmp_path / "absent", tmp_path / "max"))
-    assert cost.memory() > 1 << 28
-    monkeypatch.setattr(cost, "CONTAINER", (tmp_path / "max", tmp_path / "limit"))
-    assert cost.memory() == 4096
+    monkeypatch.setattr(machine, "CONTAINER", (tmp_path / "absent", tmp_path / "max"))
+    assert machine.memory() > 1 << 28
+    monkeypatch.setattr(machine, "CONTAINER", (tmp_path / "max", tmp_path / "limit"))
+    assert machine.memory() == 4096
     with pytest.raises(ModelError, match="GiB of memory, and this machine has"):
         estimate(load_instance("regular"), asked(load_instance("regular")))
 

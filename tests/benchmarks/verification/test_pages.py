@@ -2,14 +2,15 @@
 
 import html
 import json
+from functools import partial
 
 import numpy as np
 import pytest
 import xarray as xr
 
 from implicit_bayes.benchmarks.cli import commands as cli
-from implicit_bayes.benchmarks.report.panels import compose, draw_all, on_page
-from implicit_bayes.benchmarks.verification import figures
+from implicit_bayes.benchmarks.report.panels import Drawing, Panel, compose, draw_all, on_page
+from implicit_bayes.benchmarks.verification import enough_figures, figures
 from implicit_bayes.benchmarks.verification.page import IN_WORDS, alike
 from implicit_bayes.benchmarks.verification.sentences import summary
 from implicit_bayes.simulators.instances import load_instance
@@ -162,7 +163,7 @@ def test_infinity_has_no_height():
     heights = {c.get_label(): [p.get_height() for p in c.patches] for c in axis.containers}
     assert heights["signal ΣKL"] == pytest.approx([np.nan, 2.0], nan_ok=True)
     assert heights["ε_start"] == pytest.approx([1.0, np.nan], nan_ok=True)
-    assert np.isnan(heights["ε_delim printed"]).all()
+    assert "ε_delim printed" not in heights and "at every k: ε_delim printed." in drawing.note
     signs = [(text.get_text(), *text.xy) for text in axis.texts]
     assert sorted(signs) == [("∞", pytest.approx(-0.28), 0.0), ("∞", 0.0, 1.0), ("∞", 1.0, 0.0)]
 
@@ -230,3 +231,22 @@ def test_rows_that_say_the_same_become_one():
     rows = [(2, "0, 1", "yes"), (2, "0, 2", "yes"), (3, "0, 1", "yes"), (2, "1, 0", "no"), (2, "1, 2", "yes")]
     merged = alike(rows, 1)
     assert merged == ((2, "0, 1; 0, 2; 1, 2", "yes"), (3, "0, 1", "yes"), (2, "1, 0", "no"))
+
+
+def test_where_nothing_costs_anything_there_are_sentences_and_no_panels():
+    """One token for ever: no loss to stack, no concept to find out; bounds of 0 are named, not in the legend."""
+    certain = results().assign(
+        information_entropy=("prefix_length", np.zeros(3)), information_concept=("prefix_length", np.zeros(3)),
+        information_prior=0.0,
+    ).assign_coords(prefix_length=[0, 1, 8])  # fmt: skip
+    drawing = enough_figures.information(certain)
+    assert drawing.panels == () and "costs Bayes nothing" in drawing.note and "H(prior) = 0" in drawing.note
+    doubtful = certain.assign(information_concept=("prefix_length", [0.0, 0.2, 0.6]), information_prior=0.7)
+    assert len(enough_figures.information(doubtful).panels) == 2
+
+
+def test_errors_near_zero_have_an_axis_of_their_own():
+    many, few = (compose(Drawing((Panel("e", partial(figures._errors, stored, None)),), "c")).axes[0].get_xlim()
+                 for stored in (results(), results(correct=[1, 1, 1, 9990], prompts=[10_000] * 4,
+                                                   undefined=[0] * 4)))  # fmt: skip
+    assert many[1] == 102 and 0.1 < few[1] < 1.1

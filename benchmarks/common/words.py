@@ -1,0 +1,16 @@
+"""Numbers in words, as a sentence has them."""
+
+
+def counted(count: int, noun: str) -> str:
+    """1 concept, 2 concepts, 50,257 tokens."""
+    return f"{count:,} {noun}" + ("s" if count != 1 else "")
+
+
+def sizes(concepts: int, states: int, tokens: int) -> str:
+    """5 concepts, 100 states, 1 token."""
+    return ", ".join((counted(concepts, "concept"), counted(states, "state"), counted(tokens, "token")))
+
+
+def cpu_time(seconds: float) -> str:
+    """6 CPU seconds, 12 CPU minutes."""
+    return f"{seconds:.0f} CPU seconds" if seconds < 100 else f"{seconds / 60:.0f} CPU minutes"
