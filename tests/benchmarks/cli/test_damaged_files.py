@@ -158,28 +158,12 @@ def test_a_configuration_that_nobody_trained_is_refused_before_anything_is_alloc
 def test_damaged_metrics_are_left_as_they_are(line, stored, tmp_path, capsys):
     run = copy(stored / "run", tmp_path / "run")
     whole = (run / "metrics.jsonl").read_text()
-    asked = ["--instance", "printed-counterexample", *SMALL[:9], "--k", "2", "--out", str(root / "gap")]
-    assert cli.run(["gap", "bayes", *asked]) == 0
-    (root / "own").mkdir()
-    save_instance(load_instance("printed-counterexample"), root / "own" / "own.npz")
-    (root / "compare").mkdir()
-    for name in ("a", "b"):
-        copy(root / "verify", root / "compare" / name)
-    write_index(root / "compare", [root / "compare" / "a", root / "compare" / "b"], "implicit-bayes verify a.npz")
     (run / "metrics.jsonl").write_text(line + "\n" + whole)
     before = snapshot(run)
     with pytest.raises(ModelError, match=r"metrics\.jsonl"):
         _keep_records(run / "metrics.jsonl", 2)
     refused(["figures", str(run)], capsys)
     assert snapshot(run) == before
-    asked = ["--instance", "printed-counterexample", *SMALL[:9], "--k", "2", "--out", str(root / "gap")]
-    assert cli.run(["gap", "bayes", *asked]) == 0
-    (root / "own").mkdir()
-    save_instance(load_instance("printed-counterexample"), root / "own" / "own.npz")
-    (root / "compare").mkdir()
-    for name in ("a", "b"):
-        copy(root / "verify", root / "compare" / name)
-    write_index(root / "compare", [root / "compare" / "a", root / "compare" / "b"], "implicit-bayes verify a.npz")
     (run / "metrics.jsonl").write_text(whole + line)  # without its line end: a kill in the middle of a record
     assert _keep_records(run / "metrics.jsonl", 2) == RECORD["cpu_seconds"]
     assert (run / "metrics.jsonl").read_text() == whole.splitlines(keepends=True)[0]
