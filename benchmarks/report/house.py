@@ -50,7 +50,9 @@ def settle(figure: Figure) -> Bbox:
     """
     literal(figure)
     if engine := figure.get_layout_engine():
-        engine.execute(figure)
+        with warnings.catch_warnings():  # words of a changed file may leave no room for axes: drawn as they are
+            warnings.simplefilter("ignore", UserWarning)
+            engine.execute(figure)
         with rc_context({"figure.constrained_layout.use": False}):
             figure.set_layout_engine(None)  # "none" leaves a placeholder, for which ``savefig`` draws twice
     box: Bbox = figure.get_tightbbox()

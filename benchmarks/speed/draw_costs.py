@@ -27,7 +27,7 @@ from implicit_bayes.theory.filtering import compiled as machine_code
 DOCUMENTS, LENGTH = 1000, 1000
 
 
-class Cost(NamedTuple):
+class DrawCost(NamedTuple):
     """part: what is done.   nanoseconds: CPU time a token, least of the repeats.   floor: nothing can do with less."""
 
     part: str
@@ -35,7 +35,7 @@ class Cost(NamedTuple):
     floor: bool
 
 
-def costs(mixture: MixtureOfHMMs, documents: int, length: int, repeats: int, seed: int) -> list[Cost]:
+def costs(mixture: MixtureOfHMMs, documents: int, length: int, repeats: int, seed: int) -> list[DrawCost]:
     """Every part, in nanoseconds a token.
 
     Args:
@@ -96,7 +96,9 @@ def costs(mixture: MixtureOfHMMs, documents: int, length: int, repeats: int, see
         "one look-up, nothing else": (lambda: look_ups(tables.alias_R, tables.states, uniforms, rows), floor, True),
         "a constant, written to memory": (lambda: both.fill(1), every, True),
     }
-    return [Cost(part, _least(call, repeats) / tokens * 1e9, floor) for part, (call, tokens, floor) in parts.items()]
+    return [
+        DrawCost(part, _least(call, repeats) / tokens * 1e9, floor) for part, (call, tokens, floor) in parts.items()
+    ]
 
 
 def _least(call: Callable[[], object], repeats: int) -> float:
