@@ -200,8 +200,8 @@ STATEMENTS_AND_PROOFS = (
     Mutation(
         "stop the search for s at a maximum's end",
         "theory/statements/finite_sample_search.py",
-        "rising = slope(np.zeros(count), every) >= 0",
-        "rising = slope(np.zeros(count), every) <= 0",
+        "np.flatnonzero((at_0 < 0) & (at_end >= 0))",
+        "np.flatnonzero((at_0 > 0) & (at_end >= 0))",
         "tests/theory/statements/test_finite_sample.py::test_exponents_of_regular",
     ),
     Mutation(
