@@ -17,6 +17,7 @@ strategy for ``states``, ``tokens``, ``concepts``, ``delimiters`` or ``length`` 
 Needs hypothesis, which the extra ``test`` installs.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,12 +29,13 @@ from implicit_bayes.theory.objects.prompts import PromptLaw
 try:
     from hypothesis import strategies as st
     from hypothesis.extra.numpy import arrays
-    from hypothesis.strategies import DrawFn
 except ImportError as error:
     raise ImportError(
         "theory.strategies needs hypothesis; install the extra: pip install 'implicit-bayes[test]'"
     ) from error
 
+Draw = Callable[..., Any]
+"""Hypothesis's ``draw``: what it gives is of the strategy's type."""
 ASSUMPTIONS = ("A1", "A2", "A3", "A4", "A5")
 NEARLY_ONE = 0.95
 """Share of every row of theta* that A3's construction puts on one favourite state."""
@@ -67,7 +69,7 @@ def weights(shape: tuple[int, ...], positive: bool = False) -> st.SearchStrategy
 
 
 @st.composite
-def laws(draw: DrawFn, shape: tuple[int, ...], positive: bool = False) -> np.ndarray:
+def laws(draw: Draw, shape: tuple[int, ...], positive: bool = False) -> np.ndarray:
     """Probability laws along the last axis; ``positive`` rules out exact zeros.
 
     Args:
@@ -79,7 +81,7 @@ def laws(draw: DrawFn, shape: tuple[int, ...], positive: bool = False) -> np.nda
 
 
 @st.composite
-def hmms(draw: DrawFn, states: Size = 3, tokens: Size = 3, positive: bool = False) -> HMM:
+def hmms(draw: Draw, states: Size = 3, tokens: Size = 3, positive: bool = False) -> HMM:
     """HMMs of any kind: no assumption but that laws are laws (``positive``: no exact zeros).
 
     Args:
@@ -94,7 +96,7 @@ def hmms(draw: DrawFn, states: Size = 3, tokens: Size = 3, positive: bool = Fals
 
 
 @st.composite
-def mixtures(draw: DrawFn, /, *assumptions: str, **shapes: Any) -> MixtureOfHMMs:
+def mixtures(draw: Draw, /, *assumptions: str, **shapes: Any) -> MixtureOfHMMs:
     """The mixtures of ``instances`` with the same arguments.
 
     Args:
@@ -107,7 +109,7 @@ def mixtures(draw: DrawFn, /, *assumptions: str, **shapes: Any) -> MixtureOfHMMs
 
 
 @st.composite
-def prompt_laws(draw: DrawFn, hmm: HMM, delimiter: int, length: Size = 2, positive: bool = False) -> PromptLaw:
+def prompt_laws(draw: Draw, hmm: HMM, delimiter: int, length: Size = 2, positive: bool = False) -> PromptLaw:
     """Prompt laws of one concept, with any start law.
 
     Args:
@@ -122,7 +124,7 @@ def prompt_laws(draw: DrawFn, hmm: HMM, delimiter: int, length: Size = 2, positi
 
 @st.composite
 def instances(
-    draw: DrawFn,
+    draw: Draw,
     *assumptions: str,
     states: Size = 4,
     tokens: Size | None = None,
@@ -190,7 +192,7 @@ def _closure(assumptions: tuple[str, ...]) -> set[str]:
     return wanted | ({"A1", "A5"} if "A3" in wanted else set()) | ({"A1"} if "A2" in wanted else set())
 
 
-def _sizes(draw: DrawFn, states: Size, tokens: Size | None, concepts: Size, delimiters: Size, identity: bool) -> _Sizes:
+def _sizes(draw: Draw, states: Size, tokens: Size | None, concepts: Size, delimiters: Size, identity: bool) -> _Sizes:
     h, c, d = _size(draw, states), _size(draw, concepts), _size(draw, delimiters)
     v = h - d + 1 if tokens is None else _size(draw, tokens)
     if d < 1 or h <= d or v < 2 or c < 1:
@@ -200,7 +202,7 @@ def _sizes(draw: DrawFn, states: Size, tokens: Size | None, concepts: Size, deli
     return _Sizes(h, v, c, d)
 
 
-def _chains(draw: DrawFn, sizes: _Sizes, wanted: set[str], true: int) -> tuple[np.ndarray, np.ndarray]:
+def _chains(draw: Draw, sizes: _Sizes, wanted: set[str], true: int) -> tuple[np.ndarray, np.ndarray]:
     """Start laws and kernels. A2: theta* may go to every delimiter state from everywhere, and every concept may start
     there. A5: every entry of theta* is positive."""
     c, h = sizes.concepts, sizes.states
@@ -213,7 +215,7 @@ def _chains(draw: DrawFn, sizes: _Sizes, wanted: set[str], true: int) -> tuple[n
     return normalised(start_CxH), normalised(kernel_CxHxH)
 
 
-def _emissions(draw: DrawFn, sizes: _Sizes, wanted: set[str], identity: bool, shared: bool, true: int) -> np.ndarray:
+def _emissions(draw: Draw, sizes: _Sizes, wanted: set[str], identity: bool, shared: bool, true: int) -> np.ndarray:
     """(H, V) or (C, H, V) emissions. A1: the last states emit the last token and only they do; A5: under theta* every
     token is emitted by some state."""
     words, v = sizes.words, sizes.tokens
@@ -237,7 +239,7 @@ def _emissions(draw: DrawFn, sizes: _Sizes, wanted: set[str], identity: bool, sh
     return normalised(raw)
 
 
-def _decided(draw: DrawFn, kernel: np.ndarray, sizes: _Sizes, identity: bool) -> np.ndarray:
+def _decided(draw: Draw, kernel: np.ndarray, sizes: _Sizes, identity: bool) -> np.ndarray:
     """Rows that put NEARLY_ONE on a favourite word state: one per state for identity emission (x_test tells the state),
     one for all otherwise; delimiter states share theirs."""
     if identity:
@@ -249,7 +251,7 @@ def _decided(draw: DrawFn, kernel: np.ndarray, sizes: _Sizes, identity: bool) ->
     return nearly
 
 
-def _favourite_token(draw: DrawFn, emission: np.ndarray, sizes: _Sizes) -> np.ndarray:
+def _favourite_token(draw: Draw, emission: np.ndarray, sizes: _Sizes) -> np.ndarray:
     """The favourite state 0 emits one word token with probability EMITS_FAVOURITE at least."""
     peak = np.eye(sizes.tokens)[draw(st.integers(0, sizes.tokens - 2))]
     peaked = emission.copy()
@@ -257,7 +259,7 @@ def _favourite_token(draw: DrawFn, emission: np.ndarray, sizes: _Sizes) -> np.nd
     return peaked
 
 
-def _near_restart(draw: DrawFn, kernel: np.ndarray, free: np.ndarray, sizes: _Sizes) -> np.ndarray:
+def _near_restart(draw: Draw, kernel: np.ndarray, free: np.ndarray, sizes: _Sizes) -> np.ndarray:
     """p_prompt = (1 - eta) p(h | d) + eta (any law), eta <= PROMPT_SHIFT; or, where examples never start with a
     delimiter, its restriction to word states."""
     eta = draw(st.sampled_from([0.0, PROMPT_SHIFT / 2, PROMPT_SHIFT]))
@@ -279,5 +281,5 @@ def normalised(raw: np.ndarray) -> np.ndarray:
     return rows
 
 
-def _size(draw: DrawFn, size: Size) -> int:
+def _size(draw: Draw, size: Size) -> int:
     return size if isinstance(size, int) else draw(size)

@@ -16,9 +16,10 @@ from implicit_bayes.theory.proofs.exact_instance import off_one, printed_fractio
 
 
 def test_rows_that_are_no_short_decimals_are_divided_by_their_sums():
-    assert printed_fractions([0.1, 0.9]) == (Fraction(1, 10), Fraction(9, 10)) and off_one([0.1, 0.9]) == 0
-    assert printed_fractions([[1 / 3] * 3]) == ((Fraction(1, 3),) * 3,)
-    assert off_one([0.1, 0.9], [[0.5, 0.5], [2 / 3, 1 / 3]]) == Fraction(1, 10**16)
+    short = np.array([0.1, 0.9])
+    assert printed_fractions(short) == (Fraction(1, 10), Fraction(9, 10)) and off_one(short) == 0
+    assert printed_fractions(np.full((1, 3), 1 / 3)) == ((Fraction(1, 3),) * 3,)
+    assert off_one(short, np.array([[0.5, 0.5], [2 / 3, 1 / 3]])) == Fraction(1, 10**16)
     case = printed_theorem_1()
     assert certify(case.mixture, case.prompt, case.true_concept, case.concept).rescaled == 0.0
     drawn = np.random.default_rng(0).dirichlet(np.ones(4), (2, 4))

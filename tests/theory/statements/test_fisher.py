@@ -13,7 +13,7 @@ from implicit_bayes.theory.information.rates import log_likelihood_rate
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.families import ConceptFamily
 from implicit_bayes.theory.objects.prompts import PromptLaw
-from implicit_bayes.theory.statements import fisher
+from implicit_bayes.theory.statements import theorem_2
 from implicit_bayes.theory.statements.bounds import g_inverse
 from implicit_bayes.theory.statements.fisher import (
     Gamma,
@@ -188,7 +188,7 @@ def test_derivatives_pass_through_without_touching_global_precision():
 
 def test_theorem_2_divides_by_k_minus_1(monkeypatch):
     """By its own words: the argument of g^-1 is gamma times sup eps over k - 1, gamma made finite here."""
-    monkeypatch.setattr(fisher, "gamma", lambda information: Gamma(0.125, 0.1))
+    monkeypatch.setattr(theorem_2, "gamma", lambda information: Gamma(0.125, 0.1))
     theta, grid = np.array([0.4]), np.linspace(-2.0, 2.0, 5)[:, None]
     moving = one_parameter(start_moves=[[1.0, -1.0, 0.0]])
     found = evaluate_theorem_2(moving, moving.hmm(theta).initial, theta, K, grid, prompts=16, shots=(0, 4))
