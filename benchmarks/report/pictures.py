@@ -133,7 +133,7 @@ def _panel(
             shift = (j - (len(series) - 1) / 2) * 0.13 if axes.kind == "bars" else 0.0
             _series(axis, axes.kind, [place[p.x] + shift for p in points], points, name, looks[name])
     axis.set(title=panel, xlabel=axes.x, ylabel=axes.y)
-    if axes.scale == "log":
+    if axes.scale == "log" and (not here or any(point.x > 0 for point in here)):
         axis.set_xscale("log")
     if axes.scale == "category":
         axis.set_xticks(np.arange(len(every)), [f"{x:g}" for x in every])
