@@ -18,6 +18,7 @@ import numpy as np
 
 from implicit_bayes.simulators import ginc
 from implicit_bayes.simulators.datasets import Documents, Prompts, as_count
+from implicit_bayes.simulators.ginc_instance import ginc_instance
 from implicit_bayes.simulators.instance import Instance
 from implicit_bayes.simulators.sampler import sample_documents, sample_prompts
 from implicit_bayes.simulators.spec_words import Range, name_of, read_parameters
@@ -126,12 +127,8 @@ class GincFamily(NamedTuple):
     def instance(self, name: str) -> Instance:
         """All concepts at once, by a name: GINC's prompts, every concept the true one in turn."""
         mixture = self.select(range(as_count("concepts", self.concepts)))
-        starts = np.tile(ginc.property_start_laws(), (self.concepts, 1, 1))
         text = f"GINC, paper recipe ({self.permutations} permutations), V = {self.vocabulary}, {self.concepts} concepts"
-        return Instance(
-            name=name, mixture=mixture, prompt_starts=starts, true_concepts=tuple(range(self.concepts)), k=None,
-            seed=self.seed, description=text,
-        )  # fmt: skip
+        return ginc_instance(name, mixture, self.seed, text)
 
 
 def in_family(spec: str) -> bool:

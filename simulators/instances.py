@@ -19,12 +19,12 @@ import numpy as np
 
 from implicit_bayes.simulators import chains, ginc, ginc_family
 from implicit_bayes.simulators.datasets import as_count
+from implicit_bayes.simulators.ginc_instance import ginc_instance
 from implicit_bayes.simulators.instance import Instance
 from implicit_bayes.simulators.instance_files import read_instance, save_instance
 from implicit_bayes.simulators.regular import regular
 from implicit_bayes.simulators.zoo import ZOO, in_zoo, zoo_instance
 from implicit_bayes.theory.objects.checks import ModelError
-from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.proofs.counterexamples import printed_theorem_1
 
 __all__ = ["MAKERS", "Instance", "load_instance", "save_instance"]
@@ -66,32 +66,14 @@ def _released(vocabulary: int) -> Callable[[str, int | None], Instance]:
     def make(name: str, seed: int | None) -> Instance:
         mixture = ginc.released_ginc(vocabulary).pretraining
         text = f"GINC, released recipe (10 permutations), V = {vocabulary}"
-        return _ginc(name, mixture, ginc.PARAMETER_SEED, text, vocabulary)
+        return ginc_instance(name, mixture, ginc.PARAMETER_SEED, text, vocabulary)
 
     return make
 
 
 def _paper(name: str, seed: int | None) -> Instance:
     seed = ginc.PAPER_SEED if seed is None else seed
-    return _ginc(name, ginc.paper_ginc(seed=seed), seed, "GINC, paper recipe (100 permutations), V = 50")
-
-
-def _ginc(
-    name: str, mixture: MixtureOfHMMs, seed: int, description: str, released_vocabulary: int | None = None
-) -> Instance:
-    """GINC's prompts: nine start laws, one a property; every concept is the true one in turn."""
-    starts = np.tile(ginc.property_start_laws(), (mixture.n_concepts, 1, 1))
-    concepts = tuple(range(mixture.n_concepts))
-    return Instance(
-        name=name,
-        mixture=mixture,
-        prompt_starts=starts,
-        true_concepts=concepts,
-        k=None,
-        seed=seed,
-        description=description,
-        released_vocabulary=released_vocabulary,
-    )
+    return ginc_instance(name, ginc.paper_ginc(seed=seed), seed, "GINC, paper recipe (100 permutations), V = 50")
 
 
 def _regular(name: str, seed: int | None) -> Instance:

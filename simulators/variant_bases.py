@@ -9,15 +9,17 @@ import equinox as eqx
 import numpy as np
 
 from implicit_bayes.simulators import ginc
+from implicit_bayes.simulators.ginc_instance import ginc_instance
 from implicit_bayes.simulators.instance import Instance
 from implicit_bayes.simulators.random_mixtures import random_mixture
-from implicit_bayes.theory.objects.models import MixtureOfHMMs
 
 
 def _low_entropy() -> Instance:
     """The paper's setting in which no example is better than one (figure 7, right)."""
     mixture = ginc.paper_ginc(vocabulary=100, concepts=12, temperature=0.01)
-    return _ginc("ginc-low-entropy", mixture, "GINC, paper recipe, t = .01, 12 concepts, V = 100")
+    return ginc_instance(
+        "ginc-low-entropy", mixture, ginc.PARAMETER_SEED, "GINC, paper recipe, t = .01, 12 concepts, V = 100"
+    )
 
 
 def _no_persistence() -> Instance:
@@ -29,8 +31,8 @@ def _no_persistence() -> Instance:
     moving = np.where(np.abs(moving) < 1e-12, 0.0, moving)
     moving /= moving.sum(-1, keepdims=True)
     kernels = np.stack([np.kron(moving, rows / rows.sum(-1, keepdims=True)) for rows in properties])
-    return _ginc(
-        "ginc-no-persistence", eqx.tree_at(lambda m: m.transition, mixture, kernels),
+    return ginc_instance(
+        "ginc-no-persistence", eqx.tree_at(lambda m: m.transition, mixture, kernels), ginc.PARAMETER_SEED,
         "GINC, released recipe, V = 50, the entity free to move at every step",
     )  # fmt: skip
 
@@ -42,19 +44,8 @@ def _random_kernels() -> Instance:
     drawn = random_mixture(ginc.PARAMETER_SEED, mixture.n_concepts, mixture.n_states, mixture.n_states,
                            identity_emission=True, concentration=0.1)  # fmt: skip
     changed = eqx.tree_at(lambda m: m.transition, mixture, np.asarray(drawn.transition))
-    return _ginc("ginc-random-kernels", changed, "GINC's states and tokens, kernel rows Dirichlet(.1)")
-
-
-def _ginc(name: str, mixture: MixtureOfHMMs, description: str) -> Instance:
-    starts = np.tile(ginc.property_start_laws(), (mixture.n_concepts, 1, 1))
-    return Instance(
-        name=name,
-        mixture=mixture,
-        prompt_starts=starts,
-        true_concepts=tuple(range(mixture.n_concepts)),
-        k=None,
-        seed=ginc.PARAMETER_SEED,
-        description=description,
+    return ginc_instance(
+        "ginc-random-kernels", changed, ginc.PARAMETER_SEED, "GINC's states and tokens, kernel rows Dirichlet(.1)"
     )
 
 
