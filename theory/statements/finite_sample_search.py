@@ -46,6 +46,8 @@ def _best_s(slope: Callable[[np.ndarray, np.ndarray], np.ndarray], count: int, l
         count: how many functions.
         largest: the end of the range; with inf it grows until the derivative is positive, up to ``LARGEST_S``.
     """
+    from scipy.optimize import elementwise  # an eighth of a second that much else does not need
+
     every, end = np.arange(count), np.full(count, min(largest, 1.0))
     at_0, at_end = slope(np.zeros(count), every), slope(end, every)
     while largest > 1.0 and (falling := np.flatnonzero(at_end < 0)).size and end.max() < LARGEST_S:
@@ -53,40 +55,11 @@ def _best_s(slope: Callable[[np.ndarray, np.ndarray], np.ndarray], count: int, l
         at_end[falling] = slope(end[falling], falling)
     s = np.where(at_0 >= 0, 0.0, end)
     if (inside := np.flatnonzero((at_0 < 0) & (at_end >= 0))).size:
-        s[inside] = _roots(slope, inside, end[inside], at_0[inside], at_end[inside])
+        found = elementwise.find_root(
+            slope, (np.zeros(inside.size), end[inside]), args=(inside,), tolerances={"xrtol": CLOSE}, maxiter=MOST_STEPS
+        )
+        s[inside] = np.where(np.isfinite(found.x), found.x, end[inside])
     return s
-
-
-def _roots(
-    slope: Callable[[np.ndarray, np.ndarray], np.ndarray], index_I: np.ndarray, end_I: np.ndarray, at_0_I: np.ndarray,
-    at_end_I: np.ndarray,
-) -> np.ndarray:  # fmt: skip
-    """(I,) the roots of ``slope`` in (0, end], negative at 0 and not at the end, to ``CLOSE`` of themselves.
-
-    Chandrupatla 1997: inverse quadratic interpolation where three points promise a monotone one, else bisection; as
-    ``scipy.optimize.elementwise.find_root``, without its import and without going on to the last bit.
-    """
-    b, f_b, a, f_a = np.zeros(len(index_I)), at_0_I.copy(), end_I.copy(), at_end_I.copy()
-    c, f_c, t = b.copy(), f_b.copy(), np.full(len(index_I), 0.5)
-    going, steps = np.flatnonzero(f_a != 0), 0
-    while going.size and (steps := steps + 1) <= MOST_STEPS:
-        x = a[going] + t[going] * (b[going] - a[going])
-        f_x = slope(x, index_I[going])
-        same = np.sign(f_x) == np.sign(f_a[going])
-        c[going], f_c[going] = np.where(same, a[going], b[going]), np.where(same, f_a[going], f_b[going])
-        b[going], f_b[going] = np.where(same, b[going], a[going]), np.where(same, f_b[going], f_a[going])
-        a[going], f_a[going] = x, f_x
-        width = np.abs(b - a)[going]
-        least = CLOSE * np.where(np.abs(f_a) < np.abs(f_b), a, b)[going] / np.where(width > 0, width, 1.0)
-        going, least = (part[(least < 0.5) & (width > 0) & (f_x != 0)] for part in (going, least))
-        p, q, r = (each[going] for each in (f_a, f_b, f_c))
-        x, y, z = (each[going] for each in (a, b, c))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            place, part = (x - y) / (z - y), (p - q) / (r - q)
-            inverse = p / (q - p) * r / (q - r) + (z - x) / (y - x) * p / (r - p) * q / (r - q)
-            quadratic = (part**2 < place) & ((1.0 - part) ** 2 < 1.0 - place) & np.isfinite(inverse)
-        t[going] = np.clip(np.where(quadratic, inverse, 0.5), least, 1.0 - least)
-    return np.where(np.abs(f_a) < np.abs(f_b), a, b)
 
 
 def exponent(odds: Odds, a: int, largest_s: float = math.inf) -> Exponent:
