@@ -41,6 +41,10 @@ KS, NS = (3, 5, 8, 10), (0, 1, 2, 4, 8, 16, 32, 64)
 SEED = 20220
 """Of the card's prompts and documents; no training uses it."""
 BAYES = "exact Bayes under the law with resets"
+EPSILON = 0.01
+"""Of smoothed Bayes, the floor of prompts that no concept can write."""
+FLOOR = ("exact Bayes, where defined", f"smoothed Bayes, ε = {EPSILON:g}", "prompt-aware Bayes")
+"""What the references are called, in the order of in_context_curves."""
 
 
 def measure(runs: Sequence[Path], prompts: int, documents: int, length: int) -> tuple[JsonObject, list[RunConfig]]:
@@ -64,7 +68,7 @@ def measure(runs: Sequence[Path], prompts: int, documents: int, length: int) -> 
     models = [NetworkModel(f"seed {config.seed}", network) for config, network in stored]
     every: list[LanguageModel] = [*models, *([MixtureModel(BAYES, learnt.mixture)] if configs[0].resets else [])]
     held = hold_out(learnt.mixture, documents, length, SEED)
-    curves = in_context_curves(instance, KS, NS, prompts=prompts, seed=SEED, models=every)
+    curves = in_context_curves(instance, KS, NS, prompts=prompts, seed=SEED, epsilons=(EPSILON,), models=every)
     seeds = [
         _seed(model, config, run, held, curves) for model, (config, _), run in zip(models, stored, runs, strict=True)
     ]
@@ -80,6 +84,7 @@ def measure(runs: Sequence[Path], prompts: int, documents: int, length: int) -> 
         "k": list(KS),
         "n": list(NS),
         "seeds": seeds,
+        "floor": [_reference(curves, words, at) for at, words in enumerate(FLOOR)],
     }
     if instance.released_vocabulary not in LARGER:  # the published accuracies are of V = 50
         rival = published(RIVAL[configs[0].architecture])
@@ -107,6 +112,13 @@ def _seed(model: NetworkModel, config: RunConfig, run: Path, held: Held, curves:
         "accuracy_low": 100 * cells.accuracy_low.values,
         "accuracy_high": 100 * cells.accuracy_high.values,
     }
+
+
+def _reference(curves: xr.Dataset, words: str, at: int) -> JsonObject:
+    """Accuracy of a Bayes reference on the card's prompts: percent of those where it has a law, None where none has."""
+    cells = curves.isel(predictor=at)
+    accuracy = [[None if np.isnan(share) else 100 * float(share) for share in row] for row in cells.accuracy.values]
+    return {"model": words, "accuracy": accuracy, "undefined": 100 * cells.undefined_share.values}
 
 
 def _spent(run: Path) -> JsonObject:
@@ -150,7 +162,8 @@ def page(name: str, card: JsonObject) -> str:
         f"| measured on | {card['documents']} fresh documents of {card['length']} tokens "
         f"(Bayes: {card['bayes_cross_entropy']:.4f}), {card['prompts']} prompts for each k |",
         "",
-        "Accuracy in percent, mean over the seeds (smallest to largest)"
+        "Accuracy in percent"
+        + (", mean over the seeds (smallest to largest)" if len(seeds) > 1 else "")
         + (", and the published mean:" if "published" in card else ":"),
         "",
         "| k | | " + " | ".join(f"n = {n}" for n in card["n"]) + " |",
@@ -159,13 +172,17 @@ def page(name: str, card: JsonObject) -> str:
     table = np.array([row["accuracy"] for row in seeds])
     low, high = interval(first, card["prompts"])
     for i, k in enumerate(card["k"]):
-        cells = [f"{c.mean():.1f} ({c.min():.1f}–{c.max():.1f})" for c in table[:, i].T]
+        cells = [
+            f"{c.mean():.1f}" + (f" ({c.min():.1f}–{c.max():.1f})" if len(seeds) > 1 else "") for c in table[:, i].T
+        ]
         lines.append(f"| {k} | {name} | " + " | ".join(cells) + " |")
         ends = [f"{a:.1f}–{b:.1f}" for a, b in zip(low[i], high[i], strict=True)]
         lines.append(f"| | 95% over prompts, seed {first['seed']} | " + " | ".join(ends) + " |")
         for other in (card[which] for which in ("published", "bayes") if which in card):
             row = np.array(other["accuracy"])[i]
             lines.append(f"| | {other['model']} | " + " | ".join(f"{a:.1f}" for a in row) + " |")
+        for other in card.get("floor", []):
+            lines.append(f"| | {other['model']} | " + " | ".join(_floor_cells(other, i)) + " |")
     positions = [
         f"from {p}: {nats:.4f}" for p, nats in zip(first["excess_positions"], first["excess_by_position"], strict=True)
     ]
@@ -177,6 +194,14 @@ def page(name: str, card: JsonObject) -> str:
         f"Made by `python -m implicit_bayes.benchmarks.training.cards {name} RUN …`.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _floor_cells(floor: JsonObject, i: int) -> list[str]:
+    """A reference's accuracies at the i-th k, a dash where no prompt has a law; behind them the share without one."""
+    return [
+        ("–" if share is None else f"{share:.1f}") + (f" ({round(lost, 2):g}% undefined)" if lost else "")
+        for share, lost in zip(floor["accuracy"][i], floor["undefined"][i], strict=True)
+    ]
 
 
 def interval(row: JsonObject, prompts: int) -> tuple[np.ndarray, np.ndarray]:
@@ -201,7 +226,7 @@ def _another_law(card: JsonObject) -> list[str]:
 
 
 def accuracy_figure(name: str, card: JsonObject) -> Figure:
-    """A panel for each k: our seeds and the published model, against n."""
+    """A panel for each k: our seeds, the published model and what has a law of every prompt, against n."""
     figure = Figure(figsize=(12.0, 3.6))
     axes = figure.subplots(1, len(card["k"]), sharey=True)
     x, rival = np.arange(len(card["n"])), card.get("published")
@@ -213,10 +238,12 @@ def accuracy_figure(name: str, card: JsonObject) -> Figure:
         if rival:
             mean, half = np.array(rival["accuracy"])[i], np.array(rival["half_width"])[i]
             axis.errorbar(x, mean, half, color="#888888", marker="s", ls="--", capsize=2, label=rival["model"])
+        for style, floor in zip(("-.", ":"), card.get("floor", [])[1:], strict=False):
+            axis.plot(x, np.array(floor["accuracy"][i], float), color="#888888", lw=1.2, ls=style, label=floor["model"])
         axis.set(title=f"k = {k}", xlabel="examples in the prompt, n", ylim=(-2, 102))
         axis.set_xticks(x, [str(n) for n in card["n"]])
     axes[0].set_ylabel("in-context accuracy, %")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=len(card["seeds"]) + 1)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=len(card["seeds"]) + 3)
     return caption(
         figure,
         f"{name} on {card['instance']}: accuracy against argmax of the true concept's predictive, {card['prompts']} "

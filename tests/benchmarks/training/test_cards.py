@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from small_training import small_config
 
+from implicit_bayes.benchmarks.predictors.curves import in_context_curves
 from implicit_bayes.benchmarks.predictors.models import installed, shipped_path
 from implicit_bayes.benchmarks.predictors.published_accuracy import RIVAL, published
 from implicit_bayes.benchmarks.training import cards
 from implicit_bayes.lm.presets import preset
 from implicit_bayes.lm.run import draw_network, to_json
 from implicit_bayes.lm.weights import write_weights
+from implicit_bayes.simulators.instances import load_instance
 from implicit_bayes.theory import ModelError
 
 PROMPTS, DOCUMENTS, LENGTH = 12, 4, 20
@@ -127,6 +129,36 @@ def test_the_page_has_means_ranges_intervals_and_the_published_beside():
     assert "The shipped weights are those of seed 4." in page
     assert "(seed 4): from 0: 0.0100, from 1: 0.0200, from 2: 0.0300." in page
     assert "Another pretraining law" not in page and cards.BAYES not in page
+
+
+def test_a_card_of_one_seed_has_no_range_and_the_floor_has_dashes_where_nothing_is_defined():
+    card = made_up()
+    card["seeds"] = card["seeds"][:1]
+    card["floor"] = [
+        {"model": "exact", "accuracy": [[50.0, None], [25.0, 75.0]], "undefined": [[39.284, 100], [0, 0.04]]}
+    ]
+    page = cards.page("name", card)
+    assert row_of(page, "| 3 | name |") == ["80.0", "90.0"] and "smallest to largest" not in page
+    rows = [line for line in page.splitlines() if line.startswith("| | exact |")]
+    assert rows == [
+        "| | exact | 50.0 (39.28% undefined) | – (100% undefined) |", "| | exact | 25.0 | 75.0 (0.04% undefined) |",
+    ]  # fmt: skip
+
+
+def test_the_floor_of_a_card_is_of_bayes_on_the_models_own_prompts(runs):
+    """Exact Bayes of the counterexample has a law of every prompt, which a second count of right answers confirms."""
+    with jax.enable_x64(True):
+        card, _ = cards.measure(runs[:1], PROMPTS, DOCUMENTS, LENGTH)
+        instance = load_instance("printed-counterexample")
+        curves = in_context_curves(instance, cards.KS, cards.NS, prompts=PROMPTS, seed=cards.SEED, epsilons=(0.01,))
+    card = plain(card)
+    assert [row["model"] for row in card["floor"]] == list(cards.FLOOR)
+    for row, name in zip(card["floor"], ("exact", "smoothed(0.01)", "prompt-aware"), strict=True):
+        cells = curves.sel(predictor=name)
+        lost = cells.undefined.values
+        np.testing.assert_allclose(row["undefined"], 100 * lost / PROMPTS)
+        share = np.array(row["accuracy"], float) / 100
+        np.testing.assert_allclose((share * (PROMPTS - lost))[lost < PROMPTS], cells.correct.values[lost < PROMPTS])
 
 
 def test_the_page_of_another_law_says_so_before_any_number():
