@@ -115,6 +115,32 @@ class NetworkModel:
             laws = [_log_probabilities(self.network, padded[i : i + rows]) for i in range(0, len(padded), rows)]
         return np.concatenate([np.asarray(law) for law in laws])[:batch]
 
+    def log_probabilities_at(
+        self, tokens_BxT: Int[np.ndarray, "B T"], positions: Sequence[int]
+    ) -> Float32[np.ndarray, "B P V"]:
+        """``log_probabilities`` after chosen numbers of tokens only.
+
+        A Transformer that sees a few tokens back (``Transformer.reach``) is given those and no others where positions
+        lie far apart: the same law up to the rounding of float32, for fewer tokens.
+
+        Args:
+            tokens_BxT: tokens.
+            positions: numbers of leading tokens.
+        """
+        wanted, place_P = np.unique(np.asarray(positions), return_inverse=True)
+        pieces, reach = [wanted.tolist()], self.network.reach if isinstance(self.network, Transformer) else None
+        if reach is not None:
+            pieces = [[int(wanted[0])]]
+            for position in wanted[1:].tolist():
+                if position - pieces[-1][-1] > reach + 1:
+                    pieces.append([])
+                pieces[-1].append(position)
+        laws = []
+        for piece in pieces:
+            first = 0 if reach is None else max(0, piece[0] - reach - 1)
+            laws.append(self.log_probabilities(tokens_BxT[:, first : piece[-1]])[:, np.array(piece) - first])
+        return np.concatenate(laws, 1)[:, place_P]
+
 
 @eqx.filter_jit
 def _activations(network: Arrays, tokens_BxT: Array | np.ndarray) -> list[Array]:

@@ -136,6 +136,17 @@ class Transformer(eqx.Module):
         layers = [Layer.drawn(config, each) for each in keys[3:]]
         return Transformer(table, learned, layers, _norm(config), output, config)
 
+    @property
+    def reach(self) -> int | None:
+        """How many rows before it a row's logits depend on, wherever the row stands; None if on all, or on where.
+
+        Every layer looks back over its window, at keys that look back over their filters.
+        """
+        config = self.config
+        if config.window is None or config.context is not None:
+            return None
+        return config.layers * (config.window - 1 + config.taps - 1)
+
     def __call__(self, tokens_BxT: Int[Array, "B T"], key: PRNGKeyArray | None = None) -> Float[Array, "B T1 V"]:
         """Logits of the next token after every prefix, the empty one included.
 

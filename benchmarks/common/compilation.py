@@ -1,4 +1,4 @@
-"""JAX's compilations kept between runs of the command line, in the user's cache directory.
+"""Compilations kept between runs of the command line, in the user's cache directory: JAX's, and the filter's by numba.
 
 Only the command line turns this on; importing the package does not. ``IMPLICIT_BAYES_NO_CACHE=1`` leaves it off, and
 a directory that cannot be written to leaves it off without a word: nothing but time depends on it.
@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import jax
+
+from implicit_bayes.theory.filtering.stored_code import keep_in
 
 OPT_OUT = "IMPLICIT_BAYES_NO_CACHE"
 LEAST_SECONDS = 0.1
@@ -23,10 +25,14 @@ def directory(environment: Mapping[str, str] = os.environ) -> Path | None:
     """
     if environment.get(OPT_OUT, "") not in ("", "0") or environment.get("JAX_COMPILATION_CACHE_DIR"):
         return None
+    return _place("jax", environment)
+
+
+def _place(name: str, environment: Mapping[str, str]) -> Path | None:
     base = environment.get("XDG_CACHE_HOME", "")
     try:
         root = Path(base) if os.path.isabs(base) else Path.home() / ".cache"
-        found = root / "implicit-bayes" / "jax"
+        found = root / "implicit-bayes" / name
         found.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=found):
             return found
@@ -35,7 +41,9 @@ def directory(environment: Mapping[str, str] = os.environ) -> Path | None:
 
 
 def keep_compilations() -> Path | None:
-    """Turn the cache on for this process; returns its directory, or None where it stays off."""
+    """Turn the cache on for this process; returns the directory of JAX's, or None where it stays off."""
+    if os.environ.get(OPT_OUT, "") in ("", "0"):
+        keep_in(_place("machine-code", os.environ))
     found = directory()
     if found is not None:
         jax.config.update("jax_compilation_cache_dir", str(found))

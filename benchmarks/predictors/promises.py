@@ -127,6 +127,28 @@ def answer(
     return found
 
 
+def answer_at(
+    model: LanguageModel, tokens_BxT: Int[np.ndarray, "B T"], positions: Sequence[int]
+) -> Float[np.ndarray, "B P V"]:
+    """``answer`` after chosen numbers of tokens.
+
+    Args:
+        model: asked.
+        tokens_BxT: tokens.
+        positions: numbers of leading tokens.
+
+    Raises:
+        ModelError: as ``answer``; of a network of ours, about these positions.
+    """
+    tokens = tokens_BxT[:, : max(positions)]
+    if not isinstance(model, NetworkModel) or isinstance(model, InTraining):
+        return answer(model, tokens)[:, positions]
+    found = model.log_probabilities_at(tokens, positions)
+    if np.isnan(found).any():
+        answer(model, tokens)  # which says where
+    return found
+
+
 def _check_laws(model: LanguageModel, log_q_BxSxV: np.ndarray) -> None:
     if isinstance(model, NetworkModel):  # a log-softmax sums to one unless something is not a number
         wrong_S = np.isnan(log_q_BxSxV).any((0, 2))

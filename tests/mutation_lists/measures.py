@@ -41,15 +41,15 @@ MEASURES = (
     Mutation(
         "drift measured one token early",
         "benchmarks/gap/bayesianity.py",
-        "answer(model, tokens)[:, length:]",
-        "answer(model, tokens)[:, length - 1 : -1]",
+        "answer_at(model, tokens, [length, length + 1])",
+        "answer_at(model, tokens, [length - 1, length])",
         "tests/benchmarks/gap/test_implied.py::test_exact_bayes_implies_the_exact_posterior_and_drifts_nowhere",
     ),
     Mutation(
         "ask a model one token late in context",
         "benchmarks/predictors/curves.py",
-        "answer(model, tokens_PxT[:, : max(at)])[:, at]",
-        "answer(model, tokens_PxT)[:, [a + 1 for a in at]]",
+        "answer_at(model, tokens_PxT, at)",
+        "answer_at(model, tokens_PxT, [a + 1 for a in at])",
         "tests/benchmarks/gap/test_gap.py::test_prompts_are_split_by_whether_bayes_exists_and_log_loss_is_at_least_the_entropy",
     ),
     Mutation(

@@ -7,10 +7,14 @@ from typing import NamedTuple
 import numpy as np
 
 from implicit_bayes.theory.filtering.block_tables import BucketTables
+from implicit_bayes.theory.filtering.stored_code import entry_point
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 
 PIECE = 128
 """Positions whose beliefs are kept at a time; five concepts of GINC take 80 KiB of them."""
+
+LEAST_POWER = -1075
+"""Powers of two below 2**-1074 are 0; ``powers[i]`` is two to the i + LEAST_POWER."""
 
 LOG_2 = float(np.log(2.0))
 
@@ -106,8 +110,6 @@ def available() -> bool:
 
 @functools.cache
 def _powers() -> np.ndarray:
-    from implicit_bayes.theory.filtering.compiled_kernels import LEAST_POWER
-
     powers = np.ldexp(1.0, np.arange(LEAST_POWER, 1024))
     powers[0] = 0.0
     return powers
@@ -148,8 +150,7 @@ def trace(
         per_concept: whether ``predictive`` is one for each concept.
         carry: where the documents stand before these tokens; changed in place. Default: at their beginning.
     """
-    from implicit_bayes.theory.filtering.compiled_documents import documents
-
+    documents = entry_point()
     (batch, _), slots, concepts = tokens_BxT.shape, len(wanted_P), mixture.n_concepts
     carry = start(tables, batch) if carry is None else carry
     prior = np.asarray(mixture.prior)

@@ -7,7 +7,8 @@ from typing import no_type_check
 
 import numpy as np
 
-from implicit_bayes.theory.filtering.compiled_kernels import DOUBTFUL, LEAST_POWER, NARROW, forward
+from implicit_bayes.theory.filtering.compiled import LEAST_POWER
+from implicit_bayes.theory.filtering.compiled_kernels import DOUBTFUL, NARROW, forward
 from implicit_bayes.theory.filtering.machine_code import compiled
 
 

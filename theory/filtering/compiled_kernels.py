@@ -23,9 +23,6 @@ LONGEST_RUN = 64
 
 NARROW = 4
 
-LEAST_POWER = -1075
-"""Powers of two below 2**-1074 are 0; ``powers[i]`` is two to the i + LEAST_POWER."""
-
 ALIVE, DOUBTFUL = 0, 1
 
 

@@ -12,7 +12,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def compiled(function: F) -> F:
-    """numba's ``njit``, compiled in this process when first called; nothing is kept on disk (numba would pickle it).
+    """numba's ``njit``, compiled in this process when first called (``stored_code`` keeps the filter's code on disk).
 
     Products may be contracted into fused multiply-adds; infinities, zeros and the order of sums are left alone.
     Each function is written so that one set of types calls it, without slice assignments: so they compile in seconds.
