@@ -264,6 +264,33 @@ def test_a_field_without_a_word_is_noticed():
     assert unexplained_fields(ast.parse(source)) == ["R: c"]
 
 
+def unreasoned(text: str) -> list[int]:
+    """The lines of an ``Any`` that no comment (beside it, above it) and no text below an alias gives a reason for."""
+    lines, tree = text.splitlines(), ast.parse(text)
+    told = {
+        line
+        for block in ast.walk(tree)
+        if isinstance(block, ast.Module)
+        for alias, below in zip(block.body, block.body[1:], strict=False)
+        if isinstance(alias, ast.Assign) and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
+        for line in range(alias.lineno, alias.end_lineno + 1)
+    }
+    found = {node.lineno for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == "Any"}
+    above = {line for line in found if line > 1 and lines[line - 2].lstrip().startswith("# Any: ")}
+    beside = {line for line in found if re.search(r"  # (?!type:|noqa)", lines[line - 1])}
+    return sorted(found - told - above - beside)
+
+
+@pytest.mark.parametrize("path", sorted(SOURCES))
+def test_every_any_has_its_reason(path):
+    assert unreasoned((ROOT / path).read_text()) == []
+
+
+def test_an_any_without_a_reason_is_noticed():
+    reasoned = '# Any: why.\ny: Any = 1\nA = dict[str, Any]\n"""Why."""\nz: Any = 1  # why\n'
+    assert unreasoned(f"{reasoned}x: Any = 1\ndef f(a: Any): ...  # noqa: E704\nB = Any\n") == [6, 7, 8]
+
+
 def empty_sections(tree: ast.Module) -> list[str]:
     """Docstrings with a heading and nothing under it, or with two headings for one list."""
     found = []

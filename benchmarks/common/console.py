@@ -44,7 +44,7 @@ class Console(RichConsole):
         super().__init__(file=file, width=_width(file) if width is None else width, highlight=False, markup=False,
                          emoji=False)  # fmt: skip
 
-    def print(self, *objects: object, **settings: Any) -> None:
+    def print(self, *objects: object, **settings: Any) -> None:  # Rich's own, handed on
         """Print words, styled Text and tables."""
         for each in objects:
             if isinstance(each, Table):

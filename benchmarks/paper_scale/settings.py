@@ -123,7 +123,7 @@ def recipe(job: Job, settings: Settings) -> Preset:
             optimiser = optimiser._replace(plateau=8)
     if settings.tokens is not None:
         schedule = schedule._replace(tokens=settings.tokens)
-    network: Any = chosen.network
+    network: Any = chosen.network  # the union does not tell which fields `narrow` may have
     if settings.rehearsal:
         narrow = {"width": 16, "embedding": 16, "layers": 2} if architecture == "lstm" else {"width": 24, "heads": 2}
         network = network._replace(**narrow)

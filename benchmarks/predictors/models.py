@@ -100,7 +100,7 @@ class Renamed:
     def __init__(self, name: str, model: LanguageModel):
         self.name, self.model = name, model
 
-    def __getattr__(self, attribute: str) -> Any:
+    def __getattr__(self, attribute: str) -> Any:  # whatever the model has
         return getattr(self.model, attribute)
 
     def log_probabilities(self, tokens_BxT: Int[np.ndarray, "B T"]) -> Float[np.ndarray, "B T1 V"]:
