@@ -112,6 +112,11 @@ def untrained(models: Sequence[LanguageModel], instance: Instance, seed: int = 0
     """The model called ``untrained``: the first of the others that can be untrained, with fresh weights; the small LSTM
     where none of them can.
 
+    Args:
+        models: the others.
+        instance: whose vocabulary the small LSTM takes.
+        seed: of the fresh weights.
+
     Raises:
         ModelError: the model's own ``untrained`` failed.
     """
@@ -142,7 +147,12 @@ def untrained(models: Sequence[LanguageModel], instance: Instance, seed: int = 0
 
 
 def each_name(names: Sequence[str | LanguageModel], instance: Instance) -> list[str | LanguageModel]:
-    """One name a model, ``shipped`` spelt out, none twice; models themselves among them stay."""
+    """One name a model, ``shipped`` spelt out, none twice; models themselves among them stay.
+
+    Args:
+        names: as they were typed, or models.
+        instance: whose shipped models are meant.
+    """
     each = [(name,) if name != "shipped" else shipped_for(instance) for name in names]
     return list(dict.fromkeys(itertools.chain.from_iterable(each)))
 
