@@ -10,8 +10,7 @@ What is computed and thrown away (scores of future keys), recomputed, or element
 model FLOPs utilisation of Chowdhery et al. 2022 (PaLM), appendix B, with the causal half of attention only.
 """
 
-from typing import Any
-
+import jax
 import numpy as np
 
 from implicit_bayes.lm.lstm import LSTMConfig
@@ -45,7 +44,7 @@ def operations_per_token(network: LSTMConfig | TransformerConfig, length: int) -
     return 6.0 * (network.layers * layer + network.width * network.vocabulary)
 
 
-def peak(device: Any, half: bool) -> float | None:
+def peak(device: jax.Device, half: bool) -> float | None:
     """bfloat16 peak of a JAX device, operations a second; None where it is not known, or not what is computed in.
 
     Args:

@@ -85,7 +85,7 @@ class TorchModel:
         own = getattr(self.network, "parameters", list)
         return sum(each.numel() for each in own())
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> Any:  # whatever the model has
         """``activations`` is there where ``layers`` were given, so that a model without them is not probed."""
         if name == "activations" and self.__dict__.get("layers") is not None:
             return self._activations

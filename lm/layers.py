@@ -62,7 +62,11 @@ class Dense(eqx.Module):
 
 
 class RMSNorm(eqx.Module):
-    """x / sqrt(mean x² + 1e-6) * scale (Zhang & Sennrich 2019), the mean in float32."""
+    """x / sqrt(mean x² + 1e-6) * scale (Zhang & Sennrich 2019), the mean in float32.
+
+    Attributes:
+        scale_D: learned factor of each feature.
+    """
 
     scale_D: Float[Array, " D"]
 
@@ -73,7 +77,12 @@ class RMSNorm(eqx.Module):
 
 
 class LayerNorm(eqx.Module):
-    """(x - mean) / sqrt(variance + 1e-5) * scale + shift (Ba, Kiros & Hinton 2016), the moments in float32."""
+    """(x - mean) / sqrt(variance + 1e-5) * scale + shift (Ba, Kiros & Hinton 2016), the moments in float32.
+
+    Attributes:
+        scale_D: learned factor of each feature.
+        shift_D: learned shift of each feature.
+    """
 
     scale_D: Float[Array, " D"]
     shift_D: Float[Array, " D"]

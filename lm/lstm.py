@@ -43,7 +43,17 @@ class LSTMConfig(NamedTuple):
 
 
 class LSTM(eqx.Module):
-    """``network(tokens_BxT)`` gives (B, T + 1, V) logits; row t is for the token after the first t."""
+    """``network(tokens_BxT)`` gives (B, T + 1, V) logits; row t is for the token after the first t.
+
+    Attributes:
+        table: a row for each token, the beginning last (V + 1): its embedding, or the first layer's four gates at once.
+        inputs: maps into the gates, of the embedding (if there is one) and between layers.
+        weights: (H, 4 H) recurrent weights of each layer.
+        output: (H to V) logits of the last layer's state.
+        scale: (V + 1, H) factors that a token multiplies the first layer's state with; None: not multiplicative.
+        readout: the two layers of an additional squared-ReLU readout; empty where there is none.
+        config: sizes.
+    """
 
     table: Float[Array, "V1 D"]
     inputs: list[Dense]

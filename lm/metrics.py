@@ -13,7 +13,14 @@ REMEDY = "name a directory that train wrote"
 
 
 class Always(msgspec.Struct):
-    """What every record holds; an evaluation adds fields of its own."""
+    """What every record holds; an evaluation adds fields of its own.
+
+    Attributes:
+        step: updates of the weights so far.
+        tokens: trained on so far.
+        loss: mean over the last batches, nats a token.
+        cpu_seconds: spent on the training so far.
+    """
 
     step: Count
     tokens: Count

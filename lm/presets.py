@@ -20,7 +20,14 @@ RELEASED_TOKENS = 10_240_000
 
 
 class Preset(NamedTuple):
-    """network, optimiser, schedule: configurations.   data: fresh or released."""
+    """Everything that a training is told by one name.
+
+    Attributes:
+        network: sizes of the network.
+        optimiser: its configuration.
+        schedule: batches, learning rates and tokens.
+        data: "fresh" documents without end, or the "released" ones again and again.
+    """
 
     network: LSTMConfig | TransformerConfig
     optimiser: OptimiserConfig

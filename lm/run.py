@@ -119,6 +119,7 @@ def from_json(stored: object, source: str) -> RunConfig:
         ModelError: not one, or one of a network that nobody could have trained.
     """
     source = f"{source}: not the configuration of a run"
+    # Any: a schema made by `record`, whose fields no type checker sees.
     read: Any = convert(stored, RUN, source, REMEDY)
     network = ARCHITECTURES[read.architecture](
         **fields_of(convert(read.network, NETWORKS[read.architecture], source, REMEDY))

@@ -42,7 +42,13 @@ Report = Callable[[JsonMapping], None]
 
 
 class Cadence(NamedTuple):
-    """Steps between two records of the loss, two evaluations and two checkpoints."""
+    """How often a training writes something down.
+
+    Attributes:
+        record: steps between two records of the loss.
+        evaluate: steps between two evaluations.
+        checkpoint: steps between two checkpoints.
+    """
 
     record: int
     evaluate: int

@@ -45,7 +45,17 @@ class TransformerConfig(NamedTuple):
 
 
 class Layer(eqx.Module):
-    """x + attention(norm x), then x + feedforward(norm x), the hidden feedforward layer four times as wide."""
+    """x + attention(norm x), then x + feedforward(norm x), the hidden feedforward layer four times as wide.
+
+    Attributes:
+        norm_attention: of what the attention reads.
+        qkv: (D to 3 D) queries, keys and values of all heads.
+        taps_SxO: of the causal filter over queries, keys and values (see ``convolve``); None: there is none.
+        mix: (D to D) what the heads add to the residual stream.
+        norm_feedforward: of what the feedforward layer reads.
+        up: (D to 4 D).
+        down: (4 D to D).
+    """
 
     norm_attention: RMSNorm | LayerNorm
     qkv: Dense
@@ -111,7 +121,16 @@ def _norm(config: TransformerConfig) -> RMSNorm | LayerNorm:
 
 
 class Transformer(eqx.Module):
-    """``network(tokens_BxT)`` gives (B, T + 1, V) logits; row t is for the token after the first t."""
+    """``network(tokens_BxT)`` gives (B, T + 1, V) logits; row t is for the token after the first t.
+
+    Attributes:
+        table: embedding of each token, the beginning last (V + 1).
+        positions: learned, one for each place; None: positions come by rotation.
+        layers: in order.
+        norm: of what the output reads.
+        output: (D to V) logits; None: the embedding's transpose.
+        config: sizes.
+    """
 
     table: Float[Array, "V1 D"]
     positions: Float[Array, "P D"] | None

@@ -16,7 +16,7 @@ ASIDE = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}\.part", re.S)
 
 
 @contextmanager
-def written_aside(path: str | os.PathLike[str], binary: bool = False) -> Iterator[IO[Any]]:
+def written_aside(path: str | os.PathLike[str], binary: bool = False) -> Iterator[IO[Any]]:  # str, or bytes
     """A file to write to, which takes the place of ``path`` when the block ends without an error.
 
     The file is made in the same directory (a rename does not cross file systems), with Unix line ends and UTF-8
@@ -62,7 +62,7 @@ def clear_left_behind(directory: Path, name: str | None = None) -> None:
                     os.unlink(entry.path)
 
 
-def _opened(aside: Path, binary: bool) -> IO[Any]:
+def _opened(aside: Path, binary: bool) -> IO[Any]:  # of str, or of bytes where it is binary
     """A new file, marked as being written; where the file system knows no locks, it goes without."""
     while True:
         file = aside.open("xb") if binary else aside.open("x", encoding="utf-8", newline="\n")

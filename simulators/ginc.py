@@ -45,7 +45,7 @@ class ReleasedGinc(NamedTuple):
     memory: np.ndarray
     pretraining: MixtureOfHMMs
     unseen: MixtureOfHMMs
-    state: Any
+    state: Any  # a tuple or a dict, by NumPy's version and flags; NumPy alone reads it
 
     def generator(self) -> np.random.RandomState:
         """A fresh legacy generator positioned where the release starts to draw documents."""

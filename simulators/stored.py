@@ -17,6 +17,8 @@ from implicit_bayes.theory.objects.checks import ModelError
 
 Schema = Any
 """Whatever msgspec converts to: a class, an annotated type, a union; they have no type in common."""
+Converted = Any
+"""A value of the schema that was asked for: a type for that would need ``TypeForm``, which Python 3.11 lacks."""
 
 LARGEST = 1 << 28
 """Bytes of a stored text file; ten thousand times what any run writes."""
@@ -72,7 +74,7 @@ def read_text(path: Path, remedy: str, most: int = LARGEST) -> str:
         raise ModelError(f"{path}: cannot be read ({short(error)}); {remedy}") from error
 
 
-def parse(text: str, kind: Schema, source: str, remedy: str) -> Any:
+def parse(text: str, kind: Schema, source: str, remedy: str) -> Converted:
     """JSON text as a value of a schema.
 
     Args:
@@ -90,7 +92,7 @@ def parse(text: str, kind: Schema, source: str, remedy: str) -> Any:
         raise ModelError(f"{source}: cannot be read ({short(error)}); {remedy}") from error
 
 
-def convert(value: object, kind: Schema, source: str, remedy: str) -> Any:
+def convert(value: object, kind: Schema, source: str, remedy: str) -> Converted:
     """A parsed value as one of a schema; see ``parse``.
 
     Args:
@@ -108,7 +110,7 @@ def convert(value: object, kind: Schema, source: str, remedy: str) -> Any:
         raise ModelError(f"{source}: {short(error)}; {remedy}") from error
 
 
-def read_json(path: Path, kind: Schema, remedy: str) -> Any:
+def read_json(path: Path, kind: Schema, remedy: str) -> Converted:
     """A JSON file as a value of a schema; see ``read_text`` and ``parse``.
 
     Args:

@@ -74,7 +74,7 @@ def parameters_of(base: str) -> tuple[str, ...]:
     return families.get(base, ())
 
 
-def _changed(instance: Instance, words: str, **fields: Any) -> Instance:
+def _changed(instance: Instance, words: str, **fields: Any) -> Instance:  # of the kind that each field has
     parts = {
         "name": instance.name,
         "mixture": instance.mixture,

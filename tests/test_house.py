@@ -16,8 +16,17 @@ FOLDERS = ("theory", "simulators", "lm", "benchmarks")
 LINES, FUNCTION_LINES = 320, 70
 WIDE = 6
 """A result of more fields than these is built by keyword."""
-EXPLAINED = ("theory/", "simulators/", "lm/")
-"""Folders whose public functions explain every argument."""
+UNDOCUMENTED_ROOMS = (
+    "benchmarks/cli/",
+    "benchmarks/experiments/",
+    "benchmarks/gap/",
+    "benchmarks/report/",
+    "benchmarks/speed/",
+    "benchmarks/verification/",
+)
+"""Rooms whose docstrings do not yet explain every argument and every field: a debt, and no place for more."""
+RECORDED = ("lm/", "benchmarks/")
+"""Folders whose records explain every field."""
 ALIKE = {"Settings"}
 """A class name that several rooms of one folder may have: each is read beside its room's name."""
 SECOND_OPINIONS = {"hear", "onward", "moment"}
@@ -187,28 +196,92 @@ def test_another_order_is_noticed():
     assert out_of_order(function) == ["mixture", "true_concept", "start", "k"]
 
 
+def listed(told: str, heading: str) -> set[str]:
+    """The names that a docstring explains under a heading, one or several before a colon."""
+    section = re.split(r"\n\s*(?:Args|Returns|Raises|Yields|Attributes):", told.partition(f"{heading}:\n")[2])[0]
+    lines = re.findall(r"^ +([\w*, ]+):", section, re.M)
+    return {part for line in lines for part in re.findall(r"\w+", line)}
+
+
 def unexplained(tree: ast.Module) -> list[str]:
     """Public functions of two arguments or more of which the docstring leaves one without a word of its own."""
     found = []
     for name, function in public_functions(tree):
-        told = ast.get_docstring(function) or ""
-        section = re.split(r"\n\s*(?:Returns|Raises|Yields|Attributes):", told.partition("Args:\n")[2])[0]
-        lines = re.findall(r"^ +([\w*, ]+):", section, re.M)
-        explained = {part for line in lines for part in re.findall(r"\w+", line)}
+        explained = listed(ast.get_docstring(function) or "", "Args")
         if len(arguments(function)) > 1 and (missing := set(arguments(function)) - explained):
             found.append(f"{name}: {', '.join(sorted(missing))}")
     return found
 
 
-@pytest.mark.parametrize("path", [path for path in sorted(SOURCES) if path.startswith(EXPLAINED)])
+def unexplained_fields(tree: ast.Module) -> list[str]:
+    """Public records with a field that neither a line of Args or Attributes nor a text below it explains."""
+    found = []
+    for node in tree.body:
+        if not isinstance(node, ast.ClassDef) or node.name.startswith("_"):
+            continue
+        told = ast.get_docstring(node) or ""
+        below = {
+            field.target.id
+            for field, text in zip(node.body, node.body[1:], strict=False)
+            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+            if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
+        }
+        if missing := set(fields(node)) - listed(told, "Args") - listed(told, "Attributes") - below:
+            found.append(f"{node.name}: {', '.join(sorted(missing))}")
+    return found
+
+
+@pytest.mark.parametrize("path", [path for path in sorted(SOURCES) if not path.startswith(UNDOCUMENTED_ROOMS)])
 def test_every_argument_is_explained(path):
     assert unexplained(SOURCES[path]) == []
+    if path.startswith(RECORDED):
+        assert unexplained_fields(SOURCES[path]) == []
+
+
+def test_a_room_without_a_debt_is_not_listed():
+    """Every room in the list still breaks the rule: who mends one deletes its line."""
+    for room in UNDOCUMENTED_ROOMS:
+        trees_of = [tree for path, tree in SOURCES.items() if path.startswith(room)]
+        assert any(unexplained(tree) or unexplained_fields(tree) for tree in trees_of), room
 
 
 def test_an_argument_without_a_word_is_noticed():
     told = "What.\n\n    Args:\n        a: a number.\n\n    Returns:\n        b: no argument."
     source = f'def f(a, b):\n    """{told}\n    """'
     assert unexplained(ast.parse(source)) == ["f: b"]
+
+
+def test_a_field_without_a_word_is_noticed():
+    told = "What.\n\n    Attributes:\n        a: told.\n    "
+    source = f'class R(NamedTuple):\n    """{told}"""\n    a: int\n    b: int\n    """Told."""\n    c: int'
+    assert unexplained_fields(ast.parse(source)) == ["R: c"]
+
+
+def unreasoned(text: str) -> list[int]:
+    """The lines of an ``Any`` that no comment (beside it, above it) and no text below an alias gives a reason for."""
+    lines, tree = text.splitlines(), ast.parse(text)
+    told = {
+        line
+        for block in ast.walk(tree)
+        if isinstance(block, ast.Module)
+        for alias, below in zip(block.body, block.body[1:], strict=False)
+        if isinstance(alias, ast.Assign) and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
+        for line in range(alias.lineno, alias.end_lineno + 1)
+    }
+    found = {node.lineno for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == "Any"}
+    above = {line for line in found if line > 1 and lines[line - 2].lstrip().startswith("# Any: ")}
+    beside = {line for line in found if re.search(r"  # (?!type:|noqa)", lines[line - 1])}
+    return sorted(found - told - above - beside)
+
+
+@pytest.mark.parametrize("path", sorted(SOURCES))
+def test_every_any_has_its_reason(path):
+    assert unreasoned((ROOT / path).read_text()) == []
+
+
+def test_an_any_without_a_reason_is_noticed():
+    reasoned = '# Any: why.\ny: Any = 1\nA = dict[str, Any]\n"""Why."""\nz: Any = 1  # why\n'
+    assert unreasoned(f"{reasoned}x: Any = 1\ndef f(a: Any): ...  # noqa: E704\nB = Any\n") == [6, 7, 8]
 
 
 def empty_sections(tree: ast.Module) -> list[str]:

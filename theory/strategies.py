@@ -96,7 +96,7 @@ def hmms(draw: Draw, states: Size = 3, tokens: Size = 3, positive: bool = False)
 
 
 @st.composite
-def mixtures(draw: Draw, /, *assumptions: str, **shapes: Any) -> MixtureOfHMMs:
+def mixtures(draw: Draw, /, *assumptions: str, **shapes: Any) -> MixtureOfHMMs:  # as `instances` types each
     """The mixtures of ``instances`` with the same arguments.
 
     Args:

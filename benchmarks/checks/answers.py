@@ -18,7 +18,14 @@ SHORT = 64
 
 
 class Outcome(NamedTuple):
-    """What a check found: see ``results.Found``."""
+    """What a check found: see ``results.Found``.
+
+    Attributes:
+        holds: True, False or "undetermined".
+        words: what was found, as a sentence without its full stop.
+        value: what was measured, or None where nothing has a number.
+        bound: the most that ``value`` may be, in its unit.
+    """
 
     holds: Verdict
     words: str

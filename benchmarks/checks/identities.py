@@ -35,7 +35,14 @@ ASKED = 8
 
 
 class MixedSettings(NamedTuple):
-    """What an instance is asked: documents, tokens in each, prompts of the measurement, seed."""
+    """What an instance is asked: documents, tokens in each, prompts of the measurement, seed.
+
+    Attributes:
+        documents: B, drawn from the mixture.
+        length: T, tokens in each.
+        prompts: of the measured in-context accuracy.
+        seed: of everything that is drawn.
+    """
 
     documents: int = 32
     length: int = 64
@@ -76,7 +83,12 @@ class Mixed:
 
 
 def distance(given: Numbers, expected: Numbers) -> float:
-    """The largest |given - expected| / max(1, |expected|); equal infinities are equal, and any other nan is inf."""
+    """The largest |given - expected| / max(1, |expected|); equal infinities are equal, and any other nan is inf.
+
+    Args:
+        given: numbers, of any shape.
+        expected: numbers of the same shape; above 1 the difference counts relative to them.
+    """
     one, other = np.asarray(given, float), np.asarray(expected, float)
     if not one.size:
         return 0.0
@@ -87,7 +99,14 @@ def distance(given: Numbers, expected: Numbers) -> float:
 
 
 def agree(worst: float, holds: str, broken: str, bound: float = CLOSE) -> Outcome:
-    """An identity that is kept up to rounding, or is not."""
+    """An identity that is kept up to rounding, or is not.
+
+    Args:
+        worst: the largest deviation.
+        holds: in words, what is true where the identity holds.
+        broken: in words, what is wrong where it does not.
+        bound: the largest deviation that rounding explains.
+    """
     return Outcome(worst <= bound, holds if worst <= bound else broken, worst, bound)
 
 
@@ -154,7 +173,15 @@ def two_methods(mixed: Mixed) -> Outcome:
 
 
 def plain_recursion(mixture: MixtureOfHMMs, tokens_BxT: np.ndarray) -> np.ndarray:
-    """(B, C) log p(o | c) by the forward recursion as it stands in textbooks, scaled at every token."""
+    """(B, C) log p(o | c) by the forward recursion as it stands in textbooks, scaled at every token.
+
+    Args:
+        mixture: whose concepts are asked; its prior plays no part.
+        tokens_BxT: documents of equal length.
+
+    Returns:
+        (B, C) nats; -inf where a concept cannot say the document.
+    """
     prior_CxH, kernel, emission = (
         np.asarray(x, np.longdouble) for x in (mixture.initial, mixture.transition, mixture.emissions)
     )
@@ -245,7 +272,15 @@ def bounded_regret(mixed: Mixed) -> Outcome:
 
 
 def chosen_pairs(instance: Instance, most: int = 2) -> Iterator[tuple[int, np.ndarray]]:
-    """Up to ``most`` true concepts of positive prior, each with its first prompt start law."""
+    """Up to ``most`` true concepts of positive prior, each with its first prompt start law.
+
+    Args:
+        instance: under examination.
+        most: pairs.
+
+    Yields:
+        (index of the true concept, (H,) start law).
+    """
     prior = np.asarray(instance.mixture.prior)
     for concept in [c for c in instance.true_concepts if prior[c] > 0][:most]:
         yield concept, np.asarray(instance.prompt_starts)[concept, 0]

@@ -123,7 +123,14 @@ def _says(row: FiniteSample) -> bool:
 
 
 class Identity(NamedTuple):
-    """A check of an instance: name, what must hold, the check, and the probability that chance fails it."""
+    """A check of an instance: name, what must hold, the check, and the probability that chance fails it.
+
+    Attributes:
+        name: of the check.
+        law: what must hold, in words.
+        ask: the check.
+        level: false-alarm rate of the check; 0 where it is exact.
+    """
 
     name: str
     law: str
@@ -199,7 +206,13 @@ def check_instance(
 
 
 def examine(instance: Instance, settings: MixedSettings, progress: Start | None = None) -> Checked:
-    """``check_instance`` with everything checked."""
+    """``check_instance`` with everything checked.
+
+    Args:
+        instance: under examination.
+        settings: checked already.
+        progress: starts a stage of so many steps, as ``progress_bars`` gives it; None: silence.
+    """
     mixed, rows = Mixed(instance, settings), []
     advance = (progress or (lambda words, total: lambda done: None))(f"{instance.name}: identities", len(IDENTITIES))
     for each in IDENTITIES:

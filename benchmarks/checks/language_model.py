@@ -216,7 +216,7 @@ def parametrize_with_checks(
     seed: int = 0,
     tolerance: float = 1e-4,
     expected_failures: Mapping[str, str] | Callable[[object], Mapping[str, str]] | None = None,
-) -> Any:
+) -> Any:  # pytest's mark; pytest is optional
     """A pytest decorator: one test for every model and law, with the law's name in the test's.
 
         @parametrize_with_checks([my_model, "lstm-small", make_another], instance="ginc")

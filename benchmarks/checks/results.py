@@ -87,7 +87,12 @@ MARKS = {True: "holds", False: "BROKEN", "undetermined": "undetermined"}
 
 
 def show(found: Checked, console: Console) -> None:
-    """The table, and one line that says what it comes to."""
+    """The table, and one line that says what it comes to.
+
+    Args:
+        found: the checks of one subject.
+        console: where to print.
+    """
     title = f"{found.subject}: {len(found.checks)} checks"
     table = Table("check", "", "measured", "at most", "what was found", title=title, title_justify="left")
     for each in found.checks:

@@ -25,7 +25,15 @@ HOLDS = {
 
 
 def judged(subject: Subject, law: str) -> Outcome:
-    """One of ``document_laws`` on the subject's documents."""
+    """One of ``document_laws`` on the subject's documents.
+
+    Args:
+        subject: the model under examination and its answers.
+        law: one of ``document_laws``, by its name.
+
+    Returns:
+        Outcome: "undetermined" where the model gives no law after any token.
+    """
     if subject.loss is None:
         return Outcome("undetermined", "there is no law after any token")
     documents = len(subject.tokens_BxT)

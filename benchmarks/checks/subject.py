@@ -46,8 +46,13 @@ class NoAnswer(Exception):
 
 
 class Reach(NamedTuple):
-    """How many tokens the model answers: ``tokens``, at most ``length`` of the settings. ``refused``: what it raises
-    for the full length; ``short``: how its answer to that is misshapen; both empty where it answers."""
+    """How many tokens the model answers.
+
+    Attributes:
+        tokens: T that the model answers, at most ``length`` of the settings.
+        refused: what it raises for the full length; empty where it answers.
+        short: how its answer to the full length is misshapen; empty where it is not.
+    """
 
     tokens: int
     refused: str
@@ -179,7 +184,12 @@ class _Remembered:
 
 def moved_BxS(one_BxSxV: np.ndarray, other_BxSxV: np.ndarray) -> np.ndarray:
     """(B, S) the largest change of a probability in each law; 0 where both are the same, nan included, and inf where
-    only one of two numbers is nan."""
+    only one of two numbers is nan.
+
+    Args:
+        one_BxSxV: log-probabilities, nats.
+        other_BxSxV: of the same positions, asked another way.
+    """
     with np.errstate(over="ignore", invalid="ignore"):
         change = np.abs(np.exp(one_BxSxV) - np.exp(other_BxSxV))
     same = (one_BxSxV == other_BxSxV) | (np.isnan(one_BxSxV) & np.isnan(other_BxSxV))

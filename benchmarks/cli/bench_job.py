@@ -47,6 +47,7 @@ def bench(name: str, instance: Instance, task: str, settings: Settings, out: Pat
         storage.check_directory(out)
     with terminal.progress_bars() as progress:
         if task == "train":
+            # Any: each task has a record of its own, and a table that shows this record.
             rows: list[Any] = speed_training.training(
                 name, settings.preset, settings.repeats, settings.seed, progress("timing", settings.repeats)
             )
@@ -60,7 +61,7 @@ def bench(name: str, instance: Instance, task: str, settings: Settings, out: Pat
         advance = progress("scaling", 0) if settings.scaling else None
         curves = speed_scaling.scaling(settings.seed, advance) if advance else []
     written: list[Path] = []
-    tables: dict[str, Callable[[list[Any]], Table]] = {
+    tables: dict[str, Callable[[list[Any]], Table]] = {  # Any: as of rows
         "train": speed_training.table,
         "memory": speed_memory.table,
         "growth": speed_growth.table,

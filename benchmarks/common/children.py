@@ -85,7 +85,7 @@ def end(processes: Iterable[BaseProcess]) -> None:
             process.kill()
 
 
-def start(command: Sequence[str], **settings: Any) -> subprocess.Popen[str]:
+def start(command: Sequence[str], **settings: Any) -> subprocess.Popen[str]:  # Popen's own
     """``subprocess.Popen`` of a program of ours, which calls ``watch_parent`` first; text in and out."""
     environment = {**os.environ, PARENT: str(os.getpid())}
     with deaf():

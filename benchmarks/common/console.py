@@ -44,7 +44,7 @@ class Console(RichConsole):
         super().__init__(file=file, width=_width(file) if width is None else width, highlight=False, markup=False,
                          emoji=False)  # fmt: skip
 
-    def print(self, *objects: object, **settings: Any) -> None:
+    def print(self, *objects: object, **settings: Any) -> None:  # Rich's own, handed on
         """Print words, styled Text and tables."""
         for each in objects:
             if isinstance(each, Table):
@@ -78,7 +78,12 @@ def _width(file: IO[str] | None) -> int | None:
 
 
 def in_letters(words: str, encoding: str) -> str:
-    """Words in characters of an encoding: θ is theta where there is no θ, and ? stands for what has no such name."""
+    """Words in characters of an encoding: θ is theta where there is no θ, and ? stands for what has no such name.
+
+    Args:
+        words: what to print.
+        encoding: of the output, as Python names it; ASCII stands in for one that Python does not know.
+    """
     try:
         words.encode(encoding)
         return words
@@ -138,7 +143,15 @@ class PlainProgress:
         self.thread.join()
 
     def start(self, words: str, total: int) -> Callable[[int], None]:
-        """As ``progress_bars``: a stage begins; what it returns is called with the steps just done."""
+        """As ``progress_bars``: a stage begins; what it returns is called with the steps just done.
+
+        Args:
+            words: what is being done.
+            total: its steps.
+
+        Returns:
+            A function to call with the number of steps just done.
+        """
         index = next(self.indices)
         self.stages[index] = (words, 0, total)
 

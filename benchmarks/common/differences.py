@@ -124,6 +124,15 @@ def share_between(shares: Sequence[float], weights: Sequence[float], prompts: in
 
     Each share has its Clopper-Pearson interval at the level 1 - (1 - level) / m, so that all m hold at once with
     probability ``level``, however the shares depend on each other.
+
+    Args:
+        shares: m measured shares, 0 to 1.
+        weights: (m,) of the mean, none negative.
+        prompts: behind each share.
+        level: probability with which the interval holds the mean of the true shares, at least.
+
+    Returns:
+        (low, high).
     """
     each = 1 - (1 - level) / len(shares)
     ends = [binomial_interval(round(share * prompts), prompts, each)[1:] for share in shares]

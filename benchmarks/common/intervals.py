@@ -91,6 +91,15 @@ def mean_interval(mean: float, standard_error: float, count: int, level: float =
     """Student's interval of a mean of ``count`` independent values: mean -+ t_{count - 1} standard_error.
 
     (-inf, inf) for one value: it says nothing of its spread. An infinite mean is its own interval.
+
+    Args:
+        mean: of the values.
+        standard_error: of that mean, in its unit.
+        count: of independent values.
+        level: of the interval.
+
+    Returns:
+        (low, high).
     """
     if not math.isfinite(mean):
         return mean, mean
@@ -99,5 +108,13 @@ def mean_interval(mean: float, standard_error: float, count: int, level: float =
 
 
 def errors(count: int, level: float = LEVEL) -> float:
-    """Standard errors on each side of a mean of ``count`` values: Student's quantile; 12.7, 4.3, 3.2 … 1.96."""
+    """Standard errors on each side of a mean of ``count`` values: Student's quantile; 12.7, 4.3, 3.2 … 1.96.
+
+    Args:
+        count: of independent values; the quantile has count - 1 degrees of freedom.
+        level: of the interval.
+
+    Returns:
+        t with P(|T| <= t) = level; inf for one value.
+    """
     return float(stdtrit(count - 1, 0.5 + level / 2)) if count > 1 else math.inf

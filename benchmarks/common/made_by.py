@@ -42,7 +42,12 @@ def command_line(command: Callable[..., object], given: JsonMapping, without: Se
 
 
 def with_out(command: str, directory: str | Path) -> str:
-    """The same command, writing to a directory; nothing for a result that no command made."""
+    """The same command, writing to a directory; nothing for a result that no command made.
+
+    Args:
+        command: as it was typed, or "".
+        directory: DIR; quoted for the shell.
+    """
     return f"{command} --out {shlex.quote(str(directory))}" if command else ""
 
 

@@ -47,7 +47,15 @@ def check_directory(directory: Path) -> Path:
 
 
 def check_file(path: Path | None, name: str) -> None:
-    """Raises ModelError unless ``path`` (if any) can be created."""
+    """Make sure that a file can be created, before the work rather than after; its directory is made.
+
+    Args:
+        path: of the file to be written, or None where none is asked for.
+        name: of the option, for the error.
+
+    Raises:
+        ModelError: it is a directory, or its directory takes no files.
+    """
     if path is None:
         return
     if path.is_dir():
@@ -76,14 +84,30 @@ def plain(value: object) -> JsonValue:
 
 
 def write_json(path: Path, value: object) -> None:
-    """One JSON object, atomically."""
+    """Write one JSON value (see ``plain``), atomically.
+
+    Args:
+        path: of the file.
+        value: whatever ``plain`` understands.
+
+    Raises:
+        ModelError: the place cannot be written.
+    """
     text = json.dumps(plain(value), indent=1, allow_nan=False)
     with written_aside(path) as file:
         file.write(text + "\n")
 
 
 def write_results(path: Path, results: "xr.Dataset") -> None:
-    """results.nc (netCDF-4 through h5netcdf), atomically."""
+    """results.nc (netCDF-4 through h5netcdf), atomically.
+
+    Args:
+        path: of the file.
+        results: the data set.
+
+    Raises:
+        ModelError: the place cannot be written.
+    """
     from xarray.backends import H5NetCDFStore
 
     content = io.BytesIO()
@@ -146,6 +170,10 @@ def _check_contents(file: "h5py.File") -> None:
 def reading(source: Path, remedy: str = "run the command that made it again") -> Iterator[None]:
     """What goes wrong in this block is the fault of a stored file that somebody changed, in a way no schema sees.
 
+    Args:
+        source: the stored file, for the error.
+        remedy: how an error ends.
+
     Raises:
         ModelError: for whatever the block raises but errors of the system.
     """
@@ -163,6 +191,11 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 def inside(directory: Path, name: str, ending: str) -> Path:
     """DIR/NAME.ENDING for a name that came out of a file.
 
+    Args:
+        directory: DIR.
+        name: of the figure: letters, digits, - and _, at most 100.
+        ending: without its dot.
+
     Raises:
         ModelError: a name that could lead out of DIR.
     """
@@ -172,7 +205,15 @@ def inside(directory: Path, name: str, ending: str) -> Path:
 
 
 def folders(out: Path | None, names: Sequence[str]) -> list[Path | None]:
-    """Where each of several instances writes: DIR for one alone, else a folder each, never the same one twice."""
+    """Where each of several instances writes: DIR for one alone, else a folder each, never the same one twice.
+
+    Args:
+        out: DIR, or None where nothing is written.
+        names: of the instances; what no folder can be called is replaced by _.
+
+    Returns:
+        One place for each name, in order.
+    """
     if out is None or len(names) == 1:
         return [out] * len(names)
     chosen: list[Path | None] = []

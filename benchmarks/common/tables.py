@@ -33,7 +33,13 @@ class Row(NamedTuple):
 
 
 class Sheet(NamedTuple):
-    """A table as words: title, column headers and rows."""
+    """A table as words: title, column headers and rows.
+
+    Attributes:
+        title: above the table; empty for none.
+        header: of each column.
+        rows: the cells, in the order of the columns.
+    """
 
     title: str
     header: tuple[str, ...]

@@ -2,12 +2,23 @@
 
 
 def counted(count: int, noun: str) -> str:
-    """1 concept, 2 concepts, 50,257 tokens."""
+    """1 concept, 2 concepts, 50,257 tokens.
+
+    Args:
+        count: how many.
+        noun: in the singular.
+    """
     return f"{count:,} {noun}" + ("s" if count != 1 else "")
 
 
 def sizes(concepts: int, states: int, tokens: int) -> str:
-    """5 concepts, 100 states, 1 token."""
+    """5 concepts, 100 states, 1 token.
+
+    Args:
+        concepts: C.
+        states: H.
+        tokens: V.
+    """
     return ", ".join((counted(concepts, "concept"), counted(states, "state"), counted(tokens, "token")))
 
 

@@ -34,10 +34,17 @@ class Case(NamedTuple):
 
 
 class CoverageRow(NamedTuple):
-    """What a case came to.   covered: share of ``runs``, with its 99% interval [low, high].
+    """What a case came to.
 
     Attributes:
-        verdict: "at least", "below", or "in doubt" where [low, high] holds the nominal coverage.
+        kind: of interval or test.
+        setting: in words.
+        nominal: coverage that is claimed.
+        guaranteed: whether it is claimed at every sample size, or only in a limit.
+        covered: share of ``runs`` whose interval held the truth.
+        low: lower end of the 99% interval of the true coverage.
+        high: its upper end.
+        runs: repetitions.
     """
 
     kind: str
@@ -56,7 +63,12 @@ class CoverageRow(NamedTuple):
 
 
 def repetitions(case: Case, runs: int) -> int:
-    """A case's own share of the repetitions that are asked for, at least one."""
+    """A case's own share of the repetitions that are asked for, at least one.
+
+    Args:
+        case: what is repeated.
+        runs: repetitions that are asked for.
+    """
     return max(1, round(runs * case.share))
 
 

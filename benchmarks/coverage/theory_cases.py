@@ -35,7 +35,16 @@ def rare(probability: float) -> tuple[PromptLaw, HMM]:
 
 def hidden(seed: int, delimiters: int = 1, k: int = 4) -> tuple[PromptLaw, HMM]:
     """Two random concepts on five states that emit four tokens; the delimiter's state is split into ``delimiters``
-    copies with the same row, between which documents choose evenly: for every number of copies the same process."""
+    copies with the same row, between which documents choose evenly: for every number of copies the same process.
+
+    Args:
+        seed: of the two concepts and of the start law.
+        delimiters: copies of the delimiter's state.
+        k: tokens in an example.
+
+    Returns:
+        The prompt law of the first concept, and the second concept.
+    """
     generator = np.random.default_rng(seed)
     emission = generator.dirichlet(np.ones(3), 4)
     hmms = []

@@ -31,13 +31,22 @@ BY_POINT = ("excess", "published_excess", "published_excess_standard_error", "im
 
 
 def write_json(path: Path, value: object) -> None:
-    """One JSON object, atomically."""
+    """One JSON object, atomically.
+
+    Args:
+        path: of the file.
+        value: what JSON can say, without infinities.
+    """
     with written_aside(path) as file:
         file.write(json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
 def earlier(out: Path, settings: Settings) -> JsonObject:
     """What run.json says of trainings that were done before.
+
+    Args:
+        out: DIR.
+        settings: of the run.
 
     Raises:
         ModelError: it cannot be read, or is of other settings.
@@ -59,7 +68,14 @@ def earlier(out: Path, settings: Settings) -> JsonObject:
 
 
 def write_run(out: Path, settings: Settings, trainings: JsonMapping, finished: bool) -> None:
-    """run.json."""
+    """run.json: the machine, the settings and every training.
+
+    Args:
+        out: DIR.
+        settings: of the run.
+        trainings: what is known of each, by its name.
+        finished: whether all are done.
+    """
     device = jax.devices()[0]
     about = {"platform": device.platform, "device": device.device_kind, "jax": jax.__version__}
     of_run = {"settings": settings._asdict(), "finished": finished, "trainings": dict(trainings)}
@@ -67,7 +83,13 @@ def write_run(out: Path, settings: Settings, trainings: JsonMapping, finished: b
 
 
 def write_bayes(out: Path, settings: Settings, yard: Yardsticks) -> None:
-    """bayes.json: counts over the prompts, by reference, k and n."""
+    """bayes.json: counts over the prompts, by reference, k and n.
+
+    Args:
+        out: DIR.
+        settings: of the run.
+        yard: the exact references.
+    """
     found = {
         label: {"right": yard.right_RxKxN[r].tolist(), "answered": yard.answered_RxKxN[r].tolist()}
         for r, label in enumerate(labels())
@@ -80,7 +102,13 @@ def write_bayes(out: Path, settings: Settings, yard: Yardsticks) -> None:
 
 
 def write_curves(path: Path, records: Sequence[JsonMapping], settings: Settings) -> None:
-    """curves.nc of the records that hold curves: (point, k, n) counts of right answers, and what else was measured."""
+    """curves.nc of the records that hold curves: (point, k, n) counts of right answers, and what else was measured.
+
+    Args:
+        path: of curves.nc; not written where no record holds curves.
+        records: of one training.
+        settings: whose k and n the curves have.
+    """
     found = [record for record in records if "right" in record]
     if not found:
         return

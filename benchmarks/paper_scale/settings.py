@@ -100,6 +100,10 @@ class Job(NamedTuple):
 def jobs(sizes: Sequence[str], fresh: bool) -> list[Job]:
     """Every training, in order: Transformers, then (if asked for) on fresh documents, the LSTM after all of them.
 
+    Args:
+        sizes: names of presets, as "paper-12l".
+        fresh: whether Transformers are trained on fresh documents too.
+
     Raises:
         ModelError: a size that the paper has not.
     """
@@ -113,7 +117,12 @@ def jobs(sizes: Sequence[str], fresh: bool) -> list[Job]:
 
 
 def recipe(job: Job, settings: Settings) -> Preset:
-    """The preset of a training: the published one, or in a rehearsal a narrow one."""
+    """The preset of a training: the published one, or in a rehearsal a narrow one.
+
+    Args:
+        job: the training.
+        settings: of the run; ``tokens`` replaces the published number.
+    """
     architecture = "lstm" if job.size == "paper-lstm" else "transformer"
     chosen = preset(architecture, job.size, VOCABULARY)
     schedule, optimiser = chosen.schedule, chosen.optimiser
@@ -123,7 +132,7 @@ def recipe(job: Job, settings: Settings) -> Preset:
             optimiser = optimiser._replace(plateau=8)
     if settings.tokens is not None:
         schedule = schedule._replace(tokens=settings.tokens)
-    network: Any = chosen.network
+    network: Any = chosen.network  # the union does not tell which fields `narrow` may have
     if settings.rehearsal:
         narrow = {"width": 16, "embedding": 16, "layers": 2} if architecture == "lstm" else {"width": 24, "heads": 2}
         network = network._replace(**narrow)
@@ -131,7 +140,12 @@ def recipe(job: Job, settings: Settings) -> Preset:
 
 
 def drawn(network: LSTMConfig | TransformerConfig, key: jax.Array) -> LSTM | StackedTransformer:
-    """A network before training, a Transformer's layers stacked."""
+    """A network before training, a Transformer's layers stacked.
+
+    Args:
+        network: sizes.
+        key: a JAX key.
+    """
     if isinstance(network, LSTMConfig):
         return LSTM.drawn(network, key)
     return StackedTransformer.of(Transformer.drawn(network, key))

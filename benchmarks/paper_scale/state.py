@@ -55,6 +55,11 @@ def save_state(path: Path, state: State, losses: Sequence[float], about: str) ->
 def load_state(path: Path, like: State, about: str) -> tuple[State, list[float]]:
     """The state that ``save_state`` wrote, as host arrays, and the losses.
 
+    Args:
+        path: of the file.
+        like: a state of the same training, for its shapes.
+        about: what the file must say of its training.
+
     Raises:
         ModelError: damaged (a zip file has a checksum for each array), or of another training.
     """
@@ -74,6 +79,10 @@ def load_state(path: Path, like: State, about: str) -> tuple[State, list[float]]
 
 def keep_records(path: Path, done: int) -> list[JsonObject]:
     """The records up to step ``done``; later ones, and a half-written last line, are dropped from the file.
+
+    Args:
+        path: of metrics.jsonl; none yet is no error.
+        done: steps.
 
     Raises:
         ModelError: a line that is no record.
@@ -104,7 +113,12 @@ def read_records(path: Path) -> list[JsonObject]:
 
 
 def add_record(path: Path, record: JsonMapping) -> None:
-    """One line more; numbers that are not finite are null."""
+    """One line more; numbers that are not finite are null.
+
+    Args:
+        path: of metrics.jsonl.
+        record: its fields.
+    """
     finite = {name: None if isinstance(x, float) and not math.isfinite(x) else x for name, x in record.items()}
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(finite, allow_nan=False) + "\n")

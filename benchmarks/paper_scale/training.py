@@ -193,7 +193,12 @@ class Training:
 
 def point_steps(steps: int, settings: Settings) -> set[int]:
     """Steps at which curves are measured: evenly in the logarithm from a sixteenth of the training to its end, moved to
-    the next measurement of the excess."""
+    the next measurement of the excess.
+
+    Args:
+        steps: of the whole training.
+        settings: with the number of points and the steps between two measurements.
+    """
     shares = np.geomspace(1 / 16, 1, settings.points) if settings.points > 1 else np.ones(1)
     return {min(steps, math.ceil(share * steps / settings.every) * settings.every) for share in shares}
 

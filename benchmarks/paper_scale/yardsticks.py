@@ -79,7 +79,12 @@ def labels() -> list[str]:
 
 
 def about(settings: Settings, length: int) -> str:
-    """What the yardsticks depend on, as JSON."""
+    """What the yardsticks depend on, as JSON.
+
+    Args:
+        settings: of the run.
+        length: T of the held-out documents.
+    """
     fields = ("seed", "documents", "prompts", "implied", "ks", "ns", "rehearsal")
     return json.dumps({field: getattr(settings, field) for field in fields} | {"length": length})
 
@@ -134,13 +139,23 @@ def _prompts(instance: Instance, settings: Settings) -> tuple[np.ndarray, np.nda
 
 
 def write(path: Path, yardsticks: Yardsticks, words: str) -> None:
-    """One .npz, atomically; ``words`` of ``about``."""
+    """One .npz, atomically.
+
+    Args:
+        path: of the file.
+        yardsticks: what is kept.
+        words: of ``about``.
+    """
     with written_aside(path, binary=True) as file:
         np.savez_compressed(file, allow_pickle=False, **yardsticks._asdict(), **{ABOUT: np.array(words)})
 
 
 def read(path: Path, words: str) -> Yardsticks:
     """What ``write`` wrote.
+
+    Args:
+        path: of the file.
+        words: of ``about``, which it must say too.
 
     Raises:
         ModelError: damaged, or made with other settings.

@@ -37,7 +37,12 @@ NUMBERS = 1 << 26
 
 
 class Predictor(NamedTuple):
-    """A reference predictor: ``exact``, ``smoothed`` (with its epsilon) or ``prompt-aware``."""
+    """A reference predictor.
+
+    Attributes:
+        name: "exact", "smoothed" or "prompt-aware".
+        epsilon: share of the uniform law in a smoothed one; None for the others.
+    """
 
     name: str
     epsilon: float | None
@@ -142,7 +147,12 @@ def _batches(instance: Instance, k: int, n: int, prompts: int, seed: int, singly
 
 
 def held_at_once(mixture: MixtureOfHMMs, examples: int) -> int:
-    """Prompts answered together at most: prompt-aware Bayes holds two laws for each example and concept."""
+    """Prompts answered together at most: prompt-aware Bayes holds two laws for each example and concept.
+
+    Args:
+        mixture: its sizes decide.
+        examples: n, the largest that is asked about.
+    """
     wide = max(mixture.n_tokens, mixture.n_states)
     return max(1, NUMBERS // (2 * (examples + 1) * mixture.n_concepts * wide))
 
@@ -176,6 +186,11 @@ class References:
         """p_prompt(y | x_test) under the true concept (P, N, V), and every predictor's answers, at the chosen n.
 
         Keep batches of one size, so that one compilation serves.
+
+        Args:
+            batch: P prompts of more than max(ns) examples.
+            k: tokens in an example.
+            ns: examples before x_test, N values.
         """
         start_P = self.index_CxS[batch.concepts, batch.starts]
         ceiling = prompt_aware(
@@ -194,14 +209,29 @@ class References:
 
 
 def ask(model: LanguageModel, tokens_PxT: np.ndarray, k: int, ns: Sequence[int]) -> Answers:
-    """A language model's answers to the same prompts; a row of -inf only is no law."""
+    """A language model's answers to the same prompts; a row of -inf only is no law.
+
+    Args:
+        model: asked once, about the longest prefix.
+        tokens_PxT: prompts, delimiters included.
+        k: tokens in an example.
+        ns: examples before x_test.
+
+    Returns:
+        Answers at each n.
+    """
     at = [prefix_length(k, n) for n in ns]
     log_q_PxNxV = answer_at(model, tokens_PxT, at)
     return Answers(np.exp(log_q_PxNxV, dtype=np.float64), np.isfinite(log_q_PxNxV).any(-1))
 
 
 def split_examples(tokens_PxL: np.ndarray, k: int) -> np.ndarray:
-    """(P, N + 1, k) examples of prompts written as k tokens, delimiter, k tokens, delimiter, ..., k tokens."""
+    """(P, N + 1, k) examples of prompts written as k tokens, delimiter, k tokens, delimiter, ..., k tokens.
+
+    Args:
+        tokens_PxL: prompts; L = (N + 1)(k + 1) - 1.
+        k: tokens in an example.
+    """
     prompts, length = tokens_PxL.shape
     padded = np.concatenate([tokens_PxL, np.zeros((prompts, 1), tokens_PxL.dtype)], 1)
     return padded.reshape(prompts, (length + 1) // (k + 1), k + 1)[..., :k]

@@ -71,6 +71,11 @@ def _module(path: Path) -> ModuleType:
 def check(model: object, source: str, vocabulary: int | None) -> LanguageModel:
     """Ask a model one question: three laws over V tokens, after 0, 1 and 2 tokens; none where V is None.
 
+    Args:
+        model: whatever a factory returned.
+        source: of the factory, for errors.
+        vocabulary: V, or None to ask nothing.
+
     Raises:
         ModelError: what it is, or answers, is not a language model's.
     """

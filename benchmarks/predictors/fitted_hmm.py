@@ -47,6 +47,11 @@ class FittedHMM(MixtureModel):
 def fitted_hmm(states: int, instance: Instance, seed: int = 0) -> FittedHMM:
     """The reference ``fitted-hmm-H`` on an instance's training documents.
 
+    Args:
+        states: H of the fitted HMM.
+        instance: whose training documents it is fitted to.
+        seed: of the law that EM starts from.
+
     Raises:
         ModelError: pomegranate is not installed (one line, with the command that installs it), or H is out of range.
     """
@@ -62,14 +67,26 @@ def fitted_hmm(states: int, instance: Instance, seed: int = 0) -> FittedHMM:
 
 
 def random_hmm(states: int, tokens: int, seed: int) -> HMM:
-    """Laws drawn uniformly from the simplex: EM leaves a uniform start where it is."""
+    """Laws drawn uniformly from the simplex: EM leaves a uniform start where it is.
+
+    Args:
+        states: H.
+        tokens: V.
+        seed: with H, of the draw.
+    """
     rng = np.random.default_rng([seed, states])
     laws = [rng.dirichlet(np.ones(size), rows) for size, rows in ((states, 1), (states, states), (tokens, states))]
     return HMM(laws[0][0], laws[1], laws[2])
 
 
 def fit(hmm: HMM, tokens_BxT: np.ndarray, rounds: int) -> HMM:
-    """EM by pomegranate, so many rounds, with end probabilities of one throughout."""
+    """EM by pomegranate, so many rounds, with end probabilities of one throughout.
+
+    Args:
+        hmm: where EM starts.
+        tokens_BxT: documents of equal length.
+        rounds: of EM.
+    """
     import torch
 
     from implicit_bayes.theory.programs.interchange import from_pomegranate, to_pomegranate
@@ -103,6 +120,11 @@ def _without_ends(model: "DenseHMM") -> None:
 
 
 def smoothed(hmm: HMM, share: float = SMOOTHING) -> HMM:
-    """Every row of the three tables mixed with the uniform law."""
+    """Every row of the three tables mixed with the uniform law.
+
+    Args:
+        hmm: whose tables are mixed.
+        share: of the uniform law.
+    """
     rows = [np.asarray(x) for x in (hmm.initial, hmm.transition, hmm.emission)]
     return HMM(*((1 - share) * row + share / row.shape[-1] for row in rows))

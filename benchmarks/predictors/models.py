@@ -100,7 +100,7 @@ class Renamed:
     def __init__(self, name: str, model: LanguageModel):
         self.name, self.model = name, model
 
-    def __getattr__(self, attribute: str) -> Any:
+    def __getattr__(self, attribute: str) -> Any:  # whatever the model has
         return getattr(self.model, attribute)
 
     def log_probabilities(self, tokens_BxT: Int[np.ndarray, "B T"]) -> Float[np.ndarray, "B T1 V"]:
@@ -111,6 +111,11 @@ class Renamed:
 def untrained(models: Sequence[LanguageModel], instance: Instance, seed: int = 0) -> LanguageModel:
     """The model called ``untrained``: the first of the others that can be untrained, with fresh weights; the small LSTM
     where none of them can.
+
+    Args:
+        models: the others.
+        instance: whose vocabulary the small LSTM takes.
+        seed: of the fresh weights.
 
     Raises:
         ModelError: the model's own ``untrained`` failed.
@@ -142,7 +147,12 @@ def untrained(models: Sequence[LanguageModel], instance: Instance, seed: int = 0
 
 
 def each_name(names: Sequence[str | LanguageModel], instance: Instance) -> list[str | LanguageModel]:
-    """One name a model, ``shipped`` spelt out, none twice; models themselves among them stay."""
+    """One name a model, ``shipped`` spelt out, none twice; models themselves among them stay.
+
+    Args:
+        names: as they were typed, or models.
+        instance: whose shipped models are meant.
+    """
     each = [(name,) if name != "shipped" else shipped_for(instance) for name in names]
     return list(dict.fromkeys(itertools.chain.from_iterable(each)))
 

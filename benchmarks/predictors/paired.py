@@ -62,6 +62,12 @@ def hold_out(mixture: MixtureOfHMMs, documents: int, length: int, seed: int) -> 
     """Fresh documents with their exact predictive log-probabilities.
 
     Their key lies off every training stream's: fold_in(fold_in(key(seed), 2**31), 2**31).
+
+    Args:
+        mixture: that they are drawn from.
+        documents: B.
+        length: T.
+        seed: of the key.
     """
     key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), 1 << 31), 1 << 31)
     tokens_BxT = sample_documents(mixture, key, documents, length).tokens
@@ -69,7 +75,15 @@ def hold_out(mixture: MixtureOfHMMs, documents: int, length: int, seed: int) -> 
 
 
 def log_bayes(mixture: MixtureOfHMMs, tokens_BxT: np.ndarray) -> np.ndarray:
-    """(B, T) log p(o_t | o_<t) under the mixture; -inf from the first impossible token on."""
+    """(B, T) log p(o_t | o_<t) under the mixture; -inf from the first impossible token on.
+
+    Args:
+        mixture: the law.
+        tokens_BxT: documents.
+
+    Returns:
+        Nats.
+    """
     tables, parts = prepare(mixture), []
     for begin in range(0, len(tokens_BxT), CHUNK):
         tokens = tokens_BxT[begin : begin + CHUNK]
@@ -80,7 +94,15 @@ def log_bayes(mixture: MixtureOfHMMs, tokens_BxT: np.ndarray) -> np.ndarray:
 
 
 def log_scores(model: LanguageModel, tokens_BxT: np.ndarray) -> np.ndarray:
-    """(B, T) log q(o_t | o_<t), in float64."""
+    """(B, T) log q(o_t | o_<t), in float64.
+
+    Args:
+        model: q, asked with ``answer``.
+        tokens_BxT: documents.
+
+    Returns:
+        Nats.
+    """
     log_q = answer(model, tokens_BxT)[:, :-1]
     return np.take_along_axis(log_q, tokens_BxT[..., None], axis=-1)[..., 0].astype(np.float64)
 

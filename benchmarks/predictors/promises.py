@@ -80,6 +80,12 @@ def sizes_of(mixture: MixtureOfHMMs) -> str:
 def check_held(vocabulary: int, prompts: int, ns: Sequence[int], predictors: int) -> None:
     """Refuse laws of so many prompts as do not fit, all predictors' being held at once.
 
+    Args:
+        vocabulary: V.
+        prompts: whose laws are held.
+        ns: examples before x_test; a law is held for each.
+        predictors: how many answer.
+
     Raises:
         ModelError: with how many prompts fit.
     """

@@ -38,6 +38,10 @@ def started_mixture(mixture: MixtureOfHMMs, start_SxH: np.ndarray) -> MixtureOfH
 
     Adds S states; state H + s alone emits token V + s, and its kernel row is the start law s. One batch can then
     hold examples with different start laws. Each extra token costs log S nats under every concept alike.
+
+    Args:
+        mixture: of C concepts on H states.
+        start_SxH: start laws, S of them.
     """
     starts, states = start_SxH.shape
     tokens, concepts = mixture.n_tokens, mixture.n_concepts

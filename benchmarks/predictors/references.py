@@ -121,7 +121,15 @@ def _interpolated(counts_AxV: np.ndarray, below: np.ndarray) -> np.ndarray:
 
 
 def training_documents(instance: Instance, tokens: int = COUNTED) -> list[np.ndarray]:
-    """The first batches that ``train --model lstm --preset small --seed 0`` sees, ``tokens`` of them at least."""
+    """The first batches that ``train --model lstm --preset small --seed 0`` sees, ``tokens`` of them at least.
+
+    Args:
+        instance: whose documents they are.
+        tokens: how many are wanted; fewer where the preset ends before.
+
+    Returns:
+        (B, T) batches, in the order of training.
+    """
     steps = plan(preset("lstm", "small", instance.mixture.n_tokens).schedule)
     batches, count = fresh_batches(instance.mixture, steps, 0), 0
     found: list[np.ndarray] = []
@@ -138,6 +146,10 @@ def is_reference(name: str) -> bool:
 
 def reference(name: str, instance: Instance) -> LanguageModel:
     """A reference by name.
+
+    Args:
+        name: ``ngram-N``, ``window-W``, or that of the uniform law.
+        instance: that it predicts.
 
     Raises:
         ModelError: an N-gram of no token, or of too many for its table.

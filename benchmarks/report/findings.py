@@ -9,7 +9,7 @@ import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -134,7 +134,7 @@ def load(directory: Path) -> tuple[list[Findings], JsonObject]:
         ModelError: DIR holds no findings, or damaged ones.
     """
     source = f"results: no readable findings.json in {directory}"
-    stored: Any = read_json(directory / "findings.json", Any, REMEDY)
+    stored: JsonObject = read_json(directory / "findings.json", JsonObject, REMEDY)
     read: StoredRun = convert(stored, StoredRun, source, REMEDY)
     points: dict[tuple[str, str], list[Point]] = {}
     if (directory / "results.nc").is_file():

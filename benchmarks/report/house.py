@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from matplotlib import rc_context, rcParams, style
 from matplotlib.figure import Figure
@@ -14,6 +15,9 @@ from matplotlib.ticker import Formatter, LogFormatter
 from matplotlib.transforms import Bbox
 
 from implicit_bayes.simulators.atomic import written_aside
+
+Keywords = dict[str, Any]
+"""Keyword arguments of matplotlib, each of a type of its own."""
 
 
 @contextmanager

@@ -135,12 +135,12 @@ def _ambiguous(keys: Sequence[Key]) -> bool:
     return len({(key.glyph, key.colour) for key in keys}) < len(keys)
 
 
-def _grouped(figure: Figure, titles: Sequence[str]) -> dict[str, Any]:
+def _grouped(figure: Figure, titles: Sequence[str]) -> dict[str, Artist]:
     """The legend's handles by their words, after the title of their panel where one sign stands for two things."""
     handles = _handles(figure)
     if not _ambiguous([_key(words, handle) for words, handle in handles.items()]):
         return handles
-    found: dict[str, Any] = {}
+    found: dict[str, Artist] = {}
     for axis, title in zip(figure.axes, titles, strict=False):  # the last places of the grid may be empty
         new = [words for words in axis.get_legend_handles_labels()[1] if words not in found]
         if new:
@@ -164,9 +164,8 @@ def _handles(figure: Figure) -> dict[str, Artist]:
 
 def _key(words: str, handle: object) -> Key:
     """A legend's entry from what matplotlib would draw: a line, an errorbar's line, a bar, an area."""
-    line: Any = (
-        handle[0] if isinstance(handle, tuple) else handle
-    )  # of whatever kind; errorbars and bars are tuples of their parts
+    # Any: an artist of whatever kind, asked below for what it has; errorbars and bars are tuples of their parts.
+    line: Any = handle[0] if isinstance(handle, tuple) else handle
     if hasattr(line, "get_marker"):
         dashed = line.get_linestyle() not in ("-", "None", "none")
         glyph = GLYPHS.get(line.get_marker(), "┄" if dashed else "━")

@@ -7,7 +7,7 @@ import math
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from implicit_bayes.benchmarks.common.storage import inside
 from implicit_bayes.benchmarks.report.findings import Picture, Point
-from implicit_bayes.benchmarks.report.house import house_style, save, settle
+from implicit_bayes.benchmarks.report.house import Keywords, house_style, save, settle
 from implicit_bayes.benchmarks.report.panels import GLYPHS, PAGE_PANEL, Key, as_svg
 from implicit_bayes.benchmarks.report.simplex import draw_simplex
 
@@ -155,7 +155,7 @@ def _panel(
 def _series(axis: Canvas, kind: str, x: list[float], points: list[Point], name: str, look: Look) -> None:
     y, low, high = ([getattr(p, field) for p in points] for field in ("y", "low", "high"))
     face = "white" if look.hollow else look.colour
-    common: dict[str, Any] = {"color": look.colour, "marker": look.marker, "markerfacecolor": face, "label": name}
+    common: Keywords = {"color": look.colour, "marker": look.marker, "markerfacecolor": face, "label": name}
     if kind == "bars":
         spread = np.abs(np.array([np.subtract(y, low), np.subtract(high, y)]))
         axis.errorbar(x, y, spread, ls="none", elinewidth=1.4, **common)

@@ -69,9 +69,9 @@ class Run(NamedTuple):
         how: how it is called, in words and numbers.
     """
 
-    call: Callable[[], Any]
+    call: Callable[[], object]
     tokens: int
-    differs: Callable[[Any], float]
+    differs: Callable[[Any], float]  # Any: of what `call` returns
     how: How = How("one call", 1)
 
 

@@ -15,7 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from rich.table import Table
@@ -65,7 +65,7 @@ class TrainingTiming(NamedTuple):
 class Worker:
     """One side's process."""
 
-    def __init__(self, **settings: Any):
+    def __init__(self, **settings: object):
         command = [sys.executable, "-m", "implicit_bayes.benchmarks.speed.training_worker", json.dumps(settings)]
         self.side = settings["side"]
         self.process = children.start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)

@@ -78,7 +78,7 @@ def serve(architecture: str, arrangement: str, kept: bool) -> None:
     import threadpoolctl
 
     threadpoolctl.threadpool_limits(1, user_api="blas")
-    made: dict[int, Any] = {}
+    made: dict[int, Any] = {}  # a step of any network, and its tokens
     for line in sys.stdin:
         phase = int(line)
         if phase not in made:

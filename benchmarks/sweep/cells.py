@@ -34,7 +34,13 @@ REMEDY = "remove it; the same command computes it again"
 
 
 class Line(msgspec.Struct):
-    """What is read of a line of the journal; sha256 is of the stored file."""
+    """What is read of a line of the journal.
+
+    Attributes:
+        key: of the cell.
+        cpu_seconds: that it took; 0 where it was not measured.
+        sha256: of the stored file, in hexadecimal.
+    """
 
     key: str
     cpu_seconds: float = 0.0
@@ -129,7 +135,14 @@ class Store:
         return read_results(path, REMEDY)
 
     def write(self, cell: Cell, result: xr.Dataset, seconds: float, cpu_seconds: float = 0.0) -> None:
-        """Store a result (with the cell's own description in it) and say so in the journal."""
+        """Store a result (with the cell's own description in it) and say so in the journal.
+
+        Args:
+            cell: whose result it is.
+            result: the data set.
+            seconds: that it took, by the clock.
+            cpu_seconds: of this process, meanwhile.
+        """
         kept = result.assign_attrs(cell=json.dumps(to_json(cell), sort_keys=True))
         write_results(self.path(cell), kept)
         line = {"key": cell.key, "task": cell.task, "host": socket.gethostname(), "process": os.getpid()}

@@ -31,6 +31,10 @@ def diversity(cell: Cell, store: Store) -> xr.Dataset:
     Config: ``run`` (lm.run.to_json of its RunConfig, its instance of ``simulators.chains``), ``documents``, ``length``
     (of each exam), ``points`` (measurements on the way, the end included).
 
+    Args:
+        cell: of this task; its config is said above.
+        store: DIR of the sweep, where the results of the cells it needs lie.
+
     Returns:
         Over (point, split, measure, side): ``standing``; over point: ``tokens``; over split: ``apart``; attribute
         ``parameters``.

@@ -37,6 +37,10 @@ def entropies(cell: Cell, store: Store) -> xr.Dataset:
 
     Config: ``specs``, ``length``.
 
+    Args:
+        cell: of this task; its config is said above.
+        store: DIR of the sweep, where the results of the cells it needs lie.
+
     Returns:
         Over (process, tokens): ``myopic`` and ``known``, nan beyond what the budget reached; over process: the two
         sides of ``rate`` and of ``excess``.
@@ -60,6 +64,10 @@ def geometry(cell: Cell, store: Store) -> xr.Dataset:
 
     Config: ``instance`` (of the zoo), ``documents``, ``length``, ``points`` (of the picture), ``skip`` (tokens at the
     beginning of a document that the picture leaves out), ``seed``, and those of ``models_of``.
+
+    Args:
+        cell: of this task; its config is said above.
+        store: DIR of the sweep, where the results of the cells it needs lie.
 
     Returns:
         Over (model, estimate, side): ``estimates``, with value, low and high of R2 and its controls at the best layer;
@@ -96,6 +104,10 @@ def intervention(cell: Cell, store: Store) -> xr.Dataset:
 
     Config: ``instance`` (of the zoo: beliefs over its states; any other: over concepts), ``documents``, ``length``,
     ``seed``, and those of ``models_of``. The last position of every held-out document is moved.
+
+    Args:
+        cell: of this task; its config is said above.
+        store: DIR of the sweep, where the results of the cells it needs lie.
 
     Returns:
         Over (model, direction, side): ``share``; over model: ``before``, ``after`` (nats), ``length`` (of the move).
@@ -155,6 +167,10 @@ def switching(cell: Cell, store: Store) -> xr.Dataset:
     """Documents whose concept changes, and predictors that never saw one change.
 
     Config: ``instance``, ``probabilities``, ``documents``, ``length``, ``seed``, and those of ``models_of``.
+
+    Args:
+        cell: of this task; its config is said above.
+        store: DIR of the sweep, where the results of the cells it needs lie.
 
     Returns:
         Over (probability, predictor, side): ``excess`` over exact Bayes of the switching law, nats a token; with

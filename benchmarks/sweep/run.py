@@ -40,7 +40,13 @@ class Failure(NamedTuple):
 
 
 class Tls(NamedTuple):
-    """Paths of the certificate authority, the certificate and its key, for a scheduler at tls://…; None for none."""
+    """What a scheduler at tls://… asks for; None for none.
+
+    Attributes:
+        authority: path of the certificate authority's certificate.
+        certificate: path of our own.
+        key: path of its private key.
+    """
 
     authority: str | None = None
     certificate: str | None = None
@@ -105,7 +111,12 @@ def run_processes(
 ) -> list[Failure]:
     """Every cell in ``workers`` local processes, each on one thread.
 
-    Args, Returns: as ``run_serial``.
+    Args:
+        cells, store, report: as ``run_serial``.
+        workers: processes at once.
+
+    Returns:
+        As ``run_serial``.
     """
     todo = in_order(cells)
     failures: dict[str, Failure] = {}

@@ -17,7 +17,16 @@ HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*|\[[
 
 
 def scheduler_command(host: str, tls: Tls, port: int = PORT) -> list[str]:
-    """``dask scheduler``, bound to ``host`` only, without its dashboard."""
+    """``dask scheduler``, bound to ``host`` only, without its dashboard.
+
+    Args:
+        host: name or address that nodes reach.
+        tls: certificates; without an authority the scheduler speaks plain TCP.
+        port: of the scheduler.
+
+    Returns:
+        The words of the command.
+    """
     protocol = ["--protocol", "tls"] if tls.authority else []
     return ["dask", "scheduler", "--host", host, "--port", str(port), "--no-dashboard", *protocol, *_tls(tls)]
 

@@ -36,6 +36,11 @@ def models_of(cell: Cell, store: Store, instance: Instance) -> list[LanguageMode
     """The cell's language models: those trained by the cells it needs, then those named.
 
     Config: ``trained`` (a label for each needed cell), ``named`` (pairs of name and a digest that only the key uses).
+
+    Args:
+        cell: of this task; its config is said above.
+        store: DIR of the sweep, where the results of the cells it needs lie.
+        instance: that the named models are asked about.
     """
     trained: list[LanguageModel] = [
         NetworkModel(label, read_weights(store.run(need) / "weights.npz")[1])

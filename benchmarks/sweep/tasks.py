@@ -43,6 +43,10 @@ def train(cell: Cell, store: Store) -> xr.Dataset:
     Config: ``run`` (lm.run.to_json of its RunConfig), ``k``, ``n``, ``prompts`` (of the accuracy), ``documents``,
     ``length`` (of the excess), ``points`` (measurements on the way, the end included).
 
+    Args:
+        cell: of this task; its config is said above.
+        store: DIR of the sweep, where the results of the cells it needs lie.
+
     Returns:
         Over ``point``: tokens, excess, excess_error (nats), accuracy; attributes ``parameters``, ``prompts``,
         ``tokens``.
@@ -86,6 +90,10 @@ def context(cell: Cell, store: Store) -> xr.Dataset:
     """In-context accuracy of the references and of models; see ``benchmarks.gap.context``.
 
     Config: ``instance``, ``ks``, ``ns``, ``prompts``, ``epsilons``, ``seed``, and those of ``models_of``.
+
+    Args:
+        cell: of this task; its config is said above.
+        store: DIR of the sweep, where the results of the cells it needs lie.
     """
     config, instance = cell.config, instance_of(cell.config["instance"])
     models = models_of(cell, store, instance)
@@ -100,6 +108,10 @@ def loss(cell: Cell, store: Store) -> xr.Dataset:
     """Excess over exact Bayes on held-out documents.
 
     Config: ``instance``, ``documents``, ``length``, ``seed``, and those of ``models_of``.
+
+    Args:
+        cell: of this task; its config is said above.
+        store: DIR of the sweep, where the results of the cells it needs lie.
 
     Returns:
         Over ``model``: excess, excess_error (nats per token), parameters; and bayes, the cross-entropy of Bayes.
@@ -123,6 +135,10 @@ def conditions(cell: Cell, store: Store) -> xr.Dataset:
     """Condition 1 in its three versions for one true concept, and what A1 to A5 come to at the largest k.
 
     Config: ``instance``, ``true_concept``, ``ks``, ``seed``.
+
+    Args:
+        cell: of this task; its config is said above.
+        store: DIR of the sweep, where the results of the cells it needs lie.
 
     Returns:
         Over ``row`` (k, theta): the fields of ``theory.statements.conditions.Condition`` that are numbers or verdicts
@@ -159,6 +175,10 @@ def order(cell: Cell, store: Store) -> xr.Dataset:
 
     Config: ``instance``, ``k``, ``n``, ``sets`` (of n examples), ``tests`` (x_test of each set), ``epsilons``,
     ``seed``, and those of ``models_of``. The tests of a set share its concept and its start law.
+
+    Args:
+        cell: of this task; its config is said above.
+        store: DIR of the sweep, where the results of the cells it needs lie.
 
     Returns:
         Over (predictor, set, permutation): ``correct``, ``defined`` (counts); attribute ``tests``.
@@ -204,7 +224,12 @@ def _permuted(tokens_PxL: np.ndarray, k: int, permutation: tuple[int, ...]) -> n
 
 
 def validation(cell: Cell, store: Store) -> xr.Dataset:
-    """Cross-entropy of exact Bayes on the published validation documents; config: ``vocabulary``."""
+    """Cross-entropy of exact Bayes on the published validation documents; config: ``vocabulary``.
+
+    Args:
+        cell: of this task; its config is said above.
+        store: DIR of the sweep, where the results of the cells it needs lie.
+    """
     documents = released_documents(cell.config["vocabulary"], "validation")
     instance = instance_of("ginc" if cell.config["vocabulary"] == 50 else f"ginc-{cell.config['vocabulary']}")
     found = bayes_loss(instance, documents.tokens, documents.concepts)
@@ -227,5 +252,11 @@ TASKS: dict[str, Task] = {
 
 
 def cell(task: str, config: JsonMapping, needs: tuple[Cell, ...] = ()) -> Cell:
-    """A cell of the current version of a task."""
+    """A cell of the current version of a task.
+
+    Args:
+        task: its name.
+        config: all that decides the result.
+        needs: cells whose results it reads.
+    """
     return Cell(task, TASKS[task].version, config, needs)

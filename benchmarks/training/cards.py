@@ -140,7 +140,12 @@ def command(config: RunConfig) -> str:
 
 
 def page(name: str, card: JsonObject) -> str:
-    """card.md."""
+    """card.md of a shipped model.
+
+    Args:
+        name: of the model.
+        card: card.json.
+    """
     first, seeds = card["seeds"][0], card["seeds"]
     spread = ", ".join(f"{row['excess']:.4f} ± {row['excess_standard_error']:.4f}" for row in seeds)
     spent = ", ".join(f"{row['cpu_seconds']:,.0f}" for row in seeds)
@@ -205,7 +210,15 @@ def _floor_cells(floor: JsonObject, i: int) -> list[str]:
 
 
 def interval(row: JsonObject, prompts: int) -> tuple[np.ndarray, np.ndarray]:
-    """95% Wilson interval of a seed's accuracies, percent."""
+    """95% Wilson interval of a seed's accuracies, percent.
+
+    Args:
+        row: of one seed: ``accuracy`` in percent, by k and n.
+        prompts: behind each accuracy.
+
+    Returns:
+        (low, high), of the shape of the accuracies.
+    """
     right = np.array(row["accuracy"]) / 100 * prompts
     low, high = wilson(right.round(), np.full(right.shape, prompts))
     return 100 * low, 100 * high
@@ -226,7 +239,12 @@ def _another_law(card: JsonObject) -> list[str]:
 
 
 def accuracy_figure(name: str, card: JsonObject) -> Figure:
-    """A panel for each k: our seeds, the published model and what has a law of every prompt, against n."""
+    """A panel for each k: our seeds, the published model and what has a law of every prompt, against n.
+
+    Args:
+        name: of the model.
+        card: card.json.
+    """
     figure = Figure(figsize=(12.0, 3.6))
     axes = figure.subplots(1, len(card["k"]), sharey=True)
     x, rival = np.arange(len(card["n"])), card.get("published")

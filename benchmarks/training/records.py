@@ -30,7 +30,13 @@ def read_records(folder: Path) -> Records:
 
 
 def summary(config: RunConfig, done: Trained, records: Records) -> JsonObject:
-    """The machine-readable end of a training."""
+    """The machine-readable end of a training.
+
+    Args:
+        config: of the run.
+        done: the finished training.
+        records: of metrics.jsonl.
+    """
     last = next((record for record in reversed(records) if "excess" in record), {})
     fields = ("excess", "excess_standard_error", "bayes_cross_entropy", "excess_positions", "excess_by_position")
     return {
@@ -55,7 +61,13 @@ def _leaves(network: Network) -> list[Array]:
 
 
 def draw(folder: Path, config: RunConfig, records: Records) -> list[Path]:
-    """The learning figure, as PNG and SVG in RUN."""
+    """The learning figure, as PNG and SVG in RUN.
+
+    Args:
+        folder: RUN.
+        config: of the run.
+        records: of metrics.jsonl.
+    """
     check_measured(folder / "metrics.jsonl", records)
     with house_style():
         figure = learning_figure(config, records)
@@ -64,7 +76,12 @@ def draw(folder: Path, config: RunConfig, records: Records) -> list[Path]:
 
 def learning_figure(config: RunConfig, records: Records) -> Figure:
     """Left: held-out cross-entropy against tokens, with the Bayes floor. Middle: the excess itself, on log axes.
-    Right: excess by position in the document, at the end."""
+    Right: excess by position in the document, at the end.
+
+    Args:
+        config: of the run.
+        records: of metrics.jsonl; those without an excess are not drawn.
+    """
     rows = [record for record in records if "excess" in record]
     figure = Figure(figsize=(12.0, 3.9))
     left, middle, right = figure.subplots(1, 3)

@@ -39,7 +39,21 @@ class Cluster(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """What the command line asked for; None where it said nothing, so that a resumed run keeps what it had."""
+    """What the command line asked for; None where it said nothing, so that a resumed run keeps what it had.
+
+    Attributes:
+        instance: name or path.
+        architecture: "lstm" or "transformer".
+        preset: name of the configurations.
+        seed: of weights, data and dropout.
+        tokens: to train on.
+        data: "fresh" or "released".
+        resets: probability that a state is redrawn from the start law at a step.
+        devices: in the mesh.
+        half: computed in bfloat16.
+        documents: held out, to measure on.
+        length: tokens in each of those.
+    """
 
     instance: str | None = None
     architecture: str | None = None
@@ -61,6 +75,10 @@ def start_devices(devices: int | None, cluster: Cluster) -> None:
     process whose JAX has started already, and anything that XLA_FLAGS says, are left alone. The C library keeps freed
     memory from here on (benchmarks.training.memory).
 
+    Args:
+        devices: in the mesh, or None where nothing was said.
+        cluster: the processes that train together.
+
     Raises:
         ModelError: the coordinator is not answering.
     """
@@ -81,6 +99,11 @@ def start_devices(devices: int | None, cluster: Cluster) -> None:
 
 def configure(asked: Asked, folder: Path, resume: bool) -> RunConfig:
     """The run's configuration: what is asked for over what RUN has stored (if resumed) or the preset says.
+
+    Args:
+        asked: of the command line.
+        folder: RUN.
+        resume: whether to go on with what RUN holds.
 
     Raises:
         ModelError: no such preset, or a value that makes no sense.
@@ -154,7 +177,12 @@ def evaluation(held: Held) -> Evaluate:
 
 
 def held_out(instance: Instance, config: RunConfig) -> Held:
-    """Documents to measure on; shorter ones where the network has no more positions."""
+    """Documents to measure on; shorter ones where the network has no more positions.
+
+    Args:
+        instance: that the documents are drawn from.
+        config: of the run: how many, how long, and the seed.
+    """
     context = getattr(config.network, "context", None)
     length = min(config.length, (context or config.length + 1) - 1)
     return hold_out(instance.mixture, config.documents, length, config.seed)

@@ -7,7 +7,7 @@ work. The same budget gives the same numbers on every machine: it is a number of
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -104,7 +104,39 @@ def prefixes(mixture: MixtureOfHMMs, true: int, k: int) -> float:
     return total
 
 
-def estimate(instance: Instance, settings: Any) -> Cost:
+class Affordable(Protocol):
+    """The settings of ``verify`` that its cost depends on, checked."""
+
+    @property
+    def ks(self) -> tuple[int, ...]:
+        """Tokens in an example."""
+
+    @property
+    def ns(self) -> tuple[int, ...]:
+        """Examples before x_test."""
+
+    @property
+    def epsilons(self) -> tuple[float, ...]:
+        """Margins that "enough examples" is asked for."""
+
+    @property
+    def prompts(self) -> int:
+        """Prompts of an in-context accuracy."""
+
+    @property
+    def documents(self) -> int:
+        """Documents of the Bayes cross-entropy."""
+
+    @property
+    def length(self) -> int:
+        """Tokens in each of them."""
+
+    @property
+    def budget(self) -> float:
+        """Minutes of CPU time."""
+
+
+def estimate(instance: Instance, settings: Affordable) -> Cost:
     """The cost of ``verify`` with checked settings, fitted into ``settings.budget`` as far as sampling allows.
 
     Raises:
@@ -177,7 +209,7 @@ def _answer(mixture: MixtureOfHMMs) -> float:
     return 2.0 * mixture.n_concepts * mixture.n_states * mixture.n_tokens / PRODUCTS
 
 
-def _curves(instance: Instance, settings: Any) -> float:
+def _curves(instance: Instance, settings: Affordable) -> float:
     mixture, seconds = instance.mixture, 0.0
     for k in settings.ks:
         tokens, examples = (k + 1) * (max(settings.ns) + 1), max(settings.ns) + 1
@@ -186,7 +218,7 @@ def _curves(instance: Instance, settings: Any) -> float:
     return float(settings.prompts * seconds)
 
 
-def _documents(instance: Instance, settings: Any) -> float:
+def _documents(instance: Instance, settings: Affordable) -> float:
     positions = 4 * max(settings.length, 1).bit_length()
     each = 2 * settings.length * _token(instance.mixture) + positions * _answer(instance.mixture)
     return float(settings.documents * each)
@@ -197,7 +229,7 @@ def _per_prompt(instance: Instance, k: int) -> float:
     return (k + 1) * (SHOTS[-1] + 1) * _token(mixture) + 2 * len(SHOTS) * (k - 1) * _answer(mixture)
 
 
-def _finite(instance: Instance, settings: Any) -> float:
+def _finite(instance: Instance, settings: Affordable) -> float:
     """Two graphs of examples for each k, true concept and start law, where the examples are few enough."""
     mixture, seconds = instance.mixture, 0.0
     if not any(n >= 1 for n in settings.ns):
@@ -211,7 +243,7 @@ def _finite(instance: Instance, settings: Any) -> float:
     return float(seconds * instance.prompt_starts.shape[1])
 
 
-def _refusal(instance: Instance, settings: Any, stages: dict[str, float]) -> str:
+def _refusal(instance: Instance, settings: Affordable, stages: dict[str, float]) -> str:
     total = sum(stages.values())
     dear = max(stages, key=lambda words: stages[words])
     remedy = {

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
 from implicit_bayes.benchmarks.common.intervals import wilson
+from implicit_bayes.benchmarks.report.house import Keywords
 from implicit_bayes.benchmarks.report.panels import MARKERS, Drawing, Figures, Panel, number_axis
 from implicit_bayes.benchmarks.verification.enough_figures import finite, information
 
@@ -45,7 +45,7 @@ def _accuracy(results: xr.Dataset, k: int, axis: Axes) -> None:
         low, high = wilson(cell.correct.values, defined)
         shown, many = defined > 0, defined >= FEW_PROMPTS
         x, y, colour = np.arange(results.n.size), 100 * cell.accuracy.values, f"C{i % 7}"
-        under: dict[str, Any] = {"lw": 3.6, "ms": 8.5} if name == "exact" else {}  # seen below what lies on it
+        under: Keywords = {"lw": 3.6, "ms": 8.5} if name == "exact" else {}  # seen below what lies on it
         axis.plot(x[shown], y[shown], marker=MARKERS[i % 7], color=colour, label=legend(name), **under)
         axis.fill_between(x, 100 * low, 100 * high, where=many, color=colour, alpha=0.18, lw=0)
         axis.plot(x[shown & ~many], y[shown & ~many], marker=MARKERS[i % 7], ls="", color=colour, mfc="white")
@@ -173,9 +173,9 @@ def _errors(results: xr.Dataset, ks: np.ndarray | None, axis: Axes) -> None:
         error = 1 - cell.accuracy.values
         bars = 100 * np.where(many, np.clip(np.stack([error - low, high - error]), 0, None), 0.0)[:, at]
         highest = max(highest, float((100 * error[at] + bars[1]).max()))
-        look: dict[str, Any] = {"marker": MARKERS[i % 7], "color": f"C{i % 7}", "capsize": 2}
+        look: Keywords = {"marker": MARKERS[i % 7], "color": f"C{i % 7}", "capsize": 2}
         if single:
-            face: dict[str, Any] = {} if many.all() else {"mfc": "white"}
+            face: Keywords = {} if many.all() else {"mfc": "white"}
             axis.errorbar(100 * error[at], [-i], xerr=bars, ls="", **look, **face)
         else:
             shift = min(0.12, 0.7 / len(names)) * (i - (len(names) - 1) / 2)
@@ -265,7 +265,7 @@ def _start_shift(last: xr.Dataset, axis: Axes) -> None:
     axis.bar(np.arange(len(margins)), margins, 0.6, color="#56B4E9", label="Δ(x)/4")
     axis.axhline(float(last.budget_tv), color="#D55E00", label="largest TV")
     ticks = [_shortened(str(each)) for each in words]
-    leaning: dict[str, Any] = {"rotation": 30, "ha": "right"} if max(map(len, ticks), default=0) > 3 else {}
+    leaning: Keywords = {"rotation": 30, "ha": "right"} if max(map(len, ticks), default=0) > 3 else {}
     axis.set_xticks(np.arange(len(margins)), ticks, fontsize=9, **leaning)
     axis.set(xlabel="x_test", ylabel="total variation")
 

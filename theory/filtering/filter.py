@@ -32,9 +32,10 @@ from implicit_bayes.theory.objects.types import Array, Bool, Float, Int, Numbers
 CHUNK_BYTES = 128 * 2**20
 """Working memory (recorded beliefs and predictives) of one chunk of documents."""
 
-
 Kind = Literal["mixture", "concepts", "probability"]
 """What a filter is asked for: MixtureFilter, ConceptFilter, or log p(o_1..o_t) alone."""
+Answer = Any
+"""What a ``Kind`` asks for: one function answers all three, and no type says which."""
 
 
 class MixtureFilter(NamedTuple):
@@ -141,7 +142,7 @@ def _filter(
     method: Method,
     tables: Prepared | None,
     kind: Kind,
-) -> Any:
+) -> Answer:
     tokens = check_tokens(tokens, mixture.n_tokens)
     batch, length = tuple(tokens.shape[:-1]), tokens.shape[-1]
     wanted = np.arange(length + 1) if positions is None else check_positions(positions, length)
@@ -209,7 +210,7 @@ def log_probability(mixture: MixtureOfHMMs, tokens: Numbers, *, method: Method =
     return weigh(mixture.prior, log_evidence(mixture, tokens, method=method)).log_probability
 
 
-def _compiled(mixture: MixtureOfHMMs, tables: Prepared, tokens_BxT: Array, wanted: np.ndarray, kind: Kind) -> Any:
+def _compiled(mixture: MixtureOfHMMs, tables: Prepared, tokens_BxT: Array, wanted: np.ndarray, kind: Kind) -> Answer:
     """Concrete documents by compiled code."""
     per_concept = kind == "concepts"
     found = compiled.trace(mixture, tables.buckets(), np.asarray(tokens_BxT), np.sort(wanted), per_concept)
@@ -218,17 +219,16 @@ def _compiled(mixture: MixtureOfHMMs, tables: Prepared, tokens_BxT: Array, wante
 
 def _answered(
     mixture: MixtureOfHMMs, tokens_BxT: Array, found: compiled.CompiledTrace, wanted: np.ndarray, kind: Kind
-) -> Any:
-    """A trace at sorted positions as what was asked for; documents that come near underflow are redone in the log
-    domain."""
+) -> Answer:
+    """A trace at sorted positions as what was asked for; near underflow documents are redone in the log domain."""
     per_concept = kind == "concepts"
     order = np.argsort(wanted)
     predictive = found.predictive_BxPxKxV if per_concept else found.predictive_BxPxKxV[:, :, 0]
-    parts: Any = (found.log_evidence_BxPxC, found.log_posterior_BxPxC, found.defined_BxP, predictive)
+    parts: tuple[np.ndarray, ...] = (found.log_evidence_BxPxC, found.log_posterior_BxPxC, found.defined_BxP, predictive)
     if not (order == np.arange(len(wanted))).all():
         parts = tuple(part[:, np.argsort(order)] for part in parts)
     evidence, posterior, defined, predictive = parts
-    out: Any = MixtureFilter(evidence, posterior, defined, predictive, found.possible_B)
+    out: Answer = MixtureFilter(evidence, posterior, defined, predictive, found.possible_B)
     if per_concept:
         out = ConceptFilter(evidence, predictive)
     doubtful = np.flatnonzero(found.doubtful_B)
@@ -248,7 +248,7 @@ def _in_chunks(
     n_slots: int,
     record: Record,
     kind: Kind,
-) -> Any:
+) -> Answer:
     """Documents in equal chunks, so that recorded beliefs fit in CHUNK_BYTES (the last chunk is padded)."""
     widest = max(mixture.n_states, mixture.n_tokens)
     most = max(1, CHUNK_BYTES // (8 * n_slots * mixture.n_concepts * widest + 1))
@@ -274,7 +274,7 @@ def _run_unjitted(
     method: Method,
     kind: Kind,
     differentiable: bool,
-) -> Any:
+) -> Answer:
     asked = Asked(slots, n_slots, record, mixed := kind != "concepts")
 
     def wanted(trace: Trace) -> tuple[jax.Array, ...]:

@@ -1,7 +1,7 @@
 """The scan that both scaled recursions share: beliefs carried along the tokens, and what is read off them. Pure JAX."""
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -143,6 +143,7 @@ def run(mixture: MixtureOfHMMs, recursion: Recursion, tokens_TxB: jax.Array, ask
     if asked.record == "all":
         heads_read = [(first, zeros + 1.0, zeros)]
         heads_read += [(*reader.read(x, tokens_TxB[0], zeros), zeros) for x in heads[1:]]
+        assert each is not None
         early = [jnp.stack(parts) for parts in zip(*heads_read, strict=True)]
         predictive, mass, exponent = (jnp.concatenate(both) for both in zip(early, each, strict=True))
     else:
@@ -163,7 +164,7 @@ def _scan(
     scanned: tuple[jax.Array, jax.Array, jax.Array],
     asked: Asked,
     reader: _Reader,
-) -> tuple[_Carry, Any]:
+) -> tuple[_Carry, tuple[jax.Array, ...] | None]:
     """Along (token before, token, whether to rescale after it): the last carry, and predictives, masses and exponents
     after every token if all are asked for."""
     begin, belief = len(heads) - 1, heads[-1]
@@ -174,7 +175,7 @@ def _scan(
         for t, head in enumerate(heads):
             buffers = tuple(x.at[slots[t]].set(entry) for x, entry in zip(buffers, (head, zeros), strict=True))
 
-    def body(carry: _Carry, inputs: tuple[jax.Array, ...]) -> tuple[_Carry, Any]:
+    def body(carry: _Carry, inputs: tuple[jax.Array, ...]) -> tuple[_Carry, tuple[jax.Array, ...] | None]:
         previous_B, token_B, now, slot = inputs
         belief = bounded(step(carry.belief, previous_B, token_B))
         state = jax.lax.cond(now, rescale, lambda *unchanged: unchanged, belief, carry.exponent, carry.smallest)

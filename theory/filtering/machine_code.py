@@ -1,14 +1,14 @@
 """numba's compiler, as this project uses it; imported only where machine code is wanted."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 try:
     import numba
 except ImportError as error:
     raise ImportError("the compiled filter needs numba: pip install 'implicit-bayes[compiled]'") from error
 
-F = TypeVar("F", bound=Callable[..., Any])
+F = TypeVar("F", bound=Callable[..., object])
 
 
 def compiled(function: F) -> F:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from implicit_bayes.theory.information.prefixes import Machine, build, normalise
+from implicit_bayes.theory.information.prefixes import ForwardTables, build, normalise
 from implicit_bayes.theory.objects.models import HMM
 from implicit_bayes.theory.objects.prompts import PromptLaw
 from implicit_bayes.theory.objects.rows import distinct_rows
@@ -86,15 +86,15 @@ def delimiter_states(law: HMM, delimiter: int) -> np.ndarray:
     return np.flatnonzero(np.asarray(law.emission)[:, delimiter] > 0)
 
 
-def pure_starts(machine: Machine, laws: Sequence[HMM], delimiter: int) -> tuple[np.ndarray, np.ndarray]:
+def pure_starts(forward: ForwardTables, laws: Sequence[HMM], delimiter: int) -> tuple[np.ndarray, np.ndarray]:
     """(L, D, D) point beliefs on the delimiter states, 0 where they are not this law's, and (L, D) which are.
 
     Args:
-        machine: tables of all laws together.
+        forward: tables of all laws together.
         laws: the same, one by one.
         delimiter: the delimiter token.
     """
-    states = machine.supports[delimiter]
+    states = forward.supports[delimiter]
     own = np.stack([np.isin(states, delimiter_states(law, delimiter)) for law in laws]).astype(np.float64)
     return own[:, :, None] * np.eye(len(states)), own
 
@@ -110,13 +110,13 @@ def enumerate_bracket(prompt: PromptLaw, laws: Sequence[HMM], *, entries: int = 
     Returns:
         Ends with certain bounds, or None where not even m = 0 is affordable.
     """
-    machine = build([prompt.example_law(), prompt.hmm, *laws])
-    belief, own = pure_starts(machine, [prompt.hmm, *laws], prompt.delimiter)
+    forward = build([prompt.example_law(), prompt.hmm, *laws])
+    belief, own = pure_starts(forward, [prompt.hmm, *laws], prompt.delimiter)
     here = _Nodes(prompt.delimiter, np.ones(1), np.ones((1, 1)), belief[:, :, None], own[:, :, None])
     best: Ends | None = None
     visited = 0
     for m in range(MOST_EXAMPLES + 1):
-        found = _one_example(machine, prompt, here, entries)
+        found = _one_example(forward, prompt, here, entries)
         if found is None:
             break
         top, bottom, here = found
@@ -136,14 +136,14 @@ def enumerate_bracket(prompt: PromptLaw, laws: Sequence[HMM], *, entries: int = 
 
 
 def _one_example(
-    machine: Machine, prompt: PromptLaw, begin: _Nodes, entries: int
+    forward: ForwardTables, prompt: PromptLaw, begin: _Nodes, entries: int
 ) -> tuple[np.ndarray, np.ndarray, _Nodes] | None:
     """(L,) E max_d l_c(d) and E min_d l_c(d) over one more example and its delimiter, and the nodes after it."""
-    top, dies = np.zeros(machine.n_laws - 1), np.zeros(machine.n_laws - 1, dtype=bool)
-    level, source = [begin], [machine.n_tokens]
+    top, dies = np.zeros(forward.n_laws - 1), np.zeros(forward.n_laws - 1, dtype=bool)
+    level, source = [begin], [forward.n_tokens]
     for _ in range(prompt.length):
         fresh, size = [], 0
-        for grown in _children(machine, level, source):
+        for grown in _children(forward, level, source):
             nodes = _rescale(grown, top, dies)
             fresh.append(merge_nodes(nodes))
             size += fresh[-1].belief.size
@@ -152,7 +152,7 @@ def _one_example(
         level, source = fresh, [nodes.token for nodes in fresh]
     ended = []
     for nodes in level:
-        moved = nodes.belief @ step(machine, nodes.token, prompt.delimiter)[1:, None]
+        moved = nodes.belief @ step(forward, nodes.token, prompt.delimiter)[1:, None]
         closed = nodes._replace(token=prompt.delimiter, belief=moved, sampler=np.ones((len(nodes.weight), 1)))
         ended.append(_rescale(closed, top, dies))
     after = _join(ended)
@@ -161,31 +161,31 @@ def _one_example(
     return top, bottom, merge_nodes(after._replace(offset=(after.offset > 0).astype(np.float64)))
 
 
-def step(machine: Machine, before: int, token: int) -> np.ndarray:
+def step(forward: ForwardTables, before: int, token: int) -> np.ndarray:
     """(L, W, W') p(state', token | state), from the states of the token before to those of this one.
 
     Args:
-        machine: tables of all laws together.
+        forward: tables of all laws together.
         before, token: the two tokens.
     """
-    states = machine.supports[token]
-    moved: np.ndarray = machine.rows[before][:, :, states] * machine.emission[:, None, states, token]
+    states = forward.supports[token]
+    moved: np.ndarray = forward.rows[before][:, :, states] * forward.emission[:, None, states, token]
     return moved
 
 
-def _children(machine: Machine, level: Sequence[_Nodes], source: Sequence[int]) -> Iterator[_Nodes]:
+def _children(forward: ForwardTables, level: Sequence[_Nodes], source: Sequence[int]) -> Iterator[_Nodes]:
     """The reachable extensions of a level by one token, not yet rescaled; ``source``: the sampler's last tokens."""
-    for token in range(machine.n_tokens):
+    for token in range(forward.n_tokens):
         parts = []
         for nodes, last in zip(level, source, strict=True):
-            moved = step(machine, last, token)[0]
+            moved = step(forward, last, token)[0]
             if not (moved > 0).any():
                 continue
             mass, sampler = normalise(nodes.sampler @ moved)
             weight = nodes.weight * mass
             kept = weight > 0
             if kept.any():
-                belief = nodes.belief[:, :, kept] @ step(machine, nodes.token, token)[1:, None]
+                belief = nodes.belief[:, :, kept] @ step(forward, nodes.token, token)[1:, None]
                 parts.append(_Nodes(token, weight[kept], sampler[kept], belief, nodes.offset[:, :, kept]))
         if parts:
             yield _join(parts)

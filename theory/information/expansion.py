@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from implicit_bayes.theory.information.prefixes import Machine, expected_log_scores, normalise
+from implicit_bayes.theory.information.prefixes import ForwardTables, expected_log_scores, normalise
 from implicit_bayes.theory.objects.rows import distinct_rows
 
 HEAD_SHARE = 64
@@ -50,7 +50,11 @@ class Expansion(NamedTuple):
 
 
 def expand(
-    machine: Machine, lengths: Sequence[int], budget: int, closings: Sequence[int] = (), logarithms: float = math.inf
+    forward: ForwardTables,
+    lengths: Sequence[int],
+    budget: int,
+    closings: Sequence[int] = (),
+    logarithms: float = math.inf,
 ) -> Expansion:
     """Expand level by level as far as ``budget`` nodes a level allow, up to position max(lengths).
 
@@ -58,40 +62,40 @@ def expand(
     above that only if the levels up to the next requested length are forecast to stay within the budget.
 
     Args:
-        machine: the laws; law 0 draws the prefixes.
+        forward: the laws; law 0 draws the prefixes.
         lengths: example lengths wanted.
         budget: nodes affordable on one level.
         closings: positions at which the closing score is wanted too.
         logarithms: that one level may take, one for each node, law and token; the first is always expanded.
     """
-    level = [root(machine)]
+    level = [root(forward)]
     scores, closing_scores, visited = [], [], [0]
     for position in range(1, max(lengths) + 1):
         if position > 1:
-            if len(level) * machine.n_tokens > PAIRS:
+            if len(level) * forward.n_tokens > PAIRS:
                 break
-            count, forecast = count_children(machine, level, min(n for n in lengths if n >= position) - position)
+            count, forecast = count_children(forward, level, min(n for n in lengths if n >= position) - position)
             if count > budget // HEAD_SHARE and forecast > budget:
                 break
-            if count * machine.n_laws * machine.n_tokens > logarithms:
+            if count * forward.n_laws * forward.n_tokens > logarithms:
                 break
-        fresh = children(machine, level) if position > 1 else iter(level)
+        fresh = children(forward, level) if position > 1 else iter(level)
         kept: list[Nodes] = []
-        score, closing = np.zeros(machine.n_laws), np.zeros(machine.n_laws)
+        score, closing = np.zeros(forward.n_laws), np.zeros(forward.n_laws)
         visited.append(visited[-1])
         for nodes in fresh:
             visited[-1] += len(nodes.weight)
-            following = machine.following[nodes.token]
+            following = forward.following[nodes.token]
             score += _weigh(nodes.weight, expected_log_scores(nodes.belief, following, following))
             if position in closings:
                 closing += _weigh(
-                    nodes.weight, expected_log_scores(nodes.belief, following, machine.closing[nodes.token])
+                    nodes.weight, expected_log_scores(nodes.belief, following, forward.closing[nodes.token])
                 )
             if position < max(lengths):
                 kept.append(nodes)
         level = kept
         scores.append(score)
-        closing_scores.append(closing if position in closings else np.full(machine.n_laws, np.nan))
+        closing_scores.append(closing if position in closings else np.full(forward.n_laws, np.nan))
     return Expansion(np.array(scores), np.array(closing_scores), np.array(visited[1:]))
 
 
@@ -101,27 +105,27 @@ def _weigh(weight: np.ndarray, score: np.ndarray) -> np.ndarray:
     return mean
 
 
-def root(machine: Machine) -> Nodes:
+def root(forward: ForwardTables) -> Nodes:
     """The empty prefix."""
-    return Nodes(machine.n_tokens, np.ones(1), np.ones((machine.n_laws, 1, 1)))
+    return Nodes(forward.n_tokens, np.ones(1), np.ones((forward.n_laws, 1, 1)))
 
 
-def count_children(machine: Machine, level: Sequence[Nodes], ahead: int) -> tuple[int, float]:
+def count_children(forward: ForwardTables, level: Sequence[Nodes], ahead: int) -> tuple[int, float]:
     """Reachable one-token extensions of a level, and a forecast of their number ``ahead`` levels further on.
 
     Prefixes that end in a token that only one state emits merge into one (up to which laws have died on the way) and
     count once; the others are forecast to branch as they do here.
 
     Args:
-        machine: the laws.
+        forward: the laws.
         level: merged prefixes of one length.
         ahead: levels of the forecast.
     """
-    totals = np.zeros(machine.n_tokens, dtype=np.int64)
+    totals = np.zeros(forward.n_tokens, dtype=np.int64)
     for nodes in level:
-        possible = (nodes.belief[0] > 0).astype(np.float32) @ (machine.following[nodes.token][0] > 0).astype(np.float32)
+        possible = (nodes.belief[0] > 0).astype(np.float32) @ (forward.following[nodes.token][0] > 0).astype(np.float32)
         totals += (possible > 0).sum(0)
-    single = np.array([support.size == 1 for support in machine.supports[:-1]])
+    single = np.array([support.size == 1 for support in forward.supports[:-1]])
     merging, others = int((totals[single] > 0).sum()), int(totals[~single].sum())
     branching = others / sum(len(nodes.weight) for nodes in level)
     forecast = float(merging + others)
@@ -130,18 +134,18 @@ def count_children(machine: Machine, level: Sequence[Nodes], ahead: int) -> tupl
     return merging + others, forecast
 
 
-def children(machine: Machine, level: Sequence[Nodes]) -> Iterator[Nodes]:
+def children(forward: ForwardTables, level: Sequence[Nodes]) -> Iterator[Nodes]:
     """The reachable extensions of a level, token by token, merged.
 
     Args:
-        machine: the laws.
+        forward: the laws.
         level: merged prefixes of one length.
     """
-    for token in range(machine.n_tokens):
-        support = machine.supports[token]
+    for token in range(forward.n_tokens):
+        support = forward.supports[token]
         parts = []
         for nodes in level:
-            step = machine.rows[nodes.token][:, :, support] * machine.emission[:, None, support, token]
+            step = forward.rows[nodes.token][:, :, support] * forward.emission[:, None, support, token]
             if not (step[0] > 0).any():
                 continue
             mass, belief = normalise(nodes.belief @ step)

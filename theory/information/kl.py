@@ -123,12 +123,12 @@ def kl_table(
     """
     if not laws:
         return [[] for _ in lengths]
-    machine = build([prompt.example_law(), *laws])
+    forward = build([prompt.example_law(), *laws])
     start = np.asarray(prompt.start)[None]
     if forbidden is None:
         forbidden = [forbidden_mass(start, prompt.hmm, law, max(lengths)) for law in laws]
     scores = scoring.collect(
-        machine, lengths, _kl_total, seed=seed, budget=budget, accuracy=accuracy, logarithms=logarithms
+        forward, lengths, _kl_total, seed=seed, budget=budget, accuracy=accuracy, logarithms=logarithms
     )
     table = []
     for length in lengths:
@@ -213,13 +213,13 @@ def example_cross_entropy(prompt: PromptLaw, alternative: HMM, *, seed: int = 0,
 
 
 def _example_rate(prompt: PromptLaw, laws: list[HMM], seed: int, budget: int) -> Rate:
-    machine = build([prompt.example_law(), *laws])
+    forward = build([prompt.example_law(), *laws])
 
     def per_token(score: np.ndarray, _: np.ndarray) -> np.ndarray:
         entropy: np.ndarray = -score[:, :, -1:].sum(0) / prompt.length
         return entropy
 
-    scores = scoring.collect(machine, [prompt.length], per_token, seed=seed, budget=budget)
+    scores = scoring.collect(forward, [prompt.length], per_token, seed=seed, budget=budget)
     estimate = scoring.evaluate(scores, prompt.length, per_token)
     method = "closed form" if estimate.exact else "monte carlo"
     value, low, high = (float(x[0]) for x in (estimate.mean, estimate.low, estimate.high))

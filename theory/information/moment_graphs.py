@@ -7,7 +7,7 @@ import numpy as np
 
 from implicit_bayes.theory.information.expansion import Nodes, count_children, root
 from implicit_bayes.theory.information.likelihood_moments import ExampleGraph, Level
-from implicit_bayes.theory.information.prefixes import Machine, build, normalise
+from implicit_bayes.theory.information.prefixes import ForwardTables, build, normalise
 from implicit_bayes.theory.information.sampling import draw
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import HMM
@@ -43,17 +43,17 @@ def example_graph(
         ModelError: the laws differ in shape, or probabilities are so small that float64 could take the improbable
             for the impossible.
     """
-    machine = build([sampler, true, *alternatives], delimiter)
-    nodes, levels = [root(machine)], []
+    forward = build([sampler, true, *alternatives], delimiter)
+    nodes, levels = [root(forward)], []
     for position in range(1, length + 1):
-        if len(nodes) * machine.n_tokens > PAIRS:
+        if len(nodes) * forward.n_tokens > PAIRS:
             return None
-        if count_children(machine, nodes, length - position)[1] > budget:
+        if count_children(forward, nodes, length - position)[1] > budget:
             return None
         if position < length:
-            level, nodes = _expand(machine, nodes)
+            level, nodes = _expand(forward, nodes)
             levels.append(level)
-    return _finish(machine, nodes, tuple(levels), delimiter, sampled=False)
+    return _finish(forward, nodes, tuple(levels), delimiter, sampled=False)
 
 
 def sampled_graph(
@@ -79,33 +79,33 @@ def sampled_graph(
     samples = min(samples, PAIRS // sampler.n_tokens)
     if samples < FEWEST:
         raise ModelError(f"vocabulary: {sampler.n_tokens} tokens are too many for moments of examples, even sampled")
-    machine = build([sampler, true, *alternatives], delimiter)
-    tokens = draw(machine, length, samples, np.random.default_rng(seed)).tokens
+    forward = build([sampler, true, *alternatives], delimiter)
+    tokens = draw(forward, length, samples, np.random.default_rng(seed)).tokens
     tokens = tokens[np.argsort(tokens[:, -1], kind="stable")]
-    before = np.full(samples, machine.n_tokens)
-    belief_LxNxH = np.zeros((machine.n_laws, samples, machine.emission.shape[1]))
+    before = np.full(samples, forward.n_tokens)
+    belief_LxNxH = np.zeros((forward.n_laws, samples, forward.emission.shape[1]))
     belief_LxNxH[:, :, 0] = 1.0
     gain_AxN = np.zeros((len(alternatives), samples))
     for now in tokens.T:
         fresh = np.zeros_like(belief_LxNxH)
         for last, token in np.unique(np.stack([before, now], 1), axis=0):
             rows = np.flatnonzero((before == last) & (now == token))
-            mass, belief = _step(machine, int(last), int(token), belief_LxNxH[:, rows][:, :, machine.supports[last]])
+            mass, belief = _step(forward, int(last), int(token), belief_LxNxH[:, rows][:, :, forward.supports[last]])
             gain_AxN[:, rows] += _gains(mass)
-            fresh[:, rows[:, None], machine.supports[token]] = belief
+            fresh[:, rows[:, None], forward.supports[token]] = belief
         before, belief_LxNxH = now, fresh
     nodes = [
         Nodes(int(token), np.ones((before == token).sum()), belief_LxNxH[:, before == token][:, :, support])
-        for token, support in enumerate(machine.supports[:-1])
+        for token, support in enumerate(forward.supports[:-1])
         if (before == token).any()
     ]
     each, log_p = np.arange(samples), np.full(samples, -math.log(samples))
-    return _finish(machine, nodes, (Level(np.zeros_like(each), each, each, log_p, gain_AxN),), delimiter, sampled=True)
+    return _finish(forward, nodes, (Level(np.zeros_like(each), each, each, log_p, gain_AxN),), delimiter, sampled=True)
 
 
-def _step(machine: Machine, last: int, token: int, belief: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _step(forward: ForwardTables, last: int, token: int, belief: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(L, N) p(token | prefix) and the filters after it, refusing what underflows."""
-    rows, emits = machine.rows[last][:, :, machine.supports[token]], machine.emission[:, machine.supports[token], token]
+    rows, emits = forward.rows[last][:, :, forward.supports[token]], forward.emission[:, forward.supports[token], token]
     joint = belief @ (rows * emits[:, None])
     _refuse_faint(joint, belief, (rows > 0) & (emits > 0)[:, None])
     return normalise(joint)
@@ -119,10 +119,10 @@ def _refuse_faint(result: np.ndarray, belief: np.ndarray, may: np.ndarray) -> No
             raise ModelError("laws: probabilities below float64's range make the improbable look impossible")
 
 
-def _may_close(machine: Machine, delimiter: int) -> np.ndarray:
+def _may_close(forward: ForwardTables, delimiter: int) -> np.ndarray:
     """(L, H) whether the delimiter can be the token after a state's own."""
-    speaks = (machine.emission[:, :, delimiter, None] > 0).astype(np.float32)
-    return ((machine.rows.transition > 0).astype(np.float32) @ speaks)[..., 0] > 0
+    speaks = (forward.emission[:, :, delimiter, None] > 0).astype(np.float32)
+    return ((forward.rows.transition > 0).astype(np.float32) @ speaks)[..., 0] > 0
 
 
 def _gains(mass: np.ndarray) -> np.ndarray:
@@ -133,14 +133,14 @@ def _gains(mass: np.ndarray) -> np.ndarray:
     return np.where(known, log_mass[2:] - np.where(known, log_mass[1], 0.0), 0.0)
 
 
-def _expand(machine: Machine, nodes: list[Nodes]) -> tuple[Level, list[Nodes]]:
+def _expand(forward: ForwardTables, nodes: list[Nodes]) -> tuple[Level, list[Nodes]]:
     """The edges of one level and the merged nodes that they lead to."""
     offsets = np.cumsum([0, *(len(group.weight) for group in nodes)])
     edges, merged, count = [], [], 0
-    for token in range(machine.n_tokens):
+    for token in range(forward.n_tokens):
         parents, masses, beliefs = [], [], []
         for offset, group in zip(offsets, nodes, strict=False):
-            mass, belief = _step(machine, group.token, token, group.belief)
+            mass, belief = _step(forward, group.token, token, group.belief)
             alive = np.flatnonzero(mass[0] > 0)
             if alive.size:
                 parents.append(offset + alive)
@@ -165,15 +165,15 @@ def _level(parent: np.ndarray, node: np.ndarray, mass: np.ndarray) -> Level:
 
 
 def _finish(
-    machine: Machine, nodes: list[Nodes], levels: tuple[Level, ...], delimiter: int, sampled: bool
+    forward: ForwardTables, nodes: list[Nodes], levels: tuple[Level, ...], delimiter: int, sampled: bool
 ) -> ExampleGraph:
     """The last token: p_prompt draws token v; the laws answer with v, or with v and the delimiter."""
     offset, last, closed, laws = 0, [], [], []
-    speaks, closes = (machine.emission > 0).astype(np.float32), _may_close(machine, delimiter)
+    speaks, closes = (forward.emission > 0).astype(np.float32), _may_close(forward, delimiter)
     for group in nodes:
-        following, closing = machine.following[group.token], machine.closing[group.token]
+        following, closing = forward.following[group.token], forward.closing[group.token]
         mass, ended = group.belief @ following, group.belief @ closing
-        reach = (machine.rows[group.token] > 0).astype(np.float32)
+        reach = (forward.rows[group.token] > 0).astype(np.float32)
         _refuse_faint(mass, group.belief, reach @ speaks > 0)
         _refuse_faint(ended[1:], group.belief[1:], (reach @ (speaks * closes[:, :, None]) > 0)[1:])
         at, token = np.nonzero(mass[0] > 0)

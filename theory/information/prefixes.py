@@ -74,8 +74,8 @@ class Tables:
         return Tables(self.sources, self.classes, self.transition[laws], self.initial[laws], scored)
 
 
-class Machine(NamedTuple):
-    """L laws over H states and V tokens, cut up by the last token. Entry V of each field is the empty prefix.
+class ForwardTables(NamedTuple):
+    """The forward recursion of L laws over H states and V tokens, by the last token. Entry V is the empty prefix.
 
     Attributes:
         supports: S_o, indices of the states that can emit o under some law ([0], a virtual state, for the start).
@@ -103,13 +103,13 @@ class Machine(NamedTuple):
         count: int = self.emission.shape[2]
         return count
 
-    def keep(self, laws: np.ndarray) -> "Machine":
-        """The machine of the chosen laws only (the first chosen one is the sampler)."""
+    def keep(self, laws: np.ndarray) -> "ForwardTables":
+        """The tables of the chosen laws only (the first chosen one is the sampler)."""
         rows, following, closing = (tables.keep(laws) for tables in (self.rows, self.following, self.closing))
-        return Machine(self.supports, rows, following, closing, self.emission[laws])
+        return ForwardTables(self.supports, rows, following, closing, self.emission[laws])
 
 
-def build(laws: Sequence[HMM], closing_token: int = 0) -> Machine:
+def build(laws: Sequence[HMM], closing_token: int = 0) -> ForwardTables:
     """Stack laws on a common state and token set.
 
     Args:
@@ -147,7 +147,9 @@ def build(laws: Sequence[HMM], closing_token: int = 0) -> Machine:
         return Tables(sources, classes, transition, initial, scored)
 
     supports = tuple(shared[place] for place in classes[:-1])
-    return Machine((*supports, np.zeros(1, dtype=np.int64)), make(None), make(emission), make(then_close), emission)
+    return ForwardTables(
+        (*supports, np.zeros(1, dtype=np.int64)), make(None), make(emission), make(then_close), emission
+    )
 
 
 def expected_log_scores(belief: np.ndarray, following: np.ndarray, scored: np.ndarray) -> np.ndarray:

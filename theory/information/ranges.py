@@ -10,29 +10,29 @@ from collections.abc import Callable
 
 import numpy as np
 
-from implicit_bayes.theory.information.prefixes import Machine, Tables
+from implicit_bayes.theory.information.prefixes import ForwardTables, Tables
 
 Quantity = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
-def score_range(machine: Machine, quantity: Quantity, length: int, known: int) -> tuple[np.ndarray, np.ndarray]:
+def score_range(forward: ForwardTables, quantity: Quantity, length: int, known: int) -> tuple[np.ndarray, np.ndarray]:
     """(Q,) least and largest value of a linear quantity at one prefix, positions up to ``known`` left out.
 
     Args:
-        machine: law 0 draws the prefixes.
+        forward: law 0 draws the prefixes.
         quantity: (k, N, L) scores and (N, L) closing scores at position k -> (N, Q), linear in both.
         length: k.
         known: positions whose expectation is known exactly, so that they are not sampled.
     """
-    scored, closed = _coefficients(machine.n_laws, quantity, length)
-    reachable = _reachable(machine, length)
+    scored, closed = _coefficients(forward.n_laws, quantity, length)
+    reachable = _reachable(forward, length)
     low, high = np.zeros((2, closed.shape[1]))
     for j in range(known, length):
-        for tables, coefficients, steps in ((machine.following, scored[j], j), (machine.closing, closed, j + 1)):
-            if not coefficients.any() or (tables is machine.closing and j + 1 < length):
+        for tables, coefficients, steps in ((forward.following, scored[j], j), (forward.closing, closed, j + 1)):
+            if not coefficients.any() or (tables is forward.closing and j + 1 < length):
                 continue
-            least = _least_logs(machine, steps)
-            ends = [_ends(machine, tables, token, coefficients, least) for token in reachable[j]]
+            least = _least_logs(forward, steps)
+            ends = [_ends(forward, tables, token, coefficients, least) for token in reachable[j]]
             low += np.min([end[0] for end in ends], 0)
             high += np.max([end[1] for end in ends], 0)
     return low, high
@@ -46,43 +46,43 @@ def _coefficients(laws: int, quantity: Quantity, length: int) -> tuple[np.ndarra
     return scored.reshape(length, laws, -1), closed
 
 
-def _reachable(machine: Machine, length: int) -> list[list[int]]:
+def _reachable(forward: ForwardTables, length: int) -> list[list[int]]:
     """For positions 1..k, last tokens a prefix can have before them (V, the empty one, before the first).
 
     One token stands for all that the same states emit under every law.
     """
     kinds: dict[bytes, int] = {}
-    emits = (machine.emission > 0).swapaxes(1, 2)
-    alike = [kinds.setdefault(emits[:, token].tobytes(), token) for token in range(machine.n_tokens)]
+    emits = (forward.emission > 0).swapaxes(1, 2)
+    alike = [kinds.setdefault(emits[:, token].tobytes(), token) for token in range(forward.n_tokens)]
     follows: dict[int, set[int]] = {}
-    levels = [[machine.n_tokens]]
+    levels = [[forward.n_tokens]]
     while len(levels) < length:
         for token in levels[-1]:
             if token not in follows:
-                said = np.flatnonzero((machine.following[token][0] > 0).any(0))
+                said = np.flatnonzero((forward.following[token][0] > 0).any(0))
                 follows[token] = {alike[v] for v in said.tolist()}
         levels.append(sorted(set().union(*(follows[token] for token in levels[-1]))))
     return levels
 
 
-def _least_logs(machine: Machine, steps: int) -> np.ndarray:
+def _least_logs(forward: ForwardTables, steps: int) -> np.ndarray:
     """(L,) log of the smallest probability that a possible sequence of ``steps`` + 1 tokens can have under each law."""
     words, starts, moves = (
         np.log(np.where(x > 0, x, 1.0).reshape(len(x), -1).min(1))
-        for x in (machine.emission, machine.rows.initial, machine.rows.transition)
+        for x in (forward.emission, forward.rows.initial, forward.rows.transition)
     )
     terms: np.ndarray = starts + words + steps * (moves + words)
     return terms
 
 
 def _ends(
-    machine: Machine, tables: Tables, token: int, coefficients_LxQ: np.ndarray, least_L: np.ndarray
+    forward: ForwardTables, tables: Tables, token: int, coefficients_LxQ: np.ndarray, least_L: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """(Q,) least and largest sum_l a_l sum_v p(v | prefix) log q_l(v | prefix) over prefixes that end in ``token``."""
-    weights_WxV, table_LxWxV = machine.following[token][0], tables[token]
+    weights_WxV, table_LxWxV = forward.following[token][0], tables[token]
     spoken, table = (weights_WxV > 0).any(0), table_LxWxV
-    if token < machine.n_tokens:  # a law is only where it can emit the token
-        there_LxW = machine.emission[:, machine.supports[token], token] > 0
+    if token < forward.n_tokens:  # a law is only where it can emit the token
+        there_LxW = forward.emission[:, forward.supports[token], token] > 0
         there_LxW |= ~there_LxW.any(1, keepdims=True)
         weights_WxV, hidden = weights_WxV[there_LxW[0]], ~there_LxW[:, :, None]
         extremes = np.where(hidden, np.inf, table).min(1), np.where(hidden, -np.inf, table).max(1)

@@ -95,23 +95,23 @@ class BlockSampler:
 
     def __init__(self, prompt: PromptLaw, laws: Sequence[HMM], seed: int):
         self.prompt, self.laws = prompt, [prompt.hmm, *laws]
-        self.machine = build([prompt.example_law(), *self.laws])
-        self.pure, self.own = pure_starts(self.machine, self.laws, prompt.delimiter)
+        self.forward = build([prompt.example_law(), *self.laws])
+        self.pure, self.own = pure_starts(self.forward, self.laws, prompt.delimiter)
         self.generator = np.random.default_rng(seed)
         self.fixed = self.own / self.own.sum(1, keepdims=True)
-        supports = self.machine.supports[:-1]
+        supports = self.forward.supports[:-1]
         self.states = np.zeros((len(supports), max(map(len, supports))), dtype=np.int64)
         self.transition = np.stack([np.asarray(law.transition) for law in self.laws])
         self.spoken = np.zeros((len(self.laws), *self.states.shape))
         for token, support in enumerate(supports):
             self.states[token, : len(support)] = support
-            self.spoken[:, token, : len(support)] = self.machine.emission[1:, support, token]
+            self.spoken[:, token, : len(support)] = self.forward.emission[1:, support, token]
 
     def restarted(self) -> list[HMM]:
         """The laws right after a delimiter whose state has the fixed law q: theta* first."""
         return [
             HMM(
-                q @ np.asarray(law.transition)[self.machine.supports[self.prompt.delimiter]],
+                q @ np.asarray(law.transition)[self.forward.supports[self.prompt.delimiter]],
                 law.transition,
                 law.emission,
             )
@@ -122,7 +122,7 @@ class BlockSampler:
         """(A,) length of an interval that holds every residual of a counted example; inf where zeros leave none."""
         width = []
         for q, own, law in zip(self.fixed, self.own, self.laws, strict=True):
-            rows = np.asarray(law.transition)[self.machine.supports[self.prompt.delimiter]]
+            rows = np.asarray(law.transition)[self.forward.supports[self.prompt.delimiter]]
             mean = q @ rows
             with np.errstate(divide="ignore"):
                 ratio = np.log(rows[own > 0][:, mean > 0]) - np.log(mean[mean > 0])

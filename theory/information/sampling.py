@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from implicit_bayes.theory.information.prefixes import Machine, expected_log_scores, normalise
+from implicit_bayes.theory.information.prefixes import ForwardTables, expected_log_scores, normalise
 from implicit_bayes.theory.information.sampled_means import samples_for
 from implicit_bayes.theory.objects.rows import draw_index
 
@@ -40,39 +40,39 @@ class Draws(NamedTuple):
 
 
 def draw(
-    machine: Machine, length: int, count: int, generator: np.random.Generator, closings: Sequence[int] = ()
+    forward: ForwardTables, length: int, count: int, generator: np.random.Generator, closings: Sequence[int] = ()
 ) -> Draws:
     """Sample ``count`` prefixes of ``length`` - 1 tokens from law 0, filter them under every law, score each step.
 
     Args:
-        machine: law 0 draws.
+        forward: law 0 draws.
         length: k.
         count: prefixes.
         generator: source of randomness.
         closings: positions at which the closing score is wanted too.
     """
-    laws, states = machine.n_laws, machine.emission.shape[1]
+    laws, states = forward.n_laws, forward.emission.shape[1]
     score, closing = np.empty((length, count, laws)), np.full((length, count, laws), np.nan)
-    tokens, mass = np.full((count, length), machine.n_tokens), np.ones((count, length))
+    tokens, mass = np.full((count, length), forward.n_tokens), np.ones((count, length))
     belief = np.zeros((laws, count, states))
     belief[:, :, 0] = 1.0
     for j in range(length):
         ahead = np.empty_like(belief)
         fresh = np.empty(count, dtype=np.int64)
         for token, rows in _groups(tokens[:, j - 1] if j else tokens[:, 0]):
-            here = np.ascontiguousarray(belief[:, rows][:, :, machine.supports[token]])
-            following = machine.following[token]
+            here = np.ascontiguousarray(belief[:, rows][:, :, forward.supports[token]])
+            following = forward.following[token]
             score[j, rows] = expected_log_scores(here, following, following)
             if j + 1 in closings:
-                closing[j, rows] = expected_log_scores(here, following, machine.closing[token])
+                closing[j, rows] = expected_log_scores(here, following, forward.closing[token])
             fresh[rows], mass[rows, j] = _choose(here[0], following[0], generator)
-            ahead[:, rows] = here @ machine.rows[token]
+            ahead[:, rows] = here @ forward.rows[token]
         tokens[:, j] = fresh
         if j + 1 < length:
             belief = np.zeros_like(ahead)
             for token, rows in _groups(fresh):
-                support = machine.supports[token]
-                joint = ahead[:, rows][:, :, support] * machine.emission[:, None, support, token]
+                support = forward.supports[token]
+                joint = ahead[:, rows][:, :, support] * forward.emission[:, None, support, token]
                 belief[:, rows[:, None], support] = normalise(joint)[1]
     log_mass = np.log(mass[:, : length - 1]).cumsum(1)
     return Draws(tokens[:, : length - 1], log_mass, score, closing)

@@ -7,7 +7,7 @@ import numpy as np
 
 from implicit_bayes.theory.information.estimates import COVERAGE
 from implicit_bayes.theory.information.expansion import Expansion, expand
-from implicit_bayes.theory.information.prefixes import Machine
+from implicit_bayes.theory.information.prefixes import ForwardTables
 from implicit_bayes.theory.information.ranges import Quantity, score_range
 from implicit_bayes.theory.information.sampled_means import mean_interval
 from implicit_bayes.theory.information.sampling import PILOT, Draws, draw, sample_size
@@ -31,7 +31,7 @@ FEWEST = 256
 class Scores(NamedTuple):
     """Exact expectations at positions 1..J; samples of all positions where J falls short of the longest length."""
 
-    machine: Machine
+    forward: ForwardTables
     exact: Expansion
     draws: Draws | None
 
@@ -52,7 +52,7 @@ class Estimate(NamedTuple):
 
 
 def collect(
-    machine: Machine,
+    forward: ForwardTables,
     lengths: Sequence[int],
     quantity: Quantity,
     *,
@@ -70,7 +70,7 @@ def collect(
     nominal coverage.
 
     Args:
-        machine: law 0 is the prompt's.
+        forward: law 0 is the prompt's.
         lengths: example lengths k wanted.
         quantity: what will be evaluated.
         seed: of the sampling.
@@ -81,27 +81,27 @@ def collect(
         logarithms: that the expansion of a level, and the sample, may take; ``FEWEST`` prefixes are always sampled.
     """
     at = tuple(lengths) if closings else ()
-    exact = expand(machine, lengths, budget, at, logarithms)
+    exact = expand(forward, lengths, budget, at, logarithms)
     known = len(exact.score)
     if known >= max(lengths):
-        return Scores(machine, exact, None)
+        return Scores(forward, exact, None)
     generator = np.random.default_rng(seed)
-    cost = max(lengths) * machine.n_laws * machine.n_tokens  # logarithms of one prefix
+    cost = max(lengths) * forward.n_laws * forward.n_tokens  # logarithms of one prefix
     affordable = max(FEWEST, int(logarithms / cost))
-    pilot = draw(machine, max(lengths), min(PILOT, affordable), generator, at)
+    pilot = draw(forward, max(lengths), min(PILOT, affordable), generator, at)
     count = 0
     for length in lengths:
         if length > known:
             offset = _known_part(exact, length, quantity)
-            low, high = score_range(machine, quantity, length, known)
+            low, high = score_range(forward, quantity, length, known)
             values = _sampled_part(pilot, known, length, quantity)
             count = max(count, sample_size(values, offset, high - low, accuracy, coverage))
     count = min(count, affordable)
     sizes = [CHUNK] * (count // CHUNK) + ([count % CHUNK] if count % CHUNK else [])
-    parts = [draw(machine, max(lengths), size, generator, at) for size in sizes]
+    parts = [draw(forward, max(lengths), size, generator, at) for size in sizes]
     axes = {"tokens": 0, "log_mass": 0, "score": 1, "closing": 1}
     whole = {name: np.concatenate([getattr(part, name) for part in parts], axis) for name, axis in axes.items()}
-    return Scores(machine, exact, Draws(**whole))
+    return Scores(forward, exact, Draws(**whole))
 
 
 def evaluate(scores: Scores, length: int, quantity: Quantity, coverage: float = COVERAGE) -> Estimate:
@@ -119,7 +119,7 @@ def evaluate(scores: Scores, length: int, quantity: Quantity, coverage: float = 
         return Estimate(mean, mean, mean, True, int(exact.nodes[length - 1]))
     assert scores.draws is not None
     offset = _known_part(exact, length, quantity)
-    ends, draws = score_range(scores.machine, quantity, length, known), scores.draws
+    ends, draws = score_range(scores.forward, quantity, length, known), scores.draws
     values, prefixes = _sampled_part(draws, known, length, quantity), draws.tokens[:, : length - 1]
     mean, low, high = mean_interval(values, prefixes, draws.log_mass[:, length - 2], *ends, coverage)
     return Estimate(offset + mean, offset + low, offset + high, False, len(scores.draws.tokens))

@@ -48,17 +48,17 @@ def start_divergences(prompt: PromptLaw, lengths: Sequence[int], budget: int, wi
         budget: merged prefixes affordable on one level.
         width: relative; where the ends are closer than this no further token is expanded.
     """
-    machine = build([prompt.example_law(), prompt.hmm])
+    forward = build([prompt.example_law(), prompt.hmm])
     each: list[float] = []
-    level, visited, high = [root(machine)], [0], divergence(prompt.start, prompt.hmm.initial)
+    level, visited, high = [root(forward)], [0], divergence(prompt.start, prompt.hmm.initial)
     for position in range(1, max(lengths) + 1):
         visited.append(visited[-1] + sum(len(nodes.weight) for nodes in level))
-        each.append(max(sum(_scored(machine.following[nodes.token], nodes) for nodes in level), 0.0))
+        each.append(max(sum(_scored(forward.following[nodes.token], nodes) for nodes in level), 0.0))
         if position == max(lengths) or high - sum(each) <= width * sum(each):
             break
-        if count_children(machine, level, 0)[0] > budget:
+        if count_children(forward, level, 0)[0] > budget:
             break
-        level = list(children(machine, level))
+        level = list(children(forward, level))
         beyond = sum(float(nodes.weight @ _divergences(*nodes.belief)) for nodes in level)
         high = min(high, sum(each) + beyond)
     return [_at(length, each, high, visited) for length in lengths]

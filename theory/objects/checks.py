@@ -38,7 +38,7 @@ def is_tracer(value: object) -> bool:
     return jax is not None and isinstance(value, jax.core.Tracer)
 
 
-def as_float64(name: str, value: object) -> Any:
+def as_float64(name: str, value: object) -> Any:  # an array, or untouched what JAX traces
     """A float64 NumPy array of ``value``; tracers (inside jit, grad, vmap) and leafless
     placeholders pass through untouched.
 

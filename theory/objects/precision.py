@@ -2,12 +2,12 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import jax
 import numpy as np
 
-F = TypeVar("F", bound=Callable[..., Any])
+F = TypeVar("F", bound=Callable[..., object])
 
 
 def is_traced(tree: object) -> bool:
@@ -30,7 +30,7 @@ def in_float64(function: F) -> F:
     """
 
     @functools.wraps(function)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
+    def wrapped(*args: object, **kwargs: object) -> object:
         if jax.dtypes.canonicalize_dtype(np.float64) == np.float64 or is_traced((args, kwargs)):
             return function(*args, **kwargs)
         with jax.enable_x64(True):

@@ -60,12 +60,15 @@ class PromptLaw(eqx.Module):
         Args:
             mixture: the pretraining law.
             start: (H,) p_prompt(h).
-            true_concept: index of theta* (the two are told apart where they are exchanged: one is a law, the other a
-                number).
+            true_concept: index of theta*.
             k: tokens in an example.
+
+        Raises:
+            ModelError: the start law and the concept are exchanged (one is a law, the other a number), the mixture has
+                no such concept, or what ``PromptLaw`` refuses.
         """
-        if np.ndim(true_concept) and not np.ndim(start):
-            start, true_concept = true_concept, start
+        if np.ndim(true_concept) or not np.ndim(start):
+            raise ModelError("prompt_start: comes before true_concept: PromptLaw.of(mixture, start, true_concept, k)")
         return cls(mixture.concept(as_token("true_concept", true_concept)), start, k, mixture.delimiter)
 
     def example_law(self) -> HMM:

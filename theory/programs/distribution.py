@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -61,7 +61,7 @@ class MixtureOfHMMsDistribution(Distribution):  # type: ignore[misc]  # numpyro 
         ValueError: under ``validate_args``, a row is not a probability law.
     """
 
-    arg_constraints: ClassVar[dict[str, Any]] = {
+    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {
         "prior": constraints.simplex,
         "initial": constraints.independent(constraints.simplex, 1),
         "transition": constraints.independent(constraints.simplex, 2),
@@ -99,7 +99,7 @@ class MixtureOfHMMsDistribution(Distribution):  # type: ignore[misc]  # numpyro 
         return MixtureArrays(self.prior, self.initial, self.transition, self.emission)
 
     @property
-    def support(self) -> Any:
+    def support(self) -> constraints.Constraint:
         """Documents: T independent integers of the vocabulary 0..V-1 (some of them may have probability zero)."""
         return constraints.independent(constraints.integer_interval(0, self.n_tokens - 1), 1)
 

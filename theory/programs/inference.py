@@ -142,7 +142,7 @@ def _nuts(
     )
 
 
-def to_inference_data(draws: PosteriorDraws, tokens: Numbers | None = None) -> Any:
+def to_inference_data(draws: PosteriorDraws, tokens: Numbers | None = None) -> Any:  # of an optional library
     """The draws as ArviZ reads them: an ``xarray.DataTree`` of dimensions chain, draw, parameter, document, position.
 
     Args:

@@ -14,7 +14,7 @@ import numpy as np
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
-from implicit_bayes.theory.objects.types import Array
+from implicit_bayes.theory.objects.types import Array, Numbers
 
 Row = tuple[Fraction, ...]
 Nested = tuple[Any, ...]
@@ -81,7 +81,7 @@ def printed_fractions(array: Array) -> Nested:
     return tuple(value / sum(row, Fraction(0)) for value in row)
 
 
-def off_one(*arrays: Any) -> Fraction:
+def off_one(*arrays: Numbers) -> Fraction:
     """The largest |sum - 1| of a row of printed decimals.
 
     Args:

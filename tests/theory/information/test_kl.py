@@ -190,8 +190,8 @@ def test_monte_carlo_interval_covers():
     prompt = random_prompt(generator, 3, 3, 4)
     law = random_law(generator, 3, 3)
     truth = kl_sum(prompt, law).value
-    machine = build([prompt.example_law(), law])
-    draws = draw(machine, 4, 500 * 200, np.random.default_rng(17))
+    forward = build([prompt.example_law(), law])
+    draws = draw(forward, 4, 500 * 200, np.random.default_rng(17))
     samples = _kl_total(draws.score, draws.closing[-1]).reshape(500, 200).T
     _, low, high = t_interval(samples)
     covered = int(((low <= truth) & (truth <= high)).sum())

@@ -87,8 +87,8 @@ def test_monte_carlo_interval_covers():
     prompt = PromptLaw.of(mixture, start, 0, 3)
     truth = log_likelihood_rate(prompt, mixture.concept(1)).value
     restarted = [HMM(mixture.transition[c, 2], mixture.transition[c], mixture.emission) for c in range(2)]
-    machine = build([prompt.example_law(), *restarted], prompt.delimiter)
-    draws = draw(machine, 3, 500 * 200, np.random.default_rng(2), closings=[3])
+    forward = build([prompt.example_law(), *restarted], prompt.delimiter)
+    draws = draw(forward, 3, 500 * 200, np.random.default_rng(2), closings=[3])
     _, low, high = t_interval(_ratio(draws.score, draws.closing[2]).reshape(500, 200).T)
     covered = int(((low <= truth) & (truth <= high)).sum())
     assert stats.binom.ppf(5e-7, 500, 0.95) <= covered <= stats.binom.ppf(1 - 5e-7, 500, 0.95)

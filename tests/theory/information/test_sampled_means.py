@@ -41,13 +41,13 @@ def sampled(prompt, law, known, closing):
     k = prompt.length
     if closing:
         rows = [HMM(np.asarray(x.transition)[0], x.transition, x.emission) for x in (prompt.hmm, law)]
-        machine, quantity = build([prompt.example_law(), *rows], 0), _ratio
+        forward, quantity = build([prompt.example_law(), *rows], 0), _ratio
     else:
-        machine, quantity = build([prompt.example_law(), law]), _kl_total
-    draws = sampling.draw(machine, k, 300, np.random.default_rng(0), [k] if closing else [])
+        forward, quantity = build([prompt.example_law(), law]), _kl_total
+    draws = sampling.draw(forward, k, 300, np.random.default_rng(0), [k] if closing else [])
     score = draws.score.copy()
     score[:known] = 0.0
-    return quantity(score, draws.closing[k - 1]), score_range(machine, quantity, k, known), draws
+    return quantity(score, draws.closing[k - 1]), score_range(forward, quantity, k, known), draws
 
 
 @pytest.mark.parametrize("closing", [False, True])

@@ -74,10 +74,10 @@ def test_closing_probabilities_are_of_each_law_itself():
     """p(next token, then the closing one | state) under laws that emit the closing token differently."""
     rng = np.random.default_rng(0)
     laws = [random_law(rng, 3, 3, 0.0) for _ in range(3)]
-    machine = build(laws, closing_token=1)
+    forward = build(laws, closing_token=1)
     for i, law in enumerate(laws):
         for token in range(3):
-            for w, state in enumerate(machine.supports[token]):
+            for w, state in enumerate(forward.supports[token]):
                 for v in range(3):
                     both = probability(law.transition[state], law, (v, 1))
-                    assert machine.closing[token][i, w, v] == pytest.approx(both, rel=1e-14)
+                    assert forward.closing[token][i, w, v] == pytest.approx(both, rel=1e-14)

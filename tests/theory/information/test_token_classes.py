@@ -92,23 +92,23 @@ def test_support_sets_are_bounded_by_the_numbers_they_carry(monkeypatch):
 
 def test_tokens_drawn_in_blocks_are_the_tokens_drawn_at_once(monkeypatch):
     mixture, law = random_instance(5)
-    machine = build([law.example_law(), mixture.concept(0)])
-    whole = sampling.draw(machine, 4, 50, np.random.default_rng(1))
+    forward = build([law.example_law(), mixture.concept(0)])
+    whole = sampling.draw(forward, 4, 50, np.random.default_rng(1))
     monkeypatch.setattr(sampling, "NUMBERS", 3 * mixture.n_tokens)
-    for one, two in zip(whole, sampling.draw(machine, 4, 50, np.random.default_rng(1)), strict=True):
+    for one, two in zip(whole, sampling.draw(forward, 4, 50, np.random.default_rng(1)), strict=True):
         np.testing.assert_array_equal(one, two)
 
 
 def test_fewer_logarithms_mean_fewer_samples_and_no_fewer_than_the_fewest():
     mixture, law = random_instance(7)
     laws = [law.example_law(), *(mixture.concept(c) for c in range(mixture.n_concepts))]
-    machine = build(laws)
+    forward = build(laws)
 
     def kl(score, _):
         return (score[:, :, :1] - score[:, :, 1:]).sum(0)
 
-    assert collect(machine, [3], kl).draws is None
-    found = collect(machine, [3], kl, logarithms=1.0)
+    assert collect(forward, [3], kl).draws is None
+    found = collect(forward, [3], kl, logarithms=1.0)
     assert len(found.exact.score) == 1
     assert found.draws is not None and len(found.draws.tokens) == FEWEST
 

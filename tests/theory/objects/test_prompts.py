@@ -61,14 +61,16 @@ def test_the_test_position_counts_examples_and_delimiters(k, n):
     assert PromptLaw(CONCEPT, [0.5, 0.5], k, 0).test_position(n) == len(prompt)
 
 
-def test_arguments_come_in_one_order_and_exchanged_ones_are_told_apart():
+def test_arguments_come_in_one_order_and_exchanged_ones_are_refused():
     """(mixture, start law, true concept, k), as check_conditions, critical_k and evaluate_theorems have them."""
     mixture = MixtureOfHMMs([0.5, 0.5], np.eye(2), np.full((2, 2, 2), 0.5), np.eye(2), 1)
-    law, exchanged = PromptLaw.of(mixture, [0.0, 1.0], 1, 4), PromptLaw.of(mixture, [0.0, 1.0], 1, 4)
-    for one in (law, exchanged):
-        np.testing.assert_array_equal(one.start, [0.0, 1.0])
-        np.testing.assert_array_equal(one.hmm.initial, mixture.initial[1])
-        assert one.length == 4
+    law = PromptLaw.of(mixture, [0.0, 1.0], 1, 4)
+    np.testing.assert_array_equal(law.start, [0.0, 1.0])
+    np.testing.assert_array_equal(law.hmm.initial, mixture.initial[1])
+    assert law.length == 4
+    for start, concept in ((1, [0.0, 1.0]), (1, 0), ([0.0, 1.0], [0.0, 1.0])):
+        with pytest.raises(ModelError, match=r"^prompt_start: comes before true_concept"):
+            PromptLaw.of(mixture, start, concept, 4)
     for function in (check_conditions, condition_table, critical_k, evaluate_theorems):
         names = list(inspect.signature(function).parameters)
         assert names[0] == "mixture" and names[1].startswith("start_laws") and names[2].startswith("true_concept")
