@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from implicit_bayes.benchmarks.predictors.promises import check_memory, sizes_of
+from implicit_bayes.benchmarks.common.memory import check_memory, sizes_of
 from implicit_bayes.simulators.instances import Instance
 from implicit_bayes.theory import MixtureOfHMMs, ModelError
 from implicit_bayes.theory.information.scores import FEWEST, WORK
