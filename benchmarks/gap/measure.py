@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import xarray as xr
 
+from implicit_bayes.benchmarks.common.memory import check_held, check_memory
 from implicit_bayes.benchmarks.gap.bayesianity import (
     LENGTHS,
     MartingaleGap,
@@ -22,7 +23,6 @@ from implicit_bayes.benchmarks.gap.probes import Beliefs, Probe, exact_beliefs, 
 from implicit_bayes.benchmarks.gap.scaling_laws import Fit, fit_laws
 from implicit_bayes.benchmarks.predictors.curves import DEFAULT_KS, references
 from implicit_bayes.benchmarks.predictors.models import find_models
-from implicit_bayes.benchmarks.common.memory import check_held, check_memory
 from implicit_bayes.benchmarks.predictors.promises import check_promises
 from implicit_bayes.lm.model import LanguageModel, ShowsActivations
 from implicit_bayes.simulators.datasets import Documents

@@ -9,10 +9,10 @@ import xarray as xr
 from implicit_bayes.benchmarks.cli import commands as cli
 from implicit_bayes.benchmarks.common.intervals import share_difference
 from implicit_bayes.benchmarks.experiments.base import Accuracy, listed
+from implicit_bayes.benchmarks.experiments.equal_loss import at_equal_loss, last_hundredths
 from implicit_bayes.benchmarks.experiments.length import critical
 from implicit_bayes.benchmarks.experiments.registry import EXPERIMENTS
 from implicit_bayes.benchmarks.experiments.scales import SCALES
-from implicit_bayes.benchmarks.experiments.scaling import at_equal_loss, last_hundredths
 from implicit_bayes.benchmarks.report import findings, readme
 from implicit_bayes.benchmarks.report.pictures import LOOKS, look_up
 from implicit_bayes.benchmarks.sweep.cells import Store, in_order
