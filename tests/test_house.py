@@ -25,7 +25,6 @@ UNDOCUMENTED_ROOMS = (
     "benchmarks/predictors/",
     "benchmarks/sweep/",
     "benchmarks/training/",
-    "benchmarks/verification/",
 )
 """Rooms whose docstrings do not yet explain every argument and every field: a debt, and no place for more."""
 RECORDED = ("benchmarks/",)
