@@ -55,7 +55,7 @@ def test_order_from_end_to_end(tmp_path, capsys):
 
 @pytest.mark.slow
 def test_everything_from_end_to_end(tmp_path):
-    """All eight experiments: every cell computed, every finding with figures, a table and words without nan."""
+    """All experiments: every cell computed, every finding with figures, a table and words without nan."""
     assert cli.run(["reproduce", "all", "--preset", "tiny", "--workers", "1", "--out", str(tmp_path)]) == 0
     found, about = findings.load(tmp_path)
     assert [each.name for each in found] == list(EXPERIMENTS)
