@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
-import numpy as np
 import xarray as xr
 
 from implicit_bayes.benchmarks.gap.measure import ModelGap, one_model
@@ -99,8 +98,7 @@ def as_instance(instance: Instance | MixtureOfHMMs | str | os.PathLike[str]) -> 
     if isinstance(instance, Instance):
         return instance
     if isinstance(instance, MixtureOfHMMs):
-        starts, concepts = np.asarray(instance.initial)[:, None], tuple(range(instance.n_concepts))
-        return Instance(name="mixture", mixture=instance, prompt_starts=starts, true_concepts=concepts)
+        return Instance.of("mixture", instance)
     return load_instance(os.fspath(instance))
 
 
