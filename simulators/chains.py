@@ -102,13 +102,4 @@ def chain_instance(spec: str) -> Instance:
         )
     mixture = chain_mixture(family, range(family.concepts))
     text = f"{family.concepts} Markov chains on {family.vocabulary} tokens, rows Dirichlet({family.alpha:g})"
-    starts = np.asarray(mixture.initial)[:, None]
-    return Instance(
-        name=spec,
-        mixture=mixture,
-        prompt_starts=starts,
-        true_concepts=tuple(range(family.concepts)),
-        k=None,
-        seed=family.seed,
-        description=text,
-    )
+    return Instance.of(spec, mixture, family.seed, text)

@@ -1,6 +1,10 @@
 """An instance: the pretraining law, and the prompts that are to be asked of it."""
 
+import dataclasses
+from typing import Any
+
 import equinox as eqx
+import numpy as np
 
 from implicit_bayes.theory.objects.checks import ModelError, as_float64, check_shape, check_simplex
 from implicit_bayes.theory.objects.models import MixtureOfHMMs, as_token
@@ -52,12 +56,41 @@ class Instance(eqx.Module):
         self.k = None if k is None else as_token("k", k)
         self._check()
 
+    @classmethod
+    def of(cls, name: str, mixture: MixtureOfHMMs, seed: int | None = None, description: str = "") -> "Instance":
+        """An instance whose prompts start as documents do, every concept being the true one in turn.
+
+        Args:
+            name: what reports call it.
+            mixture: the pretraining law.
+            seed: what the numbers were drawn with, or None.
+            description: one line.
+
+        Returns:
+            The instance, of no k of its own; prompt_starts are the (C, 1, H) initial laws.
+        """
+        starts, concepts = np.asarray(mixture.initial)[:, None], tuple(range(mixture.n_concepts))
+        return cls(
+            name=name, mixture=mixture, prompt_starts=starts, true_concepts=concepts, seed=seed, description=description
+        )
+
+    def changed(self, **fields: Any) -> "Instance":
+        """The same instance but for some fields, checked anew.
+
+        Args:
+            fields: by name; ``released_vocabulary=None`` belongs to them where its data cannot be replayed any more.
+
+        Returns:
+            Another instance.
+
+        Raises:
+            ModelError: as for a new one.
+        """
+        return Instance(**({each.name: getattr(self, each.name) for each in dataclasses.fields(self)} | fields))
+
     def called(self, name: str) -> "Instance":
         """The same instance by another name."""
-        return Instance(
-            name=name, mixture=self.mixture, prompt_starts=self.prompt_starts, true_concepts=self.true_concepts,
-            k=self.k, seed=self.seed, description=self.description, released_vocabulary=self.released_vocabulary,
-        )  # fmt: skip
+        return self.changed(name=name)
 
     def _check(self) -> None:
         concepts, states = self.mixture.n_concepts, self.mixture.n_states

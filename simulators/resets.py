@@ -35,12 +35,9 @@ def with_resets(instance: Instance, share: float) -> Instance:
     initial = np.asarray(mixture.initial)
     transition = without_subnormals((1.0 - share) * np.asarray(mixture.transition) + share * initial[:, None, :])
     changed = MixtureOfHMMs(mixture.prior, initial, transition, mixture.emission, mixture.delimiter)
-    return Instance(
+    return instance.changed(
         name=f"{instance.name}+resets({share:g})",
         mixture=changed,
-        prompt_starts=instance.prompt_starts,
-        true_concepts=instance.true_concepts,
-        k=instance.k,
-        seed=instance.seed,
         description=f"{instance.description}; the state redrawn with probability {share:g} a token",
+        released_vocabulary=None,
     )

@@ -59,11 +59,7 @@ def load_variant(spec: str) -> Instance:
         if bool(word) is not takes_value:
             raise ModelError(f"instance: {step!r} in {spec!r}: {name} takes {'a value' if takes_value else 'no value'}")
         instance = make(instance, share(spec, word)) if takes_value else make(instance)
-    return Instance(
-        name=spec, mixture=instance.mixture, prompt_starts=instance.prompt_starts, true_concepts=instance.true_concepts,
-        k=instance.k, seed=instance.seed, description=instance.description,
-        released_vocabulary=instance.released_vocabulary if spec == base else None,
-    )  # fmt: skip
+    return instance.changed(name=spec, released_vocabulary=instance.released_vocabulary if spec == base else None)
 
 
 def parameters_of(base: str) -> tuple[str, ...]:
@@ -75,16 +71,7 @@ def parameters_of(base: str) -> tuple[str, ...]:
 
 
 def _changed(instance: Instance, words: str, **fields: Any) -> Instance:  # of the kind that each field has
-    parts = {
-        "name": instance.name,
-        "mixture": instance.mixture,
-        "prompt_starts": instance.prompt_starts,
-        "true_concepts": instance.true_concepts,
-        "k": instance.k,
-        "seed": instance.seed,
-        "description": f"{instance.description}; {words}",
-    }
-    return Instance(**(parts | fields))
+    return instance.changed(description=f"{instance.description}; {words}", released_vocabulary=None, **fields)
 
 
 def _weighed(instance: Instance, prior: np.ndarray, words: str) -> Instance:

@@ -160,14 +160,5 @@ def zoo_instance(spec: str, seed: int | None = None) -> Instance:
         seed: noted in the instance.
     """
     mixture = zoo_edges(spec).mixture
-    starts = np.asarray(mixture.initial)[:, None]
     text = f"{spec}: {mixture.n_concepts} edge-emitting process(es) as HMMs on (state, token) pairs; token 0 delimits"
-    return Instance(
-        name=spec,
-        mixture=mixture,
-        prompt_starts=starts,
-        true_concepts=tuple(range(mixture.n_concepts)),
-        k=None,
-        seed=None,
-        description=text,
-    )
+    return Instance.of(spec, mixture, description=text)

@@ -11,7 +11,7 @@ from implicit_bayes.benchmarks.cli import commands
 from implicit_bayes.benchmarks.gap import store as gap_store
 from implicit_bayes.benchmarks.speed.compare import Timing
 from implicit_bayes.benchmarks.verification import losses
-from implicit_bayes.benchmarks.verification.verify import Settings
+from implicit_bayes.benchmarks.verification.settings import Settings
 from implicit_bayes.simulators.instance_arrays import OPTIONAL, REQUIRED
 from implicit_bayes.theory.statements.conclusions import TheoremVerdict
 from implicit_bayes.theory.statements.conditions import Condition

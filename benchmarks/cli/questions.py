@@ -89,7 +89,7 @@ def verify(
 
 def _refuse(family: "GincFamily", settings: JsonObject) -> None:
     from implicit_bayes.benchmarks.verification.families import refuse
-    from implicit_bayes.benchmarks.verification.verify import Settings
+    from implicit_bayes.benchmarks.verification.settings import Settings
 
     refuse(family, Settings(**settings))
 

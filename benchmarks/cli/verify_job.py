@@ -14,6 +14,7 @@ from implicit_bayes.benchmarks.verification import figures as drawing
 from implicit_bayes.benchmarks.verification import tables as screen
 from implicit_bayes.benchmarks.verification import verify as verification
 from implicit_bayes.benchmarks.verification.cost import estimate, in_words
+from implicit_bayes.benchmarks.verification.settings import Settings, check_models, check_settings
 from implicit_bayes.benchmarks.verification.side_by_side import comparison_table
 from implicit_bayes.lm.model import LanguageModel
 from implicit_bayes.simulators.atomic import written_aside
@@ -36,10 +37,10 @@ def run(
     if not names:
         raise ModelError("instance: name one, as in: implicit-bayes verify ginc")
     instances = _told_apart(instances, names)
-    chosen = [verification.check_settings(verification.Settings(**settings), instance) for instance in instances]
+    chosen = [check_settings(Settings(**settings), instance) for instance in instances]
     asked, notes = [find_models(models, instance) for instance in instances], []
     for instance, setting, found in zip(instances, chosen, asked, strict=True):
-        verification.check_models(found, instance, setting)
+        check_models(found, instance, setting)
         notes.append(in_words(instance.name, estimate(instance, setting), setting.budget))
     storage.check_file(json, "json")
     folders = storage.folders(out, [instance.name for instance in instances])
@@ -89,7 +90,7 @@ def _told_apart(instances: Sequence[Instance], names: Sequence[str]) -> list[Ins
 
 def _verified(
     instance: Instance,
-    settings: verification.Settings,
+    settings: Settings,
     models: Sequence[str | LanguageModel],
     progress: verification.Progress,
     command: str,

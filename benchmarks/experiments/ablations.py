@@ -5,18 +5,17 @@ from collections.abc import Mapping
 import xarray as xr
 
 from implicit_bayes.benchmarks.common.differences import count_clear
+from implicit_bayes.benchmarks.experiments.asked import context, trained
 from implicit_bayes.benchmarks.experiments.base import (
     Experiment,
     Scale,
     accuracy,
-    context,
     curve,
     excesses,
     gain,
     listed,
     model_names,
     shown,
-    trained,
 )
 from implicit_bayes.benchmarks.predictors.published_accuracy import ABLATIONS, published
 from implicit_bayes.benchmarks.report.findings import Axes, Findings, Picture, Point, Table
@@ -56,7 +55,15 @@ def cells(scale: Scale) -> dict[str, Cell]:
 
 
 def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
-    """A panel for each law and a figure for each k, a table of gains, and what each law leaves."""
+    """A panel for each law and a figure for each k, a table of gains, and what each law leaves.
+
+    Args:
+        scale: of the reproduction.
+        results: data sets by the names of ``cells``.
+
+    Returns:
+        The findings.
+    """
     first, last = min(scale.ns), max(scale.ns)
     pictures, rows = [], []
     for k in reversed(lengths(scale)):

@@ -9,10 +9,9 @@ import xarray as xr
 
 from implicit_bayes.benchmarks.common.differences import LEAST, Difference, paired, unpaired
 from implicit_bayes.benchmarks.common.intervals import wilson
-from implicit_bayes.benchmarks.experiments.learners import Learner, Measure, Named, reference_models, training
+from implicit_bayes.benchmarks.experiments.learners import Learner, Measure
 from implicit_bayes.benchmarks.report.findings import Findings, Point
 from implicit_bayes.benchmarks.sweep.cells import Cell
-from implicit_bayes.benchmarks.sweep.tasks import cell
 
 PREDICTORS = {"lstm-small": "LSTM (ours)", "transformer-small": "Transformer (ours)", "LSTM": "LSTM (ours)",
               "Transformer": "Transformer (ours)", "exact": "exact Bayes, where defined"}  # fmt: skip
@@ -75,38 +74,6 @@ class Experiment(NamedTuple):
     read: Callable[[Scale, Mapping[str, xr.Dataset]], Findings]
 
 
-def context(
-    scale: Scale, instance: str, ks: Sequence[int], ns: Sequence[int], models: Named,
-    epsilons: Sequence[float] = (0.01,), prompts: int | None = None,
-) -> Cell:  # fmt: skip
-    """A cell of in-context curves."""
-    config = {
-        "instance": instance, "ks": list(ks), "ns": list(ns), "prompts": prompts or scale.prompts,
-        "epsilons": list(epsilons), "seed": scale.seed,
-    }  # fmt: skip
-    return cell("context", config | models.config, models.cells)
-
-
-def conditions(scale: Scale, instance: str, true_concept: int, ks: Sequence[int]) -> Cell:
-    """A cell of Condition 1 and the assumptions."""
-    return cell("conditions", {"instance": instance, "true_concept": true_concept, "ks": list(ks), "seed": scale.seed})
-
-
-def models(scale: Scale, instance: str) -> Named:
-    """The two models that stand beside Bayes on an instance."""
-    return reference_models(scale.learners, instance, scale.measure, scale.shipped, scale.seed)
-
-
-def trained(scale: Scale, instance: str, learners: Sequence[Learner] | None = None, share: float = 1.0) -> Named:
-    """Models trained afresh, shipped ones or not, on a share of their tokens."""
-    chosen = tuple(learners or scale.learners)
-    cells = tuple(training(each, instance, scale.measure, scale.seed, share) for each in chosen)
-    return Named(tuple(each.label for each in chosen), cells)
-
-
-NO_MODELS = Named((), ())
-
-
 def shown(name: str) -> str:
     """What figures call a predictor."""
     if name.startswith("smoothed("):
@@ -145,7 +112,18 @@ class Accuracy(NamedTuple):
 
 
 def accuracy(data: xr.Dataset, predictor: str, k: int, n: int, split: str = "all") -> Accuracy:
-    """One cell of a ``context`` dataset."""
+    """The accuracy of one predictor at one (k, n), with its interval.
+
+    Args:
+        data: result of a ``context`` cell.
+        predictor: name in ``data``.
+        k: example length.
+        n: number of examples.
+        split: all, possible or impossible prompts (under the pretraining law).
+
+    Returns:
+        Share right of the prompts that have an answer.
+    """
     at = data.sel(predictor=predictor, split=split, k=k, n=n)
     count = int(at.prompts)
     share = float(at.accuracy) if count else math.nan
@@ -154,7 +132,17 @@ def accuracy(data: xr.Dataset, predictor: str, k: int, n: int, split: str = "all
 
 
 def point(panel: str, series: str, x: float, found: Accuracy) -> Point:
-    """A point in percent."""
+    """An accuracy as a point of a figure, in percent.
+
+    Args:
+        panel: where it is drawn.
+        series: whose line it is on.
+        x: its place.
+        found: the accuracy, as a share.
+
+    Returns:
+        The point.
+    """
     return Point(
         panel=panel,
         series=series,
@@ -181,7 +169,18 @@ def interval_point(panel: str, series: str, x: float, value: Sequence[float], pr
 def curve(
     data: xr.Dataset, panel: str, k: int, split: str = "all", series: Callable[[str], str] = shown
 ) -> list[Point]:
-    """Accuracy against n of every predictor, where there are at least LEAST prompts."""
+    """Accuracy against n of every predictor, where there are at least LEAST prompts.
+
+    Args:
+        data: result of a ``context`` cell.
+        panel: where the curves are drawn.
+        k: example length.
+        split: all, possible or impossible prompts.
+        series: from a predictor's name to what the figure calls it.
+
+    Returns:
+        The points, in percent.
+    """
     points = []
     for predictor in data.predictor.values:
         for n in data.n.values:
@@ -197,12 +196,29 @@ def model_names(data: xr.Dataset) -> list[str]:
 
 
 def undefined(data: xr.Dataset, k: int, n: int) -> float:
-    """Share of prompts that no concept of the pretraining law can produce."""
+    """Share of prompts that no concept of the pretraining law can produce.
+
+    Args:
+        data: result of a ``context`` cell.
+        k: example length.
+        n: number of examples.
+
+    Returns:
+        The share, in [0, 1].
+    """
     return float(data.impossible_share.sel(k=k, n=n))
 
 
 def excesses(results: Mapping[str, xr.Dataset], prefix: str) -> dict[str, float]:
-    """Excess over exact Bayes at the end, nats a token, of the trainings whose cells are called PREFIX-LABEL."""
+    """Excess over exact Bayes at the end, nats a token, of the trainings whose cells are called PREFIX-LABEL.
+
+    Args:
+        results: data sets by the names of an experiment's cells.
+        prefix: of those that are meant, without the hyphen.
+
+    Returns:
+        By label.
+    """
     return {
         name.removeprefix(f"{prefix}-"): float(data.excess.values[-1])
         for name, data in results.items() if name.startswith(f"{prefix}-")
@@ -210,17 +226,44 @@ def excesses(results: Mapping[str, xr.Dataset], prefix: str) -> dict[str, float]
 
 
 def gain(data: xr.Dataset, predictor: str, k: int, before: int, after: int) -> Difference:
-    """Accuracy with ``after`` examples less that with ``before``, over the prompts that are answered at both n."""
+    """Accuracy with ``after`` examples less that with ``before``, over the prompts that are answered at both n.
+
+    Args:
+        data: result of a ``context`` cell.
+        predictor: name in ``data``.
+        k: example length.
+        before: number of examples.
+        after: another one.
+
+    Returns:
+        The paired difference in points of accuracy.
+    """
     return paired(*(data.prompt_right.sel(predictor=predictor, k=k, n=n).values for n in (before, after)))
 
 
 def change(before: Accuracy, after: Accuracy) -> Difference:
-    """after - before, over other prompts."""
+    """after - before, over other prompts.
+
+    Args:
+        before: an accuracy.
+        after: one on independent prompts.
+
+    Returns:
+        The unpaired difference in points of accuracy.
+    """
     return unpaired((before.right, before.prompts), (after.right, after.prompts))
 
 
 def spaced(values: tuple[float, ...], count: int) -> tuple[float, ...]:
-    """At most ``count`` positions of a dial, evenly spaced in its order, both ends included."""
+    """At most ``count`` positions of a dial, evenly spaced in its order, both ends included.
+
+    Args:
+        values: all positions.
+        count: how many to keep, 1 at least.
+
+    Returns:
+        Those kept.
+    """
     at = np.unique(np.linspace(0, len(values) - 1, min(count, len(values))).round().astype(int))
     return tuple(values[i] for i in at)
 

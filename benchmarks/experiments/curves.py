@@ -8,17 +8,16 @@ import xarray as xr
 
 from implicit_bayes.benchmarks.common.differences import NONE, count_clear, of_seeds
 from implicit_bayes.benchmarks.common.intervals import wilson
+from implicit_bayes.benchmarks.experiments.asked import context, models
 from implicit_bayes.benchmarks.experiments.base import (
     Experiment,
     Scale,
     accuracy,
-    context,
     curve,
     excesses,
     gain,
     interval_point,
     model_names,
-    models,
     shown,
     undefined,
 )
@@ -49,7 +48,15 @@ def cells(scale: Scale) -> dict[str, Cell]:
 
 
 def published_points(ks: tuple[int, ...], ns: tuple[int, ...]) -> list[Point]:
-    """What the paper's authors measured, percent, with their intervals."""
+    """What the paper's authors measured, percent, with their intervals.
+
+    Args:
+        ks: example lengths to show.
+        ns: numbers of examples to show.
+
+    Returns:
+        A point for each published (k, n) among them; ``prompts`` counts the five trainings of the paper.
+    """
     points = []
     for name, label in RIVALS.items():
         data = published(name)
@@ -64,7 +71,15 @@ def published_points(ks: tuple[int, ...], ns: tuple[int, ...]) -> list[Point]:
 
 
 def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
-    """Figures for each vocabulary, a table of the two ends, and whether accuracy rises."""
+    """Figures for each vocabulary, a table of the two ends, and whether accuracy rises.
+
+    Args:
+        scale: of the reproduction.
+        results: data sets by the names of ``cells``.
+
+    Returns:
+        The findings.
+    """
     pictures, rows = [], []
     first, last = min(scale.ns), max(scale.ns)
     for vocabulary in scale.vocabularies:

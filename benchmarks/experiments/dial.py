@@ -9,15 +9,8 @@ from collections.abc import Mapping
 import xarray as xr
 
 from implicit_bayes.benchmarks.experiments import dial_words as words
-from implicit_bayes.benchmarks.experiments.base import (
-    Experiment,
-    Scale,
-    conditions,
-    context,
-    models,
-    spaced,
-    trained,
-)
+from implicit_bayes.benchmarks.experiments.asked import conditions, context, models, trained
+from implicit_bayes.benchmarks.experiments.base import Experiment, Scale, spaced
 from implicit_bayes.benchmarks.experiments.dial_numbers import (
     DELIMITERS,
     KS,
@@ -63,7 +56,15 @@ def cells(scale: Scale) -> dict[str, Cell]:
 
 
 def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
-    """Accuracy along both dials with the conditions' ends; a table of TV, epsilon and accuracy."""
+    """Accuracy along both dials with the conditions' ends; a table of TV, epsilon and accuracy.
+
+    Args:
+        scale: of the reproduction.
+        results: data sets by the names of ``cells``.
+
+    Returns:
+        The findings.
+    """
     shift, delimiter = read_shifts(scale, results), read_delimiters(scale, results)
     released = read_released(scale, results)
     return Findings(

@@ -56,7 +56,15 @@ class Shifts(NamedTuple):
     marks: tuple[Mark, ...]
 
     def last_right(self, k: int, name: str) -> float:
-        """The largest position at which a predictor is right; 0 where it never is."""
+        """The largest position at which a predictor is right; 0 where it never is.
+
+        Args:
+            k: example length.
+            name: of a predictor.
+
+        Returns:
+            Total variation distance of the start law from p(h | d, theta*).
+        """
         return max(self.right[k].get(name, [0.0]))
 
 
@@ -103,7 +111,15 @@ class Delimiters(NamedTuple):
     marks: tuple[Mark, ...]
 
     def where(self, k: int, version: str) -> list[float]:
-        """Probabilities at which a version of the condition holds."""
+        """Probabilities at which a version of the condition holds.
+
+        Args:
+            k: example length.
+            version: printed, repaired or sharp.
+
+        Returns:
+            The delimiter probabilities of theta*, in the order of the dial.
+        """
         return [each.probability for each in self.positions if each.k == k and each.holds[version]]
 
     def right(self, k: int) -> list[float]:
@@ -144,7 +160,16 @@ def ginc_shots(scale: Scale) -> int:
 
 
 def condition_holds_for_all(data: xr.Dataset, k: int, version: str) -> bool:
-    """Whether a version of Condition 1 is shown to hold for every alternative at this k."""
+    """Whether a version of Condition 1 is shown to hold for every alternative at this k.
+
+    Args:
+        data: result of a ``conditions`` cell, a row for each (k, alternative).
+        k: example length.
+        version: printed, repaired or sharp.
+
+    Returns:
+        False as well where a verdict is undetermined.
+    """
     return set(data[f"{version}_holds"].values[data.k.values == k].tolist()) == {"True"}
 
 
@@ -154,7 +179,15 @@ def a3_holds(data: xr.Dataset) -> bool:
 
 
 def read_shifts(scale: Scale, results: Mapping[str, xr.Dataset]) -> Shifts:
-    """How far from p(h | d) the start law may be, by A3, by the sharp condition, and for each predictor."""
+    """How far from p(h | d) the start law may be, by A3, by the sharp condition, and for each predictor.
+
+    Args:
+        scale: of the reproduction.
+        results: data sets by the names of ``dial.cells``.
+
+    Returns:
+        The first dial on the regular instance with a twin state.
+    """
     shifts, last = spaced(TWIN_SHIFTS, scale.grid), max(shots(scale))
     conditions = {s: [results[f"shift-conditions-{s:g}-{c}"] for c in range(scale.concepts)] for s in shifts}
     tv = {s: max(float(data.tv) for data in conditions[s]) for s in shifts}
@@ -203,7 +236,15 @@ def _points(data: xr.Dataset, panel: str, k: int, ns: list[int], x: float) -> li
 
 
 def read_delimiters(scale: Scale, results: Mapping[str, xr.Dataset]) -> Delimiters:
-    """The conditions and the accuracies at every position of the delimiter dial."""
+    """The conditions and the accuracies at every position of the delimiter dial.
+
+    Args:
+        scale: of the reproduction.
+        results: data sets by the names of ``dial.cells``.
+
+    Returns:
+        The second dial on the regular instance.
+    """
     probabilities, last, middle = spaced(DELIMITERS, scale.grid), max(many_shots(scale)), many_shots(scale)[-2]
     points, marks, positions = [], [], []
     for k in KS:
@@ -232,7 +273,15 @@ def read_delimiters(scale: Scale, results: Mapping[str, xr.Dataset]) -> Delimite
 
 
 def read_released(scale: Scale, results: Mapping[str, xr.Dataset]) -> Released:
-    """Accuracies on released GINC along the dial, and its ends."""
+    """Accuracies on released GINC along the dial, and its ends.
+
+    Args:
+        scale: of the reproduction.
+        results: data sets by the names of ``dial.cells``.
+
+    Returns:
+        The first dial on released GINC.
+    """
     shifts, k, n, points = spaced(SHIFTS, scale.grid), scale.ks[0], ginc_shots(scale), []
     panel = f"released GINC, k = {k}, n = {n}"
     for s in shifts:

@@ -84,7 +84,15 @@ def on_released(found: Released) -> str:
 
 
 def shift_picture(scale: Scale, found: Shifts) -> Picture:
-    """Accuracy against the start law's distance."""
+    """Accuracy against the start law's distance.
+
+    Args:
+        scale: says how many prompts a point has.
+        found: the dial of the start law.
+
+    Returns:
+        The figure.
+    """
     caption = (
         "Regular instance whose most frequent first state has a twin with the same token; prompt start law moved from "
         f"p(h|d, θ*) to the twin; {scale.prompts} prompts a point, bands 95% Wilson. The pretraining law and the model "
@@ -96,7 +104,15 @@ def shift_picture(scale: Scale, found: Shifts) -> Picture:
 
 
 def delimiter_picture(scale: Scale, found: Delimiters) -> Picture:
-    """Accuracy against the delimiter's probability."""
+    """Accuracy against the delimiter's probability.
+
+    Args:
+        scale: says how many prompts a point has.
+        found: the dial of the delimiter.
+
+    Returns:
+        The figure.
+    """
     caption = (
         f"θ*'s probability of a delimiter, the other concepts staying at 0.1; {scale.prompts} prompts a point, bands "
         "95% Wilson; an LSTM trained at every position. Dashed lines: smallest probability on the grid at which the "
@@ -107,7 +123,15 @@ def delimiter_picture(scale: Scale, found: Delimiters) -> Picture:
 
 
 def released_picture(scale: Scale, found: Released) -> Picture:
-    """Accuracy on GINC against the share of its own start law."""
+    """Accuracy on GINC against the share of its own start law.
+
+    Args:
+        scale: says how many prompts a point has.
+        found: the dial of the start law on released GINC.
+
+    Returns:
+        The figure.
+    """
     caption = (
         f"Prompt start laws from p(h|d, θ*), averaged over the ten delimiter states (0), to the release's (1); "
         f"{scale.prompts_of_many} prompts a point, bands 95% Wilson."

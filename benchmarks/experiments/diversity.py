@@ -23,9 +23,13 @@ HALF = 0.5
 
 
 class Size(NamedTuple):
-    """concepts: the Ns.   tokens: of each training, in documents of ``length``.   width: of the Transformer.
+    """How large the experiment is at one scale.
 
     Attributes:
+        concepts: the numbers N of concepts in the pretraining law, one training each.
+        tokens: of each training.
+        length: of its documents, tokens.
+        width: of the Transformer.
         documents: of each exam.
         points: measurements on the way.
     """
@@ -46,7 +50,15 @@ SIZES = {
 
 
 def training(scale: Scale, concepts: int) -> Cell:
-    """The cell that trains on N concepts."""
+    """The cell that trains on N concepts.
+
+    Args:
+        scale: of the reproduction; gives the seed.
+        concepts: N.
+
+    Returns:
+        The cell.
+    """
     size = SIZES[scale.name]
     network = TransformerConfig(vocabulary=VOCABULARY, width=size.width, layers=2, heads=2, window=None, taps=3)
     schedule = Schedule(tokens=size.tokens, phases=(Phase(0.0, BATCH, size.length),), peak=5e-3, warm_up=50)
@@ -79,7 +91,17 @@ class _At(NamedTuple):
 
 
 def at(data: xr.Dataset, split: str, measure: str, point: int = -1) -> _At:
-    """One measure of one training, at the end or on the way."""
+    """One measure of one training, at the end or on the way.
+
+    Args:
+        data: result of a ``diversity`` cell.
+        split: known (documents of the N concepts) or fresh (of newly drawn ones).
+        measure: a field of ``benchmarks.gap.diversity.Standing`` that is an estimate.
+        point: index of the measurement; -1 is the end.
+
+    Returns:
+        Value and ends of the 95% interval.
+    """
     return _At(*data.standing.sel(split=split, measure=measure).values[point].tolist())
 
 
@@ -94,7 +116,15 @@ def threshold(results: Mapping[int, xr.Dataset]) -> tuple[int | None, int | None
 
 
 def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
-    """Excess over both references against N, weight and residual against N and against tokens."""
+    """Excess over both references against N, weight and residual against N and against tokens.
+
+    Args:
+        scale: of the reproduction.
+        results: data sets by the names of ``cells``.
+
+    Returns:
+        The findings.
+    """
     size = SIZES[scale.name]
     by_n = {n: results[f"diversity-{n}"] for n in size.concepts}
     pictures = (_excess_picture(size, by_n), _weight_picture(size, by_n), _steps_picture(size, by_n))

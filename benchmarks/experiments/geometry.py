@@ -6,7 +6,8 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
-from implicit_bayes.benchmarks.experiments.base import Experiment, Scale, interval_point, listed, trained
+from implicit_bayes.benchmarks.experiments.asked import trained
+from implicit_bayes.benchmarks.experiments.base import Experiment, Scale, interval_point, listed
 from implicit_bayes.benchmarks.experiments.learners import Learner, Named
 from implicit_bayes.benchmarks.report.findings import Axes, Findings, Picture, Point, Table
 from implicit_bayes.benchmarks.sweep.cells import Cell
@@ -39,7 +40,15 @@ ENOUGH = 0.95
 
 
 def taught(scale: Scale, instance: str) -> Named:
-    """Both networks, trained on an instance."""
+    """Both networks, trained on an instance.
+
+    Args:
+        scale: of the reproduction.
+        instance: name of the process or mixture that they learn.
+
+    Returns:
+        The models and the cells that train them.
+    """
     return trained(scale, instance, LEARNERS.get(scale.name))
 
 
@@ -61,7 +70,15 @@ def cells(scale: Scale) -> dict[str, Cell]:
 
 
 def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
-    """The simplex, R2 beside its controls, effects of moves, and entropies of the zoo."""
+    """The simplex, R2 beside its controls, effects of moves, and entropies of the zoo.
+
+    Args:
+        scale: of the reproduction.
+        results: data sets by the names of ``cells``.
+
+    Returns:
+        The findings.
+    """
     probes, moves = results["geometry"], {name: results[f"intervention-{name}"] for name in (PROCESS, MIXTURE)}
     pictures = (_simplex(probes), _r2(probes), _effects(moves), _myopic(results["entropies"]))
     tables = (_probe_table(probes, results), _move_table(moves), _entropy_table(results["entropies"]))

@@ -37,7 +37,15 @@ class Learner(NamedTuple):
 
 
 class Measure(NamedTuple):
-    """What a training measures as it goes; see ``benchmarks.sweep.tasks.train``."""
+    """What a training measures as it goes; see ``benchmarks.sweep.tasks.train``.
+
+    Attributes:
+        k: example length of the accuracy.
+        n: number of examples of the accuracy.
+        prompts: on which the accuracy is measured.
+        documents: on which the excess over exact Bayes is measured.
+        length: of those documents, tokens.
+    """
 
     k: int
     n: int
@@ -47,7 +55,13 @@ class Measure(NamedTuple):
 
 
 class Named(NamedTuple):
-    """Models of a cell: ``trained`` cells with their labels, and shipped ``names``."""
+    """The models of a cell.
+
+    Attributes:
+        labels: of those that are trained.
+        cells: that train them, in the same order.
+        names: of shipped ones.
+    """
 
     labels: tuple[str, ...]
     cells: tuple[Cell, ...]
@@ -70,7 +84,18 @@ def digest(name: str) -> str:
 
 
 def training(learner: Learner, instance: str, measure: Measure, seed: int = 0, share: float = 1.0) -> Cell:
-    """The cell that trains a learner on an instance, on a share of its tokens."""
+    """The cell that trains a learner on an instance, on a share of its tokens.
+
+    Args:
+        learner: the recipe.
+        instance: name or specification of the law of the documents.
+        measure: what is measured as it goes.
+        seed: of weights and documents.
+        share: of the learner's tokens, in (0, 1].
+
+    Returns:
+        The cell.
+    """
     chosen = preset(learner.architecture, learner.preset, load_variant(instance).mixture.n_tokens)
     network = chosen.network._replace(**learner.network)
     tokens = round(share * (learner.tokens or chosen.schedule.tokens))

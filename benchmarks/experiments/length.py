@@ -5,18 +5,8 @@ from collections.abc import Mapping
 import xarray as xr
 
 from implicit_bayes.benchmarks.common.differences import LEAST
-from implicit_bayes.benchmarks.experiments.base import (
-    Experiment,
-    Scale,
-    accuracy,
-    change,
-    conditions,
-    context,
-    models,
-    point,
-    shown,
-    trained,
-)
+from implicit_bayes.benchmarks.experiments.asked import conditions, context, models, trained
+from implicit_bayes.benchmarks.experiments.base import Experiment, Scale, accuracy, change, point, shown
 from implicit_bayes.benchmarks.report.findings import Axes, Findings, Mark, Picture, Table
 from implicit_bayes.benchmarks.sweep.cells import Cell
 
@@ -36,7 +26,15 @@ def _ks(scale: Scale, ks: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def shots(scale: Scale, k: int) -> int:
-    """n examples of k tokens and a delimiter that fill the prompt."""
+    """n = TOTAL / (k + 1), rounded down and at least 1: examples of k tokens and a delimiter that fill the prompt.
+
+    Args:
+        scale: has its own TOTAL.
+        k: example length.
+
+    Returns:
+        n.
+    """
     return max(1, TOTAL[scale.name] // (k + 1))
 
 
@@ -63,7 +61,15 @@ def cells(scale: Scale) -> dict[str, Cell]:
 
 
 def critical(data: list[xr.Dataset], version: str) -> int | None:
-    """Smallest tested k at which a condition is shown to hold for every alternative, in every dataset."""
+    """Smallest tested k at which a condition is shown to hold for every alternative, in every dataset.
+
+    Args:
+        data: results of ``conditions`` cells, one for each true concept.
+        version: printed, repaired or sharp.
+
+    Returns:
+        k; None where there is none among those tested.
+    """
     ks = sorted({int(k) for each in data for k in each.k.values})
     for k in ks:
         verdicts = [v for each in data for v in each[f"{version}_holds"].values[each.k.values == k].tolist()]
@@ -73,7 +79,15 @@ def critical(data: list[xr.Dataset], version: str) -> int | None:
 
 
 def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
-    """Accuracy against k by instance; a table of critical k beside the k at which predictors succeed."""
+    """Accuracy against k by instance; a table of critical k beside the k at which predictors succeed.
+
+    Args:
+        scale: of the reproduction.
+        results: data sets by the names of ``cells``.
+
+    Returns:
+        The findings.
+    """
     points, marks, rows, needs = [], [], [], []
     panels = {"ginc": "released GINC", "ginc-paper": "GINC, paper recipe", **REGULAR}
     for spec, panel in panels.items():

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
-from implicit_bayes.benchmarks.experiments.base import Experiment, Scale, interval_point, models, shown
+from implicit_bayes.benchmarks.experiments.asked import models
+from implicit_bayes.benchmarks.experiments.base import Experiment, Scale, interval_point, shown
 from implicit_bayes.benchmarks.report.findings import Axes, Findings, Picture, Table
 from implicit_bayes.benchmarks.sweep.cells import Cell
 from implicit_bayes.benchmarks.sweep.tasks import cell
@@ -28,7 +29,15 @@ def cells(scale: Scale) -> dict[str, Cell]:
 
 
 def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
-    """Range over orders for every set, and the mean spread of every predictor."""
+    """Range over orders for every set, and the mean spread of every predictor.
+
+    Args:
+        scale: of the reproduction.
+        results: data sets by the names of ``cells``.
+
+    Returns:
+        The findings.
+    """
     points, rows = [], []
     spreads: dict[tuple[int, str], float] = {}
     for k in scale.ks[:2]:

@@ -5,14 +5,12 @@ from collections.abc import Mapping
 import xarray as xr
 
 from implicit_bayes.benchmarks.common.differences import LEAST, count_clear
+from implicit_bayes.benchmarks.experiments.asked import NO_MODELS, conditions, context
 from implicit_bayes.benchmarks.experiments.base import (
-    NO_MODELS,
     Experiment,
     Scale,
     accuracy,
     change,
-    conditions,
-    context,
     listed,
     model_names,
     point,
@@ -48,7 +46,15 @@ def cells(scale: Scale) -> dict[str, Cell]:
 
 
 def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
-    """Three figures: the split, the smoothing, the interpolation with the conditions' thresholds."""
+    """Three figures: the split, the smoothing, the interpolation with the conditions' thresholds.
+
+    Args:
+        scale: of the reproduction.
+        results: data sets by the names of ``cells``.
+
+    Returns:
+        The findings.
+    """
     split, table, words = _split(scale, results)
     smoothing, spread = _smoothing(scale, results)
     alike, marks, learns = _alike(scale, results)
@@ -140,7 +146,16 @@ def _smoothing(scale: Scale, results: Mapping[str, xr.Dataset]) -> tuple[Picture
 
 
 def condition_marks(panel: str, found: Mapping[float, xr.Dataset], rising: bool = True) -> list[Mark]:
-    """Where each condition begins (rising) or ceases to hold for every alternative, along a dial."""
+    """Where each condition begins (rising) or ceases to hold for every alternative, along a dial.
+
+    Args:
+        panel: where the marks are drawn.
+        found: position of the dial -> result of a ``conditions`` cell there.
+        rising: whether the conditions come to hold as the dial rises.
+
+    Returns:
+        A mark for each version that holds anywhere.
+    """
     marks = []
     for version in ("printed", "repaired", "sharp"):
         holds = [x for x, data in found.items() if set(data[f"{version}_holds"].values.tolist()) == {"True"}]

@@ -13,7 +13,8 @@ import xarray as xr
 
 from implicit_bayes.benchmarks.common.intervals import errors, wilson
 from implicit_bayes.benchmarks.experiments.base import interval_point, shown
-from implicit_bayes.benchmarks.experiments.scaling import ROUNDING, Equal, at_equal_loss, published_losses
+from implicit_bayes.benchmarks.experiments.equal_loss import Equal, at_equal_loss
+from implicit_bayes.benchmarks.experiments.scaling import ROUNDING, published_losses
 from implicit_bayes.benchmarks.experiments.stored_sizes import Bayes, Stored, StoredTraining, read_stored
 from implicit_bayes.benchmarks.predictors.published_accuracy import NAMES, SEEDS, published
 from implicit_bayes.benchmarks.report.findings import Axes, Findings, Picture, Point, Table
@@ -25,7 +26,14 @@ Verdict = Literal["True", "False", "undetermined"]
 
 
 class Shown(NamedTuple):
-    """The one cell that is drawn: k and n, and their places in the stored lists."""
+    """The one cell that is drawn.
+
+    Attributes:
+        k: example length.
+        n: number of examples.
+        i: place of k in the stored list.
+        j: place of n in the stored list.
+    """
 
     k: int
     n: int
@@ -107,6 +115,14 @@ def rises(trained: Sequence[StoredTraining], cell: Shown, prompts: int) -> tuple
 
     True where the larger is clearly better in every pair whose excesses meet (one pair at least), False where it is
     clearly worse in some, undetermined otherwise.
+
+    Args:
+        trained: the stored trainings.
+        cell: the (k, n) of the accuracy.
+        prompts: on which it was measured.
+
+    Returns:
+        The verdict, and the compared pairs.
     """
     sized = sorted((each for each in trained if each.about.size != "paper-lstm" and each.about.stream == "released"),
                    key=lambda each: each.about.parameters)  # fmt: skip

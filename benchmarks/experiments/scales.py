@@ -82,6 +82,13 @@ SCALES = {scale.name: scale for scale in (TINY, SMALL, PAPER)}
 def scale_of(preset: str, seed: int) -> Scale:
     """A scale by name, with a seed.
 
+    Args:
+        preset: tiny, small or paper.
+        seed: of prompts and trainings.
+
+    Returns:
+        The scale.
+
     Raises:
         ModelError: there is none of this name.
     """

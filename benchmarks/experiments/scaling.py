@@ -5,34 +5,30 @@ compared where their excesses are equal.
 """
 
 import json
-import math
 from collections.abc import Mapping
 from importlib import resources
-from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from implicit_bayes.benchmarks.common.differences import (
-    CLEAR_LEVEL,
     Difference,
     of_seeds,
     paired,
-    share_between,
-    unpaired,
 )
 from implicit_bayes.benchmarks.common.intervals import errors, wilson
+from implicit_bayes.benchmarks.experiments.asked import models
 from implicit_bayes.benchmarks.experiments.base import (
     Experiment,
     Scale,
     accuracy,
     interval_point,
     model_names,
-    models,
     point,
     shown,
 )
 from implicit_bayes.benchmarks.experiments.curves import cells as curve_cells
+from implicit_bayes.benchmarks.experiments.equal_loss import Slope, at_equal_loss, last_hundredths
 from implicit_bayes.benchmarks.experiments.learners import training
 from implicit_bayes.benchmarks.predictors.published_accuracy import PRINTED, SEEDS
 from implicit_bayes.benchmarks.report.findings import Axes, Findings, Picture, Point, Table
@@ -67,118 +63,21 @@ def published_losses(bayes: float) -> list[tuple[str, float, float, float, float
     return rows
 
 
-class Equal(NamedTuple):
-    """Two trainings at the least excess that both reach; interval and verdict hold however they depend on each other.
-
-    Attributes:
-        better, worse: labels of the trainings, by their accuracy there.
-        points: accuracy of the better less that of the worse, percentage points.
-        low, high: its 95% interval.
-        clearly_differs: whether it is told from 0 at level CLEAR_LEVEL.
-        excess: where they are compared, nats a token.
-    """
-
-    better: str
-    worse: str
-    points: float
-    low: float
-    high: float
-    clearly_differs: bool
-    excess: float
-
-
-def at_equal_loss(runs: Mapping[str, xr.Dataset], first: str, second: str) -> Equal | None:
-    """Compare two trainings where both have the same excess: the least one that both reach.
-
-    One place for each pair, chosen before any accuracy is looked at. Accuracies are interpolated in log excess between
-    measurements; None where the ranges do not meet.
-    """
-    curves = {}
-    for name in (first, second):
-        excess = np.minimum.accumulate(runs[name].excess.values)
-        curves[name] = np.log(np.maximum(excess[::-1], 1e-6)), runs[name].accuracy.values[::-1]
-    at = max(x[0] for x, _ in curves.values())
-    if at > min(x[-1] for x, _ in curves.values()):
-        return None
-    here = {name: float(np.interp(at, *curve)) for name, curve in curves.items()}
-    better, worse = (first, second) if here[first] >= here[second] else (second, first)
-    low, high = _apart(runs, curves, at, (better, worse), 0.95)
-    clearly = _apart(runs, curves, at, (better, worse), 1 - CLEAR_LEVEL)[0] > 0
-    return Equal(
-        better=better,
-        worse=worse,
-        points=100 * (here[better] - here[worse]),
-        low=low,
-        high=high,
-        clearly_differs=clearly,
-        excess=math.exp(at),
-    )
-
-
-def _apart(
-    runs: Mapping[str, xr.Dataset], curves: Mapping[str, tuple[np.ndarray, np.ndarray]], at: float,
-    names: tuple[str, str], level: float,
-) -> tuple[float, float]:  # fmt: skip
-    """Interval of the first's accuracy less the second's at ``at``, points: each has half of what may go wrong."""
-    ends, half = [], (1 + level) / 2
-    for name in names:
-        x, shares = curves[name]
-        weights = [float(np.interp(at, x, row)) for row in np.eye(len(x))]
-        used = [i for i, weight in enumerate(weights) if weight > 0]
-        near = share_between(shares[used].tolist(), [weights[i] for i in used], int(runs[name].attrs["prompts"]), half)
-        ends.append(near)
-    (a_low, a_high), (b_low, b_high) = ends
-    return 100 * (a_low - b_high), 100 * (a_high - b_low)
-
-
-class Slope(NamedTuple):
-    """Accuracy gained between two stages of one network.
-
-    Attributes:
-        label: of the training.
-        points: percentage points of accuracy for every hundredth of a nat of excess.
-        low, high: their 95% interval.
-        begin, end: excess of the two stages, nats a token.
-    """
-
-    label: str
-    points: float
-    low: float
-    high: float
-    begin: float
-    end: float
-
-
-def last_hundredths(runs: Mapping[str, xr.Dataset], results: Mapping[str, xr.Dataset], k: int, n: int) -> list[Slope]:
-    """From the end of a training here to the shipped model of the same size: points of accuracy a hundredth of a nat.
-
-    Empty where no shipped model is a training's size, or none is better.
-    """
-    found, loss = [], results["loss"]
-    for i, name in enumerate(str(m) for m in loss.model.values):
-        for label, data in runs.items():
-            begin, end = float(data.excess.values[-1]), float(loss.excess[i])
-            if int(data.attrs["parameters"]) != int(loss.parameters[i]) or begin - end < 0.01:
-                continue
-            share, after = float(data.accuracy.values[-1]), accuracy(results["shipped"], name, k, n)
-            prompts, hundredths = int(data.attrs["prompts"]), 100 * (begin - end)
-            gained = unpaired((round(share * prompts), prompts), (after.right, after.prompts))
-            points, low, high = (value / hundredths for value in (gained.points, gained.low, gained.high))
-            found.append(Slope(label, points, low, high, begin, end))
-    return found
-
-
 def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
-    """Two figures, a table of ends, and the two questions answered."""
+    """Two figures, a table of ends, and the two questions answered.
+
+    Args:
+        scale: of the reproduction.
+        results: data sets by the names of ``cells``.
+
+    Returns:
+        The findings.
+    """
     k, n, bayes = scale.measure.k, scale.measure.n, float(results["validation"].bayes)
     by_loss, by_size, rows, panel = [], [], [], f"k = {k}, n = {n}"
     runs = {each.label: results[f"size-{each.label}"] for each in scale.sizes}
     for label, data in runs.items():
-        counts = np.full(data.sizes["point"], int(data.attrs["prompts"]))
-        low, high = wilson((data.accuracy.values * counts).round(), counts)
-        line = [interval_point(panel, label, x, (100 * float(y), 100 * float(a), 100 * float(b)), int(c))
-                for x, y, a, b, c in zip(data.excess.values, data.accuracy.values, low, high, counts, strict=True)
-                if x > 0]  # fmt: skip
+        line = _line(panel, label, data)
         by_loss += line
         parameters = float(data.attrs["parameters"])
         by_size.append(line[-1]._replace(x=parameters))
@@ -218,8 +117,7 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
     table = Table("Sizes and ends", header, tuple(rows))
     paper = (
         "Larger Transformers learn better in context, even at equal pretraining loss (12 and 16 layers, both 1.33); "
-        "the "
-        "LSTM is best, at a higher loss."
+        "the LSTM is best, at a higher loss."
     )
     ours = "Our sizes, each measured on the way down, so that equal losses are compared and not only ends."
     return Findings(
@@ -232,6 +130,18 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
         pictures=pictures,
         tables=(table,),
     )
+
+
+def _line(panel: str, label: str, data: xr.Dataset) -> list[Point]:
+    """Accuracy in percent against excess at every measurement of one training whose excess is above 0."""
+    counts = np.full(data.sizes["point"], int(data.attrs["prompts"]))
+    low, high = wilson((data.accuracy.values * counts).round(), counts)
+    measured = zip(data.excess.values, data.accuracy.values, low, high, counts, strict=True)
+    return [
+        interval_point(panel, label, x, (100 * float(y), 100 * float(a), 100 * float(b)), int(c))
+        for x, y, a, b, c in measured
+        if x > 0
+    ]
 
 
 def _accuracy_cells(found: Point) -> tuple[str, str, int]:

@@ -21,7 +21,17 @@ Cells = Annotated[list[Small], msgspec.Meta(min_length=1, max_length=1 << 10)]
 
 
 class StoredAbout(msgspec.Struct):
-    """One training in run.json."""
+    """One training in run.json.
+
+    Attributes:
+        size: name of the network's size.
+        stream: of documents: released or fresh.
+        label: what figures call it.
+        parameters: of the network.
+        tokens: trained on so far.
+        planned_tokens: at the end.
+        finished: whether it has come to the end.
+    """
 
     size: Text
     stream: Text
@@ -33,14 +43,27 @@ class StoredAbout(msgspec.Struct):
 
 
 class RunSettings(msgspec.Struct):
-    """Of the settings, what a figure must say."""
+    """Of the settings, what a figure must say.
+
+    Attributes:
+        rehearsal: whether it was a trial of the machinery only.
+        seed: of the trainings.
+    """
 
     rehearsal: bool
     seed: Count
 
 
 class StoredSize(msgspec.Struct):
-    """run.json."""
+    """run.json: where and how the trainings ran.
+
+    Attributes:
+        platform: of JAX.
+        device: its name.
+        settings: of the run.
+        finished: whether all trainings have come to their end.
+        trainings: by name.
+    """
 
     platform: Text
     device: Text
@@ -50,14 +73,28 @@ class StoredSize(msgspec.Struct):
 
 
 class StoredScores(msgspec.Struct):
-    """One reference in bayes.json, by k and n."""
+    """One reference in bayes.json, by k and n.
+
+    Attributes:
+        right: prompts answered rightly.
+        answered: prompts that have an answer.
+    """
 
     right: Counts
     answered: Counts
 
 
 class Bayes(msgspec.Struct):
-    """bayes.json."""
+    """bayes.json: the references on the same prompts and documents.
+
+    Attributes:
+        k: example lengths.
+        n: numbers of examples.
+        prompts: at each (k, n).
+        predictors: scores by name.
+        cross_entropy: of exact Bayes on fresh documents, nats a token.
+        published_cross_entropy: of exact Bayes on the published validation documents, nats a token.
+    """
 
     k: Cells
     n: Cells
@@ -68,7 +105,21 @@ class Bayes(msgspec.Struct):
 
 
 class Record(msgspec.Struct):
-    """A line of metrics.jsonl."""
+    """A line of metrics.jsonl: one measurement of a training. What was not measured then is None.
+
+    Attributes:
+        step: of the optimiser.
+        tokens: trained on so far.
+        loss: of the training, nats a token.
+        excess: over exact Bayes on fresh documents, nats a token.
+        excess_standard_error: of that mean over documents.
+        excess_documents: how many those are.
+        tokens_per_second: by the wall clock.
+        matrix_share: of the device's peak of matrix products that the training used.
+        right: prompts answered rightly, by k and n.
+        published_excess: over exact Bayes on the published validation documents, nats a token.
+        implied_tv: total variation of the implied posterior from Bayes's.
+    """
 
     step: Count
     tokens: Count

@@ -35,7 +35,15 @@ def cells(scale: Scale) -> dict[str, Cell]:
 
 
 def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
-    """Excess over exact Bayes of the switching law against q, and after a switch."""
+    """Excess over exact Bayes of the switching law against q, and after a switch.
+
+    Args:
+        scale: of the reproduction.
+        results: data sets by the names of ``cells``.
+
+    Returns:
+        The findings.
+    """
     data = results["switching"]
     documents, length = SIZES[scale.name]
     names = [str(name) for name in data.predictor.values]

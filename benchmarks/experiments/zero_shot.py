@@ -6,17 +6,16 @@ import numpy as np
 import xarray as xr
 
 from implicit_bayes.benchmarks.common.differences import Difference, count_clear
+from implicit_bayes.benchmarks.experiments.asked import context, trained
 from implicit_bayes.benchmarks.experiments.base import (
     Experiment,
     Scale,
     accuracy,
-    context,
     curve,
     excesses,
     gain,
     model_names,
     shown,
-    trained,
     undefined,
 )
 from implicit_bayes.benchmarks.report.findings import Axes, Findings, Picture, Table, percent
@@ -38,7 +37,15 @@ def cells(scale: Scale) -> dict[str, Cell]:
 
 
 def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
-    """A panel for each k; whether one example is worse than none, for whom, and by how much."""
+    """A panel for each k; whether one example is worse than none, for whom, and by how much.
+
+    Args:
+        scale: of the reproduction.
+        results: data sets by the names of ``cells``.
+
+    Returns:
+        The findings.
+    """
     points, rows = [], []
     gains: dict[str, list[Difference]] = {}
     one, last = _one_and_last(results[f"low-{scale.ks[0]}"])

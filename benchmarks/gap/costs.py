@@ -29,7 +29,16 @@ def loss_parts(information: Decomposition, excess: float) -> dict[str, float]:
 
 
 def first_staying(ns: np.ndarray, errors: np.ndarray, delta: float) -> int | None:
-    """The smallest n from which every later error is at most delta (an error that is not known is above it)."""
+    """The smallest n from which every later error is at most delta (an error that is not known is above it).
+
+    Args:
+        ns: (N,) numbers of examples, rising.
+        errors: (N,) shares in [0, 1].
+        delta: in [0, 1].
+
+    Returns:
+        n; None where the last error is above delta.
+    """
     above = np.flatnonzero(~(errors <= delta + 1e-12))  # 1 - .99 is a little more than .01
     at = 0 if not above.size else int(above[-1]) + 1
     return int(ns[at]) if at < len(ns) else None
@@ -45,13 +54,30 @@ def bayes_reference(context: xr.Dataset) -> str:
 
 
 def examples_needed(context: xr.Dataset, predictor: str, k: int) -> dict[str, int | None]:
-    """By delta, the smallest tested n from which the share of wrong answers stays at most delta."""
+    """By delta, the smallest tested n from which the share of wrong answers stays at most delta.
+
+    Args:
+        context: accuracies by split, predictor, k and n.
+        predictor: its name there.
+        k: example length.
+
+    Returns:
+        n for each delta of ``DELTAS``; None where there is none.
+    """
     cell = context.sel(split="all", predictor=predictor, k=k)
     return {str(delta): first_staying(cell.n.values, 1.0 - cell.accuracy.values, delta) for delta in DELTAS}
 
 
 def efficiency_rows(context: xr.Dataset, model: str) -> list[JsonObject]:
-    """For each k: n of the model, n of Bayes, by delta; see ``sample_efficiency``."""
+    """For each k: n of the model, n of Bayes, by delta; see ``sample_efficiency``.
+
+    Args:
+        context: accuracies by split, predictor, k and n.
+        model: its name there.
+
+    Returns:
+        A row for each k.
+    """
     reference = bayes_reference(context)
     return [
         {
@@ -69,6 +95,13 @@ def sample_efficiency(context: xr.Dataset, model: str) -> dict[str, float | None
 
     None where there is no k at which both reach delta and Bayes needs at least one example; where neither needs any
     the ratio is 1.
+
+    Args:
+        context: accuracies by split, predictor, k and n.
+        model: its name there.
+
+    Returns:
+        The ratio for each delta of ``DELTAS``.
     """
     rows, found = efficiency_rows(context, model), {}
     for delta in map(str, DELTAS):

@@ -32,9 +32,13 @@ GRID = np.linspace(0.0, 1.0, 101)
 
 
 class Exam(NamedTuple):
-    """Documents of one split with both exact laws after every prefix.
+    """Documents of one split with both exact laws after every prefix, the empty one included: S = T + 1.
 
-    tokens_BxT; memorising_BxSxV and generalising_BxSxV next-token laws, S = T + 1; truth_BxSxV the one of the split.
+    Attributes:
+        tokens_BxT: the documents.
+        memorising_BxSxV: next-token laws of Bayes who knows the N kernels.
+        generalising_BxSxV: next-token laws of Bayes who knows the Dirichlet law that kernels are drawn from.
+        truth_BxSxV: the one of the two that draws the split.
     """
 
     tokens_BxT: np.ndarray
@@ -44,7 +48,15 @@ class Exam(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """Where a model stands on one split, nats a token; intervals over documents."""
+    """Where a model stands on one split, nats a token; intervals over documents.
+
+    Attributes:
+        over_memorising: excess over memorising Bayes.
+        over_generalising: excess over generalising Bayes.
+        weight: of memorising in the mixture of the two that is nearest to the model, in [0, 1].
+        residual: KL of the model from that mixture.
+        apart: KL of generalising from memorising Bayes.
+    """
 
     over_memorising: Estimate
     over_generalising: Estimate
@@ -73,7 +85,16 @@ def exam(family: Chains, split: str, documents: int, length: int, key: object) -
 
 
 def standing(model: LanguageModel, asked: Exam, seed: int) -> Standing:
-    """A model's excesses, weight and residual on an exam."""
+    """A model's excesses, weight and residual on an exam.
+
+    Args:
+        model: asked about every document.
+        asked: the exam.
+        seed: of the bootstrap over documents.
+
+    Returns:
+        Where it stands, with 95% intervals.
+    """
     q = np.exp(np.asarray(model.log_probabilities(asked.tokens_BxT), np.float64))
     m, g, truth = asked.memorising_BxSxV, asked.generalising_BxSxV, asked.truth_BxSxV
     log_q, log_m, log_g = (np.log(np.maximum(law, np.finfo(np.float64).tiny)) for law in (q, m, g))

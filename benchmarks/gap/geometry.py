@@ -62,6 +62,12 @@ def belief_geometry(model: ShowsActivations, beliefs: Beliefs, points: np.ndarra
 def held_points(beliefs: Beliefs, count: int, skip: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Positions for a picture, drawn from the held-out documents without their first ``skip`` tokens.
 
+    Args:
+        beliefs: of documents, B of T tokens.
+        count: positions to draw, if there are as many.
+        skip: tokens left out at the beginning of a document.
+        seed: of the draw.
+
     Returns:
         (P,) indices for ``belief_geometry``, and the (P, S) exact beliefs there.
     """

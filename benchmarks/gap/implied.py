@@ -87,7 +87,16 @@ def implied_posterior(
 
 
 def after_prefixes(mixture: MixtureOfHMMs, found: ConceptFilter, q_BxPxV: np.ndarray) -> Implied:
-    """The same for every prefix of a filter's batch, flattened to N = B P rows."""
+    """``implied_posterior`` after every prefix of a filter's batch, flattened to N = B P rows.
+
+    Args:
+        mixture: the pretraining law.
+        found: its filter on B sequences at P positions.
+        q_BxPxV: the model's next-token laws there.
+
+    Returns:
+        The implied posterior of each row.
+    """
     concepts, tokens = mixture.n_concepts, mixture.n_tokens
     evidence = np.asarray(found.log_evidence).reshape(-1, concepts)
     predictive = np.asarray(found.predictive).reshape(-1, concepts, tokens)

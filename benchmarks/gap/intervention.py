@@ -63,7 +63,15 @@ class Effect(NamedTuple):
 
 
 def exchanged(belief_NxK: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Beliefs with the largest weight and another one, drawn uniformly, exchanged."""
+    """Beliefs with the largest weight and another one, drawn uniformly, exchanged.
+
+    Args:
+        belief_NxK: laws over K states.
+        generator: of the draws.
+
+    Returns:
+        (N, K), a copy.
+    """
     rows, states = np.arange(len(belief_NxK)), belief_NxK.shape[1]
     first = belief_NxK.argmax(1)
     second = (first + generator.integers(1, states, len(rows))) % states
@@ -130,7 +138,15 @@ def intervene(
 
 
 def divergence(law_NxV: np.ndarray, log_law_NxV: np.ndarray) -> np.ndarray:
-    """(N,) KL(law || exp log_law), nats."""
+    """(N,) KL(law || exp log_law), nats.
+
+    Args:
+        law_NxV: next-token laws.
+        log_law_NxV: logarithms of others.
+
+    Returns:
+        inf where the second excludes what the first does not.
+    """
     logs = np.log(np.where(law_NxV > 0, law_NxV, 1.0))
     return (law_NxV * np.where(law_NxV > 0, logs - log_law_NxV, 0.0)).sum(-1)
 

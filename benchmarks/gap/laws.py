@@ -68,7 +68,15 @@ def check_laws(model: LanguageModel, gap: LossGap, tokens_BxT: np.ndarray, vocab
 
 
 def document_laws(gap: LossGap, documents: int) -> list[LawCheck]:
-    """The laws that can be read off the losses alone: all but causality."""
+    """The laws that can be read off the losses alone: all but causality.
+
+    Args:
+        gap: the model's losses against exact Bayes.
+        documents: how many they were measured on.
+
+    Returns:
+        One check for each law: the measured value and the bound that it may not exceed.
+    """
     kl = min(gap.kl.value, math.log(2.0) + 1.0)  # g never exceeds log 2, and inf - inf is no number
     found = [
         ("excess ≥ 0", -gap.excess.value, math.log(1 / ALPHA) / gap.tokens + ROUNDING),
@@ -80,7 +88,16 @@ def document_laws(gap: LossGap, documents: int) -> list[LawCheck]:
 
 
 def foresight_of_tokens(model: LanguageModel, tokens_BxT: np.ndarray, vocabulary: int) -> float:
-    """The largest change of a probability in rows 0..t when every token after the first t is another; a few t."""
+    """The largest change of a probability in rows 0..t when every token after the first t is another; a few t.
+
+    Args:
+        model: asked twice for each t.
+        tokens_BxT: documents.
+        vocabulary: V.
+
+    Returns:
+        0 for a model that does not look ahead, but for rounding.
+    """
     length, worst = tokens_BxT.shape[1], 0.0
     before = np.exp(answer(model, tokens_BxT).astype(np.float64))
     for t in sorted({0, length // 2, length - 1}):

@@ -230,6 +230,13 @@ def ratio(value_BxT: np.ndarray, chosen_BxT: np.ndarray) -> Mean:
     """Mean over the chosen tokens; its error is that of a ratio of sums over independent documents (delta method).
 
     Documents without a chosen token do not count. 0 with error inf where nothing is chosen.
+
+    Args:
+        value_BxT: of every token.
+        chosen_BxT: whether it counts.
+
+    Returns:
+        Mean, standard error and 95% interval.
     """
     documents, total = int(chosen_BxT.any(1).sum()), int(chosen_BxT.sum())
     if not total:
@@ -243,7 +250,16 @@ def ratio(value_BxT: np.ndarray, chosen_BxT: np.ndarray) -> Mean:
 
 
 def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
-    """Expected calibration error: bins of equal width, weighted by their share (Naeini, Cooper & Hauskrecht 2015)."""
+    """Expected calibration error: bins of equal width, weighted by their share (Naeini, Cooper & Hauskrecht 2015).
+
+    Args:
+        confidence: probabilities in [0, 1] of the tokens that a model thinks likeliest, of any shape.
+        right: exact probabilities that they come, of the same shape.
+        bins: how many.
+
+    Returns:
+        sum over bins of share |mean(confidence - right)|, in [0, 1].
+    """
     index = np.minimum((confidence.reshape(-1) * bins).astype(int), bins - 1)
     gap = np.bincount(index, (confidence - right).reshape(-1), bins)
     return float(np.abs(gap).sum() / confidence.size)

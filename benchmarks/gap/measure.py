@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import xarray as xr
 
+from implicit_bayes.benchmarks.common.memory import check_held, check_memory
 from implicit_bayes.benchmarks.gap.bayesianity import (
     LENGTHS,
     MartingaleGap,
@@ -22,7 +23,7 @@ from implicit_bayes.benchmarks.gap.probes import Beliefs, Probe, exact_beliefs, 
 from implicit_bayes.benchmarks.gap.scaling_laws import Fit, fit_laws
 from implicit_bayes.benchmarks.predictors.curves import DEFAULT_KS, references
 from implicit_bayes.benchmarks.predictors.models import find_models
-from implicit_bayes.benchmarks.predictors.promises import check_held, check_memory, check_promises
+from implicit_bayes.benchmarks.predictors.promises import check_promises
 from implicit_bayes.lm.model import LanguageModel, ShowsActivations
 from implicit_bayes.simulators.datasets import Documents
 from implicit_bayes.simulators.instances import Instance, load_instance
@@ -43,7 +44,16 @@ EPSILONS = (0.01,)
 
 
 class Settings(NamedTuple):
-    """What is asked: example lengths, numbers of examples, prompts for each k, documents of how many tokens, seed."""
+    """What is asked.
+
+    Attributes:
+        ks: example lengths k; none of them for the instance's own.
+        ns: numbers of examples n.
+        prompts: for each k.
+        documents: how many.
+        length: of each document, tokens.
+        seed: of documents and prompts.
+    """
 
     ks: tuple[int, ...]
     ns: tuple[int, ...]
@@ -54,7 +64,19 @@ class Settings(NamedTuple):
 
 
 class ModelGap(NamedTuple):
-    """One model on documents. order, probes: None and empty where they were not asked for or cannot be had."""
+    """One model on documents.
+
+    Attributes:
+        model: its name.
+        parameters: how many it has, 0 where that is not known.
+        documents: how many it was measured on.
+        loss: its loss against exact Bayes.
+        laws: checks that hold for every causal model.
+        implied: the posterior over concepts that its answers imply.
+        martingale: how far its beliefs are from a martingale.
+        order: how much its answers depend on the order of the examples; None where it was not asked for.
+        probes: exact beliefs read off its activations; empty where not asked for, or where it shows none.
+    """
 
     model: str
     parameters: int
@@ -98,6 +120,14 @@ class Gap(NamedTuple):
 
 def check_settings(settings: Settings, instance: Instance, models: Sequence[LanguageModel]) -> Settings:
     """Fill in the instance's own k where none was asked for, and refuse what makes no sense.
+
+    Args:
+        settings: as they were asked for.
+        instance: to measure on.
+        models: asked whether they keep their promises.
+
+    Returns:
+        The settings, k and n sorted, each of them once.
 
     Raises:
         ModelError: on one line, naming the field.
@@ -200,7 +230,17 @@ def measure(
 
 
 def fresh_documents(instance: Instance, documents: int, length: int, seed: int) -> Documents:
-    """The documents that every model is measured on."""
+    """The documents that every model is measured on.
+
+    Args:
+        instance: whose mixture draws them.
+        documents: how many.
+        length: of each, tokens.
+        seed: of the draws.
+
+    Returns:
+        Tokens and the concepts that drew them.
+    """
     return sample_documents(instance.mixture, jax.random.fold_in(jax.random.key(seed), 5), documents, length)
 
 
@@ -258,7 +298,15 @@ def one_model(
 
 
 def best_probe(found: ModelGap, target: str) -> Probe | None:
-    """The layer from which a target is read off best."""
+    """The layer from which a target is read off best.
+
+    Args:
+        found: of one model.
+        target: "log posterior" or "state belief".
+
+    Returns:
+        Its probe of the largest R²; None where there is no probe.
+    """
     rows = [row for row in found.probes if row.target == target]
     return max(rows, key=lambda row: row.r2.value) if rows else None
 

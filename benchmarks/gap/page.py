@@ -94,13 +94,32 @@ REMEDY = "run gap again"
 
 
 class StoredSettings(msgspec.Struct):
-    """gap.json, ``settings``."""
+    """gap.json, ``settings``.
+
+    Attributes:
+        seed: of documents and prompts.
+    """
 
     seed: Count
 
 
 class StoredGap(msgspec.Struct):
-    """What the page needs of a model's object in gap.json, which holds more."""
+    """What the page needs of a model's object in gap.json, which holds more.
+
+    Attributes:
+        model: its name.
+        parameters: how many it has, where that is known.
+        instance: its name.
+        settings: of the measurement.
+        excess_nats: over exact Bayes, nats a token; words where it is infinite.
+        standard_error: of that mean over documents.
+        calibration_error: in [0, 1].
+        ville_log_max: largest log likelihood ratio against Bayes along the documents, nats.
+        ville_threshold: what that may exceed rarely only.
+        laws: the checks.
+        curves: a row for each (predictor, k, n).
+        probe_r2: by target.
+    """
 
     model: Text
     parameters: Count | None

@@ -42,7 +42,13 @@ FRESH = 8_000_000
 
 
 class Estimate(NamedTuple):
-    """A number with its 95% percentile interval."""
+    """A number with its 95% percentile interval.
+
+    Attributes:
+        value: on all documents.
+        low: 2.5% quantile over resamples of the documents.
+        high: 97.5% quantile.
+    """
 
     value: float
     low: float
@@ -53,6 +59,7 @@ class Probe(NamedTuple):
     """One layer, one target.
 
     Attributes:
+        target: what is read off.
         layer: 1 is the lowest.
         r2: of the model, held out.
         untrained, last_token, shuffled: of the controls; untrained is nan where the model cannot be had untrained.
@@ -71,7 +78,11 @@ class Probe(NamedTuple):
 class Beliefs(NamedTuple):
     """Documents with the exact targets after each token.
 
-    tokens_BxT; log_posterior_BxTxC cut off at -FLOOR; state_BxTxH; train_B: the documents that probes are fitted on.
+    Attributes:
+        tokens_BxT: the documents.
+        log_posterior_BxTxC: over concepts, nats, cut off at -FLOOR.
+        state_BxTxH: law of the hidden state.
+        train_B: the documents that probes are fitted on.
     """
 
     tokens_BxT: np.ndarray
@@ -81,7 +92,15 @@ class Beliefs(NamedTuple):
 
 
 def exact_beliefs(mixture: MixtureOfHMMs, tokens_BxT: np.ndarray) -> Beliefs:
-    """The targets on documents of the mixture; the first two thirds of the documents are for fitting."""
+    """The targets on documents of the mixture; the first two thirds of the documents are for fitting.
+
+    Args:
+        mixture: the pretraining law.
+        tokens_BxT: documents drawn from it.
+
+    Returns:
+        Log posterior over concepts and law of the hidden state after every token.
+    """
     found = state_beliefs(mixture, tokens_BxT)
     train = np.arange(len(tokens_BxT)) < max(1, 2 * len(tokens_BxT) // 3)
     return Beliefs(tokens_BxT, np.maximum(found.log_posterior_BxTxC, -FLOOR), found.law_BxTxH, train)
@@ -125,6 +144,13 @@ def probe(
 def activations(model: ShowsActivations, tokens_BxT: np.ndarray) -> list[np.ndarray]:
     """(B, T, D) of every layer after each token.
 
+    Args:
+        model: asked.
+        tokens_BxT: documents.
+
+    Returns:
+        An array for each layer, the lowest first.
+
     Raises:
         ModelError: a layer of another shape, or with a number that is not finite.
     """
@@ -152,7 +178,12 @@ def _shuffle(train_B: np.ndarray, generator: np.random.Generator) -> np.ndarray:
 
 
 class Errors(NamedTuple):
-    """(B,) of each held-out document: squared error of the probe, and of the training mean."""
+    """Squared errors of one probe on the held-out documents, summed over tokens and components.
+
+    Attributes:
+        probe_B: of the probe.
+        mean_B: of the mean over the training documents.
+    """
 
     probe_B: np.ndarray
     mean_B: np.ndarray
@@ -170,7 +201,16 @@ def _errors(features_BxTxD: np.ndarray, targets: Sequence[np.ndarray], train_B: 
 
 
 def read_off(features_BxTxD: np.ndarray, target_BxTxK: np.ndarray, train_B: np.ndarray) -> np.ndarray:
-    """What a probe fitted on the training documents says of the others, in their order: (held out, T, K)."""
+    """What a probe fitted on the training documents says of the others, in their order: (held out, T, K).
+
+    Args:
+        features_BxTxD: activations after each token.
+        target_BxTxK: exact values to predict.
+        train_B: the documents to fit on; a quarter of them chooses the ridge penalty.
+
+    Returns:
+        Predictions.
+    """
     features_BxTxD = features_BxTxD.astype(np.float64)
     train = np.flatnonzero(train_B)
     inner, judged = train[: max(1, 3 * len(train) // 4)], train[3 * len(train) // 4 :]
@@ -197,7 +237,17 @@ def _predict(
 
 
 def summarise(name: str, layer: int, errors: Sequence[Errors | None], generator: np.random.Generator) -> Probe:
-    """R2 of the model and its controls, and the margin, with intervals from the same resamples of documents."""
+    """R2 of the model and its controls, and the margin, with intervals from the same resamples of documents.
+
+    Args:
+        name: of the target.
+        layer: 1 is the lowest.
+        errors: of the model, untrained (None where that cannot be had), last token and shuffled.
+        generator: of the resamples.
+
+    Returns:
+        The probe's R² beside its controls.
+    """
     assert errors[0] is not None
     documents = len(errors[0].probe_B)
     drawn = np.concatenate([np.arange(documents)[None], generator.integers(documents, size=(RESAMPLES, documents))])

@@ -35,6 +35,8 @@ class ScalingLaw(NamedTuple):
     """A scaling law: its formula, its parameters and how a fit begins.
 
     Attributes:
+        name: of the law.
+        read: from unconstrained parameters to those that are named.
         curve: log-loss at n given unconstrained parameters.
         starts: where the search begins.
         box: least and largest parameters.
@@ -53,6 +55,7 @@ class Fit(NamedTuple):
     """One law on one curve.
 
     Attributes:
+        law: its name.
         parameters: by name, with 95% intervals (value, low, high).
         held_out_error: RMSE at the held-out n, nats (value, low, high).
         carried_error: of carrying the last point on.
@@ -133,19 +136,43 @@ def _interval(values: np.ndarray) -> tuple[float, float, float]:
 
 
 def power(n: np.ndarray, parameters: np.ndarray) -> np.ndarray:
-    """K + C (n + 1)^(-a)."""
+    """K + C (n + 1)^(-a).
+
+    Args:
+        n: (N,) numbers of examples.
+        parameters: K, C and log a.
+
+    Returns:
+        (N,) nats.
+    """
     k, c, log_a = parameters
     return k + c * (n + 1.0) ** -np.exp(log_a)
 
 
 def bounded_power(n: np.ndarray, parameters: np.ndarray) -> np.ndarray:
-    """K + C (1 + n / m)^(-a)."""
+    """K + C (1 + n / m)^(-a).
+
+    Args:
+        n: (N,) numbers of examples.
+        parameters: K, C, log a and log m.
+
+    Returns:
+        (N,) nats.
+    """
     k, c, log_a, log_m = parameters
     return k + c * (1.0 + n * np.exp(-log_m)) ** -np.exp(log_a)
 
 
 def bayesian(n: np.ndarray, parameters: np.ndarray) -> np.ndarray:
-    """-log [ sum_c r_c p_c^(b n + 1) / sum_c r_c p_c^(b n) ] for two tasks, in logarithms."""
+    """-log [ sum_c r_c p_c^(b n + 1) / sum_c r_c p_c^(b n) ] for two tasks, in logarithms.
+
+    Args:
+        n: (N,) numbers of examples.
+        parameters: logits of p_1, p_2 and r_1, and log b.
+
+    Returns:
+        (N,) nats.
+    """
     logit_true, logit_other, logit_prior, log_b = parameters
     log_p = -np.logaddexp(0.0, -np.array([logit_true, logit_other]))
     log_r = -np.logaddexp(0.0, -np.array([logit_prior, -logit_prior]))

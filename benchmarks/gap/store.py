@@ -15,7 +15,15 @@ from implicit_bayes.simulators.json_types import JsonObject
 
 
 def as_json(gap: Gap, command: str = "") -> JsonObject:
-    """One model's object, or {"models": [...]} for several; ``command`` is the shell command that gives it."""
+    """One model's object, or {"models": [...]} for several; ``command`` is the shell command that gives it.
+
+    Args:
+        gap: what was found.
+        command: of the shell.
+
+    Returns:
+        What ``gap.json`` holds.
+    """
     objects = [
         compact(found)
         | {
@@ -91,7 +99,16 @@ def _probe_rows(found: ModelGap, target: str) -> JsonObject:
 
 
 def curve_rows(gap: Gap, model: str, split: str) -> list[JsonObject]:
-    """One row per (predictor, k, n), the references and this model; null where no prompt of the split has an answer."""
+    """One row per (predictor, k, n), the references and this model; null where no prompt of the split has an answer.
+
+    Args:
+        gap: what was found.
+        model: its name.
+        split: all, possible or impossible prompts.
+
+    Returns:
+        The rows.
+    """
     rows = []
     every = [(each.label, each.name, each.epsilon) for each in references(EPSILONS)] + [(model, model, None)]
     for label, name, epsilon in every:

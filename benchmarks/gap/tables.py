@@ -53,7 +53,15 @@ def times(found: ModelGap) -> str:
 
 
 def gap_table(models: Sequence[ModelGap], title: str) -> Table:
-    """One column a model, one row a measure."""
+    """One column a model, one row a measure.
+
+    Args:
+        models: what was found of each.
+        title: above it.
+
+    Returns:
+        The table.
+    """
     table = Table("", *(found.model for found in models), title=title, title_justify="left")
     table.add_row("parameters", *(f"{found.parameters:,}" if found.parameters else "–" for found in models))
     rows: list[tuple[str, Callable[[ModelGap], str]]] = list(KEYS)
@@ -75,13 +83,29 @@ def order(found: ModelGap) -> str:
 
 
 def probe_cell(found: ModelGap, target: str) -> str:
-    """R² of the best layer and which it is."""
+    """R² of the best layer and which it is.
+
+    Args:
+        found: of one model.
+        target: "log posterior" or "state belief".
+
+    Returns:
+        The words; a dash where there is no probe.
+    """
     best = best_probe(found, target)
     return "–" if best is None else f"{best.r2.value:.3f} (layer {best.layer})"
 
 
 def margin_cell(found: ModelGap, target: str) -> str:
-    """Margin of that layer with its interval."""
+    """Margin of that layer with its interval.
+
+    Args:
+        found: of one model.
+        target: "log posterior" or "state belief".
+
+    Returns:
+        The words; a dash where there is no probe.
+    """
     best = best_probe(found, target)
     return "–" if best is None else f"{best.margin.value:.2f} [{best.margin.low:.2f}, {best.margin.high:.2f}]"
 
@@ -94,7 +118,12 @@ def as_text(gap: Gap) -> str:
 
 
 def show(gap: Gap, out: Console) -> None:
-    """The gap as tables: one with every measure, the curves, and the scaling laws."""
+    """The gap as tables: one with every measure, the curves, and the scaling laws.
+
+    Args:
+        gap: what was found.
+        out: where they are printed.
+    """
     mixture, settings = gap.instance.mixture, gap.settings
     out.print(Text(gap.instance.name, "bold"))
     out.print(

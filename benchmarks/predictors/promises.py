@@ -12,16 +12,12 @@ from scipy.special import logsumexp
 
 from implicit_bayes.benchmarks.common.machine import memory
 from implicit_bayes.lm.model import LanguageModel, NetworkModel
-from implicit_bayes.theory import MixtureOfHMMs, ModelError
+from implicit_bayes.theory import ModelError
 
 TOLERANCE = 1e-3
 """Of the logarithm of a law's sum; float32 over fifty thousand tokens needs some."""
 ROWS = {"length": 32, "n": 100}
 """Documents (twice sixteen: the model's answers beside Bayes's) and prompts that are asked about together."""
-COPIES = 10
-"""Of the mixture in memory: as given, smoothed three times, stacked, and JAX's own."""
-HELD_BESIDE = 3
-"""Laws held beside those of the predictors: the truth, and what is made of two while they are compared."""
 FLAGS = {"length": "--length", "n": "--n or --k"}
 
 
@@ -55,45 +51,6 @@ def check_promises(models: Sequence[LanguageModel], vocabulary: int, longest: Ma
         most = max(longest.values())
         row = np.arange(most, dtype=np.int32) % vocabulary
         answer(model, np.stack([row, row[::-1]]), vocabulary)
-
-
-def check_memory(mixture: MixtureOfHMMs) -> None:
-    """Refuse a mixture that the work would hold more copies of than fit.
-
-    Raises:
-        ModelError: naming its sizes.
-    """
-    wanted = COPIES * 8.0 * mixture.n_concepts * mixture.n_states * (mixture.n_states + mixture.n_tokens)
-    there = memory()
-    if wanted > 0.75 * there:
-        raise ModelError(
-            f"instance: {sizes_of(mixture)} take about {wanted / 2**30:,.0f} GiB of memory, and this machine has "
-            f"{there / 2**30:,.0f}; give fewer concepts, states or tokens"
-        )
-
-
-def sizes_of(mixture: MixtureOfHMMs) -> str:
-    """5 concepts, 100 states and 50 tokens."""
-    return f"{mixture.n_concepts:,} concepts, {mixture.n_states:,} states and {mixture.n_tokens:,} tokens"
-
-
-def check_held(vocabulary: int, prompts: int, ns: Sequence[int], predictors: int) -> None:
-    """Refuse laws of so many prompts as do not fit, all predictors' being held at once.
-
-    Args:
-        vocabulary: V.
-        prompts: whose laws are held.
-        ns: examples before x_test; a law is held for each.
-        predictors: how many answer.
-
-    Raises:
-        ModelError: with how many prompts fit.
-    """
-    each, most = 8 * (predictors + HELD_BESIDE) * len(ns) * vocabulary, memory() // 2
-    if prompts * each > most:
-        words = f"laws over {vocabulary:,} tokens of {prompts:,} prompts at {len(ns)} n from {predictors} predictors"
-        size = f"take {prompts * each / 2**30:.1f} GiB, more than {most / 2**30:.1f}"
-        raise ModelError(f"prompts: {words} {size}; give at most {most // each} --prompts, or fewer --n")
 
 
 def context_of(model: LanguageModel) -> int | None:

@@ -47,13 +47,32 @@ def redraw(directory: Path) -> list[Path]:
 
 
 def draw(each: Findings, directory: Path) -> list[Path]:
-    """The figures of one experiment, and the overview where it is ``curves``."""
+    """The figures of one experiment, and the overview where it is ``curves``.
+
+    Args:
+        each: what the experiment found.
+        directory: to write into.
+
+    Returns:
+        The files.
+    """
     written = [path for picture in each.pictures for path in write(picture, directory)]
     return written + (overview.write(each, directory) if each.name == "curves" else [])
 
 
 def reproduce_page(directory: Path, order: Sequence[str] = ()) -> Page:
-    """The page of a reproduction."""
+    """The page of a reproduction.
+
+    Args:
+        directory: of a reproduction.
+        order: names of experiments in the order of the page; others come last, as they are stored.
+
+    Returns:
+        The page.
+
+    Raises:
+        ModelError: DIR holds no findings.
+    """
     every, about = found.load(directory)
     every = sorted(every, key=lambda each: list(order).index(each.name) if each.name in order else len(order))
     failed = int(about.get("failed", 0))

@@ -22,14 +22,22 @@ from implicit_bayes.simulators.stored import Count, Schema, Text, convert, field
 from implicit_bayes.theory import ModelError
 
 REMEDY = "run reproduce first, or again"
-
-
 LARGEST = 1e100
 """Beyond this no axis can be laid out: matplotlib squares what it is given."""
 
 
 class Point(NamedTuple):
-    """y at x with its interval [low, high]; prompts is how many (or what else) was averaged."""
+    """What was measured at one place, with its interval.
+
+    Attributes:
+        panel: where it is drawn.
+        series: whose line it is on, as the legend says.
+        x: where, in the units of the axis.
+        y: the value, in the units of the axis.
+        low: lower end of its interval.
+        high: upper end.
+        prompts: how many (or what else) was averaged.
+    """
 
     panel: str
     series: str
@@ -41,7 +49,13 @@ class Point(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """A vertical line at x in one panel, with words."""
+    """A vertical line at x in one panel, with words.
+
+    Attributes:
+        panel: where it is drawn.
+        x: where, in the units of the axis.
+        label: the words.
+    """
 
     panel: str
     x: float
@@ -49,9 +63,13 @@ class Mark(NamedTuple):
 
 
 class Axes(NamedTuple):
-    """x, y: labels with units.   scale: of x: linear, log, or category (evenly spaced).   limits: of y, or None.
+    """The two axes of a figure.
 
     Attributes:
+        x: label with units.
+        y: label with units.
+        scale: of x: linear, log, or category (evenly spaced).
+        limits: of y; None for those of the points.
         kind: line (bands), bars (a mark with an error bar, no line), or simplex (beliefs over three states in a
             triangle: every panel has the same points in the same order, coloured by where they are in the first).
     """
@@ -64,7 +82,16 @@ class Axes(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """One figure: panels and series in the order of their first points."""
+    """One figure: panels and series in the order of their first points.
+
+    Attributes:
+        name: of its files, without an ending.
+        title: above it.
+        caption: what is drawn, on what, with which intervals.
+        axes: of every panel.
+        points: of all panels and series.
+        marks: vertical lines.
+    """
 
     name: str
     title: str
@@ -75,7 +102,13 @@ class Picture(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Cells are words or numbers (shown as they are; round them first)."""
+    """Cells are words or numbers, shown as they are: round them first.
+
+    Attributes:
+        title: above it.
+        header: a word for each column.
+        rows: as long as the header.
+    """
 
     title: str
     header: tuple[str, ...]
@@ -91,6 +124,8 @@ class Findings(NamedTuple):
         ours: what is measured here.
         verdict: one or two sentences that the numbers decided.
         summary: the same in at most a dozen words and numbers.
+        pictures: its figures.
+        tables: its tables.
     """
 
     name: str
@@ -209,7 +244,16 @@ def _stored_findings() -> Schema:
 
 
 class About(msgspec.Struct):
-    """What a reproduction says of itself."""
+    """What a reproduction says of itself.
+
+    Attributes:
+        command: of the shell.
+        seed: of prompts and trainings.
+        preset: tiny, small or paper.
+        failed: cells that failed.
+        cells: how many there are.
+        cpu_seconds: of all of them.
+    """
 
     command: Text
     seed: int
@@ -223,14 +267,27 @@ StoredFindings: Schema = _stored_findings()
 
 
 class StoredRun(msgspec.Struct):
-    """findings.json."""
+    """findings.json.
+
+    Attributes:
+        about: of the reproduction.
+        findings: of its experiments, whose points are in results.nc.
+    """
 
     about: About
     findings: list[StoredFindings]
 
 
 def as_csv(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Comma-separated values with Unix line ends; non-finite numbers as inf, -inf, nan."""
+    """Comma-separated values with Unix line ends; non-finite numbers as inf, -inf, nan.
+
+    Args:
+        header: names of the columns.
+        rows: cells; floats are written to six digits, and words that look like a formula begin with an apostrophe.
+
+    Returns:
+        The text.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(header)
@@ -250,5 +307,13 @@ def _cell(value: object) -> object:
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """63.2% of a share; "–" where there is none."""
+    """63.2% of a share; "–" where there is none.
+
+    Args:
+        share: in [0, 1], or nan.
+        digits: after the point.
+
+    Returns:
+        The words.
+    """
     return "–" if share is None or math.isnan(share) else f"{100 * share:.{digits}f}%"

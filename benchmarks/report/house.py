@@ -29,7 +29,15 @@ def house_style() -> Iterator[None]:
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write a figure atomically."""
+    """Write a figure atomically.
+
+    Args:
+        figure: drawn.
+        path: its ending, png or svg, says which kind.
+
+    Returns:
+        ``path``.
+    """
     content = as_bytes(figure, path.suffix[1:])
     with written_aside(path, binary=True) as file:
         file.write(content)
@@ -37,7 +45,15 @@ def save(figure: Figure, path: Path) -> Path:
 
 
 def as_bytes(figure: Figure, kind: str) -> bytes:
-    """A figure as png or svg, without a date in it, so that equal results give equal files."""
+    """A figure as png or svg, without a date in it, so that equal results give equal files.
+
+    Args:
+        figure: drawn.
+        kind: png or svg.
+
+    Returns:
+        The content of the file.
+    """
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)  # names in other scripts
@@ -92,7 +108,15 @@ class PlainNumbers(Formatter):
 
 
 def caption(figure: Figure, text: str) -> Figure:
-    """A caption under the figure, wrapped to its width (about 14 characters an inch at this size)."""
+    """Put a caption under the figure, wrapped to its width (about 14 characters an inch at this size).
+
+    Args:
+        figure: changed.
+        text: of the caption.
+
+    Returns:
+        ``figure``.
+    """
     wrapped = textwrap.fill(text, int(14 * figure.get_figwidth()))
     figure.supxlabel(wrapped, fontsize=10, color="#444444", x=0.01, ha="left", multialignment="left")
     return figure

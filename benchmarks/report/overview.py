@@ -22,7 +22,15 @@ ROOM = 5.2
 
 
 def write(findings: Findings, directory: Path) -> list[Path]:
-    """DIR/overview.png and .svg; nothing where the experiment has no picture at V = 50."""
+    """DIR/overview.png and .svg; nothing where the experiment has no picture at V = 50.
+
+    Args:
+        findings: of the experiment ``curves``.
+        directory: to write into.
+
+    Returns:
+        The files.
+    """
     points = _points(findings)
     if points is None:
         return []

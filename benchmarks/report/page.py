@@ -22,9 +22,12 @@ class PageFigure(NamedTuple):
 
     Attributes:
         name: unique on the page.
+        title: above it.
         svgs: a panel each, as matplotlib writes it.
         alt: what a person who cannot see it should know.
+        caption: below it.
         command: that makes it, or empty.
+        seed: of the numbers, in words.
         data: CSV text.
         file: name of the download.
         key: the legend, where the panels have none of their own.
@@ -45,7 +48,15 @@ class PageFigure(NamedTuple):
 
 
 class PageTable(NamedTuple):
-    """A table that can be sorted by any column; ``stacked``: a row is a block on narrow screens."""
+    """A table that can be sorted by any column.
+
+    Attributes:
+        title: above it.
+        header: a word for each column.
+        rows: cells, words or numbers.
+        folded: whether it is shown only when it is opened.
+        stacked: whether a row is a block on narrow screens.
+    """
 
     title: str
     header: tuple[str, ...]
@@ -64,8 +75,11 @@ class Section(NamedTuple):
 
     Attributes:
         name: anchor.
+        title: above it.
         lead: what was asked, in pairs of a word and a sentence.
         verdict: the answer.
+        figures: in order.
+        tables: in order.
     """
 
     name: str
@@ -80,9 +94,12 @@ class Page(NamedTuple):
     """A whole page, before it is HTML.
 
     Attributes:
+        title: of the page.
+        subtitle: a sentence or two below it.
         summary: what a person should understand in a minute, as a word or two and a sentence.
         at_a_glance: a table of it.
         facts: command, seed, ….
+        sections: in order.
         files: (name, URI) downloads of everything.
         cover: figures of the summary.
     """
@@ -98,14 +115,30 @@ class Page(NamedTuple):
 
 
 def data_uri(text: str, kind: str = "text/csv") -> str:
-    """A text as a data: URI."""
+    """A text as a data: URI.
+
+    Args:
+        text: the content.
+        kind: its media type.
+
+    Returns:
+        The URI.
+    """
     return f"data:{kind};charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}"
 
 
 def inline(figure: PageFigure, panel: int = 0) -> str:
     """A panel's SVG made fit for a page: no prologue, no fixed size, unique ids, the figure's alternative text (the
     first panel's; the others are parts of it), and the page's own colours for what matplotlib draws in black, white
-    and grey."""
+    and grey.
+
+    Args:
+        figure: of the page.
+        panel: index of the panel.
+
+    Returns:
+        An <svg> element.
+    """
     svg = figure.svgs[panel]
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
@@ -154,14 +187,33 @@ def render(page: Page) -> str:
 
 
 def write_page(page: Page, path: Path) -> Path:
-    """Write the page, whole or not at all."""
+    """Write the page, whole or not at all.
+
+    Args:
+        page: what to write.
+        path: of the HTML file.
+
+    Returns:
+        ``path``.
+    """
     with written_aside(path) as file:
         file.write(render(page).encode("utf-8", "backslashreplace").decode("utf-8"))
     return path
 
 
 def whole_files(directory: Path, names: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Text files of DIR as downloads, where they exist."""
+    """Text files of DIR as downloads, where they exist.
+
+    Args:
+        directory: DIR.
+        names: of CSV and JSON files.
+
+    Returns:
+        (name, data: URI) of those that exist.
+
+    Raises:
+        ModelError: one cannot be read.
+    """
     kinds = {".csv": "text/csv", ".json": "application/json"}
     return tuple(
         (name, data_uri(read_text(directory / name, "run the command that made it again"), kinds[Path(name).suffix]))

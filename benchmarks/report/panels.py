@@ -27,16 +27,23 @@ GLYPHS = {"o": "●", "s": "■", "^": "▲", "D": "◆", "v": "▼", "p": "⬟"
 
 
 class Panel(NamedTuple):
-    """One pair of axes. title: above it.   draw: draws on it, labels included."""
+    """One pair of axes.
+
+    Attributes:
+        title: above it.
+        draw: draws on it, labels included.
+    """
 
     title: str
     draw: Callable[[Axes], None]
 
 
 class Drawing(NamedTuple):
-    """A figure. panels: none where there is nothing to draw.   caption: names what is drawn against what.
+    """A figure.
 
     Attributes:
+        panels: none where there is nothing to draw.
+        caption: names what is drawn against what.
         note: what could not be drawn, in sentences.
         columns: panels side by side.
     """
@@ -180,5 +187,10 @@ def as_svg(figure: Figure) -> str:
 
 
 def number_axis(axis: Axes, values: Sequence[float]) -> None:
-    """Ticks 0, 1, … with these labels: numbers of examples, or of tokens, at equal distances."""
+    """Ticks 0, 1, … with these labels: numbers of examples, or of tokens, at equal distances.
+
+    Args:
+        axis: whose ticks are set.
+        values: a label each.
+    """
     axis.set_xticks(range(len(values)), [str(value) for value in values])

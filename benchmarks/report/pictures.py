@@ -22,7 +22,14 @@ from implicit_bayes.benchmarks.report.simplex import draw_simplex
 
 
 class Look(NamedTuple):
-    """colour, marker, line style; hollow markers for what others published."""
+    """How a series is drawn.
+
+    Attributes:
+        colour: of line, band and marker.
+        marker: matplotlib's.
+        line: matplotlib's line style.
+        hollow: whether markers are empty, as for what others published.
+    """
 
     colour: str
     marker: str
@@ -168,7 +175,16 @@ def _series(axis: Canvas, kind: str, x: list[float], points: list[Point], name: 
 
 
 def write(picture: Picture, directory: Path, columns: int = COLUMNS) -> list[Path]:
-    """PNG (with title and caption) and SVG (without: the page has them) in DIR."""
+    """PNG (with title and caption) and SVG (without: the page has them) in DIR.
+
+    Args:
+        picture: what to draw; its name is that of the files.
+        directory: to write into.
+        columns: panels side by side.
+
+    Returns:
+        The two files.
+    """
     with house_style():
         bare = save(draw(picture, columns), inside(directory, picture.name, "svg"))
         figure = draw(picture, columns)

@@ -38,6 +38,10 @@ def summary(directory: Path) -> str:
 def put(page: Path, words: str) -> None:
     """Write words between the two marks of a page.
 
+    Args:
+        page: a file with both marks.
+        words: to put there.
+
     Raises:
         ModelError: the page lacks a mark.
     """

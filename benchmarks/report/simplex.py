@@ -23,7 +23,13 @@ def colours(points: Sequence[Point]) -> np.ndarray:
 
 
 def draw_simplex(axis: Axes, picture: Picture, panel: str) -> None:
-    """One panel: the triangle, and its points."""
+    """One panel: the triangle of all beliefs over three states, and the picture's points in it.
+
+    Args:
+        axis: drawn on.
+        picture: of kind simplex; the points of its first panel give the colours.
+        panel: which one.
+    """
     first = [point for point in picture.points if point.panel == picture.points[0].panel]
     here = [point for point in picture.points if point.panel == panel]
     outline = np.concatenate([CORNERS, CORNERS[:1]])

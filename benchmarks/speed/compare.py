@@ -41,6 +41,8 @@ class Timing(NamedTuple):
     """One implementation on one task.
 
     Attributes:
+        task: what is computed.
+        implementation: who computes it.
         cpu_seconds_per_token: process CPU time (all threads), median over repeats, compilation excluded.
         ratio_to_ours: how many times faster ours is (> 1: ours is faster).
         agrees_to: largest relative difference from ours.
@@ -80,6 +82,17 @@ def compare(
 ) -> list[Timing]:
     """Check, then time. The first entry of ``runs`` is ours.
 
+    Args:
+        task: what is computed.
+        instance: on what, in words.
+        runs: implementations by name, ours first.
+        repeats: timed calls of each, taken in turn.
+        advance: called with 1 after every timed call.
+        agreement: largest difference from ours that is let pass, as ``Run.differs`` measures it.
+
+    Returns:
+        One timing for each implementation.
+
     Raises:
         ModelError: an implementation that disagrees with ours (nothing is timed then).
     """
@@ -110,7 +123,15 @@ def compare(
 
 
 def relative(found: Numbers, reference: Numbers) -> float:
-    """Largest relative difference; infinities must be the same ones."""
+    """Largest relative difference; infinities must be the same ones.
+
+    Args:
+        found: numbers of any shape.
+        reference: of the same shape, or the answer is inf.
+
+    Returns:
+        max |found - reference| / |reference| over the finite ones; inf where finite stands against infinite.
+    """
     found, reference = np.asarray(found, dtype=float), np.asarray(reference, dtype=float)
     if found.shape != reference.shape or not (np.isfinite(found) == np.isfinite(reference)).all():
         return float("inf")

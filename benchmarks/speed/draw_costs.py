@@ -28,7 +28,13 @@ DOCUMENTS, LENGTH = 1000, 1000
 
 
 class DrawCost(NamedTuple):
-    """part: what is done.   nanoseconds: CPU time a token, least of the repeats.   floor: nothing can do with less."""
+    """What one part of drawing a token costs.
+
+    Attributes:
+        part: what is done.
+        nanoseconds: CPU time a token, least of the repeats.
+        floor: whether nothing can do with less.
+    """
 
     part: str
     nanoseconds: float

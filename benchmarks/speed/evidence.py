@@ -23,7 +23,23 @@ NUMPYRO = 3, 40
 def evidence(
     name: str, mixture: MixtureOfHMMs, documents: int, length: int, repeats: int, seed: int, advance: Advance
 ) -> list[Timing]:
-    """Ours (automatic, and each recursion), the bare matrix product of the same shape, and every library installed."""
+    """Ours (automatic, and each recursion), the bare matrix product of the same shape, and every library installed.
+
+    Args:
+        name: of the instance, in words.
+        mixture: its first concept is the HMM.
+        documents: drawn from it.
+        length: of each, tokens.
+        repeats: timed calls of each.
+        seed: of the documents.
+        advance: called with 1 after every timed call.
+
+    Returns:
+        One timing for each.
+
+    Raises:
+        ModelError: an implementation disagrees with ours.
+    """
     alone = mixture.restrict(0)
     tokens = sample_documents(alone, jax.random.key(seed), documents, length).tokens
     ours = log_evidence(alone, tokens)[:, 0]
@@ -74,7 +90,16 @@ def ours_called(mixture: MixtureOfHMMs, tokens_BxT: np.ndarray, method: Method) 
 
 
 def matrix_products(alone: MixtureOfHMMs, documents: int, length: int) -> Callable[[], Array]:
-    """T products (B, H) @ (H, H) in one scan: the floor under any dense recursion."""
+    """T products (B, H) @ (H, H) in one scan: the floor under any dense recursion.
+
+    Args:
+        alone: a mixture of one concept of H states.
+        documents: B.
+        length: T.
+
+    Returns:
+        What does them when it is called.
+    """
 
     @partial(jax.jit, static_argnames="steps")
     def run(belief: jax.Array, kernel: jax.Array, steps: int) -> jax.Array:

@@ -12,7 +12,15 @@ from implicit_bayes.benchmarks.speed.scaling import Scaling
 
 
 def bars(rows: Sequence[Timing], directory: Path) -> list[Path]:
-    """One panel a (task, instance): nanoseconds of CPU time a token, labelled with how many times faster ours is."""
+    """One panel a (task, instance): nanoseconds of CPU time a token, labelled with how many times faster ours is.
+
+    Args:
+        rows: the timings.
+        directory: to write into.
+
+    Returns:
+        The files.
+    """
     panels = list(dict.fromkeys((row.task, row.instance) for row in rows))
     with house_style():
         counts = [sum((row.task, row.instance) == panel for row in rows) for panel in panels]
@@ -34,7 +42,15 @@ def bars(rows: Sequence[Timing], directory: Path) -> list[Path]:
 
 
 def scaling(curves: Sequence[Scaling], directory: Path) -> list[Path]:
-    """Nanoseconds a call against each size, both axes logarithmic, fitted exponents in the legend."""
+    """Nanoseconds a call against each size, both axes logarithmic, fitted exponents in the legend.
+
+    Args:
+        curves: of every size and method.
+        directory: to write into.
+
+    Returns:
+        The files.
+    """
     sizes = list(dict.fromkeys(curve.size for curve in curves))
     with house_style():
         figure = Figure(figsize=(3.6 * len(sizes), 3.4))

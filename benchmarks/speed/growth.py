@@ -55,6 +55,7 @@ class Growth(NamedTuple):
     """One size varied, the others at BASE.
 
     Attributes:
+        task: always "growth".
         size: what is varied.
         question: evidence (of every concept, whole prompts), posterior (and predictive, after every example) or verify
             (with few prompts and documents).
@@ -76,7 +77,16 @@ class Growth(NamedTuple):
 
 
 def growth(seed: int, advance: Advance, grid: dict[str, tuple[int, ...]] = GRID) -> list[Growth]:
-    """Every question along every size."""
+    """Every question along every size.
+
+    Args:
+        seed: of kernels and prompts.
+        advance: called with 1 after every case, each in a process of its own.
+        grid: values of every size that is varied.
+
+    Returns:
+        A row for each (size, question).
+    """
     rows = []
     for size, values in grid.items():
         for question in QUESTIONS:
@@ -119,6 +129,13 @@ def family(at: dict[str, int], seed: int) -> Instance:
     """Random positive kernels, one delimiter state, every other token emitted by WIDTH states and every state by some.
 
     Concept 0 is the true one; its documents' start law starts prompts.
+
+    Args:
+        at: concepts, vocabulary, states and k.
+        seed: of the kernels.
+
+    Returns:
+        The instance.
     """
     rng, (concepts, tokens, states) = np.random.default_rng(seed), (at["concepts"], at["vocabulary"], at["states"])
     kernels, initial = rng.random((concepts, states, states)) + 0.05, rng.random((concepts, states)) + 0.05
@@ -137,6 +154,11 @@ def family(at: dict[str, int], seed: int) -> Instance:
 
 def one_case(at: dict[str, int], question: str, seed: int) -> None:
     """The work itself.
+
+    Args:
+        at: concepts, vocabulary, states, k and n.
+        question: evidence, posterior or verify.
+        seed: of kernels and prompts.
 
     Raises:
         ModelError: ``verify`` refuses.

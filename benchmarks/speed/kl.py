@@ -11,7 +11,22 @@ from implicit_bayes.theory.information.kl import kl_sum, kl_table
 def kl(
     name: str, instance: Instance, mixture: MixtureOfHMMs, repeats: int, advance: Advance, k: int = 5
 ) -> list[Timing]:
-    """All alternatives at once, and one after the other. "Per token" is per token of an example: total over k."""
+    """All alternatives at once, and one after the other. "Per token" is per token of an example: total over k.
+
+    Args:
+        name: of the instance, in words.
+        instance: gives the prompt start law of concept 0.
+        mixture: its kernels, or those smoothed; concept 0 is theta*.
+        repeats: timed calls of each way.
+        advance: called with 1 after every timed call.
+        k: example length.
+
+    Returns:
+        One timing for each way.
+
+    Raises:
+        ModelError: the two ways disagree.
+    """
     prompt = PromptLaw.of(mixture, instance.prompt_starts[0, 0], 0, k)
     laws = [mixture.concept(c) for c in range(1, mixture.n_concepts)]
 

@@ -37,6 +37,11 @@ class MemoryUse(NamedTuple):
     """One stream through the filter.
 
     Attributes:
+        task: always "memory".
+        documents: in the stream, side by side.
+        length: of each, tokens.
+        chunk: tokens that are filtered at a time.
+        cpu_seconds: of the whole stream.
         peak_bytes: highest resident set of the process.
         base_bytes: that of the same process after one chunk only.
         log_probability: sum over documents of log p of the whole document, nats: the same for every size of chunk.
@@ -56,6 +61,12 @@ def memory(
     instance: Instance, seed: int, advance: Advance, cases: tuple[tuple[int, int, int], ...] = CASES
 ) -> list[MemoryUse]:
     """Every case twice: once to the end of its first chunk, once to the end of the documents.
+
+    Args:
+        instance: whose mixture draws the documents and filters them.
+        seed: of the documents.
+        advance: called with 1 after every case.
+        cases: (documents, length, chunk) of each.
 
     Returns:
         list of MemoryUse.
@@ -111,7 +122,20 @@ def _child(instance: Path, tokens: Path, chunk: int, length: int) -> dict[str, f
 
 
 def stream(instance: Path, tokens: Path, chunk: int, length: int) -> dict[str, float]:
-    """What a process of its own does: filter the first ``length`` tokens of every document, and report on itself."""
+    """What a process of its own does: filter the first ``length`` tokens of every document, and report on itself.
+
+    Args:
+        instance: file of the instance.
+        tokens: file of the (B, T) tokens.
+        chunk: tokens that are filtered at a time.
+        length: tokens of each document to read.
+
+    Returns:
+        CPU seconds, peak bytes and log probability, as in ``MemoryUse``.
+
+    Raises:
+        ModelError: a predictive that is not finite.
+    """
     mixture = load_instance(str(instance)).mixture
     tokens_BxT = np.load(tokens, mmap_mode="r")[:, :length]
     begin, last = time.process_time(), None

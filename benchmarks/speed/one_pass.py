@@ -24,8 +24,14 @@ from implicit_bayes.theory.objects.prompts import prefix_length
 
 
 class Speed(NamedTuple):
-    """CPU seconds of both ways (all threads, compilation excluded), their ratio, and the largest difference of a
-    probability between their answers."""
+    """Every prefix answered in one pass, and each on its own.
+
+    Attributes:
+        one_pass: CPU seconds of all threads, compilation excluded.
+        each_alone: the same of the other way.
+        ratio: each_alone / one_pass.
+        agrees_to: largest difference of a probability between their answers.
+    """
 
     one_pass: float
     each_alone: float

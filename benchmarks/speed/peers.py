@@ -22,13 +22,35 @@ Evidence = Callable[[], np.ndarray]
 
 
 def hmmlearn(alone: MixtureOfHMMs, tokens_BxT: np.ndarray) -> Evidence:
-    """log p of every document."""
+    """log p of every document by hmmlearn's scaled forward recursion, document after document.
+
+    Args:
+        alone: a mixture of one concept.
+        tokens_BxT: the documents.
+
+    Returns:
+        What gives (B,) nats when it is called.
+
+    Raises:
+        ImportError: the library is not installed.
+    """
     model, columns = to_hmmlearn(alone.concept(0), "scaling"), [row.reshape(-1, 1) for row in tokens_BxT]
     return lambda: np.array([model.score(column) for column in columns])
 
 
 def pomegranate(alone: MixtureOfHMMs, tokens_BxT: np.ndarray) -> Evidence:
-    """log p of every document."""
+    """log p of every document by pomegranate in float64, all documents at once.
+
+    Args:
+        alone: a mixture of one concept.
+        tokens_BxT: the documents.
+
+    Returns:
+        What gives (B,) nats when it is called.
+
+    Raises:
+        ImportError: the library is not installed.
+    """
     import torch
 
     default, model = torch.get_default_dtype(), to_pomegranate(alone.concept(0))
@@ -45,7 +67,18 @@ def pomegranate(alone: MixtureOfHMMs, tokens_BxT: np.ndarray) -> Evidence:
 
 
 def dynamax(alone: MixtureOfHMMs, tokens_BxT: np.ndarray) -> Evidence:
-    """log p of every document."""
+    """log p of every document by dynamax's filter, compiled once and mapped over documents.
+
+    Args:
+        alone: a mixture of one concept.
+        tokens_BxT: the documents.
+
+    Returns:
+        What gives (B,) nats when it is called.
+
+    Raises:
+        ImportError: the library is not installed.
+    """
     precision = getattr(jax.config, "jax_default_matmul_precision", None)
     from dynamax.hidden_markov_model import hmm_filter
 
@@ -61,7 +94,18 @@ def dynamax(alone: MixtureOfHMMs, tokens_BxT: np.ndarray) -> Evidence:
 
 
 def numpyro(alone: MixtureOfHMMs, tokens_BxT: np.ndarray) -> Evidence:
-    """log p of every document by funsor's enumeration of the generative program."""
+    """log p of every document by funsor's enumeration of the generative program.
+
+    Args:
+        alone: a mixture of one concept.
+        tokens_BxT: the documents.
+
+    Returns:
+        What gives (B,) nats when it is called.
+
+    Raises:
+        ImportError: the library is not installed.
+    """
     import funsor  # noqa: F401
 
     from implicit_bayes.theory.programs.generative import enumerated_log_probability
@@ -70,7 +114,18 @@ def numpyro(alone: MixtureOfHMMs, tokens_BxT: np.ndarray) -> Evidence:
 
 
 def torch(alone: MixtureOfHMMs, tokens_BxT: np.ndarray) -> Evidence:
-    """log p of every document."""
+    """log p of every document by the scaled forward recursion, in PyTorch, float64, batched over documents.
+
+    Args:
+        alone: a mixture of one concept.
+        tokens_BxT: the documents.
+
+    Returns:
+        What gives (B,) nats when it is called.
+
+    Raises:
+        ImportError: the library is not installed.
+    """
     import torch as library
 
     kernel = library.tensor(np.asarray(alone.transition[0]))

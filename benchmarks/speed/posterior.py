@@ -23,7 +23,23 @@ TINY = 1e-200
 def posterior_and_predictive(
     name: str, mixture: MixtureOfHMMs, documents: int, length: int, repeats: int, seed: int, advance: Advance
 ) -> list[Timing]:
-    """Ours, a naive batched recursion in JAX, and pomegranate's evidence once for every concept (it has neither)."""
+    """Ours, a naive batched recursion in JAX, and pomegranate's evidence once for every concept (it has neither).
+
+    Args:
+        name: of the instance, in words.
+        mixture: all concepts.
+        documents: drawn from it.
+        length: of each, tokens.
+        repeats: timed calls of each.
+        seed: of the documents.
+        advance: called with 1 after every timed call.
+
+    Returns:
+        One timing for each.
+
+    Raises:
+        ModelError: an implementation disagrees with ours.
+    """
     tokens = sample_documents(mixture, jax.random.key(seed), documents, length).tokens
     tables = prepare(mixture)
     reference = filter_mixture(mixture, tokens, method="dense")
@@ -60,7 +76,15 @@ def posterior_and_predictive(
 
 
 def naive(mixture: MixtureOfHMMs, tokens_BxT: np.ndarray) -> Callable[[], Sequence[Array]]:
-    """What one writes first: all concepts and documents in one einsum a step, everything normalised, logs summed."""
+    """What one writes first: all concepts and documents in one einsum a step, everything normalised, logs summed.
+
+    Args:
+        mixture: of C concepts over V tokens.
+        tokens_BxT: the documents.
+
+    Returns:
+        What gives, after every prefix, log evidence, log posterior, whether it is defined, and the predictive.
+    """
     emission_CxVxH = jnp.swapaxes(jnp.asarray(mixture.emissions), -1, -2)
 
     @jax.jit

@@ -36,7 +36,24 @@ def sampling(
     advance: Advance,
     released_vocabulary: int | None = None,
 ) -> list[Timing]:
-    """Ours, the released stream where the instance is released, and hmmlearn's sampler of the first concept."""
+    """Ours, the released stream where the instance is released, and hmmlearn's sampler of the first concept.
+
+    Args:
+        name: of the instance, in words.
+        mixture: to draw from.
+        documents: of a batch, and at least ``LEAST_DOCUMENTS``.
+        length: of each, tokens.
+        repeats: timed calls of each.
+        seed: of the draws.
+        advance: called with 1 after every timed call.
+        released_vocabulary: V of the released instance; None where it is none.
+
+    Returns:
+        One timing for each.
+
+    Raises:
+        ModelError: the token frequencies of an implementation differ.
+    """
     tokens = mixture.n_tokens
     drawn = sample_documents(mixture, jax.random.key(seed + 1), documents, length).tokens
     expected = np.bincount(drawn.reshape(-1), minlength=tokens) / drawn.size

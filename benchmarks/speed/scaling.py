@@ -42,7 +42,16 @@ class Scaling(NamedTuple):
 
 
 def scaling(seed: int, advance: Advance, grid: dict[str, tuple[int, ...]] = GRID) -> list[Scaling]:
-    """Every size, every method."""
+    """CPU time against every size by every method, the other sizes staying at BASE.
+
+    Args:
+        seed: of kernels and tokens.
+        advance: called with 1 after every value, timed or left out because its tables would be too large.
+        grid: values of every size that is varied.
+
+    Returns:
+        A curve for each (size, method).
+    """
     curves = []
     for size, values in grid.items():
         for method in METHODS:
@@ -61,7 +70,17 @@ def scaling(seed: int, advance: Advance, grid: dict[str, tuple[int, ...]] = GRID
 
 
 def family(states: int, width: int, concepts: int, seed: int) -> MixtureOfHMMs:
-    """Random dense kernels; states are dealt to ceil(H / width) tokens, so that a token has ``width`` of them."""
+    """Random dense kernels; states are dealt to ceil(H / width) tokens, so that a token has ``width`` of them.
+
+    Args:
+        states: H.
+        width: states of a token.
+        concepts: C.
+        seed: of the kernels.
+
+    Returns:
+        The mixture, of uniform prior and initial law.
+    """
     rng = np.random.default_rng(seed)
     width = min(width, states)
     tokens = math.ceil(states / width)
@@ -91,7 +110,15 @@ def _time(mixture: MixtureOfHMMs, batch: int, length: int, method: Method, seed:
 
 
 def slope(values: list[int], seconds: list[float]) -> float:
-    """Of log time on log size over the upper half of the values; nan with fewer than two."""
+    """Slope of log time on log size over the upper half of the values, by least squares.
+
+    Args:
+        values: the sizes, rising.
+        seconds: of each.
+
+    Returns:
+        The exponent; nan with fewer than two values in that half.
+    """
     upper = len(values) // 2
     if len(values) - upper < 2:
         return math.nan

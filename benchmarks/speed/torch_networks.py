@@ -29,7 +29,11 @@ def _parameter(array: Array | None) -> nn.Parameter:
 
 
 class TorchLSTM(nn.Module):
-    """One layer, as lm.lstm.LSTM without embedding and without scale."""
+    """One layer, as lm.lstm.LSTM without embedding and without scale.
+
+    Args:
+        ours: whose weights it begins with.
+    """
 
     def __init__(self, ours: LSTM):
         super().__init__()
@@ -75,7 +79,12 @@ class TorchLSTM(nn.Module):
 
 
 class TorchTransformer(nn.Module):
-    """As lm.transformer.Transformer in its ``modern`` dialect."""
+    """As lm.transformer.Transformer in its ``modern`` dialect.
+
+    Args:
+        ours: whose weights it begins with.
+        window: how attention is kept to the local window: blocks or band.
+    """
 
     def __init__(self, ours: Transformer, window: str):
         super().__init__()

@@ -41,6 +41,8 @@ class TrainingTiming(NamedTuple):
     """One implementation of one architecture's training step.
 
     Attributes:
+        task: always "train".
+        implementation: whose step it is.
         architecture: lstm or transformer.
         cpu_seconds_per_token: process CPU time of all threads, median over turns.
         ratio_to_ours: of CPU seconds (> 1: ours needs less).
@@ -71,7 +73,19 @@ class Worker:
         self.process = children.start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def ask(self, word: str, job: TrainingJob, place: Path | None = None) -> JsonObject:
-        """Send one request to the worker, and wait for its answer."""
+        """Send one request to the worker, and wait for its answer.
+
+        Args:
+            word: what to do: make the step, or take a turn.
+            job: which training.
+            place: where the worker writes its gradient.
+
+        Returns:
+            The answer.
+
+        Raises:
+            ModelError: the worker has ended.
+        """
         assert self.process.stdin and self.process.stdout
         self.process.stdin.write(json.dumps([word, job, None if place is None else str(place)]) + "\n")
         self.process.stdin.flush()
@@ -182,7 +196,15 @@ def _agreement(workers: dict[str, Worker], jobs: list[tuple[str, TrainingJob]]) 
 
 
 def apart(theirs: np.ndarray, mine: np.ndarray) -> float:
-    """Largest difference relative to the largest entry; 0 where both are 0 throughout, inf where only ours is."""
+    """Largest difference relative to the largest entry; 0 where both are 0 throughout, inf where only ours is.
+
+    Args:
+        theirs: a gradient's leaf.
+        mine: the same leaf of ours.
+
+    Returns:
+        max |theirs - mine| / max |mine|.
+    """
     difference, size = float(np.abs(theirs - mine).max()), float(np.abs(mine).max())
     return difference / size if size else (0.0 if difference == 0.0 else np.inf)
 

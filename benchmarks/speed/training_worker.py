@@ -47,7 +47,17 @@ class TrainingJob(NamedTuple):
 
 
 def configuration(preset_name: str, job: TrainingJob, seed: int, vocabulary: int) -> tuple[RunConfig, Phase]:
-    """What both sides train: the preset's network, but for a scale that PyTorch's LSTM does not have."""
+    """What both sides train: the preset's network, but for a scale that PyTorch's LSTM does not have.
+
+    Args:
+        preset_name: of the network's size.
+        job: which training.
+        seed: of the weights.
+        vocabulary: V.
+
+    Returns:
+        The configuration, and the phase of the schedule that the job is in.
+    """
     chosen = preset(job.architecture, preset_name, vocabulary)
     network, method = chosen.network, OptimiserConfig(method="adamw", b1=0.9, b2=0.99)
     if isinstance(network, LSTMConfig) and job.variant != "as preset":
@@ -67,7 +77,16 @@ def configuration(preset_name: str, job: TrainingJob, seed: int, vocabulary: int
 
 
 def batches(instance: str, phase: Phase, seed: int) -> list[np.ndarray]:
-    """The batches that a job goes round, the same on both sides."""
+    """The batches that a job goes round, the same on both sides.
+
+    Args:
+        instance: name of the law of the documents.
+        phase: says how many documents of how many tokens.
+        seed: of the documents.
+
+    Returns:
+        ``BATCHES`` arrays (batch, length) of tokens.
+    """
     mixture = load_instance(instance).mixture
     tokens = sample_documents(mixture, jax.random.key(seed), BATCHES * phase.batch, phase.length).tokens
     return list(tokens.reshape(BATCHES, phase.batch, phase.length))
@@ -77,7 +96,16 @@ Step = Callable[[np.ndarray], float]
 
 
 def ours(config: RunConfig, first: np.ndarray, devices: int) -> tuple[Step, dict[str, np.ndarray]]:
-    """Our training step, and the gradient at the drawn weights."""
+    """Our training step, and the gradient at the drawn weights.
+
+    Args:
+        config: what to train.
+        first: a batch of tokens.
+        devices: that share a batch.
+
+    Returns:
+        The step, and the gradient's leaves on ``first`` by name.
+    """
     import equinox as eqx
 
     from implicit_bayes.lm.checkpoints import flatten
@@ -96,7 +124,16 @@ def ours(config: RunConfig, first: np.ndarray, devices: int) -> tuple[Step, dict
 
 
 def torchs(config: RunConfig, first: np.ndarray, variant: str) -> tuple[Step, dict[str, np.ndarray]]:
-    """PyTorch's training step, and the gradient at the same weights."""
+    """PyTorch's training step, and the gradient at the same weights.
+
+    Args:
+        config: what to train.
+        first: a batch of tokens.
+        variant: blocks or band: how the Transformer's attention is kept to its window.
+
+    Returns:
+        The step, and the gradient's leaves on ``first`` by our names.
+    """
     import torch
 
     from implicit_bayes.benchmarks.speed.torch_networks import TorchLSTM, TorchTransformer
@@ -126,7 +163,16 @@ def torchs(config: RunConfig, first: np.ndarray, variant: str) -> tuple[Step, di
 
 
 def serve(side: str, instance: str, preset_name: str, seed: int, threads: int, turn: int) -> None:
-    """Answer requests until standard input ends."""
+    """Answer requests until standard input ends.
+
+    Args:
+        side: "ours", or anything else for PyTorch.
+        instance: name of the law of the documents.
+        preset_name: of the network's size.
+        seed: of weights and documents.
+        threads: to use.
+        turn: tokens of a turn, about.
+    """
     if side == "ours":
         from implicit_bayes.benchmarks.training.setup import Cluster, start_devices
 

@@ -20,7 +20,8 @@ from implicit_bayes.benchmarks.common.compilation import keep_compilations
 from implicit_bayes.benchmarks.common.machine import cores
 from implicit_bayes.benchmarks.gap.measure import Start
 from implicit_bayes.benchmarks.predictors.models import find_model, find_models
-from implicit_bayes.benchmarks.verification.verify import Answer, Settings, ask_model, fresh_documents
+from implicit_bayes.benchmarks.verification.settings import Settings
+from implicit_bayes.benchmarks.verification.verify import Answer, ask_model, fresh_documents
 from implicit_bayes.lm.model import LanguageModel, NetworkModel
 from implicit_bayes.simulators.instances import load_instance
 from implicit_bayes.theory import ModelError
@@ -30,7 +31,15 @@ WORTH = 1 << 18
 
 
 def worth_it(settings: Settings, models: Sequence[LanguageModel]) -> bool:
-    """Whether these models should be asked in processes of their own, here and now."""
+    """Whether these models should be asked in processes of their own, here and now.
+
+    Args:
+        settings: of the verification.
+        models: to ask.
+
+    Returns:
+        Whether they are all networks, with enough to answer, on a CPU of several cores.
+    """
     prompts = min(settings.prompts, settings.model_prompts)
     tokens = prompts * sum((k + 1) * (max(settings.ns) + 1) for k in settings.ks)
     networks = bool(models) and all(isinstance(model, NetworkModel) for model in models)

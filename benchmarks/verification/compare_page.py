@@ -27,14 +27,28 @@ REMEDY = "run verify --compare again"
 
 
 class Index(msgspec.Struct):
-    """compare.json: folders in DIR (never paths), and the command that made them."""
+    """compare.json: folders in DIR (never paths), and the command that made them.
+
+    Attributes:
+        command: of the shell.
+        folders: names, in the order of the page.
+    """
 
     command: Text
     folders: Annotated[list[Annotated[str, msgspec.Meta(pattern=r"^[^./\\][^/\\]{0,99}$")]], msgspec.Meta(min_length=1)]
 
 
 def write_index(directory: Path, folders: Sequence[Path], command: str) -> Path:
-    """DIR/compare.json: which folders in DIR are compared, and the command that made them all."""
+    """DIR/compare.json: which folders in DIR are compared, and the command that made them all.
+
+    Args:
+        directory: DIR.
+        folders: paths in DIR.
+        command: of the shell.
+
+    Returns:
+        The file.
+    """
     names = [folder.relative_to(directory).as_posix() for folder in folders]
     storage.write_json(directory / FILE, {"command": command, "folders": names})
     return directory / FILE

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from implicit_bayes.benchmarks.predictors.promises import check_memory, sizes_of
+from implicit_bayes.benchmarks.common.memory import check_memory, sizes_of
 from implicit_bayes.simulators.instances import Instance
 from implicit_bayes.theory import MixtureOfHMMs, ModelError
 from implicit_bayes.theory.information.scores import FEWEST, WORK
@@ -75,7 +75,15 @@ class Cost(NamedTuple):
 
 
 def tested_ks(instance: Instance, ks: Sequence[int]) -> tuple[int, ...]:
-    """The k at which conditions are evaluated: those asked for, and 2..10 on small instances."""
+    """The k at which conditions are evaluated: those asked for, and 2..10 on small instances.
+
+    Args:
+        instance: small where it has at most SMALL_STATES states and SMALL_TOKENS tokens.
+        ks: those asked for.
+
+    Returns:
+        Rising, each of them once.
+    """
     small = instance.mixture.n_states <= SMALL_STATES and instance.mixture.n_tokens <= SMALL_TOKENS
     more = range(2, 11) if small else ()
     return tuple(sorted({*ks, *more}))
@@ -86,6 +94,14 @@ def prefixes(mixture: MixtureOfHMMs, true: int, k: int) -> float:
     of the expansions.
 
     Prefixes that end in a token of one state are one for each such token, the others branch.
+
+    Args:
+        mixture: the pretraining law.
+        true: index of theta*.
+        k: example length.
+
+    Returns:
+        How many; inf where there are too many.
     """
     hmm = mixture.concept(true)
     can_HxV: np.ndarray = np.logical_or.reduce(np.asarray(mixture.emissions) > 0)
@@ -138,6 +154,13 @@ class Affordable(Protocol):
 
 def estimate(instance: Instance, settings: Affordable) -> Cost:
     """The cost of ``verify`` with checked settings, fitted into ``settings.budget`` as far as sampling allows.
+
+    Args:
+        instance: to verify.
+        settings: of ``verify``, checked.
+
+    Returns:
+        Seconds by stage, and how coarsely it samples.
 
     Raises:
         ModelError: it does not fit, or not into memory: on one line, with the sizes and the remedy.
@@ -272,7 +295,16 @@ def minutes(seconds: float) -> str:
 
 
 def in_words(name: str, cost: Cost, budget: float) -> str:
-    """The estimate for an instance on one line; empty where it is below a minute and nothing is cut."""
+    """The estimate for an instance on one line; empty where it is below a minute and nothing is cut.
+
+    Args:
+        name: of the instance.
+        cost: the estimate.
+        budget: CPU minutes.
+
+    Returns:
+        The line.
+    """
     if cost.seconds < SAID and not cost.coarse:
         return ""
     parts = [f"{words}: about {minutes(seconds)}" for words, seconds in cost.stages.items() if seconds >= 10]

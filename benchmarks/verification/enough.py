@@ -63,6 +63,13 @@ def measured_enough(curves: xr.Dataset, k: int) -> dict[str, int | None]:
 
     An answer that does not exist is an error. Shares are of the sample, true concepts and start laws drawn together;
     ``measured_between`` says what they show of probabilities.
+
+    Args:
+        curves: result of ``in_context_curves``.
+        k: example length.
+
+    Returns:
+        n for each delta of ``DELTAS``.
     """
     cell = curves.sel(predictor="exact", k=k)
     wrong = 1.0 - cell.correct.values / cell.prompts.values
@@ -80,6 +87,13 @@ def measured_between(curves: xr.Dataset, k: int) -> dict[str, Ends]:
     From Clopper-Pearson intervals of that probability which cover at all tested n at once with probability LEVEL
     (Bonferroni): the lower end is the first n from which no interval lies above delta, the upper one the first from
     which all lie below.
+
+    Args:
+        curves: result of ``in_context_curves``.
+        k: example length.
+
+    Returns:
+        (lower, upper) for each delta of ``DELTAS``; None where there is no such n.
     """
     cell = curves.sel(predictor="exact", k=k)
     level = simultaneous(LEVEL, cell.n.size)
@@ -109,7 +123,15 @@ def measured_words(between: dict[str, Ends], least: int) -> str:
 
 
 def finite_json(found: Sequence[FiniteSample], curves: xr.Dataset) -> list[JsonObject]:
-    """The rows of ``finite_sample``, each with what was measured at its k (over all true concepts)."""
+    """The rows of ``finite_sample``, each with what was measured at its k (over all true concepts).
+
+    Args:
+        found: the rows.
+        curves: result of ``in_context_curves``.
+
+    Returns:
+        JSON objects.
+    """
     measured = {k: measured_enough(curves, k) for k in {row.k for row in found}}
     ends = {k: measured_between(curves, k) for k in measured}
     return [
@@ -138,7 +160,15 @@ def information_json(found: Decomposition) -> JsonObject:
 
 
 def finite_dataset(found: Sequence[FiniteSample], information: Decomposition) -> xr.Dataset:
-    """Bounds over (finite, finite_n) and the decomposition over ``prefix_length``, for results.nc."""
+    """Bounds over (finite, finite_n) and the decomposition over ``prefix_length``, for results.nc.
+
+    Args:
+        found: rows of ``finite_sample``.
+        information: the decomposition of the documents' cost, nats.
+
+    Returns:
+        The data set.
+    """
     data = xr.Dataset(
         {
             "information_entropy": ("prefix_length", information.entropy, {"units": "nats"}),

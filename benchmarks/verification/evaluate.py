@@ -43,8 +43,10 @@ class Statements(NamedTuple):
     Attributes:
         conditions: one for each (k, theta*, theta), each version at the start law that binds it, k over
             ``tested_ks``.
+        tested_ks: rising.
         critical_k: smallest tested k at which each version holds for every pair.
-        theorems: at ``theorem_k``, the largest k asked for.
+        theorems: at ``theorem_k``.
+        theorem_k: the largest k asked for.
         splits: for each k asked for, the pair and the start law that bind the repaired condition.
         certificates: for each (k asked for, theta*, theta), if asked for.
         finite: Theorem 1 at finite n for each (k asked for, theta*) and version.
@@ -133,7 +135,16 @@ def _place(row: Condition, start: int) -> tuple[int, int, int, int]:
 
 
 def binding(conditions: Sequence[Condition], ks: Sequence[int], version: Version) -> list[Condition]:
-    """For each k, the pair (theta*, theta) that binds a version of the condition: its verdict is that of every pair."""
+    """For each k, the pair (theta*, theta) that binds a version of the condition: its verdict is that of every pair.
+
+    Args:
+        conditions: of every (k, theta*, theta).
+        ks: example lengths.
+        version: printed, repaired or sharp.
+
+    Returns:
+        One condition for each k that has any.
+    """
     return [worst_pair(rows, version) for k in ks if (rows := [row for row in conditions if row.k == k])]
 
 
@@ -143,7 +154,17 @@ def certificates_of(
     ks: Sequence[int],
     start: Callable[[str, int], Callable[[int], None]],
 ) -> list[Certificate]:
-    """Proved enclosures for every (k asked for, theta*, theta) at every start law that binds a version of it."""
+    """Proved enclosures for every (k asked for, theta*, theta) at every start law that binds a version of it.
+
+    Args:
+        instance: gives kernels and start laws.
+        conditions: of every (k, theta*, theta).
+        ks: those asked for.
+        start: called with (words, total) at the beginning; returns what is called after each step.
+
+    Returns:
+        The certificates.
+    """
     rows = [row for row in conditions if row.k in ks]
     advance, found = start("certificates", len(rows)), []
     for row in rows:

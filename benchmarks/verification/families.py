@@ -9,7 +9,7 @@ from typing import NoReturn
 import numpy as np
 
 from implicit_bayes.benchmarks.verification.cost import estimate, minutes
-from implicit_bayes.benchmarks.verification.verify import Settings, check_settings
+from implicit_bayes.benchmarks.verification.settings import Settings, check_settings
 from implicit_bayes.simulators.ginc_family import HELD, NAME, GincFamily
 from implicit_bayes.theory import ModelError
 
@@ -40,7 +40,15 @@ def refuse(family: GincFamily, settings: Settings) -> NoReturn:
 
 
 def affordable(family: GincFamily, settings: Settings) -> int:
-    """The largest number of concepts, ``HELD`` at most, that ``settings.budget`` lets ``verify`` take; 0 for none."""
+    """The largest number of concepts, ``HELD`` at most, that ``settings.budget`` lets ``verify`` take; 0 for none.
+
+    Args:
+        family: concepts drawn from one law.
+        settings: of ``verify``, checked.
+
+    Returns:
+        C.
+    """
     low, high = 0, 1
     while high <= HELD and _fits(family, high, settings):
         low, high = high, 2 * high

@@ -135,6 +135,14 @@ def binding_room(results: xr.Dataset, version: str, k: int) -> tuple[float, floa
     """What is left at the pair that binds a version at k, with its interval; infinite where it has no number.
 
     The order is that of ``theory.statements.condition_rows.Condition.binding``, stored beside the conditions.
+
+    Args:
+        results: what ``verify`` stored.
+        version: printed, repaired or sharp.
+        k: example length.
+
+    Returns:
+        Value, lower and upper end, nats.
     """
     rows = results.isel(condition=np.flatnonzero(results.condition_k.values == k))
     row = rows.isel(condition=int(np.argmin(rows[f"condition_{version}_order"].values)))

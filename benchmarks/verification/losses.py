@@ -38,7 +38,10 @@ class ModelLoss(NamedTuple):
     """A language model on the fresh documents of ``bayes``, nats per token.
 
     Attributes:
-        excess, standard_error: over exact Bayes on the same documents, and the error of that mean over documents.
+        model: its name.
+        excess: over exact Bayes on the same documents.
+        standard_error: of that mean over documents.
+        tokens: of all documents.
         low, high: its 95% interval by Student's t.
     """
 
@@ -59,7 +62,16 @@ def published_loss(instance: Instance) -> BayesLoss | None:
 
 
 def bayes_loss(instance: Instance, tokens_BxT: np.ndarray, concepts_B: np.ndarray) -> BayesLoss:
-    """-(1/T) log p(o_1..o_T) under the mixture, in nats per token, and how often the concept is recovered."""
+    """-(1/T) log p(o_1..o_T) under the mixture, in nats per token, and how often the concept is recovered.
+
+    Args:
+        instance: gives the mixture.
+        tokens_BxT: the documents.
+        concepts_B: the concepts that drew them.
+
+    Returns:
+        Mean over documents with its 95% interval.
+    """
     documents, length = tokens_BxT.shape
     out = filter_mixture(instance.mixture, tokens_BxT, positions=[length])
     loss_B = -np.asarray(weigh(instance.mixture.prior, out.log_evidence[:, 0]).log_probability) / length

@@ -130,7 +130,15 @@ def _csv(rows: Sequence[JsonObject]) -> str:
 
 
 def alike(rows: Sequence[tuple[object, ...]], column: int) -> tuple[tuple[object, ...], ...]:
-    """Rows that differ in one column only become one, which lists what that column held, in the order they came in."""
+    """Rows that differ in one column only become one, which lists what that column held, in the order they came in.
+
+    Args:
+        rows: tuples of one length.
+        column: index of that column.
+
+    Returns:
+        The rows that are left.
+    """
     found: dict[tuple[object, ...], list[str]] = {}
     for row in rows:
         found.setdefault((*row[:column], *row[column + 1 :]), []).append(str(row[column]))

@@ -20,7 +20,15 @@ MOST_FORGOTTEN = 4
 
 
 class ProvedFinite(NamedTuple):
-    """One (k, theta*, start law): the certificate, or words: why there is none."""
+    """A proof of Theorem 1 at finite n, for one (k, theta*, start law) with one delimiter state.
+
+    Attributes:
+        k: example length.
+        true_concept: index of theta*.
+        prompt_start: index of the start law.
+        certificate: the proof; None where there is none.
+        reason: why there is none; empty where there is one.
+    """
 
     k: int
     true_concept: int
@@ -30,8 +38,16 @@ class ProvedFinite(NamedTuple):
 
 
 class ProvedBracket(NamedTuple):
-    """One (k, theta*, theta) at the start law that binds the sharp condition; the rate's bracket, or why there is
-    none."""
+    """A proved bracket of the rate with several delimiter states, at the start law that binds the sharp condition.
+
+    Attributes:
+        k: example length.
+        true_concept: index of theta*.
+        concept: index of theta.
+        prompt_start: index of the start law.
+        certificate: the bracket; None where there is none.
+        reason: why there is none; empty where there is one.
+    """
 
     k: int
     true_concept: int
@@ -42,7 +58,12 @@ class ProvedBracket(NamedTuple):
 
 
 class Proofs(NamedTuple):
-    """finite: with one delimiter state.   brackets: with several."""
+    """Proofs beside the certificates of conditions.
+
+    Attributes:
+        finite: of Theorem 1 at finite n, with one delimiter state.
+        brackets: of rates, with several.
+    """
 
     finite: list[ProvedFinite]
     brackets: list[ProvedBracket]
@@ -179,7 +200,15 @@ def _bracket_cells(row: JsonObject) -> tuple[str, ...]:
 
 
 def outwards(ball: JsonObject | str | None, rounding: str) -> str:
-    """The lower or upper end of a stored ball to 12 decimals, rounded away from it."""
+    """The lower or upper end of a stored ball to 12 decimals, rounded away from it.
+
+    Args:
+        ball: {"midpoint", "radius"} in decimal, or a text where there is none.
+        rounding: ``decimal.ROUND_FLOOR`` for the lower end, ``decimal.ROUND_CEILING`` for the upper one.
+
+    Returns:
+        The words.
+    """
     if not isinstance(ball, dict):
         return "–"
     end = Decimal(str(ball["midpoint"]))

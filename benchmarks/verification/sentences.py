@@ -154,7 +154,15 @@ def join(words: Sequence[str]) -> str:
 
 
 def number(value: float | str | None, digits: int = 4) -> str:
-    """A stored number; words for what is infinite, a dash for what does not exist."""
+    """A stored number; words for what is infinite, a dash for what does not exist.
+
+    Args:
+        value: from results.json.
+        digits: after the point.
+
+    Returns:
+        The words.
+    """
     if isinstance(value, str):
         return {"inf": "∞", "-inf": "−∞"}.get(value, value)
     return "–" if value is None else f"{value:.{digits}f}"

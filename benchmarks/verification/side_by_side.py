@@ -4,7 +4,8 @@ import numpy as np
 from rich.table import Table
 
 from implicit_bayes.benchmarks.verification.evaluate import binding
-from implicit_bayes.benchmarks.verification.tables import FACTS, verdict
+from implicit_bayes.benchmarks.verification.table_words import verdict
+from implicit_bayes.benchmarks.verification.tables import FACTS
 from implicit_bayes.benchmarks.verification.verify import Verification
 from implicit_bayes.theory.statements.conditions import VERSIONS
 

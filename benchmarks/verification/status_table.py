@@ -21,7 +21,15 @@ AT_N = 8
 
 
 class Statement(NamedTuple):
-    """One row. ``status`` reads it off an instance's assumptions and statements."""
+    """One row of the table of statements.
+
+    Attributes:
+        name: of the statement.
+        formula: what it says.
+        function: that evaluates it.
+        test: that would fail if it were wrong.
+        status: reads what it comes to off an instance's assumptions and statements.
+    """
 
     name: str
     formula: str
@@ -219,7 +227,16 @@ MACHINE_CHECKED = {
 
 
 def evaluate(name: str, k: int, seed: int = 0) -> list[str]:
-    """The status of every statement on one instance at one k."""
+    """The status of every statement on one instance at one k.
+
+    Args:
+        name: of the instance.
+        k: example length.
+        seed: of what is sampled.
+
+    Returns:
+        In the order of ``STATEMENTS``.
+    """
     instance = load_instance(name)
     laws = prompt_laws(instance, [k])
     reports = [check_assumptions(instance.mixture, law) for law in laws.values()]

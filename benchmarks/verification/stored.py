@@ -12,7 +12,15 @@ Verdict: Schema = bool | Text
 
 
 class StoredInstance(msgspec.Struct):
-    """results.json, ``instance``."""
+    """results.json, ``instance``.
+
+    Attributes:
+        name: of the instance.
+        concepts: C.
+        states: H.
+        vocabulary: V.
+        seed: of what was sampled.
+    """
 
     name: Text
     concepts: Count
@@ -22,7 +30,14 @@ class StoredInstance(msgspec.Struct):
 
 
 class StoredAssumption(msgspec.Struct):
-    """results.json, one of ``assumptions``."""
+    """results.json, one of ``assumptions``.
+
+    Attributes:
+        name: A1 to A5.
+        holds: the verdict.
+        constants: by name.
+        witness: where it holds or fails, in words.
+    """
 
     name: Text
     holds: Verdict
@@ -31,7 +46,22 @@ class StoredAssumption(msgspec.Struct):
 
 
 class StoredCondition(msgspec.Struct):
-    """results.json, one of ``conditions``."""
+    """results.json, one of ``conditions``.
+
+    Attributes:
+        k: example length.
+        true_concept: index of theta*.
+        concept: index of theta.
+        kl_sum: sum over the example's tokens of KL(theta* || theta), nats.
+        eps_start: log(1/c8), nats.
+        eps_delim_printed: 2 log(c2/c1) + log(c4/c3), nats, as the paper has it.
+        start_kl: KL( p_prompt(O) || p(O | theta*) ), nats.
+        eps_delim_repaired: log(c2/c1) + a_theta, nats; inf where A1 fails.
+        printed_holds: verdict of the paper's condition.
+        repaired_holds: verdict of the repaired condition.
+        sharp_holds: verdict of the sharp condition.
+        rate: limit of the log odds an example, nats.
+    """
 
     k: Count
     true_concept: Count
@@ -48,7 +78,16 @@ class StoredCondition(msgspec.Struct):
 
 
 class StoredTheorem(msgspec.Struct):
-    """results.json, one of ``theorems``."""
+    """results.json, one of ``theorems``.
+
+    Attributes:
+        name: of the theorem.
+        version: printed, repaired or sharp.
+        applies: whether its premises hold.
+        vacuous: whether its bound says nothing.
+        conclusion: in words.
+        bound: where it has a number.
+    """
 
     name: Text
     version: Text
@@ -59,7 +98,18 @@ class StoredTheorem(msgspec.Struct):
 
 
 class StoredPoint(msgspec.Struct):
-    """results.json, one of ``curves``."""
+    """results.json, one of ``curves``.
+
+    Attributes:
+        predictor: its name.
+        k: example length.
+        n: number of examples.
+        undefined_share: of prompts without an answer.
+        prompts: how many there are.
+        accuracy: share right of the prompts with an answer.
+        standard_error: of the accuracy.
+        epsilon: of the smoothing, where there is one.
+    """
 
     predictor: Text
     k: Count
@@ -72,14 +122,29 @@ class StoredPoint(msgspec.Struct):
 
 
 class StoredLoss(msgspec.Struct):
-    """results.json, ``bayes``."""
+    """results.json, ``bayes``.
+
+    Attributes:
+        cross_entropy: of exact Bayes, nats a token.
+        standard_error: of that mean over documents.
+    """
 
     cross_entropy: Number
     standard_error: Number
 
 
 class StoredVerification(msgspec.Struct):
-    """What the page needs of results.json, which holds more."""
+    """What the page needs of results.json, which holds more.
+
+    Attributes:
+        instance: sizes and name.
+        assumptions: A1 to A5.
+        conditions: of every (k, theta*, theta).
+        theorems: in every version.
+        critical_k: by version, the smallest tested k at which it holds for every pair.
+        curves: accuracies.
+        bayes: loss of exact Bayes.
+    """
 
     instance: StoredInstance
     assumptions: list[StoredAssumption]

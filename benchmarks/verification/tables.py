@@ -18,21 +18,28 @@ from implicit_bayes.benchmarks.verification.enough import (
     worst_rows,
 )
 from implicit_bayes.benchmarks.verification.evaluate import binding
-from implicit_bayes.benchmarks.verification.losses import BayesLoss
 from implicit_bayes.benchmarks.verification.proved import screen_tables
+from implicit_bayes.benchmarks.verification.table_words import (
+    enclosure,
+    interval,
+    judged,
+    loss_line,
+    number,
+    short,
+    verdict,
+)
 from implicit_bayes.benchmarks.verification.verify import Verification
-from implicit_bayes.theory.proofs.enclosures import Enclosure
 from implicit_bayes.theory.proofs.search import SearchResult
 from implicit_bayes.theory.statements.conditions import IMPOSSIBLE, Condition, Version
 
 
-def verdict(holds: bool | str) -> str:
-    """holds, FAILS or undetermined."""
-    return holds if isinstance(holds, str) else ("holds" if holds else "FAILS")
-
-
 def show(result: Verification, out: Console) -> None:
-    """The whole verification as tables."""
+    """The whole verification as tables.
+
+    Args:
+        result: what ``verify`` found.
+        out: where it is printed.
+    """
     mixture = result.instance.mixture
     out.print(Text(result.instance.name, "bold"))
     out.print(
@@ -83,19 +90,6 @@ def assumption_table(result: Verification) -> Table:
     return table
 
 
-def number(value: float | None, digits: int = 4) -> str:
-    """A number of nats; an undefined one is a dash."""
-    return "–" if value is None else f"{value:.{digits}f}"
-
-
-def interval(value: float | None, low: float, high: float, digits: int = 4) -> str:
-    """A number with its interval, if it has one."""
-    if value is None and not np.isfinite([low, high]).any():
-        return "undefined"
-    text = number(value, digits)
-    return text if low == high else f"{text} [{low:.{digits - 1}f}, {high:.{digits - 1}f}]"
-
-
 def condition_table(result: Verification) -> Table:
     """For each k asked for and each version, the pair (theta*, theta) and the start law that bind it."""
     conditions = result.statements.conditions
@@ -110,11 +104,6 @@ def condition_table(result: Verification) -> Table:
                 table.add_row(str(k), version, f"{row.true_concept}, {row.concept}", *facts(row))
         table.add_section()
     return table
-
-
-def judged(row: Condition, version: Version) -> str:
-    """The verdict of one version, with the reason where the numbers are not it."""
-    return verdict(row.holds(version)) + (" (θ* has prior 0)" if row.method.endswith(IMPOSSIBLE) else "")
 
 
 def _printed(row: Condition) -> tuple[str, ...]:
@@ -243,12 +232,6 @@ def certificate_table(result: Verification) -> Table:
     return table
 
 
-def enclosure(ball: Enclosure) -> str:
-    """The leading digits and the radius; all digits stand in the JSON."""
-    digits = ball.midpoint if len(ball.midpoint) <= 18 else ball.midpoint[:18] + "…"
-    return f"{digits} ± {ball.radius:.1e}"
-
-
 def search_lines(found: SearchResult) -> str:
     """What a search met, in words."""
     return (
@@ -281,17 +264,3 @@ def curve_table(result: Verification) -> Table:
                 table.add_row("", "  % undefined", *shares, style="dim")
         table.add_section()
     return table
-
-
-def short(predictor: str) -> str:
-    """``smoothed(1e-08)`` as ``ε=1e-08``, which fits the column."""
-    return predictor.replace("smoothed(", "ε=").rstrip(")")
-
-
-def loss_line(words: str, loss: BayesLoss) -> str:
-    """Bayes cross-entropy in words."""
-    return (
-        f"Bayes cross-entropy on {loss.documents} {words} of {loss.length} tokens: "
-        f"{loss.cross_entropy:.4f} [{loss.low:.4f}, {loss.high:.4f}] nats/token; "
-        f"true concept recovered in {loss.recovered} of {loss.documents}"
-    )

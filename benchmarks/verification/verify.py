@@ -5,22 +5,26 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
-import numpy as np
 import xarray as xr
 
-from implicit_bayes.benchmarks.common.extras import need
 from implicit_bayes.benchmarks.gap.measure import ModelGap, one_model
-from implicit_bayes.benchmarks.predictors.curves import DEFAULT_KS, in_context_curves
+from implicit_bayes.benchmarks.predictors.curves import in_context_curves
 from implicit_bayes.benchmarks.predictors.models import find_models
-from implicit_bayes.benchmarks.predictors.promises import check_promises
 from implicit_bayes.benchmarks.verification.cost import BUDGET_MINUTES, estimate
 from implicit_bayes.benchmarks.verification.evaluate import Statements, check_statements
 from implicit_bayes.benchmarks.verification.losses import BayesLoss, ModelLoss, bayes_loss, model_loss, published_loss
+from implicit_bayes.benchmarks.verification.settings import (
+    DEFAULT_EPSILONS,
+    DEFAULT_NS,
+    Settings,
+    check_models,
+    check_settings,
+)
 from implicit_bayes.lm.model import LanguageModel
 from implicit_bayes.simulators.datasets import Documents
 from implicit_bayes.simulators.instances import Instance, load_instance
 from implicit_bayes.simulators.sampler import sample_documents
-from implicit_bayes.theory import MixtureOfHMMs, ModelError, PromptLaw
+from implicit_bayes.theory import MixtureOfHMMs, PromptLaw
 from implicit_bayes.theory.information.decomposition import Decomposition, decompose
 from implicit_bayes.theory.statements.assumptions import Assumption, check_assumptions, worst_case
 from implicit_bayes.theory.statements.conclusions import TheoremVerdict
@@ -30,26 +34,8 @@ MARTINGALE_DOCUMENTS = 16
 """For the martingale gap, which is the slowest of the models' measures; ``gap`` takes more."""
 
 
-class Settings(NamedTuple):
-    """What a verification is asked to do; every field is stored beside its results. Language models answer the first
-    ``model_prompts`` of the ``prompts``: they cost a hundred times what exact Bayes does."""
-
-    ks: tuple[int, ...]
-    ns: tuple[int, ...]
-    prompts: int
-    epsilons: tuple[float, ...]
-    documents: int
-    length: int
-    seed: int
-    certify: bool = False
-    model_prompts: int = 300
-    budget: float = BUDGET_MINUTES
-
-
 Progress = Callable[[str, int], Callable[[int], None]]
 """Called with (words, total) when a stage begins; returns what is called with the steps just done."""
-DEFAULT_NS = (0, 1, 2, 4, 8, 16, 32, 64)
-DEFAULT_EPSILONS = (1e-8, 1e-4, 1e-2)
 
 Answer = tuple[xr.Dataset, ModelGap]
 """A model's row of the curves, and what ``gap`` finds on the documents."""
@@ -106,53 +92,13 @@ class Verification(NamedTuple):
         return str(self)
 
 
-def check_settings(settings: Settings, instance: Instance) -> Settings:
-    """Fill in the instance's own k where none was asked for, and refuse what makes no sense.
-
-    Raises:
-        ModelError: on one line, naming the field.
-    """
-    ks = settings.ks or ((instance.k,) if instance.k is not None else DEFAULT_KS)
-    if min(ks) < 2:
-        raise ModelError(f"k: {min(ks)} is below 2 (an example is at least one token of x and one of y)")
-    if not settings.ns or min(settings.ns) < 0:
-        raise ModelError("n: give numbers of examples of at least 0")
-    for name in ("prompts", "documents", "length", "model_prompts"):
-        if getattr(settings, name) < 1:
-            raise ModelError(f"{name}: {getattr(settings, name)} is below 1")
-    if not settings.budget > 0:
-        raise ModelError(f"budget: {settings.budget:g} minutes; give more than 0")
-    for epsilon in settings.epsilons:
-        if not 0.0 < epsilon <= 1.0:
-            raise ModelError(f"epsilon: {epsilon} is outside (0, 1]")
-        instance.mixture.smooth(epsilon)  # refuses one that arithmetic would drop
-    if settings.certify:
-        need("flint", "certify")
-    return settings._replace(
-        ks=tuple(sorted(set(ks))),
-        ns=tuple(sorted(set(settings.ns))),
-        epsilons=tuple(sorted(set(settings.epsilons))),
-    )
-
-
-def check_models(models: Sequence[LanguageModel], instance: Instance, settings: Settings) -> None:
-    """Refuse models that break a promise at the longest document or prompt; ``settings`` have been checked.
-
-    Raises:
-        ModelError: naming the model, the position and the promise.
-    """
-    longest = {"length": settings.length, "n": (max(settings.ks) + 1) * (max(settings.ns) + 1)}
-    check_promises(models, instance.mixture.n_tokens, longest)
-
-
 def as_instance(instance: Instance | MixtureOfHMMs | str | os.PathLike[str]) -> Instance:
     """An instance, the one of a name or path, or a mixture whose every concept is true in turn and starts prompts as
     it starts documents."""
     if isinstance(instance, Instance):
         return instance
     if isinstance(instance, MixtureOfHMMs):
-        starts, concepts = np.asarray(instance.initial)[:, None], tuple(range(instance.n_concepts))
-        return Instance(name="mixture", mixture=instance, prompt_starts=starts, true_concepts=concepts)
+        return Instance.of("mixture", instance)
     return load_instance(os.fspath(instance))
 
 
@@ -274,7 +220,18 @@ def ask_model(
     documents: Documents,
     start: Callable[[str, int], Callable[[int], None]],
 ) -> Answer:
-    """A model on the first prompts of the curves, and on the documents."""
+    """A model on the first prompts of the curves, and on the documents.
+
+    Args:
+        instance: gives the prompts, and Bayes beside the model.
+        settings: of the verification, checked.
+        model: asked.
+        documents: on which its gap is measured.
+        start: called with (words, total) when a stage begins; returns what is called with the steps just done.
+
+    Returns:
+        Its row of the curves, and its gap.
+    """
     prompts = min(settings.prompts, settings.model_prompts)
     advance = start(f"{model.name} in context", prompts * len(settings.ks))
     curves = in_context_curves(
@@ -288,7 +245,15 @@ def ask_model(
 
 
 def prompt_laws(instance: Instance, ks: Sequence[int]) -> dict[str, PromptLaw]:
-    """Every prompt law of the instance, by its name in words."""
+    """Every prompt law of the instance, by its name in words.
+
+    Args:
+        instance: gives true concepts and start laws.
+        ks: example lengths.
+
+    Returns:
+        A law for each (true concept, start law, k).
+    """
     return {
         f"concept {c}, start law {s}, k = {k}": PromptLaw.of(instance.mixture, instance.prompt_starts[c, s], c, k)
         for k in ks
@@ -298,6 +263,14 @@ def prompt_laws(instance: Instance, ks: Sequence[int]) -> dict[str, PromptLaw]:
 
 
 def fresh_documents(instance: Instance, settings: Settings) -> Documents:
-    """Documents drawn afresh from the pretraining law."""
+    """Documents drawn afresh from the pretraining law.
+
+    Args:
+        instance: whose mixture draws them.
+        settings: say how many of which length, and the seed.
+
+    Returns:
+        Tokens and the concepts that drew them.
+    """
     key = jax.random.fold_in(jax.random.key(settings.seed), 1)
     return sample_documents(instance.mixture, key, settings.documents, settings.length)

@@ -279,3 +279,16 @@ def test_an_instance_checks_its_own_fields(change, word):
     fields = {"name": "x", "mixture": regular.mixture, "prompt_starts": regular.prompt_starts, "true_concepts": (0,)}
     with pytest.raises(ModelError, match=word):
         Instance(**(fields | change))
+
+
+def test_an_instance_of_a_mixture_starts_prompts_as_documents_and_changes_one_field_at_a_time():
+    mixture = load_instance("ginc").mixture
+    found = Instance.of("own", mixture, 3, "a line")
+    assert found.true_concepts == (0, 1, 2, 3, 4) and (found.k, found.seed, found.description) == (None, 3, "a line")
+    np.testing.assert_array_equal(found.prompt_starts, np.asarray(mixture.initial)[:, None])
+    released = load_instance("ginc")
+    again = released.changed(k=7)
+    assert again.k == 7 and again.released_vocabulary == released.released_vocabulary == 50
+    assert again.changed(k=released.k) == released
+    with pytest.raises(ModelError, match="k: "):
+        released.changed(k=1)

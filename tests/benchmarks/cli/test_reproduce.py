@@ -9,10 +9,10 @@ import xarray as xr
 from implicit_bayes.benchmarks.cli import commands as cli
 from implicit_bayes.benchmarks.common.intervals import share_difference
 from implicit_bayes.benchmarks.experiments.base import Accuracy, listed
+from implicit_bayes.benchmarks.experiments.equal_loss import at_equal_loss, last_hundredths
 from implicit_bayes.benchmarks.experiments.length import critical
 from implicit_bayes.benchmarks.experiments.registry import EXPERIMENTS
 from implicit_bayes.benchmarks.experiments.scales import SCALES
-from implicit_bayes.benchmarks.experiments.scaling import at_equal_loss, last_hundredths
 from implicit_bayes.benchmarks.report import findings, readme
 from implicit_bayes.benchmarks.report.pictures import LOOKS, look_up
 from implicit_bayes.benchmarks.sweep.cells import Store, in_order
@@ -55,7 +55,7 @@ def test_order_from_end_to_end(tmp_path, capsys):
 
 @pytest.mark.slow
 def test_everything_from_end_to_end(tmp_path):
-    """All eight experiments: every cell computed, every finding with figures, a table and words without nan."""
+    """All experiments: every cell computed, every finding with figures, a table and words without nan."""
     assert cli.run(["reproduce", "all", "--preset", "tiny", "--workers", "1", "--out", str(tmp_path)]) == 0
     found, about = findings.load(tmp_path)
     assert [each.name for each in found] == list(EXPERIMENTS)

@@ -188,6 +188,7 @@ def test_told_apart_only_where_it_is_needed():
 
 
 def test_answers_that_no_memory_holds_are_refused_with_their_size(monkeypatch):
+    from implicit_bayes.benchmarks.common import memory
     from implicit_bayes.benchmarks.predictors import promises
     from implicit_bayes.theory import ModelError
 
@@ -197,11 +198,12 @@ def test_answers_that_no_memory_holds_are_refused_with_their_size(monkeypatch):
         def log_probabilities(self, tokens):
             pytest.fail("asked")
 
-    monkeypatch.setattr(promises, "memory", lambda: 8 << 30)
+    for module in (promises, memory):
+        monkeypatch.setattr(module, "memory", lambda: 8 << 30)
     words = r"length: 32 answers of 1024 tokens over a vocabulary of 50,257 take 12\.3 GiB"
     with pytest.raises(ModelError, match=words):
         promises.check_promises([Wide()], 50_257, {"length": 1024, "n": 10})
     promises.check_promises([], 50_257, {"length": 1024, "n": 10})
-    promises.check_held(50, 1200, (0, 1, 2, 4, 8, 16, 32, 64), 6)
+    memory.check_held(50, 1200, (0, 1, 2, 4, 8, 16, 32, 64), 6)
     with pytest.raises(ModelError, match=r"prompts: laws over 50,257 tokens of 1,200 prompts .* at most \d+ --prompts"):
-        promises.check_held(50_257, 1200, (0, 1, 2, 4, 8, 16, 32, 64), 6)
+        memory.check_held(50_257, 1200, (0, 1, 2, 4, 8, 16, 32, 64), 6)

@@ -9,7 +9,7 @@ from implicit_bayes.benchmarks.common import machine
 from implicit_bayes.benchmarks.predictors import curves
 from implicit_bayes.benchmarks.verification import cost
 from implicit_bayes.benchmarks.verification.cost import LOGARITHMS, estimate, in_words, minutes, prefixes
-from implicit_bayes.benchmarks.verification.verify import DEFAULT_EPSILONS, DEFAULT_NS, Settings, check_settings
+from implicit_bayes.benchmarks.verification.settings import DEFAULT_EPSILONS, DEFAULT_NS, Settings, check_settings
 from implicit_bayes.simulators.instance import Instance
 from implicit_bayes.simulators.instances import load_instance, save_instance
 from implicit_bayes.theory import MixtureOfHMMs, ModelError

@@ -9,7 +9,7 @@ import pytest
 from implicit_bayes.benchmarks.cli import commands as cli
 from implicit_bayes.benchmarks.verification import families
 from implicit_bayes.benchmarks.verification.cost import estimate
-from implicit_bayes.benchmarks.verification.verify import DEFAULT_EPSILONS, DEFAULT_NS, Settings, check_settings
+from implicit_bayes.benchmarks.verification.settings import DEFAULT_EPSILONS, DEFAULT_NS, Settings, check_settings
 from implicit_bayes.simulators.ginc_family import GincFamily
 from implicit_bayes.simulators.instances import load_instance, save_instance
 from implicit_bayes.theory import ModelError

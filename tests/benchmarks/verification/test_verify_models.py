@@ -8,7 +8,8 @@ import pytest
 
 from implicit_bayes.benchmarks.predictors.models import MixtureModel, find_model
 from implicit_bayes.benchmarks.verification import beside
-from implicit_bayes.benchmarks.verification.verify import Settings, ask_model, check_settings, fresh_documents, verify
+from implicit_bayes.benchmarks.verification.settings import Settings, check_settings
+from implicit_bayes.benchmarks.verification.verify import ask_model, fresh_documents, verify
 from implicit_bayes.simulators.instances import load_instance
 from implicit_bayes.theory import ModelError
 
