@@ -125,7 +125,9 @@ def example_evidence(mixture: MixtureOfHMMs, example_PxNxK: np.ndarray, start_Px
         start_PxH: the start law of each prompt.
     """
     by_token_CxVxH, kernel_CxHxH = mixture.emissions.swapaxes(1, 2), np.asarray(mixture.transition)
-    ahead_CxPxNxH = np.broadcast_to(start_PxH[:, None], (mixture.n_concepts, *example_PxNxK.shape[:2], mixture.n_states))
+    ahead_CxPxNxH = np.broadcast_to(
+        start_PxH[:, None], (mixture.n_concepts, *example_PxNxK.shape[:2], mixture.n_states)
+    )
     log_evidence = np.zeros(ahead_CxPxNxH.shape[:3])
     for j in range(example_PxNxK.shape[2]):
         if j:
