@@ -118,6 +118,10 @@ def write_results(path: Path, results: "xr.Dataset") -> None:
         file.write(content.getvalue())
 
 
+MOST_DRAWN = 1e100
+"""Beyond this no axis can be laid out and no sum taken: matplotlib squares what it is given."""
+
+
 def read_results(path: Path, remedy: str = "run verify with --out first") -> "xr.Dataset":
     """A stored results.nc, in memory.
 
@@ -126,7 +130,8 @@ def read_results(path: Path, remedy: str = "run verify with --out first") -> "xr
         remedy: how an error ends.
 
     Raises:
-        ModelError: missing, not a results file, larger than any, or one that reads other files.
+        ModelError: missing, not a results file, larger than any, one that reads other files, or a finite number that
+            no axis can show.
     """
     import h5py
     import xarray as xr
@@ -146,6 +151,10 @@ def read_results(path: Path, remedy: str = "run verify with --out first") -> "xr
     for name, values in results.variables.items():
         if values.dtype.kind == "O" and not all(isinstance(value, str) for value in values.values.flat):
             raise ModelError(f"results: {name} in {path} holds neither numbers nor words; run the command again")
+        size = np.abs(values.values) if values.dtype.kind == "f" else np.zeros(1)
+        if ((size > MOST_DRAWN) & (size < math.inf)).any():
+            words = f"results: a number of {name} in {path} is beyond {MOST_DRAWN:g}, which no axis can show"
+            raise ModelError(f"{words}; run the command again")
     return results
 
 

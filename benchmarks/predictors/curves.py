@@ -195,17 +195,17 @@ class References:
         start_P = self.index_CxS[batch.concepts, batch.starts]
         ceiling = prompt_aware(
             self.mixture, split_examples(batch.tokens, k), self.start_SxH, start_P, batch.concepts,
-            tables=self.started_tables,
+            tables=self.started_tables, ns=ns,
         )  # fmt: skip
         answers, at = [], [prefix_length(k, n) for n in ns]
         for prepared in self.filters:
             if prepared is None:
-                answers.append(Answers(ceiling.predictive_PxNxV[:, ns], ceiling.defined_PxN[:, ns]))
+                answers.append(Answers(ceiling.predictive_PxNxV, ceiling.defined_PxN))
             else:
                 mixture, tables = prepared
                 out = filter_mixture(mixture, batch.tokens[:, : max(at)], positions=at, tables=tables)
                 answers.append(Answers(np.asarray(out.predictive), np.asarray(out.defined)))
-        return ceiling.truth_PxNxV[:, ns], answers
+        return ceiling.truth_PxNxV, answers
 
 
 def ask(model: LanguageModel, tokens_PxT: np.ndarray, k: int, ns: Sequence[int]) -> Answers:

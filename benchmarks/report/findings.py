@@ -22,8 +22,6 @@ from implicit_bayes.simulators.stored import Count, Schema, Text, convert, field
 from implicit_bayes.theory import ModelError
 
 REMEDY = "run reproduce first, or again"
-LARGEST = 1e100
-"""Beyond this no axis can be laid out: matplotlib squares what it is given."""
 
 
 class Point(NamedTuple):
@@ -182,7 +180,7 @@ def _points(data: xr.Dataset, source: Path) -> list[tuple[str, str, Point]]:
     """The rows of results.nc: experiment, picture, point.
 
     Raises:
-        ModelError: a column is missing or of another kind, an x that is no number, or a number too large to draw.
+        ModelError: a column is missing or of another kind, or an x that is no number.
     """
     columns = []
     for name in ("experiment", "picture", *Point._fields):
@@ -195,9 +193,6 @@ def _points(data: xr.Dataset, source: Path) -> list[tuple[str, str, Point]]:
     ]
     if not all(math.isfinite(point.x) for _, _, point in rows):
         raise ModelError(f"results: x in {source} is not finite everywhere; {REMEDY}")
-    numbers = (abs(number) for _, _, point in rows for number in (point.x, point.y, point.low, point.high))
-    if any(LARGEST < number < math.inf for number in numbers):
-        raise ModelError(f"results: a number in {source} is beyond {LARGEST:g}, which no axis can show; {REMEDY}")
     return rows
 
 

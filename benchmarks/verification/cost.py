@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from implicit_bayes.benchmarks.common.memory import check_memory, sizes_of
+from implicit_bayes.benchmarks.predictors.prompt_aware import answers_singly
 from implicit_bayes.simulators.instances import Instance
 from implicit_bayes.theory import MixtureOfHMMs, ModelError
 from implicit_bayes.theory.information.scores import FEWEST, WORK
@@ -39,6 +40,15 @@ GRAPH = 1e-4
 
 STEP = 4e-8
 """Seconds for a token of one concept, whatever the states are."""
+
+ANSWER = 1e-8
+"""Seconds for a token's probability under one concept, beside its products: normalised, mixed, its largest found."""
+
+HELD = 4e-8
+"""The same where the laws of all concepts are kept side by side and weighed afterwards."""
+
+SPLIT_LOGARITHMS = WORK >> 4
+"""Logarithms for the split of a condition position by position, where it is sampled: sums are the condition's own."""
 
 TYPICAL = 16_384
 """Prefixes sampled for an expectation whose prefixes are too many: between ``sampling.LEAST`` and ``MOST``."""
@@ -176,7 +186,7 @@ def estimate(instance: Instance, settings: Affordable) -> Cost:
     pairs = len(instance.true_concepts) * instance.prompt_starts.shape[1]
     least = pairs * LEAST_PROMPTS
     prompts = int(np.clip(RISK_SHARE * budget / per_prompt, least, max(RISK_PROMPTS, least)))
-    stages["theorems"] = prompts * per_prompt
+    stages["theorems"] = prompts * per_prompt + _splits(instance, settings.ks)
     coarse = [] if prompts >= min(RISK_PROMPTS, pairs * RISK_PROMPTS) else [f"theorems on {prompts} prompts"]
     words, wanted, each, calls = _conditions(instance, settings.ks)
     left = budget - sum(stages.values())
@@ -229,7 +239,7 @@ def _token(mixture: MixtureOfHMMs) -> float:
 
 def _answer(mixture: MixtureOfHMMs) -> float:
     """Seconds for the law of a next token under every concept."""
-    return 2.0 * mixture.n_concepts * mixture.n_states * mixture.n_tokens / PRODUCTS
+    return float(mixture.n_concepts * mixture.n_tokens * (2.0 * mixture.n_states / PRODUCTS + ANSWER))
 
 
 def _curves(instance: Instance, settings: Affordable) -> float:
@@ -237,7 +247,9 @@ def _curves(instance: Instance, settings: Affordable) -> float:
     for k in settings.ks:
         tokens, examples = (k + 1) * (max(settings.ns) + 1), max(settings.ns) + 1
         seconds += (2 + len(settings.epsilons)) * tokens * _token(mixture)
-        seconds += ((1 + len(settings.epsilons)) * len(settings.ns) + 2 * examples) * _answer(mixture)
+        laws = len(settings.ns) if answers_singly(mixture, k) else 2 * examples  # of prompt-aware Bayes
+        seconds += ((1 + len(settings.epsilons)) * len(settings.ns) + laws) * _answer(mixture)
+        seconds += laws * mixture.n_concepts * mixture.n_tokens * HELD
     return float(settings.prompts * seconds)
 
 
@@ -250,6 +262,16 @@ def _documents(instance: Instance, settings: Affordable) -> float:
 def _per_prompt(instance: Instance, k: int) -> float:
     mixture = instance.mixture
     return (k + 1) * (SHOTS[-1] + 1) * _token(mixture) + 2 * len(SHOTS) * (k - 1) * _answer(mixture)
+
+
+def _splits(instance: Instance, ks: Sequence[int]) -> float:
+    """Of the pair that binds at each k, its sum under three laws."""
+    tokens, seconds = instance.mixture.n_tokens, 0.0
+    for k in ks:
+        nodes = min(prefixes(instance.mixture, true, k) for true in instance.true_concepts)
+        sampled = min(TYPICAL * k, max(SPLIT_LOGARITHMS / (3 * tokens), FEWEST * k))
+        seconds += 3 * (nodes if nodes < np.inf else sampled) * (PREFIX + tokens / LOGARITHMS)
+    return float(seconds)
 
 
 def _finite(instance: Instance, settings: Affordable) -> float:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from implicit_bayes.benchmarks.verification.cost import RISK_PROMPTS, tested_ks
+from implicit_bayes.benchmarks.verification.cost import RISK_PROMPTS, SPLIT_LOGARITHMS, tested_ks
 from implicit_bayes.benchmarks.verification.enough import finite_samples
 from implicit_bayes.benchmarks.verification.proved import NOTHING, Proofs, prove
 from implicit_bayes.simulators.instances import Instance
@@ -110,7 +110,7 @@ def check_statements(
     splits = [
         split_condition(
             *_case(instance, row, row.repaired_start), row.concept, true_concept=row.true_concept, seed=seed,
-            logarithms=logarithms,
+            logarithms=min(logarithms, SPLIT_LOGARITHMS),
             condition=next(each for each in rows if _place(each, each.prompt_start) == _place(row, row.repaired_start)),
         )
         for row in binding(conditions, ks, "repaired")

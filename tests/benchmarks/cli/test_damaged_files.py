@@ -210,6 +210,24 @@ def test_sizes_are_bounded_before_they_are_allocated(stored, tmp_path, capsys):
     assert "bytes when unpacked" in refused(["figures", str(folder)], capsys)
 
 
+@pytest.mark.parametrize(
+    ("folder", "name", "variable"),
+    [("verify", "results.nc", "budget_signal"), ("gap", "gap.nc", "part_nats"), ("reproduce", "results.nc", "y")],
+)
+@pytest.mark.parametrize("command", ["figures", "report"])
+def test_a_finite_number_that_no_axis_shows_and_no_sum_holds_is_refused(
+    command, folder, name, variable, stored, tmp_path, capsys
+):
+    import h5py
+
+    target = copy(stored / folder, tmp_path / "dir")
+    with h5py.File(target / name, "r+") as file:
+        file[variable][...] = np.finfo(np.float64).max
+    before = snapshot(target)
+    assert f"{variable} in {target / name} is beyond 1e+100" in refused([command, str(target)], capsys)
+    assert snapshot(target) == before
+
+
 def test_a_zip_that_unpacks_to_more_than_is_read_is_refused_unread(tmp_path, monkeypatch):
     with zipfile.ZipFile(tmp_path / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("prior.npy", bytes(1 << 22))
