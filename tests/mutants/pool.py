@@ -86,7 +86,7 @@ class Room:
 
     def close(self) -> None:
         """End the process."""
-        self._ours.close()
+        self._ours.send(None)  # it holds a copy of this end itself, and would never hear that the others are closed
         self._process.join()
 
 
@@ -100,10 +100,10 @@ def _serve(tree: Path, files: Sequence[str], asked: Connection) -> None:
     os.dup2(kept[0], 1)
     os.dup2(kept[1], 2)
     while True:
-        try:
-            tests, limit, planted, watched = asked.recv()
-        except EOFError:
+        work = asked.recv()
+        if work is None:
             os._exit(0)
+        tests, limit, planted, watched = work
         first = None
         if planted is not None:
             file, before, after = planted
