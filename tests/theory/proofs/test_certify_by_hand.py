@@ -38,7 +38,7 @@ def test_the_exponent_by_hand_and_how_near_its_ends_are():
         width = float(high - low)
         step = float(F(BEST).limit_denominator(10**9)) - BEST
         assert abs(step) < 1e-9
-        assert width == pytest.approx(0.5 * math.log(2) ** 2 * 1e-12, rel=0.01)
+        assert width == pytest.approx(0.5 * math.log(2) ** 2 * 1e-12, rel=0.01, abs=0.0)
         assert float(exponent_ends({F(1): F(1, 4), F(1, 2): F(3, 4)})[1]) == pytest.approx(math.log(4))
         assert exponent_ends({F(1, 2): F(1), F(0): F(0)}) == (math.inf, math.inf) == exponent_ends({F(0): F(1)})
         assert float(exponent_ends({F(2): F(1, 2), F(1, 2): F(1, 4), F(0): F(1, 4)})[0]) == pytest.approx(
