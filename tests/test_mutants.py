@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from mutants.entered import named
+from mutants.inplace import changed_code, put
 from mutants.operators import mutants_at, operators, places
 from mutants.plan import ROOT, its_tests, modules
 from mutants.run import choose, drawn, interleaved, sample
@@ -134,6 +135,38 @@ OUTCOMES = {
 @pytest.mark.parametrize("name", OUTCOMES)
 def test_outcomes(name, tmp_path):
     assert judged(tmp_path, OUTCOMES[name], 1.0 if name == "timeout" else 20.0) == name.split(" ")[0]
+
+
+PLACED = """
+LIMIT = 3
+class Pair:
+    def least(self, x=1): return [y < x for y in range(LIMIT)]
+def outer(a):
+    def inner(): return a + 1
+    return inner()
+half = lambda z: z / 2
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "names"),
+    [("y < x", "y <= x", {"Pair.least"}), ("a + 1", "a - 1", {"outer"}), ("LIMIT = 3", "LIMIT = 4", None),
+     ("x=1", "x=2", None), ("z / 2", "z * 2", None)],
+)  # fmt: skip
+def test_what_only_changes_functions_is_planted_in_place(before, after, names):
+    found = changed_code("toy.py", PLACED, PLACED.replace(before, after))
+    assert found is None if names is None else set(found) == names
+
+
+def test_a_planted_function_is_the_mutant_wherever_it_was_imported_to():
+    """A module of a package's name that nobody else has; a name that is not there is told."""
+    source = "def f(x):\n    return x + 1\n"
+    there: dict = {}
+    exec(compile(source, "/x/implicit_bayes/theory/toy.py", "exec"), there)
+    kept = there["f"]
+    assert put("theory/toy.py", changed_code("toy.py", source, source.replace("+", "-")))
+    assert kept(1) == 0
+    assert not put("theory/other.py", changed_code("toy.py", source, source.replace("+", "-")))
 
 
 def test_the_score_counts_what_is_dead_and_what_is_explained():

@@ -17,10 +17,16 @@ TESTS: dict[str, tuple[str, ...]] = {
     ),
     "theory/information/exact_laws.py": (
         INFORMATION + "exact_laws.py",
+        INFORMATION + "parts_by_hand.py",
         STATEMENTS + "condition_cases.py",
         STATEMENTS + "assumptions.py",
     ),
-    "theory/information/log_sums.py": (STATEMENTS + "condition_cases.py", "tests/theory/proofs/test_certify.py"),
+    "theory/information/log_sums.py": (
+        INFORMATION + "parts_by_hand.py",
+        INFORMATION + "equality.py",
+        STATEMENTS + "condition_cases.py",
+        "tests/theory/proofs/test_certify.py",
+    ),
     "theory/information": ("tests/theory/information",),
     "theory/proofs": ("tests/theory/proofs",),
     "benchmarks/gap/bayesianity.py": (GAP + "implied.py",),

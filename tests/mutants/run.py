@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mutants.inplace import changed_code
 from mutants.operators import Mutant, mutants_at, places
 from mutants.plan import ROOT, its_tests, modules
-from mutants.pool import Ran, run_tests, warm
+from mutants.pool import Ran, Room, run_tests, warm
 
 COPIED = ("implicit_bayes", "theory", "simulators", "lm", "benchmarks", "tests", "docs", "pyproject.toml", "README.md")
 NEAR = 30.0
@@ -52,7 +53,7 @@ def digest(*paths: str) -> str:
     return hashlib.sha256(b"".join(each.read_bytes() for each in files)).hexdigest()[:12]
 
 
-def entered(file: str, tree: Path, cache: Path) -> dict[str, dict[str, Any]]:
+def entered(file: str, tree: Path, cache: Path, room: Room | None = None) -> dict[str, dict[str, Any]]:
     """Which functions each test of a module's files enters: found by one run of each file without a mutant, and kept.
 
     Raises:
@@ -64,7 +65,11 @@ def entered(file: str, tree: Path, cache: Path) -> dict[str, dict[str, Any]]:
         if not path.is_file():
             print(f"{tests}: asking which of its tests enter what", flush=True)
             log = path.with_suffix(".log")
-            ran = run_tests(tree, [tests], UNMUTATED_LIMIT, {"ENTERED": str(path), "MUTANTS_LOG": str(log)})
+            watched = {"ENTERED": str(path), "MUTANTS_LOG": str(log)}
+            if room is None:
+                ran = run_tests(tree, [tests], UNMUTATED_LIMIT, watched)
+            else:
+                ran = room.run([tests], UNMUTATED_LIMIT, watched=watched)
             if not path.is_file():
                 sys.exit(f"{tests} cannot be run unmutated:\n{log.read_text()[-2000:] if log.is_file() else ran}")
             if ran.outcome != "survived":
@@ -99,19 +104,32 @@ def choose(
 
 
 def judge(
-    mutant: Mutant, tests: dict[str, dict[str, Any]], tree: Path, near_seconds: float | None = None
+    mutant: Mutant,
+    tests: dict[str, dict[str, Any]],
+    tree: Path,
+    near_seconds: float | None = None,
+    room: Room | None = None,
 ) -> tuple[Ran, str]:
     """Run the mutant in ``tree``; the module stands there unmutated before and after. With ``near_seconds`` only the
-    tests that enter its function are asked."""
+    tests that enter its function are asked. ``room`` has the tests collected: a mutant that changes the code of
+    functions only is planted in its forks."""
+
+    def ask(names: list[str], most: float) -> Ran:
+        if room is not None and changed_code(mutant.file, kept, mutant.source):
+            ran = room.run(names, most, (mutant.file, kept, mutant.source))
+            if ran.outcome != "error":
+                return ran
+        return run_tests(tree, names, most)
+
     asked = near_seconds or NEAR
     path, first, rest, seconds = tree / mutant.file, *choose(mutant, tests, asked)
     kept, limit = path.read_text(), max(LEAST_LIMIT, 4 * seconds)
     path.write_text(mutant.source)
     try:
-        ran = run_tests(tree, first, LEAST_LIMIT + 4 * asked) if first else Ran("survived", 0.0)
+        ran = ask(first, LEAST_LIMIT + 4 * asked) if first else Ran("survived", 0.0)
         if ran.outcome != "survived" or not rest or near_seconds is not None:
             return ran, "near"
-        again = run_tests(tree, rest, limit)
+        again = ask(rest, limit)
         return Ran(again.outcome, ran.seconds + again.seconds), "all"
     finally:
         path.write_text(kept)
@@ -157,17 +175,19 @@ def work(chosen: list[Mutant], results: Path, minutes: float, near_seconds: floa
         tree = Path(folder) / "tree"
         tree.mkdir()
         copy_tree(tree)
+        room = Room(tree, sorted({test for mutant in todo for test in test_files(mutant.file)}))
         for mutant in todo:
             if time.monotonic() > stop:
                 print("out of time; the same command goes on from here", flush=True)
-                return
-            tests = entered(mutant.file, tree, results.parent)
-            ran, by = judge(mutant, tests, tree, near_seconds)
+                break
+            tests = entered(mutant.file, tree, results.parent, room)
+            ran, by = judge(mutant, tests, tree, near_seconds, room)
             key, source, of = identity(mutant)
             row = mutant._asdict() | {"key": key, "source": source, "digest": of, "outcome": ran.outcome, "by": by}
             print(json.dumps(row | {"seconds": round(ran.seconds, 1)}), file=file, flush=True)
             where = f"{mutant.file}:{mutant.line} [{mutant.operator}]"
             print(f"{ran.outcome:9}{ran.seconds:6.0f} s  {where}  {mutant.before}  ->  {mutant.after}", flush=True)
+        room.close()
 
 
 def chosen_mutants(patterns: tuple[str, ...], share: float, seed: int) -> list[Mutant]:

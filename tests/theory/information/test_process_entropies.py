@@ -162,3 +162,12 @@ def test_bad_input():
         mixture_entropies([])
     with pytest.raises(ModelError, match="3 tokens beside 2"):
         union([even(), mess3()], np.array([0.5, 0.5]))
+
+
+def test_a_state_that_is_left_for_ever_takes_no_part():
+    """State 2 has stationary probability 0 and leads into a fair coin: one bit a token, nothing to remember."""
+    labelled = np.array([[[0.5, 0, 0], [0.5, 0, 0], [1.0, 0, 0]], [[0, 0.5, 0], [0, 0.5, 0], [0, 0, 0]]])
+    found = process_entropies(EdgeProcess(labelled, np.array([0.5, 0.5, 0.0])), 3, budget=4)
+    np.testing.assert_allclose(found.myopic_n, np.log(2))
+    assert (found.rate_low, found.excess_high) == (pytest.approx(np.log(2)), pytest.approx(0.0, abs=1e-12))
+    assert found.beliefs == 2
