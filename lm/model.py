@@ -1,6 +1,6 @@
 """What this suite asks of a language model: a name, and next-token log-probabilities. Any causal model will do."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import equinox as eqx
@@ -107,12 +107,26 @@ class NetworkModel:
 
     def log_probabilities(self, tokens_BxT: Int[np.ndarray, "B T"]) -> Float32[np.ndarray, "B T1 V"]:
         """See LanguageModel; computed a few rows at a time."""
+        return self._in_parts(tokens_BxT, None)
+
+    def log_probabilities_at(
+        self, tokens_BxT: Int[np.ndarray, "B T"], at: Sequence[int]
+    ) -> Float32[np.ndarray, "B P V"]:
+        """The rows ``at`` of ``log_probabilities``, to rounding, without the logits of all others.
+
+        Args:
+            tokens_BxT: tokens, integers in 0 .. V - 1.
+            at: numbers of tokens seen, 0 .. T.
+        """
+        return self._in_parts(tokens_BxT, tuple(at))
+
+    def _in_parts(self, tokens_BxT: np.ndarray, at: tuple[int, ...] | None) -> np.ndarray:
         batch, length = tokens_BxT.shape
         parts = -(-batch // max(1, ROWS // (length + 1)))
         rows = max(1, -(-batch // max(1, parts)))  # equal parts, so that little is padded
         padded = np.concatenate([tokens_BxT, np.zeros((-batch % rows, length), tokens_BxT.dtype)])  # one compilation
         with jax.enable_x64(False):  # float32 whatever the caller computes in
-            laws = [_log_probabilities(self.network, padded[i : i + rows]) for i in range(0, len(padded), rows)]
+            laws = [_log_probabilities(self.network, padded[i : i + rows], at) for i in range(0, len(padded), rows)]
         return np.concatenate([np.asarray(law) for law in laws])[:batch]
 
 
@@ -125,5 +139,5 @@ def _activations(network: Arrays, tokens_BxT: Array | np.ndarray) -> list[Array]
 
 
 @eqx.filter_jit
-def _log_probabilities(network: Callable[[Array | np.ndarray], Array], tokens_BxT: Array | np.ndarray) -> Array:
-    return jax.nn.log_softmax(network(tokens_BxT))
+def _log_probabilities(network: Arrays, tokens_BxT: Array | np.ndarray, at: tuple[int, ...] | None) -> Array:
+    return jax.nn.log_softmax(network(tokens_BxT) if at is None else network.logits_at(tokens_BxT, at))

@@ -27,7 +27,7 @@ import numpy as np
 from implicit_bayes.benchmarks.gap.implied import after_prefixes
 from implicit_bayes.benchmarks.gap.loss import Mean, ratio
 from implicit_bayes.benchmarks.predictors.models import MixtureModel
-from implicit_bayes.benchmarks.predictors.promises import answer
+from implicit_bayes.benchmarks.predictors.promises import answer_at
 from implicit_bayes.lm.model import LanguageModel
 from implicit_bayes.simulators.instances import Instance
 from implicit_bayes.simulators.sampler import sample_prompts
@@ -108,7 +108,7 @@ def _gaps(model: LanguageModel, mixture: MixtureOfHMMs, prefix_BxL: np.ndarray) 
     parts = []
     for begin in range(0, len(padded), ROWS):
         tokens = padded[begin : begin + ROWS]
-        q_NxPxV = np.exp(answer(model, tokens)[:, length:].astype(np.float64))  # after L tokens, and one more
+        q_NxPxV = np.exp(answer_at(model, tokens, [length, length + 1]).astype(np.float64))
         found = filter_concepts(mixture, tokens, positions=[length, length + 1], tables=tables)
         implied = after_prefixes(mixture, found, q_NxPxV)
         rows = (implied.weight_NxC, implied.defined_N, implied.defined_N & implied.identified_N, implied.open_N)
@@ -160,5 +160,5 @@ def order_variance(
 
 def _variance(model: LanguageModel, tokens_OxPxT: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(P,) variance over orders, and whether the model answers in every order."""
-    log_q = np.stack([answer(model, tokens)[:, -1].astype(np.float64) for tokens in tokens_OxPxT])
+    log_q = np.stack([answer_at(model, tokens, [tokens.shape[1]])[:, 0].astype(np.float64) for tokens in tokens_OxPxT])
     return np.exp(log_q).var(0).sum(-1), np.asarray(np.isfinite(log_q).any(-1).all(0))

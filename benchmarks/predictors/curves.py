@@ -12,7 +12,7 @@ import numpy as np
 
 from implicit_bayes.benchmarks.common.intervals import wilson
 from implicit_bayes.benchmarks.predictors.agreement import is_right
-from implicit_bayes.benchmarks.predictors.promises import answer
+from implicit_bayes.benchmarks.predictors.promises import answer_at
 from implicit_bayes.benchmarks.predictors.prompt_aware import prompt_aware, started_mixture
 from implicit_bayes.lm.model import LanguageModel
 from implicit_bayes.simulators.datasets import Prompts
@@ -196,7 +196,7 @@ class References:
 def ask(model: LanguageModel, tokens_PxT: np.ndarray, k: int, ns: Sequence[int]) -> Answers:
     """A language model's answers to the same prompts; a row of -inf only is no law."""
     at = [prefix_length(k, n) for n in ns]
-    log_q_PxNxV = answer(model, tokens_PxT[:, : max(at)])[:, at]
+    log_q_PxNxV = answer_at(model, tokens_PxT[:, : max(at)], at)
     return Answers(np.exp(log_q_PxNxV, dtype=np.float64), np.isfinite(log_q_PxNxV).any(-1))
 
 

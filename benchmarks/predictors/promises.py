@@ -127,6 +127,27 @@ def answer(
     return found
 
 
+def answer_at(
+    model: LanguageModel, tokens_BxT: Int[np.ndarray, "B T"], at: Sequence[int]
+) -> Float[np.ndarray, "B P V"]:
+    """A model's log-probabilities after so many tokens each; a network of ours works out no others.
+
+    Args:
+        model: asked.
+        tokens_BxT: tokens.
+        at: numbers of tokens seen, 0 .. T.
+
+    Raises:
+        ModelError: as ``answer``.
+    """
+    if not isinstance(model, NetworkModel):
+        return answer(model, tokens_BxT)[:, list(at)]
+    found = model.log_probabilities_at(tokens_BxT, at)
+    if not _ours(model) and np.isnan(found).any():
+        return answer(model, tokens_BxT)[:, list(at)]  # which says where it is
+    return found
+
+
 def _check_laws(model: LanguageModel, log_q_BxSxV: np.ndarray) -> None:
     if isinstance(model, NetworkModel):  # a log-softmax sums to one unless something is not a number
         wrong_S = np.isnan(log_q_BxSxV).any((0, 2))
