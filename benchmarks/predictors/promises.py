@@ -140,7 +140,7 @@ def answer_at(
     Raises:
         ModelError: as ``answer``.
     """
-    if not isinstance(model, NetworkModel):
+    if not isinstance(model, NetworkModel) or type(model).log_probabilities is not NetworkModel.log_probabilities:
         return answer(model, tokens_BxT)[:, list(at)]
     found = model.log_probabilities_at(tokens_BxT, at)
     if not _ours(model) and np.isnan(found).any():
