@@ -11,6 +11,7 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from implicit_bayes.lm.layers import Dense, drop, look_up, split
@@ -108,8 +109,20 @@ class LSTM(eqx.Module):
         Returns:
             (B, T + 1, V) logits, float32.
         """
-        batch = tokens_BxT.shape[0]
-        h_NxH = self._layers(tokens_BxT, key)[-1]
+        return self._logits(self._layers(tokens_BxT, key)[-1], tokens_BxT.shape[0])
+
+    def logits_at(self, tokens_BxT: Int[Array, "B T"], at: tuple[int, ...]) -> Float[Array, "B P V"]:
+        """The rows ``at`` of a call: the readout is worked out for them alone.
+
+        Args:
+            tokens_BxT: tokens.
+            at: numbers of tokens seen, 0 .. T.
+        """
+        batch, width = tokens_BxT.shape[0], self.config.width
+        h_SxBxH = self._layers(tokens_BxT, None)[-1].reshape(-1, batch, width)
+        return self._logits(h_SxBxH[np.array(at)].reshape(-1, width), batch)
+
+    def _logits(self, h_NxH: Array, batch: int) -> Float[Array, "B S V"]:
         logits_NxV = self.output(h_NxH)
         if self.readout:
             logits_NxV += self.readout[1](jnp.square(jax.nn.relu(self.readout[0](h_NxH))))

@@ -1,6 +1,6 @@
 """What this suite asks of a language model: a name, and next-token log-probabilities. Any causal model will do."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import equinox as eqx
@@ -107,18 +107,12 @@ class NetworkModel:
 
     def log_probabilities(self, tokens_BxT: Int[np.ndarray, "B T"]) -> Float32[np.ndarray, "B T1 V"]:
         """See LanguageModel; computed a few rows at a time."""
-        batch, length = tokens_BxT.shape
-        parts = -(-batch // max(1, ROWS // (length + 1)))
-        rows = max(1, -(-batch // max(1, parts)))  # equal parts, so that little is padded
-        padded = np.concatenate([tokens_BxT, np.zeros((-batch % rows, length), tokens_BxT.dtype)])  # one compilation
-        with jax.enable_x64(False):  # float32 whatever the caller computes in
-            laws = [_log_probabilities(self.network, padded[i : i + rows]) for i in range(0, len(padded), rows)]
-        return np.concatenate([np.asarray(law) for law in laws])[:batch]
+        return self._in_parts(tokens_BxT, None)
 
     def log_probabilities_at(
         self, tokens_BxT: Int[np.ndarray, "B T"], positions: Sequence[int]
     ) -> Float32[np.ndarray, "B P V"]:
-        """``log_probabilities`` after chosen numbers of tokens only.
+        """``log_probabilities`` after chosen numbers of tokens, to rounding, without the logits of all others.
 
         A Transformer that sees a few tokens back (``Transformer.reach``) is given those and no others where positions
         lie far apart: the same law up to the rounding of float32, for fewer tokens.
@@ -138,8 +132,17 @@ class NetworkModel:
         laws = []
         for piece in pieces:
             first = 0 if reach is None else max(0, piece[0] - reach - 1)
-            laws.append(self.log_probabilities(tokens_BxT[:, first : piece[-1]])[:, np.array(piece) - first])
+            laws.append(self._in_parts(tokens_BxT[:, first : piece[-1]], tuple(at - first for at in piece)))
         return np.concatenate(laws, 1)[:, place_P]
+
+    def _in_parts(self, tokens_BxT: np.ndarray, at: tuple[int, ...] | None) -> np.ndarray:
+        batch, length = tokens_BxT.shape
+        parts = -(-batch // max(1, ROWS // (length + 1)))
+        rows = max(1, -(-batch // max(1, parts)))  # equal parts, so that little is padded
+        padded = np.concatenate([tokens_BxT, np.zeros((-batch % rows, length), tokens_BxT.dtype)])  # one compilation
+        with jax.enable_x64(False):  # float32 whatever the caller computes in
+            laws = [_log_probabilities(self.network, padded[i : i + rows], at) for i in range(0, len(padded), rows)]
+        return np.concatenate([np.asarray(law) for law in laws])[:batch]
 
 
 @eqx.filter_jit
@@ -151,5 +154,5 @@ def _activations(network: Arrays, tokens_BxT: Array | np.ndarray) -> list[Array]
 
 
 @eqx.filter_jit
-def _log_probabilities(network: Callable[[Array | np.ndarray], Array], tokens_BxT: Array | np.ndarray) -> Array:
-    return jax.nn.log_softmax(network(tokens_BxT))
+def _log_probabilities(network: Arrays, tokens_BxT: Array | np.ndarray, at: tuple[int, ...] | None) -> Array:
+    return jax.nn.log_softmax(network(tokens_BxT) if at is None else network.logits_at(tokens_BxT, at))

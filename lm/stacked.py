@@ -7,6 +7,7 @@ optimiser works on a dozen large arrays instead of two hundred.
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
 from implicit_bayes.lm.layers import split
@@ -34,8 +35,9 @@ class StackedTransformer(Transformer):
         layers = [jax.tree.map(lambda leaf, i=i: leaf[i], self.layers) for i in range(self.config.layers)]
         return Transformer(self.table, self.positions, layers, self.norm, self.output, self.config)
 
-    def _layers(self, tokens_BxT: Array, key: PRNGKeyArray | None) -> list[Array]:
-        """The last layer's output only, in the rows of ``Transformer._layers``."""
+    def _layers(self, tokens_BxT: Array, key: PRNGKeyArray | None, at: tuple[int, ...] | None = None) -> list[Array]:
+        """The last layer's output only, in the rows of ``Transformer._layers``; all of them are worked out, then those
+        of ``at`` picked."""
         keys, batch = split(key, self.config.layers + 1), tokens_BxT.shape[0]
         x_NxD = self._embedded(tokens_BxT, keys[-1])
 
@@ -44,4 +46,8 @@ class StackedTransformer(Transformer):
             return layer(x_NxD, batch, self.config, each), None
 
         dropout = None if key is None else jnp.stack([each for each in keys[:-1] if each is not None])
-        return [jax.lax.scan(step, x_NxD, (self.layers, dropout))[0]]
+        out_NxD = jax.lax.scan(step, x_NxD, (self.layers, dropout))[0]
+        if at is None:
+            return [out_NxD]
+        width = self.config.width
+        return [out_NxD.reshape(batch, -1, width)[:, np.array(at)].reshape(-1, width)]

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from implicit_bayes.lm.attention import attend
@@ -87,14 +88,26 @@ class Layer(eqx.Module):
         )
 
     def __call__(
-        self, x_NxD: Float[Array, "N D"], batch: int, config: TransformerConfig, key: PRNGKeyArray | None
-    ) -> Float[Array, "N D"]:
+        self,
+        x_NxD: Float[Array, "N D"],
+        batch: int,
+        config: TransformerConfig,
+        key: PRNGKeyArray | None,
+        at: tuple[int, ...] | None = None,
+    ) -> Float[Array, "M D"]:
+        """Every row's output; with ``at`` only the rows of these positions of each document, after attention has seen
+        all."""
         keys = split(key, 3)
         qkv = self.qkv(self.norm_attention(x_NxD)).reshape(batch, -1, 3 * config.width)
         if self.taps_SxO is not None:
             qkv = convolve(qkv, self.taps_SxO)
         qkv = qkv.reshape(batch, -1, 3, config.heads, config.width // config.heads)
         mixed_NxD = attend(qkv, config.window, config.context is None, config.dropout, keys[0])
+        if at is not None:
+            x_NxD, mixed_NxD = (
+                y_NxD.reshape(batch, -1, config.width)[:, np.array(at)].reshape(-1, config.width)
+                for y_NxD in (x_NxD, mixed_NxD)
+            )
         x_NxD = x_NxD + drop(self.mix(mixed_NxD), config.dropout, keys[1])
         hidden_NxF = self.up(self.norm_feedforward(x_NxD))
         hidden_NxF = jax.nn.gelu(hidden_NxF) if config.dialect == "gpt2" else jax.nn.relu(hidden_NxF) ** 2
@@ -179,11 +192,24 @@ class Transformer(eqx.Module):
         Raises:
             ValueError: more tokens than there are learned positions.
         """
-        length = tokens_BxT.shape[1]
-        x_NxD = self.norm(self._layers(tokens_BxT, key)[-1])
+        batch, length = tokens_BxT.shape
+        return self._logits(self._layers(tokens_BxT, key)[-1], batch)[:, : length + 1]
+
+    def logits_at(self, tokens_BxT: Int[Array, "B T"], at: tuple[int, ...]) -> Float[Array, "B P V"]:
+        """The rows ``at`` of a call: the last layer's feedforward half, three quarters of its work, is done for them
+        alone.
+
+        Args:
+            tokens_BxT: tokens.
+            at: numbers of tokens seen, 0 .. T.
+        """
+        batch = tokens_BxT.shape[0]
+        return self._logits(self._layers(tokens_BxT, None, at)[-1], batch)
+
+    def _logits(self, x_NxD: Array, batch: int) -> Float[Array, "B S V"]:
+        x_NxD = self.norm(x_NxD)
         logits_NxV = x_NxD @ self.table[:-1].T if self.output is None else self.output(x_NxD)
-        logits_BxSxV = logits_NxV.astype(jnp.float32).reshape(tokens_BxT.shape[0], -1, self.config.vocabulary)
-        return logits_BxSxV[:, : length + 1]
+        return logits_NxV.astype(jnp.float32).reshape(batch, -1, self.config.vocabulary)
 
     def activations(self, tokens_BxT: Int[Array, "B T"]) -> list[Float[Array, "B T1 D"]]:
         """The residual stream after every layer, after every prefix."""
@@ -191,13 +217,15 @@ class Transformer(eqx.Module):
         rows = self._layers(tokens_BxT, None)
         return [x_NxD.reshape(batch, -1, self.config.width)[:, : length + 1] for x_NxD in rows]
 
-    def _layers(self, tokens_BxT: Array, key: PRNGKeyArray | None) -> list[Array]:
-        """Every layer's output, in rows: documents one after the other, each padded to whole windows."""
+    def _layers(self, tokens_BxT: Array, key: PRNGKeyArray | None, at: tuple[int, ...] | None = None) -> list[Array]:
+        """Every layer's output, in rows: documents one after the other, each padded to whole windows. The last layer's
+        are those of the positions ``at`` only, where these are given."""
         keys = split(key, self.config.layers + 1)
         x_NxD = self._embedded(tokens_BxT, keys[-1])
         out = []
-        for layer, each in zip(self.layers, keys[:-1], strict=True):
-            x_NxD = layer(x_NxD, tokens_BxT.shape[0], self.config, each)
+        for i, (layer, each) in enumerate(zip(self.layers, keys[:-1], strict=True)):
+            last = i == len(self.layers) - 1
+            x_NxD = layer(x_NxD, tokens_BxT.shape[0], self.config, each, at if last else None)
             out.append(x_NxD)
         return out
 

@@ -16,9 +16,7 @@ FOLDERS = ("theory", "simulators", "lm", "benchmarks")
 LINES, FUNCTION_LINES = 320, 70
 WIDE = 6
 """A result of more fields than these is built by keyword."""
-UNDOCUMENTED_ROOMS = (
-    "benchmarks/cli/",
-)
+UNDOCUMENTED_ROOMS = ("benchmarks/cli/",)
 """Rooms whose docstrings do not yet explain every argument and every field: a debt, and no place for more."""
 RECORDED = ("lm/", "benchmarks/")
 """Folders whose records explain every field."""

@@ -93,22 +93,22 @@ def answer(
 def answer_at(
     model: LanguageModel, tokens_BxT: Int[np.ndarray, "B T"], positions: Sequence[int]
 ) -> Float[np.ndarray, "B P V"]:
-    """``answer`` after chosen numbers of tokens.
+    """``answer`` after chosen numbers of tokens; a network of ours works out no others.
 
     Args:
         model: asked.
         tokens_BxT: tokens.
-        positions: numbers of leading tokens.
+        positions: numbers of leading tokens, 0 .. T.
 
     Raises:
         ModelError: as ``answer``; of a network of ours, about these positions.
     """
     tokens = tokens_BxT[:, : max(positions)]
-    if not isinstance(model, NetworkModel) or isinstance(model, InTraining):
-        return answer(model, tokens)[:, positions]
+    if not isinstance(model, NetworkModel) or type(model).log_probabilities is not NetworkModel.log_probabilities:
+        return answer(model, tokens)[:, list(positions)]
     found = model.log_probabilities_at(tokens, positions)
-    if np.isnan(found).any():
-        answer(model, tokens)  # which says where
+    if not _ours(model) and np.isnan(found).any():
+        return answer(model, tokens)[:, list(positions)]  # which says where it is
     return found
 
 

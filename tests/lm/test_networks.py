@@ -52,6 +52,15 @@ def test_there_is_one_law_after_every_prefix_the_empty_one_included(network, len
     )
 
 
+def test_rows_asked_for_alone_are_those_of_all(network):
+    at = (7, 0, 11)
+    tokens = np.random.default_rng(5).integers(0, 7, (3, 11)).astype(np.int32)
+    model = NetworkModel("x", network)
+    found = model.log_probabilities_at(tokens, at)
+    assert found.shape == (3, len(at), 7)
+    np.testing.assert_allclose(found, model.log_probabilities(tokens)[:, list(at)], rtol=0, atol=2e-6)
+
+
 def maker(name):
     """A function that makes the network when it is first asked, called like it."""
 

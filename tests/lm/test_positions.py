@@ -66,8 +66,8 @@ def test_nothing_is_left_out_where_position_counts_or_everything_is_seen():
 def test_fewer_tokens_are_read_where_positions_lie_far_apart(monkeypatch):
     model, tokens = NetworkModel("t", network_of(SMALL)), tokens_of(2, 200)
     asked = []
-    whole = NetworkModel.log_probabilities
-    monkeypatch.setattr(NetworkModel, "log_probabilities", lambda self, x: asked.append(x.shape[1]) or whole(self, x))
+    parts = NetworkModel._in_parts
+    monkeypatch.setattr(NetworkModel, "_in_parts", lambda self, x, at: asked.append(x.shape[1]) or parts(self, x, at))
     model.log_probabilities_at(tokens, [5, 100, 200])
     assert asked == [5, model.network.reach + 1, model.network.reach + 1]
     asked.clear()
