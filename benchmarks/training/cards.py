@@ -16,16 +16,15 @@ import jax
 import numpy as np
 import tyro
 import xarray as xr
-from matplotlib.figure import Figure
 from tyro.conf import Positional
 
-from implicit_bayes.benchmarks.common.intervals import wilson
 from implicit_bayes.benchmarks.common.storage import write_json
 from implicit_bayes.benchmarks.predictors.curves import in_context_curves
 from implicit_bayes.benchmarks.predictors.models import LARGER, OTHER_LAW, STORED, MixtureModel, shipped_path
 from implicit_bayes.benchmarks.predictors.paired import Held, excess, hold_out
 from implicit_bayes.benchmarks.predictors.published_accuracy import RIVAL, published
-from implicit_bayes.benchmarks.report.house import caption, house_style, save
+from implicit_bayes.benchmarks.report.house import house_style, save
+from implicit_bayes.benchmarks.training.card_figure import accuracy_figure, interval
 from implicit_bayes.benchmarks.training.records import draw, read_records
 from implicit_bayes.lm.model import LanguageModel, NetworkModel
 from implicit_bayes.lm.presets import preset
@@ -209,21 +208,6 @@ def _floor_cells(floor: JsonObject, i: int) -> list[str]:
     ]
 
 
-def interval(row: JsonObject, prompts: int) -> tuple[np.ndarray, np.ndarray]:
-    """95% Wilson interval of a seed's accuracies, percent.
-
-    Args:
-        row: of one seed: ``accuracy`` in percent, by k and n.
-        prompts: behind each accuracy.
-
-    Returns:
-        (low, high), of the shape of the accuracies.
-    """
-    right = np.array(row["accuracy"]) / 100 * prompts
-    low, high = wilson(right.round(), np.full(right.shape, prompts))
-    return 100 * low, 100 * high
-
-
 def _another_law(card: JsonObject) -> list[str]:
     """What has to be said before any number of a model that did not learn the paper's law."""
     share = card["config"]["resets"]
@@ -236,38 +220,6 @@ def _another_law(card: JsonObject) -> list[str]:
         "Excess is over exact Bayes under that law; prompts are those of the released GINC. Nothing here says anything "
         "about the paper's models, which saw no resets.",
     ]
-
-
-def accuracy_figure(name: str, card: JsonObject) -> Figure:
-    """A panel for each k: our seeds, the published model and what has a law of every prompt, against n.
-
-    Args:
-        name: of the model.
-        card: card.json.
-    """
-    figure = Figure(figsize=(12.0, 3.6))
-    axes = figure.subplots(1, len(card["k"]), sharey=True)
-    x, rival = np.arange(len(card["n"])), card.get("published")
-    for i, (axis, k) in enumerate(zip(axes, card["k"], strict=True)):
-        for row in card["seeds"]:
-            y, (low, high) = np.array(row["accuracy"])[i], (end[i] for end in interval(row, card["prompts"]))
-            bars = np.clip([y - low, high - y], 0, None)
-            axis.errorbar(x, y, bars, marker="o", capsize=2, label=f"seed {row['seed']}")
-        if rival:
-            mean, half = np.array(rival["accuracy"])[i], np.array(rival["half_width"])[i]
-            axis.errorbar(x, mean, half, color="#888888", marker="s", ls="--", capsize=2, label=rival["model"])
-        for style, floor in zip(("-.", ":"), card.get("floor", [])[1:], strict=False):
-            axis.plot(x, np.array(floor["accuracy"][i], float), color="#888888", lw=1.2, ls=style, label=floor["model"])
-        axis.set(title=f"k = {k}", xlabel="examples in the prompt, n", ylim=(-2, 102))
-        axis.set_xticks(x, [str(n) for n in card["n"]])
-    axes[0].set_ylabel("in-context accuracy, %")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=len(card["seeds"]) + 3)
-    return caption(
-        figure,
-        f"{name} on {card['instance']}: accuracy against argmax of the true concept's predictive, {card['prompts']} "
-        "prompts a cell; bars 95%, Wilson over prompts"
-        + (" (ours) or Student over five training seeds (published)." if rival else "."),
-    )
 
 
 def _check_names(name: str, configs: Sequence[RunConfig]) -> None:

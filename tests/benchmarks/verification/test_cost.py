@@ -8,7 +8,8 @@ from implicit_bayes.benchmarks.cli import commands as cli
 from implicit_bayes.benchmarks.common import machine
 from implicit_bayes.benchmarks.predictors import curves
 from implicit_bayes.benchmarks.verification import cost
-from implicit_bayes.benchmarks.verification.cost import LOGARITHMS, estimate, in_words, minutes, prefixes
+from implicit_bayes.benchmarks.verification.cost import LOGARITHMS, estimate, in_words, minutes
+from implicit_bayes.benchmarks.verification.prefix_counts import prefixes
 from implicit_bayes.benchmarks.verification.settings import DEFAULT_EPSILONS, DEFAULT_NS, Settings, check_settings
 from implicit_bayes.simulators.instance import Instance
 from implicit_bayes.simulators.instances import load_instance, save_instance
