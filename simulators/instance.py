@@ -74,7 +74,7 @@ class Instance(eqx.Module):
             name=name, mixture=mixture, prompt_starts=starts, true_concepts=concepts, seed=seed, description=description
         )
 
-    def changed(self, **fields: Any) -> "Instance":
+    def changed(self, **fields: Any) -> "Instance":  # of the kind that each field has
         """The same instance but for some fields, checked anew.
 
         Args:

@@ -16,8 +16,6 @@ FOLDERS = ("theory", "simulators", "lm", "benchmarks")
 LINES, FUNCTION_LINES = 320, 70
 WIDE = 6
 """A result of more fields than these is built by keyword."""
-UNDOCUMENTED_ROOMS = ("benchmarks/cli/",)
-"""Rooms whose docstrings do not yet explain every argument and every field: a debt, and no place for more."""
 RECORDED = ("lm/", "benchmarks/")
 """Folders whose records explain every field."""
 ALIKE = {"Settings"}
@@ -224,18 +222,11 @@ def unexplained_fields(tree: ast.Module) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("path", [path for path in sorted(SOURCES) if not path.startswith(UNDOCUMENTED_ROOMS)])
+@pytest.mark.parametrize("path", sorted(SOURCES))
 def test_every_argument_is_explained(path):
     assert unexplained(SOURCES[path]) == []
     if path.startswith(RECORDED):
         assert unexplained_fields(SOURCES[path]) == []
-
-
-def test_a_room_without_a_debt_is_not_listed():
-    """Every room in the list still breaks the rule: who mends one deletes its line."""
-    for room in UNDOCUMENTED_ROOMS:
-        trees_of = [tree for path, tree in SOURCES.items() if path.startswith(room)]
-        assert any(unexplained(tree) or unexplained_fields(tree) for tree in trees_of), room
 
 
 def test_an_argument_without_a_word_is_noticed():

@@ -26,7 +26,16 @@ if TYPE_CHECKING:
 
 
 class Settings(NamedTuple):
-    """What is timed: see ``benchmarks.cli.questions.bench`` for every field."""
+    """What is timed.
+
+    Attributes:
+        documents, length: drawn from the instance, and tokens of each.
+        repeats: interleaved; the median is reported.
+        epsilons: smoothing levels of the instance, 0 for itself.
+        scaling: also time the evidence against tokens, states, concepts, support width and batch.
+        seed: of the documents.
+        preset: of the networks, where training is timed.
+    """
 
     documents: int = 100
     length: int = 1000
@@ -38,7 +47,16 @@ class Settings(NamedTuple):
 
 
 def bench(name: str, instance: Instance, task: str, settings: Settings, out: Path | None, json: Path | None) -> None:
-    """Timings of one task, or of all inference; agreement first. The others run only where they are named."""
+    """Timings of one task, or of all inference; agreement first. The others run only where they are named.
+
+    Args:
+        name: what was asked for, as tables and files call the instance.
+        instance: timed, with its smoothed forms beside it.
+        task: all, or one task by name.
+        settings: sizes, repeats and seed.
+        out: directory for figures and tables, or None.
+        json: file for the machine-readable answer, or None.
+    """
     for field in ("documents", "length", "repeats"):
         if getattr(settings, field) < 1:
             raise ModelError(f"{field}: {getattr(settings, field)} is below 1")
@@ -87,7 +105,15 @@ def bench(name: str, instance: Instance, task: str, settings: Settings, out: Pat
 def inference(
     name: str, instance: Instance, task: str, settings: Settings, progress: Callable[[str, int], Advance]
 ) -> list[Timing]:
-    """The tasks of exact inference, on the instance and on its smoothed forms."""
+    """The tasks of exact inference, on the instance and on its smoothed forms.
+
+    Args:
+        name: of the instance.
+        instance: its mixture and the seed's documents.
+        task: all, or one of evidence, posterior+predictive, sampling, kl.
+        settings: sizes, repeats and seed.
+        progress: (words, total) -> a function to call with the steps done.
+    """
     rows: list[Timing] = []
     size = (settings.documents, settings.length, settings.repeats, settings.seed)
     advance = progress("repeats timed", 0)

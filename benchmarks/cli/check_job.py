@@ -28,6 +28,16 @@ def run(
 ) -> None:
     """Every input is checked before the work, every file written after it, whole.
 
+    Args:
+        names: of the models.
+        instance_name: of the instance, or the path of a file.
+        documents, length: held-out documents and tokens of each; None takes what the checks need.
+        tolerance: of sums to one, and of answers that ought to be equal.
+        prompts: for the laws of prompts.
+        seed: of documents and prompts.
+        json: file for the machine-readable answer, or None.
+        command: the shell command, stored with the answer.
+
     Raises:
         CheckFailed: a law is broken; the message says which, and how.
     """
@@ -56,7 +66,12 @@ def run(
 
 
 def as_json(found: Checked, command: str) -> JsonObject:
-    """Stable keys: model, instance, command, settings, holds, level, checks."""
+    """Stable keys: model, instance, command, settings, holds, level, checks.
+
+    Args:
+        found: what was checked of one model on one instance.
+        command: the shell command that asked.
+    """
     model = None if found.subject == found.instance else found.subject
     checks = [each._asdict() for each in found.checks]
     return {

@@ -24,7 +24,16 @@ def run(
     json: Path | None,
     command: str = "",
 ) -> None:
-    """Every input is checked before the work, every file written after it, whole."""
+    """Every input is checked before the work, every file written after it, whole.
+
+    Args:
+        names: of the models.
+        instance: whose exact Bayes they are measured against.
+        settings: sizes, k, n and seed.
+        out: directory for gap.json, gap.nc, figures and the page, or None.
+        json: file for the machine-readable answer, or None.
+        command: the shell command, stored with the result.
+    """
     models = find_models(names, instance)
     settings = measuring.check_settings(settings, instance, models)
     storage.check_file(json, "json")

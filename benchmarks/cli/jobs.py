@@ -41,7 +41,16 @@ def train(
     cluster: training.Cluster,
     json: Path | None,
 ) -> None:
-    """``implicit-bayes train``: a run, measured against Bayes, with its figures."""
+    """``implicit-bayes train``: a run, measured against Bayes, with its figures.
+
+    Args:
+        asked: instance, architecture, preset and what is changed of it.
+        out: the run's directory.
+        resume: go on from what is stored there.
+        tensorboard: also write events there.
+        cluster: coordinator, number and rank of the processes.
+        json: file for the machine-readable answer, or None.
+    """
     if tensorboard:
         need("tensorboardX", "tensorboard")
     with jax.enable_x64(False):  # networks live in float32
@@ -75,7 +84,15 @@ def train(
 
 
 def search(statement: str, starts: int, seed: int, out: Path | None, json: Path | None) -> None:
-    """``implicit-bayes search``: counterexamples, each written as an instance."""
+    """``implicit-bayes search``: counterexamples, each written as an instance.
+
+    Args:
+        statement: ``printed`` or ``repaired``.
+        starts: random instances from which the ascent begins.
+        seed: of them.
+        out: directory for what is found, or None.
+        json: file for the machine-readable answer, or None.
+    """
     storage.check_file(json, "json")
     if out is not None:
         storage.check_directory(out)
@@ -113,7 +130,12 @@ def search(statement: str, starts: int, seed: int, out: Path | None, json: Path 
 
 
 def figures(directory: Path, json: Path | None) -> None:
-    """``implicit-bayes figures``: redraw from results.nc, or from the metrics of a RUN."""
+    """``implicit-bayes figures``: redraw from results.nc, or from the metrics of a RUN.
+
+    Args:
+        directory: where results.nc, or a run's metrics, lie; the figures go there too.
+        json: file for the machine-readable answer, or None.
+    """
     storage.check_file(json, "json")
     if (directory / "findings.json").is_file():
         written = reporting.redraw(directory)
@@ -135,7 +157,12 @@ def figures(directory: Path, json: Path | None) -> None:
 
 
 def report(directory: Path, json: Path | None) -> None:
-    """``implicit-bayes report``: the page of a verification, a comparison, a gap or a reproduction."""
+    """``implicit-bayes report``: the page of a verification, a comparison, a gap or a reproduction.
+
+    Args:
+        directory: that holds the results; the page goes there too.
+        json: file for the machine-readable answer, or None.
+    """
     storage.check_file(json, "json")
     written = [reports.write_report(directory)]
     if json is not None:
@@ -157,7 +184,21 @@ def sample(
     seed: int,
     json: Path | None,
 ) -> None:
-    """``implicit-bayes sample``: data sets in either layout."""
+    """``implicit-bayes sample``: data sets in either layout.
+
+    Args:
+        name: of the instance, as its files call it.
+        instance: a mixture, or GINC's law over more concepts than are held at once.
+        out: directory.
+        documents, length: documents and tokens of each; None takes the layout's own.
+        split: ``train`` or ``validation``.
+        prompts: for each k, or None for documents.
+        ks: example lengths.
+        n: examples in a prompt.
+        layout: ``npz`` or ``published`` (the released one, bit for bit).
+        seed: of everything drawn; the published layout has its own.
+        json: file for the machine-readable answer, or None.
+    """
     counts = {"documents": (documents, 1), "length": (length, 1), "prompts": (prompts, 0), "n": (n, 0)}
     for field, (value, least) in counts.items():
         if value is not None and value < least:
@@ -208,7 +249,14 @@ def _simulators(instance):
 
 
 def statements(out: Path | None, check: bool, seed: int, json: Path | None) -> None:
-    """``implicit-bayes statements``: the generated table, printed, written or compared."""
+    """``implicit-bayes statements``: the generated table, printed, written or compared.
+
+    Args:
+        out: file for the table, or None to print it.
+        check: compare the file with what would be written.
+        seed: of the instances that the table speaks of.
+        json: file for the machine-readable answer, or None.
+    """
     storage.check_file(json, "json")
     if not check:
         storage.check_file(out, "out")

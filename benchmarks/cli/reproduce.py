@@ -38,12 +38,25 @@ class Where(NamedTuple):
 
 
 def plan(experiments: Sequence[Experiment], scale: Scale) -> dict[str, dict[str, Cell]]:
-    """Every experiment's cells by name."""
+    """Every experiment's cells by name.
+
+    Args:
+        experiments: any of them.
+        scale: sizes, seeds and prompts of a preset.
+    """
     return {each.name: each.cells(scale) for each in experiments}
 
 
 def reproduce(names: tuple[str, ...], preset: str, seed: int, out: Path, where: Where, json: Path | None) -> None:
     """Compute what is not stored yet, then write figures, results.nc, results.csv, findings.json and report.html.
+
+    Args:
+        names: of experiments, or ``all``.
+        preset: tiny, small or paper.
+        seed: of everything.
+        out: directory; cells that it holds are not computed again.
+        where: this machine or a cluster.
+        json: file for the machine-readable answer, or None.
 
     Raises:
         CheckFailed: cells failed; the others are done, and DIR/failures.json says what happened.
@@ -87,6 +100,14 @@ def reproduce(names: tuple[str, ...], preset: str, seed: int, out: Path, where: 
 def from_trained(names: tuple[str, ...], preset: str, source: Path, out: Path, seed: int, json: Path | None) -> None:
     """``scaling`` at the paper's sizes, drawn from what ``python -m implicit_bayes.benchmarks.paper_scale`` trained.
 
+    Args:
+        names: ``scaling`` alone.
+        preset: ``paper``.
+        source: directory of the trainings.
+        out: directory for figure and page.
+        seed: said in the report.
+        json: file for the machine-readable answer, or None.
+
     Raises:
         ModelError: another experiment or preset, or a directory that holds no such run.
     """
@@ -109,7 +130,13 @@ def from_trained(names: tuple[str, ...], preset: str, source: Path, out: Path, s
 
 
 def compute(cells: Sequence[Cell], store: Store, where: Where) -> list[sweep.Failure]:
-    """Every cell, wherever it is to be computed, with a progress bar."""
+    """Every cell, wherever it is to be computed, with a progress bar.
+
+    Args:
+        cells: in any order; those they need come first.
+        store: what it holds is not computed again.
+        where: this machine or a cluster.
+    """
     todo = in_order(cells)
     with progress_bars() as progress:
         advance = progress("cells", len(todo))
@@ -123,7 +150,15 @@ def compute(cells: Sequence[Cell], store: Store, where: Where) -> list[sweep.Fai
 
 
 def about_run(names: tuple[str, ...], preset: str, seed: int, out: Path, failed: int) -> JsonObject:
-    """What the report says of the run."""
+    """What the report says of the run.
+
+    Args:
+        names: as they were asked for.
+        preset: of the sizes.
+        seed: of everything.
+        out: directory.
+        failed: how many cells failed.
+    """
     command = shlex.join(
         ["implicit-bayes", "reproduce", *names, "--preset", preset, "--seed", str(seed), "--out", str(out)]
     )
@@ -131,14 +166,24 @@ def about_run(names: tuple[str, ...], preset: str, seed: int, out: Path, failed:
 
 
 def spent(store: Store, cells: Mapping[str, Mapping[str, Cell]]) -> JsonObject:
-    """How many cells the experiments have, and the CPU seconds that computing those took, whenever that was."""
+    """How many cells the experiments have, and the CPU seconds that computing those took, whenever that was.
+
+    Args:
+        store: of the cells.
+        cells: of every experiment, by name.
+    """
     keys = {cell.key for each in cells.values() for cell in in_order(list(each.values()))}
     last = {row.key: row.cpu_seconds for row in store.journal() if row.key in keys}
     return {"cells": len(keys), "cpu_seconds": round(sum(last.values()), 1)}
 
 
 def write_failures(out: Path, failures: Sequence[sweep.Failure]) -> None:
-    """DIR/failures.json, where there are any; that of an earlier run goes where there are none."""
+    """DIR/failures.json, where there are any; that of an earlier run goes where there are none.
+
+    Args:
+        out: directory.
+        failures: this run's.
+    """
     path = out / "failures.json"
     if failures:
         rows = [{"cell": to_json(f.cell), "message": f.message, "traceback": f.trace} for f in failures]
@@ -150,7 +195,17 @@ def write_failures(out: Path, failures: Sequence[sweep.Failure]) -> None:
 def write_slurm(
     names: tuple[str, ...], preset: str, seed: int, out: Path, host: str, tls: sweep.Tls, json: Path | None
 ) -> None:
-    """The scripts of ``--slurm``; nothing is computed or submitted."""
+    """The scripts of ``--slurm``; nothing is computed or submitted.
+
+    Args:
+        names: of experiments.
+        preset: of the sizes.
+        seed: of everything.
+        out: directory of scripts and results.
+        host: name or address on which the scheduler listens.
+        tls: certificates of scheduler and workers.
+        json: file for the machine-readable answer, or None.
+    """
     from implicit_bayes.benchmarks.sweep.slurm import write_scripts
 
     chosen(names)
@@ -164,7 +219,15 @@ def write_slurm(
 
 
 def show_plan(names: tuple[str, ...], preset: str, seed: int, out: Path, json: Path | None) -> None:
-    """What there is to compute, and how much of it is stored, without computing anything."""
+    """What there is to compute, and how much of it is stored, without computing anything.
+
+    Args:
+        names: of experiments.
+        preset: of the sizes.
+        seed: of everything.
+        out: directory whose stored cells are counted.
+        json: file for the machine-readable answer, or None.
+    """
     storage.check_file(json, "json")
     experiments, store = chosen(names), Store(out)
     cells = plan(experiments, scale_of(preset, seed))

@@ -33,7 +33,17 @@ def run(
     json: Path | None,
     made_by: Callable[[str | None], str] = lambda name: "",
 ) -> None:
-    """Every input is checked before the work, every file written after it, whole."""
+    """Every input is checked before the work, every file written after it, whole.
+
+    Args:
+        names: of the instances, as they were asked for.
+        instances: verified one after the other; several are compared on a page.
+        models: names for ``find_model``.
+        settings: by field of ``verification.settings.Settings``.
+        out: directory, or None for the screen alone.
+        json: file for the machine-readable answer, or None.
+        made_by: the shell command for one instance by name, or for all (None).
+    """
     if not names:
         raise ModelError("instance: name one, as in: implicit-bayes verify ginc")
     instances = _told_apart(instances, names)

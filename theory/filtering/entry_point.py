@@ -119,6 +119,6 @@ def entry(addresses, shapes):
 def assembly() -> str:
     """LLVM's text of ``entry`` with all that it calls, optimised for this processor: seconds of compiling."""
     integers: Any = cast(Any, types.CPointer)(types.int64)  # numba gives its own objects no types
-    compiler: Any = cfunc(types.void(integers, integers), fastmath={"contract"}, error_model="numpy")
+    compiler: Any = cfunc(types.void(integers, integers), fastmath={"contract"}, error_model="numpy")  # as above
     text: str = compiler(entry).inspect_llvm()
     return text

@@ -149,7 +149,7 @@ def _key(llvm: Any) -> str:  # llvmlite.binding, which has no types
     return hashlib.sha256(b"\0".join([*parts, *(word.encode() for word in words)])).hexdigest()[:32]
 
 
-def _made(llvm: Any) -> bytes | None:
+def _made(llvm: Any) -> bytes | None:  # as above
     """The object file's bytes, with everything inside but C's mathematics; None where it would ask for more."""
     from implicit_bayes.theory.filtering.entry_point import assembly, entry
 
