@@ -32,7 +32,7 @@ LARGER_EXCESS = {"lstm": 0.012, "transformer": 0.02}
 """Nats per token, of the models of V = 100 and 150."""
 NEXT = pytest.mark.xfail(
     strict=True,
-    reason="lstm-small: 0.0071 and 98.2%, transformer-small: 0.0113 and 96.0%; no run of --preset long at V = 50 is finished",
+    reason="lstm-small: 0.0071 and 98.2%, transformer-small: 0.0113 and 96.0%; no long run at V = 50 is finished",
 )
 SHORT = pytest.mark.xfail(strict=True, reason="lstm-small: 97.6% at n = 0 (three seeds, 97.4 to 97.8); see its card")
 

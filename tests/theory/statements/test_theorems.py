@@ -19,7 +19,7 @@ from implicit_bayes.theory.statements.assumptions import check_assumptions
 from implicit_bayes.theory.statements.bounds import excess_risk, g_inverse
 from implicit_bayes.theory.statements.conditions import check_conditions
 from implicit_bayes.theory.statements.risk import example_filter, measure_risk, prompt_tokens
-from implicit_bayes.theory.statements.theorems import evaluate_theorems
+from implicit_bayes.theory.statements.theorems import LIVES, evaluate_theorems
 
 
 def verdicts(mixture, starts, true_concepts, k, **options):
@@ -176,8 +176,24 @@ def test_several_start_laws_and_true_concepts_at_once():
 
 def test_missing_conditions_are_refused():
     mixture, restart = regular()
-    with pytest.raises(ModelError, match="conditions"):
-        evaluate_theorems(mixture, restart[None], [0], 3, conditions=[], assumptions=[])
+    words = "conditions: none for k = 3, true concept 1, concept 0"  # the true concept first
+    with pytest.raises(ModelError, match=words):
+        evaluate_theorems(mixture, restart[None], [1], 3, conditions=[], assumptions=[])
+
+
+def test_only_the_sharp_version_asks_that_theta_star_writes_every_prompt():
+    """The prompts of two delimited examples have probability 0 under theta*, though A4 is said to hold."""
+    kernel = [[0.5, 0.5, 0.0], [0.9, 0.1, 0.0], [0.4, 0.3, 0.3]]
+    mixture = MixtureOfHMMs([0.5, 0.5], [[0.4, 0.3, 0.3]] * 2, [kernel, kernel], np.eye(3), delimiter=2)
+    start = np.array([0.5, 0.5, 0.0])
+    law = PromptLaw.of(mixture, start, 0, 2)
+    every = [a._replace(holds=True) for a in check_assumptions(mixture, law)]
+    found = evaluate_theorems(
+        mixture, start[None], [0], 2, conditions=check_conditions(mixture, start[None], 0, 2), assumptions=every,
+        prompts=20, shots=(0,),
+    )  # fmt: skip
+    said = {v.version: LIVES in v.reason for v in found if v.name == "1"}
+    assert said == {"printed": False, "repaired": False, "sharp": True}
 
 
 def test_impossible_prompts_count_as_errors():
