@@ -10,7 +10,8 @@ What is computed and thrown away (scores of future keys), recomputed, or element
 model FLOPs utilisation of Chowdhery et al. 2022 (PaLM), appendix B, with the causal half of attention only.
 """
 
-import jax
+from typing import Protocol, runtime_checkable
+
 import numpy as np
 
 from implicit_bayes.lm.lstm import LSTMConfig
@@ -44,11 +45,21 @@ def operations_per_token(network: LSTMConfig | TransformerConfig, length: int) -
     return 6.0 * (network.layers * layer + network.width * network.vocabulary)
 
 
-def peak(device: jax.Device, half: bool) -> float | None:
+@runtime_checkable
+class Chip(Protocol):
+    """What ``peak`` asks of a device."""
+
+    @property
+    def device_kind(self) -> str:
+        """The maker's name of it."""
+        ...
+
+
+def peak(device: Chip, half: bool) -> float | None:
     """bfloat16 peak of a JAX device, operations a second; None where it is not known, or not what is computed in.
 
     Args:
-        device: of JAX's.
+        device: of JAX's, or anything with its ``device_kind``.
         half: whether bfloat16 is computed in.
     """
     if not half:

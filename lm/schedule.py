@@ -94,8 +94,9 @@ def plan(schedule: Schedule) -> Plan:
     if steps > MOST:
         raise ModelError(f"tokens: {schedule.tokens} are {steps:,} steps, more than {MOST:,}; ask for fewer")
     if steps < 1:
-        least = phases[0].batch * phases[0].length
-        raise ModelError(f"tokens: {schedule.tokens} is not one batch; give at least {least}")
+        shares = ((end - phase.begin, phase) for phase, end in zip(phases, ends, strict=True))
+        least = math.ceil(min(phase.batch * phase.length / share for share, phase in shares) * (1 - 1e-9))
+        raise ModelError(f"tokens: {schedule.tokens} is not one batch of any phase; give at least {least}")
     per_step_S = np.concatenate(
         [np.full(count, phase.batch * phase.length) for count, phase in zip(counts, phases, strict=True)]
     )

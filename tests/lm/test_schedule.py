@@ -1,10 +1,11 @@
 """Schedules worked out step by step, against a plain loop."""
 
 import math
+import re
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from implicit_bayes.lm.schedule import Phase, Schedule, plan
@@ -43,6 +44,7 @@ def test_rates_rise_to_the_peak_and_fall_to_the_floor(decay, hold):
         seen += phase.batch * phase.length
 
 
+@example(tokens=200, begins=[0.5625], shapes=[(3, 38), (4, 22), (1, 1), (1, 1)])
 @given(
     tokens=st.integers(200, 5000),
     begins=st.lists(st.floats(0.01, 0.99), max_size=3, unique=True),
@@ -50,7 +52,15 @@ def test_rates_rise_to_the_peak_and_fall_to_the_floor(decay, hold):
 )
 def test_no_more_tokens_than_asked_and_less_than_a_batch_a_phase_is_lost(tokens, begins, shapes):
     phases = [Phase(b, *s) for b, s in zip([0.0, *sorted(begins)], shapes, strict=False)]
-    chart = plan(Schedule(tokens=tokens, phases=tuple(phases), peak=1.0))
+    schedule = Schedule(tokens=tokens, phases=tuple(phases), peak=1.0)
+    try:
+        chart = plan(schedule)
+    except ModelError as error:  # not one batch fits into any phase: with what the message asks for one does
+        least = int(re.search(r"at least (\d+)$", str(error)).group(1))
+        assert least > tokens and plan(schedule._replace(tokens=least)).steps >= 1
+        with pytest.raises(ModelError, match="not one batch"):
+            plan(schedule._replace(tokens=least - 1))
+        return
     lost = tokens - chart.tokens_S1[-1]
     assert -1e-6 * tokens <= lost < sum(phase.batch * phase.length + 1 for phase in phases)
     of_step = [chart.phase(step)[1] for step in range(chart.steps)]
@@ -68,7 +78,7 @@ def test_phases_out_of_order_are_refused(phases):
 
 
 def test_less_than_a_batch_is_refused_with_what_it_takes():
-    with pytest.raises(ModelError, match="tokens: 19 is not one batch; give at least 20"):
+    with pytest.raises(ModelError, match="tokens: 19 is not one batch of any phase; give at least 20"):
         plan(Schedule(tokens=19, phases=(Phase(0.0, 2, 10),), peak=1.0))
 
 

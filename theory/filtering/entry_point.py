@@ -6,12 +6,16 @@ Imported only when machine code is made to be kept (``stored_code``); needs numb
 from typing import Any, cast, no_type_check
 
 import numpy as np
-from numba import carray, cfunc, types
-from numba.extending import intrinsic
 
 from implicit_bayes.theory.filtering.compiled_documents import documents
 from implicit_bayes.theory.filtering.machine_code import compiled
 from implicit_bayes.theory.filtering.stored_code import KINDS, LARGEST_RANK
+
+try:
+    from numba import carray, cfunc, types
+    from numba.extending import intrinsic
+except ImportError as error:
+    raise ImportError("the compiled filter needs numba: pip install 'implicit-bayes[compiled]'") from error
 
 ROWS = len(KINDS) + 1
 """Of the table of shapes; the last row holds the two numbers that are not arrays."""

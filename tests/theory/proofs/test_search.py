@@ -87,7 +87,7 @@ def test_a_found_instance_can_be_proved_after_rounding(printed):
     mixture = type(found.mixture)(
         [0.5, 0.5], short(found.mixture.initial), short(found.mixture.transition), np.eye(4), 3
     )
-    prompt = type(found.prompt).of(mixture, 0, short(found.prompt.start), 2)
+    prompt = type(found.prompt).of(mixture, short(found.prompt.start), 0, 2)
     proof = certify(mixture, prompt, 0, 1)
     assert all(proof.assumptions.values()) and proof.printed_holds is True and proof.rate.sign is True
 
