@@ -12,6 +12,7 @@ import numpy as np
 
 from implicit_bayes.theory import MixtureOfHMMs, filter_concepts
 from implicit_bayes.theory.filtering.dispatch import Method, Prepared
+from implicit_bayes.theory.filtering.filter import log_evidence
 from implicit_bayes.theory.filtering.posterior import weigh
 from implicit_bayes.theory.statements.bounds import first_choice
 
@@ -67,10 +68,7 @@ def prompt_aware(
     tables: Prepared | None = None,
     ns: Sequence[int] | None = None,
 ) -> PromptAware:
-    """Filter every example once, on its own, and add up.
-
-    Over a wide vocabulary laws of the next token are made at the ``ns`` alone, and the evidence of the examples by
-    itself: a law of V numbers costs more than the recursion of a whole example.
+    """Filter every example on its own, and add up; laws of the next token are made at the ``ns`` alone.
 
     Args:
         mixture: the pretraining law (its document start laws are not used).
@@ -86,59 +84,16 @@ def prompt_aware(
         PromptAware at those numbers of examples.
     """
     prompts, examples, length = example_PxNxK.shape
-    chosen, wide = list(range(examples) if ns is None else ns), answers_singly(mixture, length)
+    chosen = list(range(examples) if ns is None else ns)
     started = started_mixture(mixture, start_SxH)
     extra = np.broadcast_to((mixture.n_tokens + start_index_P)[:, None, None], (prompts, examples, 1))
     tokens = np.concatenate([extra, example_PxNxK], -1)
-    if wide:
-        tokens, at = tokens[:, chosen, :length], [length]
-        evidence_O = example_evidence(mixture, example_PxNxK, start_SxH[start_index_P])
-    else:
-        at = [length, length + 1]
-    out = filter_concepts(started, tokens, positions=at, method=method, tables=tables)
-    evidence_x, concept_PxNxCxV = np.asarray(out.log_evidence[..., 0, :]), np.asarray(out.predictive[..., 0, :, :])
-    concept_PxNxCxV = concept_PxNxCxV[..., : mixture.n_tokens]
-    if not wide:
-        evidence_O = np.asarray(out.log_evidence[..., 1, :])
-        evidence_x, concept_PxNxCxV = evidence_x[:, chosen], concept_PxNxCxV[:, chosen]
+    evidence_O = np.asarray(log_evidence(started, tokens, method=method, tables=tables))
+    out = filter_concepts(started, tokens[:, chosen, :length], positions=[length], method=method, tables=tables)
+    evidence_x = np.asarray(out.log_evidence[..., 0, :])
+    concept_PxNxCxV = np.asarray(out.predictive[..., 0, :, : mixture.n_tokens])
     before_PxNxC = np.concatenate([np.zeros_like(evidence_O[:, :1]), evidence_O[:, :-1].cumsum(1)], 1)[:, chosen]
     _, log_posterior, defined = (np.asarray(x) for x in weigh(mixture.prior, before_PxNxC + evidence_x))
     predictive = np.einsum("pnc,pncv->pnv", np.exp(log_posterior), concept_PxNxCxV)
     truth_PxNxV = concept_PxNxCxV[np.arange(prompts), :, true_P]
     return PromptAware(predictive, log_posterior, defined, first_choice(truth_PxNxV), truth_PxNxV)
-
-
-def answers_singly(mixture: MixtureOfHMMs, length: int) -> bool:
-    """Whether the law of a next token, H V products, costs more than a recursion over ``length`` tokens, H^2 each.
-
-    Args:
-        mixture: the pretraining law.
-        length: k.
-    """
-    return mixture.n_tokens >= length * mixture.n_states
-
-
-def example_evidence(mixture: MixtureOfHMMs, example_PxNxK: np.ndarray, start_PxH: np.ndarray) -> np.ndarray:
-    """(P, N, C) log p(O | start law, theta_c) of every example, nats; -inf where it is impossible.
-
-    The scaled forward recursion; no law of a next token is made.
-
-    Args:
-        mixture: the pretraining law.
-        example_PxNxK: examples of k tokens.
-        start_PxH: the start law of each prompt.
-    """
-    by_token_CxVxH, kernel_CxHxH = mixture.emissions.swapaxes(1, 2), np.asarray(mixture.transition)
-    ahead_CxPxNxH = np.broadcast_to(
-        start_PxH[:, None], (mixture.n_concepts, *example_PxNxK.shape[:2], mixture.n_states)
-    )
-    log_evidence = np.zeros(ahead_CxPxNxH.shape[:3])
-    for j in range(example_PxNxK.shape[2]):
-        if j:
-            ahead_CxPxNxH = ahead_CxPxNxH @ kernel_CxHxH[:, None]
-        joint = ahead_CxPxNxH * by_token_CxVxH[:, example_PxNxK[:, :, j]]
-        mass = joint.sum(-1)
-        with np.errstate(divide="ignore"):
-            log_evidence += np.log(mass)
-        ahead_CxPxNxH = joint / np.where(mass > 0, mass, 1.0)[..., None]
-    return np.moveaxis(log_evidence, 0, -1)

@@ -12,7 +12,6 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from implicit_bayes.benchmarks.common.memory import check_memory, sizes_of
-from implicit_bayes.benchmarks.predictors.prompt_aware import answers_singly
 from implicit_bayes.benchmarks.verification.prefix_counts import prefixes
 from implicit_bayes.simulators.instances import Instance
 from implicit_bayes.theory import MixtureOfHMMs, ModelError
@@ -213,11 +212,10 @@ def _answer(mixture: MixtureOfHMMs) -> float:
 def _curves(instance: Instance, settings: Affordable) -> float:
     mixture, seconds = instance.mixture, 0.0
     for k in settings.ks:
-        tokens, examples = (k + 1) * (max(settings.ns) + 1), max(settings.ns) + 1
+        tokens, laws = (k + 1) * (max(settings.ns) + 1), len(settings.ns)
         seconds += (2 + len(settings.epsilons)) * tokens * _token(mixture)
-        laws = len(settings.ns) if answers_singly(mixture, k) else 2 * examples  # of prompt-aware Bayes
-        seconds += ((1 + len(settings.epsilons)) * len(settings.ns) + laws) * _answer(mixture)
-        seconds += laws * mixture.n_concepts * mixture.n_tokens * HELD
+        seconds += (2 + len(settings.epsilons)) * laws * _answer(mixture)
+        seconds += laws * mixture.n_concepts * mixture.n_tokens * HELD  # of prompt-aware Bayes
     return float(settings.prompts * seconds)
 
 

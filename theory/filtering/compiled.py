@@ -139,6 +139,7 @@ def trace(
     wanted_P: np.ndarray,
     per_concept: bool,
     carry: Carry | None = None,
+    laws: bool = True,
 ) -> CompiledTrace:
     """Run the documents.
 
@@ -149,6 +150,7 @@ def trace(
         wanted_P: prefix lengths, increasing, within 0..T.
         per_concept: whether ``predictive`` is one for each concept.
         carry: where the documents stand before these tokens; changed in place. Default: at their beginning.
+        laws: whether next-token laws are made; ``predictive`` has no column otherwise.
     """
     documents = entry_point()
     (batch, _), slots, concepts = tokens_BxT.shape, len(wanted_P), mixture.n_concepts
@@ -157,7 +159,7 @@ def trace(
     out = Recorded(
         mass_BxPxC=np.zeros((batch, slots, concepts)), exponents_BxPxC=aligned((batch, slots, concepts)),
         total_BxP=aligned((batch, slots)), top_BxP=aligned((batch, slots)),
-        predictive_BxPxKxV=aligned((batch, slots, concepts if per_concept else 1, mixture.n_tokens)),
+        predictive_BxPxKxV=aligned((batch, slots, concepts if per_concept else 1, mixture.n_tokens if laws else 0)),
         possible_BxC=np.zeros((batch, concepts), np.int64), doubtful_B=np.zeros(batch, np.bool_),
     )  # fmt: skip
     blocks = Blocks(

@@ -32,10 +32,10 @@ from implicit_bayes.theory.objects.types import Array, Bool, Float, Int, Numbers
 CHUNK_BYTES = 128 * 2**20
 """Working memory (recorded beliefs and predictives) of one chunk of documents."""
 
-Kind = Literal["mixture", "concepts", "probability"]
+Kind = Literal["mixture", "concepts", "evidence", "probability"]
 """What a filter is asked for: MixtureFilter, ConceptFilter, or log p(o_1..o_t) alone."""
 Answer = Any
-"""What a ``Kind`` asks for: one function answers all three, and no type says which."""
+"""What a ``Kind`` asks for (``evidence``: a mixture's, with no column of the predictive); no type says which."""
 
 
 class MixtureFilter(NamedTuple):
@@ -148,13 +148,11 @@ def _filter(
     wanted = np.arange(length + 1) if positions is None else check_positions(positions, length)
     if not is_traced((mixture, tokens)) and filters_on_host(mixture, method, math.prod(batch), length):
         concrete = np.asarray(tokens).reshape(math.prod(batch), length)
-        out = _answered(
-            mixture, concrete, host.trace(mixture, concrete, np.sort(wanted), kind == "concepts"), wanted, kind
-        )
+        traced = host.trace(mixture, concrete, np.sort(wanted), kind == "concepts", kind != "evidence")
+        out = _answered(mixture, concrete, traced, wanted, kind)
         return jax.tree.map(lambda x: x.reshape((*batch, *x.shape[1:])), out)
     if not is_traced((mixture, tokens)) and compiles(mixture, method, tokens.size):
-        tables = Prepared(mixture) if tables is None else tables
-        out = _compiled(mixture, tables, tokens.reshape(math.prod(batch), length), wanted, kind)
+        out = _compiled(mixture, tables or Prepared(mixture), tokens.reshape(math.prod(batch), length), wanted, kind)
         return jax.tree.map(lambda x: x.reshape((*batch, *x.shape[1:])), out)
     slots = np.full(length + 1, len(wanted), dtype=np.int32)
     slots[wanted] = np.arange(len(wanted))
@@ -181,14 +179,16 @@ def _structure() -> jax.tree_util.PyTreeDef:
     return jax.tree.structure(MixtureOfHMMs([1.0], [[1.0]], [[[1.0]]], [[1.0]], delimiter=0))
 
 
-def log_evidence(mixture: MixtureOfHMMs, tokens: Numbers, *, method: Method = "auto") -> Array:
+def log_evidence(
+    mixture: MixtureOfHMMs, tokens: Numbers, *, method: Method = "auto", tables: Prepared | None = None
+) -> Array:
     """(..., C) log p(o_1..o_T | theta_c), nats, of whole documents; -inf where impossible.
 
     Args:
-        mixture, tokens, method: as of ``filter_mixture``; what it refuses is refused here.
+        mixture, tokens, method, tables: as of ``filter_mixture``; what it refuses is refused here.
     """
-    length = np.shape(tokens)[-1]
-    return filter_mixture(mixture, tokens, positions=[length], method=method).log_evidence[..., 0, :]
+    found: MixtureFilter = _filter(mixture, tokens, [np.shape(tokens)[-1]], method, tables, "evidence")
+    return found.log_evidence[..., 0, :]
 
 
 def log_probability(mixture: MixtureOfHMMs, tokens: Numbers, *, method: Method = "auto") -> Array:
@@ -212,8 +212,9 @@ def log_probability(mixture: MixtureOfHMMs, tokens: Numbers, *, method: Method =
 
 def _compiled(mixture: MixtureOfHMMs, tables: Prepared, tokens_BxT: Array, wanted: np.ndarray, kind: Kind) -> Answer:
     """Concrete documents by compiled code."""
-    per_concept = kind == "concepts"
-    found = compiled.trace(mixture, tables.buckets(), np.asarray(tokens_BxT), np.sort(wanted), per_concept)
+    found = compiled.trace(
+        mixture, tables.buckets(), np.asarray(tokens_BxT), np.sort(wanted), kind == "concepts", laws=kind != "evidence"
+    )  # fmt: skip
     return _answered(mixture, tokens_BxT, found, wanted, kind)
 
 
@@ -250,14 +251,13 @@ def _in_chunks(
     kind: Kind,
 ) -> Answer:
     """Documents in equal chunks, so that recorded beliefs fit in CHUNK_BYTES (the last chunk is padded)."""
-    widest = max(mixture.n_states, mixture.n_tokens)
+    widest = max(mixture.n_states, 0 if kind == "evidence" else mixture.n_tokens)
     most = max(1, CHUNK_BYTES // (8 * n_slots * mixture.n_concepts * widest + 1))
     size = max(1, -(-len(tokens_BxT) // max(1, -(-len(tokens_BxT) // most))))  # equal parts: little is padded
     pieces = []
     for full, count in equal_parts(np.asarray(tokens_BxT), size):
         out = in_float64(_run)(mixture, tables, full.T, slots, n_slots, record, method, kind, False)
-        keep = slice(0, count)
-        pieces.append(jax.tree.map(operator.itemgetter(keep), out))
+        pieces.append(jax.tree.map(operator.itemgetter(slice(count)), out))
     if len(pieces) == 1:
         return pieces[0]
     join = jnp.concatenate if isinstance(pieces[0].log_evidence, jax.Array) else np.concatenate
@@ -281,8 +281,8 @@ def _run_unjitted(
         """What was asked for (and the axis of documents in it, below); the rest is never computed."""
         if kind == "probability":
             return (trace.log_probability_PxB,)
-        predictive = trace.predictive_PxKxBxV
-        predictive = predictive[:, 0] if mixed else predictive.swapaxes(1, 2)
+        law = trace.predictive_PxKxBxV[..., : 0 if kind == "evidence" else None]
+        predictive = law[:, 0] if mixed else law.swapaxes(1, 2)
         return trace.log_evidence_PxBxC, predictive, trace.possible_B
 
     axes = (1,) if kind == "probability" else (1, 1, 0)

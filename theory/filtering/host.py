@@ -23,7 +23,9 @@ CHUNK_BYTES = 64 * 2**20
 """Recorded beliefs and next-token probabilities of the documents that are worked on together."""
 
 
-def trace(mixture: MixtureOfHMMs, tokens_BxT: np.ndarray, wanted_P: np.ndarray, per_concept: bool) -> CompiledTrace:
+def trace(
+    mixture: MixtureOfHMMs, tokens_BxT: np.ndarray, wanted_P: np.ndarray, per_concept: bool, laws: bool = True
+) -> CompiledTrace:
     """Run the documents.
 
     Args:
@@ -31,21 +33,24 @@ def trace(mixture: MixtureOfHMMs, tokens_BxT: np.ndarray, wanted_P: np.ndarray, 
         tokens_BxT: tokens.
         wanted_P: prefix lengths, increasing, within 0..T.
         per_concept: whether ``predictive`` is one for each concept.
+        laws: whether next-token laws are made; ``predictive`` has no column otherwise.
 
     Returns:
         CompiledTrace: what compiled code finds, to rounding.
     """
-    widest = max(mixture.n_states, mixture.n_tokens)
+    widest = max(mixture.n_states, mixture.n_tokens if laws else 0)
     size = max(1, CHUNK_BYTES // (16 * max(1, len(wanted_P)) * mixture.n_concepts * widest))
     begins = range(0, max(1, len(tokens_BxT)), size)
-    pieces = [_piece(mixture, tokens_BxT[begin : begin + size], wanted_P, per_concept) for begin in begins]
+    pieces = [_piece(mixture, tokens_BxT[begin : begin + size], wanted_P, per_concept, laws) for begin in begins]
     joined = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
     return pieces[0] if len(pieces) == 1 else CompiledTrace(*joined)
 
 
-def _piece(mixture: MixtureOfHMMs, tokens_BxT: np.ndarray, wanted_P: np.ndarray, per_concept: bool) -> CompiledTrace:
+def _piece(
+    mixture: MixtureOfHMMs, tokens_BxT: np.ndarray, wanted_P: np.ndarray, per_concept: bool, laws: bool
+) -> CompiledTrace:
     """``trace`` of documents that fit in CHUNK_BYTES."""
-    prior, emissions = np.asarray(mixture.prior), np.asarray(mixture.emissions)
+    prior, emissions = np.asarray(mixture.prior), np.asarray(mixture.emissions)[..., : None if laws else 0]
     transition, least_C = np.asarray(mixture.transition), _smallest_products(mixture)
     bits = -0.4 * math.log2(FLOOR) / -math.log2(min(float(least_C.min()), 0.5))
     every = min(max(int(bits), 1), LONGEST_RUN)

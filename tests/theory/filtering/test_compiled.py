@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from strategies import mixtures_with_documents
 
-from implicit_bayes.theory import MixtureOfHMMs, ModelError, filter_mixture
+from implicit_bayes.theory import MixtureOfHMMs, ModelError, filter_mixture, log_evidence
 from implicit_bayes.theory.filtering import filter as filter_module
+from implicit_bayes.theory.filtering import host
 from implicit_bayes.theory.filtering.block_tables import NARROW, bucket_bytes, bucket_tables, support_widths
 from implicit_bayes.theory.filtering.dispatch import compiles, prepare
 from implicit_bayes.theory.filtering.filter import filter_concepts
@@ -103,6 +104,25 @@ def test_doubtful_documents_are_redone_and_the_others_kept():
     truth = np.log(0.5) + 2000 * np.log(1e-3) + np.log(0.1)
     np.testing.assert_allclose(found.log_evidence[1, 0, 0], truth, rtol=1e-12)
     np.testing.assert_allclose(found.predictive[1, 0], [1e-3, 0.899, 0.1], rtol=1e-9)
+
+
+def test_evidence_alone_is_that_of_the_filter_and_no_law_is_made():
+    """The same bits without next-token laws, in machine code and in NumPy; near underflow the document is redone."""
+    mixture, batch = mixed_widths(zeros=0.7), documents(4, 3, 64)
+    wanted, tokens = np.array([0, 5, 64]), batch.astype(np.int32)
+    tables = bucket_tables(mixture)
+    for with_laws, alone in (
+        [compiled.trace(mixture, tables, tokens, wanted, False, laws=laws) for laws in (True, False)],
+        [host.trace(mixture, tokens, wanted, False, laws) for laws in (True, False)],
+    ):
+        assert alone.predictive_BxPxKxV.shape == (*with_laws.predictive_BxPxKxV.shape[:3], 0)
+        np.testing.assert_array_equal(alone.log_evidence_BxPxC, with_laws.log_evidence_BxPxC)
+        np.testing.assert_array_equal(alone.doubtful_B, with_laws.doubtful_B)
+    vanishing = MixtureOfHMMs([1.0], [[0.5, 0.5]], [np.eye(2)], [[0.9, 0.1, 0.0], [1e-3, 0.899, 0.1]], 0)
+    truth = np.log(0.5) + 2000 * np.log(1e-3) + np.log(0.1)
+    for method in ("compiled", "dense", "log", "auto"):
+        found = log_evidence(vanishing, np.array([*[0] * 2000, 2]), method=method)
+        np.testing.assert_allclose(found, [truth], rtol=1e-12)
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 64])
