@@ -7,11 +7,10 @@ optimiser works on a dozen large arrays instead of two hundred.
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
 from implicit_bayes.lm.layers import split
-from implicit_bayes.lm.transformer import Layer, Transformer
+from implicit_bayes.lm.transformer import Layer, Transformer, rows_at
 
 
 class StackedTransformer(Transformer):
@@ -47,7 +46,4 @@ class StackedTransformer(Transformer):
 
         dropout = None if key is None else jnp.stack([each for each in keys[:-1] if each is not None])
         out_NxD = jax.lax.scan(step, x_NxD, (self.layers, dropout))[0]
-        if at is None:
-            return [out_NxD]
-        width = self.config.width
-        return [out_NxD.reshape(batch, -1, width)[:, np.array(at)].reshape(-1, width)]
+        return [out_NxD if at is None else rows_at(out_NxD, batch, at)]

@@ -104,14 +104,22 @@ class Layer(eqx.Module):
         qkv = qkv.reshape(batch, -1, 3, config.heads, config.width // config.heads)
         mixed_NxD = attend(qkv, config.window, config.context is None, config.dropout, keys[0])
         if at is not None:
-            x_NxD, mixed_NxD = (
-                y_NxD.reshape(batch, -1, config.width)[:, np.array(at)].reshape(-1, config.width)
-                for y_NxD in (x_NxD, mixed_NxD)
-            )
+            x_NxD, mixed_NxD = rows_at(x_NxD, batch, at), rows_at(mixed_NxD, batch, at)
         x_NxD = x_NxD + drop(self.mix(mixed_NxD), config.dropout, keys[1])
         hidden_NxF = self.up(self.norm_feedforward(x_NxD))
         hidden_NxF = jax.nn.gelu(hidden_NxF) if config.dialect == "gpt2" else jax.nn.relu(hidden_NxF) ** 2
         return x_NxD + drop(self.down(hidden_NxF), config.dropout, keys[2])
+
+
+def rows_at(x_NxD: Float[Array, "N D"], batch: int, at: tuple[int, ...]) -> Float[Array, "M D"]:
+    """The rows of some positions of each document.
+
+    Args:
+        x_NxD: documents one after the other.
+        batch: how many.
+        at: positions within each.
+    """
+    return x_NxD.reshape(batch, -1, x_NxD.shape[-1])[:, np.array(at)].reshape(-1, x_NxD.shape[-1])
 
 
 def convolve(x_BxTxO: Float[Array, "B T O"], taps_SxO: Float[Array, "S O"]) -> Float[Array, "B T O"]:

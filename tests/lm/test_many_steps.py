@@ -48,6 +48,7 @@ def test_stacked_layers_are_the_layers(config):
     (mine, dropped), theirs = ask(stacked), ask(plain)
     np.testing.assert_allclose(mine, theirs[0], atol=2e-5)
     np.testing.assert_allclose(dropped, theirs[1], atol=2e-5)
+    np.testing.assert_allclose(stacked.logits_at(GIVEN, (2, 0)), theirs[0][:, [2, 0]], atol=2e-5)
     assert (np.abs(np.asarray(dropped - mine)).max() > 1e-3) == (config.dropout > 0), "dropout does something"
     for mine, theirs in zip(jax.tree.leaves(stacked.plain()), jax.tree.leaves(plain), strict=True):
         np.testing.assert_array_equal(mine, theirs)
