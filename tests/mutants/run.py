@@ -1,5 +1,6 @@
 """The machine: plan, run, resume, score. ``python -m mutants --help`` in tests/, or ``make mutants``."""
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -169,13 +170,16 @@ def work(chosen: list[Mutant], results: Path, minutes: float, near_seconds: floa
         done = {name: row for name, row in done.items() if (row["outcome"], row["by"]) != ("survived", "near")}
     todo = [mutant for mutant in chosen if identity(mutant) not in done]
     print(f"{len(chosen)} mutants, {len(chosen) - len(todo)} known, {len(todo)} to run", flush=True)
+    if not todo:
+        return
     results.parent.mkdir(parents=True, exist_ok=True)
     warm()
-    with tempfile.TemporaryDirectory() as folder, results.open("a") as file:
+    with tempfile.TemporaryDirectory() as folder, results.open("a") as file, contextlib.ExitStack() as leave:
         tree = Path(folder) / "tree"
         tree.mkdir()
         copy_tree(tree)
         room = Room(tree, sorted({test for mutant in todo for test in test_files(mutant.file)}))
+        leave.callback(room.close)  # it waits for work, and would wait for ever if this process fell over
         for mutant in todo:
             if time.monotonic() > stop:
                 print("out of time; the same command goes on from here", flush=True)
@@ -187,7 +191,6 @@ def work(chosen: list[Mutant], results: Path, minutes: float, near_seconds: floa
             print(json.dumps(row | {"seconds": round(ran.seconds, 1)}), file=file, flush=True)
             where = f"{mutant.file}:{mutant.line} [{mutant.operator}]"
             print(f"{ran.outcome:9}{ran.seconds:6.0f} s  {where}  {mutant.before}  ->  {mutant.after}", flush=True)
-        room.close()
 
 
 def chosen_mutants(patterns: tuple[str, ...], share: float, seed: int) -> list[Mutant]:
