@@ -23,12 +23,12 @@ def directory(environment: Mapping[str, str] = os.environ) -> Path | None:
 
     The user's own ``JAX_COMPILATION_CACHE_DIR`` comes first: where it is set, JAX uses it and this stays out.
     """
-    if environment.get(OPT_OUT, "") not in ("", "0") or environment.get("JAX_COMPILATION_CACHE_DIR"):
-        return None
-    return _place("jax", environment)
+    return None if environment.get("JAX_COMPILATION_CACHE_DIR") else _place("jax", environment)
 
 
 def _place(name: str, environment: Mapping[str, str]) -> Path | None:
+    if environment.get(OPT_OUT, "") not in ("", "0"):
+        return None
     base = environment.get("XDG_CACHE_HOME", "")
     try:
         root = Path(base) if os.path.isabs(base) else Path.home() / ".cache"
@@ -42,8 +42,7 @@ def _place(name: str, environment: Mapping[str, str]) -> Path | None:
 
 def keep_compilations() -> Path | None:
     """Turn the cache on for this process; returns the directory of JAX's, or None where it stays off."""
-    if os.environ.get(OPT_OUT, "") in ("", "0"):
-        keep_in(_place("machine-code", os.environ))
+    keep_in(_place("machine-code", os.environ))
     found = directory()
     if found is not None:
         jax.config.update("jax_compilation_cache_dir", str(found))

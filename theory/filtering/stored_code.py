@@ -191,5 +191,5 @@ def _write(path: Path, code: bytes) -> None:
             with os.fdopen(handle, "wb") as file:
                 file.write(hashlib.sha256(code).digest() + code)
             os.replace(aside, path)
-        except OSError:
+        finally:
             Path(aside).unlink(missing_ok=True)
