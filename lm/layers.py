@@ -73,7 +73,7 @@ class RMSNorm(eqx.Module):
     def __call__(self, x_NxD: Float[Array, "N D"]) -> Float[Array, "N D"]:
         x = x_NxD.astype(jnp.float32)
         x = x * jax.lax.rsqrt(jnp.mean(x * x, axis=-1, keepdims=True) + 1e-6)
-        return (x * self.scale_D).astype(x_NxD.dtype)
+        return (x * self.scale_D).astype(self.scale_D.dtype)
 
 
 class LayerNorm(eqx.Module):
@@ -91,7 +91,7 @@ class LayerNorm(eqx.Module):
         x = x_NxD.astype(jnp.float32)
         x = x - jnp.mean(x, axis=-1, keepdims=True)
         x = x * jax.lax.rsqrt(jnp.mean(x * x, axis=-1, keepdims=True) + 1e-5)
-        return (x * self.scale_D + self.shift_D).astype(x_NxD.dtype)
+        return (x * self.scale_D + self.shift_D).astype(self.scale_D.dtype)
 
 
 def drop(x: Float[Array, "..."], rate: float, key: PRNGKeyArray | None) -> Float[Array, "..."]:

@@ -40,7 +40,8 @@ def preset(architecture: str, name: str, vocabulary: int) -> Preset:
 
     Args:
         architecture: lstm or transformer.
-        name: small, long, tiny (seconds, for tests and first steps), or paper-4l, paper-12l, paper-16l, paper-lstm.
+        name: small, long, wide (LSTM only), tiny (seconds, for tests and first steps), or paper-4l, paper-12l,
+            paper-16l, paper-lstm.
         vocabulary: V.
 
     Raises:
@@ -107,3 +108,5 @@ LSTMS = {
 }
 LSTMS["long"] = _long(LSTMS["small"], 120_000_000, (Phase(0.0, 16, 64), Phase(0.85, 16, 256)), 1e-2)
 TRANSFORMERS["long"] = _long(TRANSFORMERS["small"], 45_000_000, (Phase(0.0, 8, 64), Phase(0.85, 4, 256)), 5e-3)
+WIDE = LSTMS["small"]._replace(network=LSTMS["small"].network._replace(width=256))
+LSTMS["wide"] = _long(WIDE, 45_000_000, (Phase(0.0, 16, 64), Phase(0.85, 16, 256)), 5e-3)

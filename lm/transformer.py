@@ -216,8 +216,11 @@ class Transformer(eqx.Module):
 
     def _logits(self, x_NxD: Array, batch: int) -> Float[Array, "B S V"]:
         x_NxD = self.norm(x_NxD)
-        logits_NxV = x_NxD @ self.table[:-1].T if self.output is None else self.output(x_NxD)
-        return logits_NxV.astype(jnp.float32).reshape(batch, -1, self.config.vocabulary)
+        if self.output is None:
+            logits_NxV = jnp.dot(x_NxD, self.table[:-1].T, preferred_element_type=jnp.float32)
+        else:
+            logits_NxV = self.output(x_NxD).astype(jnp.float32)
+        return logits_NxV.reshape(batch, -1, self.config.vocabulary)
 
     def activations(self, tokens_BxT: Int[Array, "B T"]) -> list[Float[Array, "B T1 D"]]:
         """The residual stream after every layer, after every prefix."""
@@ -243,7 +246,7 @@ class Transformer(eqx.Module):
         padding = -(length + 1) % (config.window or 1)
         begun_BxS = jnp.pad(tokens_BxT, ((0, 0), (1, 0)), constant_values=config.vocabulary)
         begun_BxS = jnp.pad(begun_BxS, ((0, 0), (0, padding)))
-        x_NxD = look_up(self.table, begun_BxS.reshape(-1))
+        x_NxD = look_up(self.table, begun_BxS.reshape(-1)).astype(jnp.float32)  # the stream, whatever the weights are
         if self.positions is not None:
             if length >= len(self.positions):
                 raise ValueError(f"{length} tokens, but the model has seen {len(self.positions) - 1} at most")

@@ -9,6 +9,7 @@ import pytest
 from implicit_bayes.lm.lstm import LSTM, LSTMConfig
 from implicit_bayes.lm.optimiser import OptimiserConfig
 from implicit_bayes.lm.step import make_mesh, make_step, replicate, shard, start, token_loss
+from implicit_bayes.lm.transformer import Transformer, TransformerConfig
 
 TOKENS = np.random.default_rng(0).integers(0, 5, (4, 9)).astype(np.int32)
 ADAM = OptimiserConfig(method="adamw", b1=0.9, b2=0.99, clip=0.5)
@@ -70,3 +71,18 @@ def test_bfloat16_keeps_weights_and_optimiser_in_float32_and_the_step_close():
     assert float(full[1]) != float(half[1])
     kinds = {leaf.dtype for leaf in jax.tree.leaves((half[0].network, half[0].optimiser))}
     assert kinds <= {np.dtype(np.float32), np.dtype(np.int32)}
+
+
+def test_the_stream_between_a_transformers_layers_is_float32_under_bfloat16_weights():
+    """A thousand small steps on a stream of 1 would be lost in eight bits; the layers' own products are bfloat16."""
+    for dialect in ("gpt2", "modern"):
+        config = TransformerConfig(vocabulary=5, width=8, layers=2, heads=2, window=None, context=32, dialect=dialect)
+        with jax.enable_x64(False):
+            network = Transformer.drawn(config, jax.random.key(0))
+            halved = jax.tree.map(lambda x: x.astype(jnp.bfloat16), network)
+            assert [x.dtype for x in halved.activations(jnp.asarray(TOKENS))] == [jnp.float32] * 2
+            assert halved.layers[0].norm_attention(jnp.ones((3, 8))).dtype == jnp.bfloat16
+            widened = jax.tree.map(lambda x: x.astype(jnp.float32), halved)
+            # logits are summed in float32: what differs is rounding inside the layers
+            np.testing.assert_allclose(halved(jnp.asarray(TOKENS)), widened(jnp.asarray(TOKENS)), atol=2**-5)
+            assert halved(jnp.asarray(TOKENS)).dtype == jnp.float32
