@@ -85,7 +85,7 @@ def fitted(sheet: Sheet, width: int) -> Iterator[Table | Text]:
     keys = _keys(sheet)
     rest = [i for i in columns if i not in keys]
     if not rest or _needs([least[i] for i in keys] + [max(least[i] for i in rest)]) > width:
-        yield _stacked(sheet, keys)
+        yield _stacked(sheet, keys, width)
         return
     title, group = sheet.title, list(keys)
     for i in rest:
@@ -140,11 +140,25 @@ def _table(sheet: Sheet, columns: list[int], least: list[int], width: int, title
     yield table
 
 
-def _stacked(sheet: Sheet, keys: list[int]) -> Text:
-    """Every row as lines of ``header: cell``, its keys first."""
+def _stacked(sheet: Sheet, keys: list[int], width: int) -> Text:
+    """Every row as lines of ``header: cell``, its keys first; a cell that fits beside no other has its own line."""
     lines = [Text(sheet.title, "italic")] if sheet.title else []
     for row in sheet.rows:
-        lines.append(Text("  ".join(row.cells[i] for i in keys).strip() or "-", "bold"))
-        named = zip(sheet.header, row.cells, strict=True)
-        lines += [Text(f"  {head}: {cell}") for i, (head, cell) in enumerate(named) if i not in keys and cell]
+        lines += [Text(line, "bold") for line in _packed([row.cells[i] for i in keys if row.cells[i]], width)]
+        for i, (head, cell) in enumerate(zip(sheet.header, row.cells, strict=True)):
+            if i not in keys and cell:
+                whole = f"  {head}: {cell}"
+                lines += map(Text, [whole] if len(whole) <= width else [f"  {head}:", f"    {cell}"])
     return Text("\n").join(lines)
+
+
+def _packed(cells: Sequence[str], width: int) -> list[str]:
+    """Cells side by side, in as many lines as they need; "-" where there are none."""
+    lines = [cells[0] if cells else "-"]
+    for cell in cells[1:]:
+        beside = f"{lines[-1]}  {cell}"
+        if len(beside) <= width:
+            lines[-1] = beside
+        else:
+            lines.append(cell)
+    return lines
