@@ -83,6 +83,7 @@ def in_context_curves(
     seed: int,
     epsilons: Sequence[float] = (),
     models: Sequence[LanguageModel] = (),
+    exact: bool = True,
     advance: Callable[[int], None] = lambda prompts: None,
 ) -> "xr.Dataset":
     """Accuracy of f_n(x_test) = argmax_y p(y | S_n, x_test) against y_test = argmax_y p_prompt(y | x_test).
@@ -97,6 +98,7 @@ def in_context_curves(
         seed: of the prompts.
         epsilons: smoothing levels of the ``smoothed`` predictor.
         models: language models asked about the same prompts; a row of -inf only is "undefined".
+        exact: whether the exact predictors have rows too; y_test is worked out in any case.
         advance: called with the number of prompts just finished, for a progress bar.
 
     Returns:
@@ -105,10 +107,11 @@ def in_context_curves(
         ``accuracy_low``, ``accuracy_high``, ``standard_error`` (binomial: 0 at shares of 0 and 1),
         ``undefined_share``; coordinate ``epsilon`` (nan where it does not apply).
     """
-    predictors = [*references(epsilons), *(Predictor(model.name, None) for model in models)]
+    asked = references(epsilons) if exact else []
+    predictors = [*asked, *(Predictor(model.name, None) for model in models)]
     shape = (len(predictors), len(ks), len(ns))
     correct, undefined = np.zeros(shape, int), np.zeros(shape, int)
-    references_of = References(instance, references(epsilons))
+    references_of = References(instance, asked)
     for i, k in enumerate(ks):
         for batch in _batches(instance, k, max(ns), prompts, seed, bool(models)):
             for part in _parts(batch, held_at_once(instance.mixture, max(ns))):

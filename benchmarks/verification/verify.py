@@ -235,8 +235,9 @@ def ask_model(
     prompts = min(settings.prompts, settings.model_prompts)
     advance = start(f"{model.name} in context", prompts * len(settings.ks))
     curves = in_context_curves(
-        instance, settings.ks, settings.ns, prompts=prompts, seed=settings.seed, models=[model], advance=advance
-    ).sel(predictor=[model.name])  # fmt: skip
+        instance, settings.ks, settings.ns, prompts=prompts, seed=settings.seed, models=[model], exact=False,
+        advance=advance,
+    )  # fmt: skip
     found = one_model(
         model, instance, documents, min(settings.ks), settings.seed, start,
         orders=False, martingale_documents=MARTINGALE_DOCUMENTS,

@@ -62,6 +62,27 @@ def test_one_pass_equals_filtering_each_prompt_on_its_own():
             assert (int(cell.correct), int(cell.undefined)) == (correct, undefined)
 
 
+class Lopsided:
+    """A language model with an opinion that changes with the last token."""
+
+    name = "lopsided"
+
+    def log_probabilities(self, tokens_BxT):
+        law_BxSxV = np.full((len(tokens_BxT), tokens_BxT.shape[1] + 1, 3), np.log(0.2), np.float32)
+        np.put_along_axis(law_BxSxV[:, 1:], (tokens_BxT[..., None] + 1) % 3, np.float32(np.log(0.6)), 2)
+        law_BxSxV[:, 0] = -np.log(3.0)
+        return law_BxSxV
+
+
+def test_a_models_row_is_the_same_without_the_exact_ones():
+    instance, settings = small(), {"prompts": 60, "seed": 2, "models": [Lopsided()]}
+    whole = in_context_curves(instance, [2, 3], [0, 1, 3], **settings)
+    alone = in_context_curves(instance, [2, 3], [0, 1, 3], exact=False, **settings)
+    assert alone.predictor.values.tolist() == ["lopsided"]
+    assert alone.identical(whole.sel(predictor=["lopsided"]))
+    assert 0 < int(alone.correct.min()) < int(alone.correct.max()) < 60
+
+
 def test_prompt_aware_is_bayes_under_the_prompt_law_by_enumeration():
     instance = small()
     mixture, start = instance.mixture, instance.prompt_starts[0]
