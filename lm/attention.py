@@ -90,8 +90,8 @@ def _blocks(q: Array, k: Array, v: Array, window: int, rate: float, key: PRNGKey
 
 
 def _score(q: Array, k: Array) -> Array:
-    """Products of queries and keys, (rows, queries, keys) float32: eight bits of a score of 20 are a weight off by a
-    twelfth."""
+    """Products of queries and keys, (rows, queries, keys) float32: in bfloat16 a score of 20 would be off by up to a
+    sixteenth, and so would its weight."""
     return jax.lax.dot_general(q, k, (((2,), (2,)), ((0,), (0,))), preferred_element_type=jnp.float32)
 
 

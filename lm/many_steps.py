@@ -59,7 +59,8 @@ def make_steps(config: OptimiserConfig, seed: int, half: bool, count: int) -> Pr
     Args:
         config: of the optimiser.
         seed: of the dropout; step s draws with fold_in(key(seed), s).
-        half: compute in bfloat16; weights, optimiser, norms, softmaxes and the loss stay in float32.
+        half: compute in bfloat16; weights, optimiser, norms, softmaxes and the loss stay in float32, and so
+            do a Transformer's residual stream, its scores and the logits of a tied table.
         count: K.
 
     Returns:

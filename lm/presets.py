@@ -108,5 +108,7 @@ LSTMS = {
 }
 LSTMS["long"] = _long(LSTMS["small"], 120_000_000, (Phase(0.0, 16, 64), Phase(0.85, 16, 256)), 1e-2)
 TRANSFORMERS["long"] = _long(TRANSFORMERS["small"], 45_000_000, (Phase(0.0, 8, 64), Phase(0.85, 4, 256)), 5e-3)
-WIDE = LSTMS["small"]._replace(network=LSTMS["small"].network._replace(width=256))
-LSTMS["wide"] = _long(WIDE, 45_000_000, (Phase(0.0, 16, 64), Phase(0.85, 16, 256)), 5e-3)
+LSTMS["wide"] = LSTMS["long"]._replace(
+    network=LSTMS["long"].network._replace(width=256),
+    schedule=LSTMS["long"].schedule._replace(tokens=45_000_000, peak=5e-3),
+)

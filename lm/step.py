@@ -109,7 +109,8 @@ def make_step(
         config: of the optimiser.
         mesh: devices.
         seed: of the dropout; step s on device i draws with fold_in(fold_in(key(seed), s), i).
-        half: compute in bfloat16; weights, optimiser, norms, softmaxes and the loss stay in float32.
+        half: compute in bfloat16; weights, optimiser, norms, softmaxes and the loss stay in float32, and so
+            do a Transformer's residual stream, its scores and the logits of a tied table.
 
     Returns:
         (State, tokens, learning rate) -> (State, loss in nats per token before the update).

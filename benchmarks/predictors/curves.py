@@ -98,7 +98,7 @@ def in_context_curves(
         seed: of the prompts.
         epsilons: smoothing levels of the ``smoothed`` predictor.
         models: language models asked about the same prompts; a row of -inf only is "undefined".
-        exact: whether the exact predictors have rows too; y_test is worked out in any case.
+        exact: whether the exact predictors, smoothed ones included, have rows too; y_test is worked out in any case.
         advance: called with the number of prompts just finished, for a progress bar.
 
     Returns:

@@ -83,8 +83,8 @@ def test_dropped_weights_are_made_up_for_on_average():
 
 
 def test_scores_are_kept_in_float32_where_all_else_is_bfloat16():
-    """Scores of about 30: eight bits of them would move a weight by a tenth. What weights and values lose to eight bits
-    themselves is 2^-8 each."""
+    """Scores of about 30: eight bits of them would move a weight by a sixteenth. What weights and values lose to eight
+    bits themselves is 2^-8 each."""
     drawn = np.random.default_rng(0).normal(size=(2, 16, 3, 2, 16))
     for window in (None, 8):
         qkv = jnp.asarray(3.0 * drawn, jnp.bfloat16)  # 16^-1/2 is a power of two: queries are scaled without rounding
