@@ -36,7 +36,14 @@ RANGES = {
 
 
 class Chains(NamedTuple):
-    """concepts: N.   vocabulary: V.   alpha: of every entry of a row's Dirichlet law.   seed: of all concepts."""
+    """The family's parameters.
+
+    Attributes:
+        concepts: N, training concepts.
+        vocabulary: V, tokens, which are the states.
+        alpha: of every entry of a row's Dirichlet law.
+        seed: of all concepts.
+    """
 
     concepts: int = 64
     vocabulary: int = 10

@@ -45,10 +45,13 @@ RANGES = {
 
 
 class GincFamily(NamedTuple):
-    """concepts: C.   vocabulary: V.   seed: of all that is drawn.
+    """The family's parameters.
 
     Attributes:
         permutations, temperature: of every kernel (``ginc.paper_ginc``).
+        concepts: C.
+        vocabulary: V, the delimiter included.
+        seed: of all that is drawn.
     """
 
     concepts: int = 10_000

@@ -21,7 +21,13 @@ SUFFIX = ".npy"
 
 
 class Header(NamedTuple):
-    """What an array's header promises, which the size of its member confirms."""
+    """What an array's header promises, which the size of its member confirms.
+
+    Attributes:
+        shape: of the array.
+        dtype: of its entries; never object, which only a pickle could hold.
+        fortran: whether the first index runs fastest in the file.
+    """
 
     shape: tuple[int, ...]
     dtype: np.dtype

@@ -7,7 +7,13 @@ from implicit_bayes.theory.objects.checks import ModelError
 
 
 class Range(NamedTuple):
-    """least, most: both included.   whole: an integer."""
+    """What a parameter of a specification may be.
+
+    Attributes:
+        least: the smallest value, included.
+        most: the largest value, included.
+        whole: whether only integers are taken.
+    """
 
     least: float
     most: float

@@ -69,7 +69,12 @@ def golden_mean(p: float = 0.5) -> EdgeProcess:
 
 
 class Family(NamedTuple):
-    """A process of the zoo. make: of its parameters.   defaults: their names and values."""
+    """A process of the zoo.
+
+    Attributes:
+        make: the process of given parameters, called by their names.
+        defaults: every parameter's value where a specification names none.
+    """
 
     make: Callable[..., EdgeProcess]
     defaults: Mapping[str, float]

@@ -16,7 +16,7 @@ FOLDERS = ("theory", "simulators", "lm", "benchmarks")
 LINES, FUNCTION_LINES = 320, 70
 WIDE = 6
 """A result of more fields than these is built by keyword."""
-RECORDED = ("lm/", "benchmarks/")
+RECORDED = ("theory/", "simulators/", "lm/", "benchmarks/")
 """Folders whose records explain every field."""
 ALIKE = {"Settings"}
 """A class name that several rooms of one folder may have: each is read beside its room's name."""

@@ -19,7 +19,7 @@ from implicit_bayes.simulators.sampler import sample_documents
 from implicit_bayes.theory import MixtureOfHMMs, filter_mixture, log_evidence
 from implicit_bayes.theory.filtering import compiled
 from implicit_bayes.theory.filtering.dispatch import Method
-from implicit_bayes.theory.filtering.filter import MixtureFilter
+from implicit_bayes.theory.filtering.results import MixtureFilter
 from implicit_bayes.theory.information.decomposition import regret
 from implicit_bayes.theory.objects.types import Numbers
 

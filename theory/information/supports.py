@@ -60,6 +60,10 @@ def forbidden_mass(starts: np.ndarray, sampler: HMM, law: HMM, length: int) -> F
         law: theta, started from ``law.initial``.
         length: k.
 
+    Returns:
+        Forbidden: (S, k) mass forbidden by position j, cumulative, and (S,) first position, k + 1 where nothing is
+        forbidden.
+
     Raises:
         ModelError: more than MAX_SETS support sets.
     """
