@@ -75,6 +75,9 @@ class Npz:
     def header(self, name: str) -> Header:
         """Shape and type of an array, without reading it.
 
+        Returns:
+            Header, its size in bytes that of the member.
+
         Raises:
             ModelError: damaged, objects, or another size than its member's.
         """
@@ -86,6 +89,9 @@ class Npz:
 
     def read(self, name: str) -> np.ndarray:
         """An array.
+
+        Returns:
+            A new array of the file's own type.
 
         Raises:
             ModelError: as ``header``, or its checksum is wrong.

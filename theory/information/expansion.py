@@ -151,6 +151,9 @@ def children(forward: ForwardTables, level: Sequence[Nodes]) -> Iterator[Nodes]:
     Args:
         forward: the laws.
         level: merged prefixes of one length.
+
+    Yields:
+        Nodes, one for each last token that is reachable.
     """
     for token in range(forward.n_tokens):
         support = forward.supports[token]

@@ -96,7 +96,7 @@ def dominates(starts: np.ndarray, sampler: HMM, law: HMM) -> bool:
 def walk(
     starts: np.ndarray, sampler: HMM, law: HMM, first_set: np.ndarray, length: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray, Front]]:
-    """Step through ``length`` tokens; yields (newly forbidden mass (S,), newly forbidden? (S,), surviving front).
+    """Step through ``length`` tokens, support set by support set.
 
     Args:
         starts: (S, H) start laws of the sampler.
@@ -104,6 +104,9 @@ def walk(
         law: theta, whose own start law is not used.
         first_set: (H,) the states in which theta may begin.
         length: tokens.
+
+    Yields:
+        (newly forbidden mass (S,), whether there is any (S,), surviving front) after each token.
 
     Raises:
         ModelError: more than MAX_SETS support sets.

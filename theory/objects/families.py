@@ -157,6 +157,9 @@ class ConceptFamily(eqx.Module):
 
         Returns:
             MixtureOfHMMs with C = N, concepts in the order of the points.
+
+        Raises:
+            ModelError: points that are no numbers, or not of m columns.
         """
         grid = as_float64("points", points)
         check_shape("points", grid, (grid.shape[0], self.n_parameters), f"{self.n_parameters} parameters")

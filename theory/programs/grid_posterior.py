@@ -44,6 +44,9 @@ def document_posterior(family: ConceptFamily, tokens_BxT: Numbers, points: Numbe
 
     Returns:
         GridPosterior without leading axes: one posterior, of all documents.
+
+    Raises:
+        ModelError: tokens outside the vocabulary, or documents of probability zero at every point.
     """
     mixture = family.discretise(points)
     tokens = check_tokens(tokens_BxT, family.n_tokens)
@@ -64,6 +67,9 @@ def prompt_posterior(
 
     Returns:
         GridPosterior with leading axes (..., P), P the number of positions.
+
+    Raises:
+        ModelError: tokens outside the vocabulary, or a prompt of probability zero at every point.
     """
     mixture = family.discretise(points)
     evidence = np.asarray(filter_concepts(mixture, tokens, positions=positions).log_evidence)

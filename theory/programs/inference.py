@@ -216,6 +216,9 @@ def simulate_documents(family: ConceptFamily, theta: Numbers, key: jax.Array, do
 
     Returns:
         Integer tokens.
+
+    Raises:
+        ModelError: a theta that is no array of m numbers.
     """
     at: Array = as_float64("theta", theta)
     check_shape("theta", at, (family.n_parameters,), f"{family.n_parameters} parameters")
