@@ -121,7 +121,7 @@ def console() -> Console:
     """Standard output.
 
     Returns:
-        A Console as wide as the terminal.
+        A Console on it.
     """
     return Console()
 

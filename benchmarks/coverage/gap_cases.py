@@ -75,7 +75,7 @@ def cases() -> list[Case]:
     """Laws (a false alarm is a miss), probes and scaling laws.
 
     Returns:
-        Cases; none of them guarantees more than the laws do.
+        Cases; only that of the laws is a guarantee.
     """
     found = [
         Case("laws of any causal model", words, 1 - 3 * ALPHA, True, _laws(p, q), 0.2)

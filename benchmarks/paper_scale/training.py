@@ -80,7 +80,7 @@ class Training:
         """Train until the end, or until the budget's.
 
         Returns:
-            Ended: how far it came and whether that is the end; the state is stored either way.
+            Ended: whether it came to its end, and its summary. Where time was up the state is stored, to go on from.
 
         Raises:
             Diverged: the loss is no longer finite.

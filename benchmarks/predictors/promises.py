@@ -73,7 +73,7 @@ def answer(
         vocabulary: V, where it is known.
 
     Returns:
-        (B, T + 1, V) nats; no nan, no row that does not sum to 1.
+        (B, T + 1, V) nats, as the model gave them; exact references and networks in training are not checked.
 
     Raises:
         ModelError: naming the model, the position and the promise.

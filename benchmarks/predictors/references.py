@@ -165,7 +165,7 @@ def reference(name: str, instance: Instance) -> LanguageModel:
         instance: that it predicts.
 
     Returns:
-        A model that learnt, if at all, from the instance's training documents only.
+        LanguageModel; an N-gram has learnt from the instance's training documents, a window is exact.
 
     Raises:
         ModelError: an N-gram of no token, or of too many for its table.

@@ -107,7 +107,7 @@ def certify_enough(
         bits: precision of the ball arithmetic.
 
     Returns:
-        MomentCertificate; ``proved`` is True only if F2 at n is below delta and every base below 1, by the balls.
+        MomentCertificate; ``proved`` is True only if by the balls F2 at n is at most delta and no base above 1.
 
     Raises:
         ImportError: python-flint is missing.

@@ -119,7 +119,7 @@ def exact_instance(mixture: MixtureOfHMMs, prompt: PromptLaw, true_concept: int,
         concept: index of theta.
 
     Returns:
-        ExactInstance of the concepts of positive prior only, in their order.
+        ExactInstance of theta* and the concepts of positive prior, in their order.
 
     Raises:
         ModelError: theta is theta* or has prior zero, or the prompt is not of theta*.
