@@ -49,8 +49,8 @@ def memorising(
         prior_N: of the kernels; uniform by default.
 
     Returns:
-        Predicted: (B, T+1, V) predictives and (B, T+1) log p in nats, the empty prefix first. A prefix that no kernel allows
-        has predictive 0 and log p -inf. Exact; the work is done in blocks of kernels.
+        Predicted: (B, T+1, V) predictives and (B, T+1) log p in nats, the empty prefix first. A prefix that no kernel
+        allows has predictive 0 and log p -inf. Exact; the work is done in blocks of kernels.
 
     Raises:
         ModelError: shapes that disagree, rows that are no laws, or tokens outside the vocabulary.
