@@ -181,7 +181,7 @@ def forbids(prompt: PromptLaw, law: HMM) -> Forbids:
         law: theta, which documents start from ``law.initial``.
 
     Returns:
-        "never", "sometimes" or "surely".
+        "never"; "surely", where almost every prompt gets probability zero as n grows; "sometimes" in between.
     """
     if everywhere_possible(prompt, law):
         return "never"
