@@ -113,6 +113,9 @@ def limits(accept_NxK: np.ndarray) -> np.ndarray:
 
     K u is a float64 in [column, column + 1), and its difference to the column has no rounding.
 
+    Args:
+        accept_NxK: of N alias tables with K columns.
+
     Returns:
         Flat: N rows of K limits one after the other, as the compiled walk reads them.
     """

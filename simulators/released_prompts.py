@@ -81,6 +81,9 @@ class _Drawn(NamedTuple):
 def shots_within(k: int) -> tuple[int, ...]:
     """The release's n for examples of k tokens: those with (k + 1) n <= 1024.
 
+    Args:
+        k: tokens in an example.
+
     Returns:
         Increasing numbers of examples, 0 first.
     """

@@ -124,6 +124,9 @@ def edge_emitting(hmm: HMM) -> EdgeProcess:
     leads into the start law and is never entered again. Where the start law is stationary it is left out, and the
     process starts from that law itself.
 
+    Args:
+        hmm: emits a token from each state, the first state included.
+
     Returns:
         EdgeProcess of H states, or H + 1 where the start law is not stationary; its documents have the same law.
     """

@@ -90,6 +90,9 @@ def delimiter_purity(mixture: MixtureOfHMMs) -> Assumption:
     D is the set of states that emit the delimiter with positive probability under some concept of Theta, so A1 fails
     exactly where one of them does so with probability below 1 under some concept of Theta.
 
+    Args:
+        mixture: the pretraining law; concepts of prior zero take no part.
+
     Returns:
         Assumption "A1" with a witness where it fails: the state and concept of the smallest such probability below 1.
     """

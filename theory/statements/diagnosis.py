@@ -171,6 +171,9 @@ def _extreme_ratio(mixture: MixtureOfHMMs, concept: int, sign: int) -> StartRati
 def reading(split: ConditionSplit) -> str:
     """One line: what to change for the repaired theorem to apply (the printed one may hold and conclude falsely).
 
+    Args:
+        split: of the pair that binds, without its ``reading``.
+
     Returns:
         One or two sentences, numbers in nats unless they say otherwise.
     """

@@ -173,6 +173,9 @@ class Summand:
     def factors(self, s_G: np.ndarray) -> Factors:
         """Everything at the given s, in one pass over the examples, for ``best_of``.
 
+        Args:
+            s_G: (G,) powers.
+
         Returns:
             Factors at the G powers, nats; the upper 95% end for x where inputs were sampled.
         """

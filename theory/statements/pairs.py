@@ -70,6 +70,9 @@ class Pair(NamedTuple):
     def beaten(self, concept: int) -> bool:
         """The rate of this concept is shown to be negative.
 
+        Args:
+            concept: index of theta.
+
         Returns:
             False also where rates are not known.
         """
@@ -96,6 +99,9 @@ class Pair(NamedTuple):
     def same_argmax(self, mixture: MixtureOfHMMs) -> Verdict:
         """Whether theta*'s predictive after a delimiter has the argmax of p_prompt(y|x) at every reachable x.
 
+        Args:
+            mixture: the pretraining law.
+
         Returns:
             True, False or "undetermined".
         """
@@ -106,6 +112,9 @@ class Pair(NamedTuple):
     def lemma_1_holds(self, mixture: MixtureOfHMMs) -> Verdict:
         """The repaired Lemma 1 at every reachable x: start-state posteriors given x closer than Delta(x)/2.
 
+        Args:
+            mixture: the pretraining law.
+
         Returns:
             True, False or "undetermined".
         """
@@ -114,6 +123,9 @@ class Pair(NamedTuple):
 
 def all_hold(verdicts: Sequence[Verdict]) -> Verdict:
     """False if one is False, else undetermined if one is, else True (of none: True).
+
+    Args:
+        verdicts: of any statements.
 
     Returns:
         True, False or "undetermined".
