@@ -184,7 +184,8 @@ def _extended(
 def _normalise(beliefs_SxNxW: np.ndarray) -> np.ndarray:
     """In place."""
     sums = beliefs_SxNxW @ np.ones((beliefs_SxNxW.shape[-1], 1))
-    return np.divide(beliefs_SxNxW, sums, out=beliefs_SxNxW, where=sums > 0)
+    normalised: np.ndarray = np.divide(beliefs_SxNxW, sums, out=beliefs_SxNxW, where=sums > 0)
+    return normalised
 
 
 def _merged(beliefs_SxNxW: np.ndarray, mass_N: np.ndarray, tokens_Nxj: np.ndarray, alike_N: np.ndarray) -> _Classes:
