@@ -7,6 +7,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 STATEMENTS, INFORMATION, PROOFS, GAP = (
     f"tests/{room}/test_" for room in ("theory/statements", "theory/information", "theory/proofs", "benchmarks/gap")
 )
+BY_HAND = GAP + "measures_by_hand.py", GAP + "gap_by_hand.py"
 TESTS: dict[str, tuple[str, ...]] = {
     "theory/statements": ("tests/theory/statements", "tests/theory/proofs/test_counterexamples.py"),
     "theory/information/beliefs.py": (STATEMENTS + "assumptions.py",),
@@ -29,14 +30,14 @@ TESTS: dict[str, tuple[str, ...]] = {
     ),
     "theory/information": ("tests/theory/information",),
     "theory/proofs": ("tests/theory/proofs",),
-    "benchmarks/gap/bayesianity.py": (GAP + "implied.py",),
-    "benchmarks/gap/implied.py": (GAP + "implied.py",),
-    "benchmarks/gap/implied_documents.py": (GAP + "implied.py",),
-    "benchmarks/gap/context.py": (GAP + "gap.py",),
-    "benchmarks/gap/laws.py": (GAP + "loss.py",),
-    "benchmarks/gap/loss.py": (GAP + "loss.py",),
+    "benchmarks/gap/bayesianity.py": (GAP + "implied.py", *BY_HAND),
+    "benchmarks/gap/implied.py": (GAP + "implied.py", *BY_HAND),
+    "benchmarks/gap/implied_documents.py": (GAP + "implied.py", *BY_HAND),
+    "benchmarks/gap/context.py": (GAP + "gap.py", *BY_HAND),
+    "benchmarks/gap/laws.py": (GAP + "loss.py", *BY_HAND),
+    "benchmarks/gap/loss.py": (GAP + "loss.py", *BY_HAND),
     "benchmarks/gap/probes.py": (GAP + "gap.py",),
-    "benchmarks/gap/scaling_laws.py": (GAP + "gap.py",),
+    "benchmarks/gap/scaling_laws.py": (GAP + "gap.py", *BY_HAND),
     "benchmarks/common/intervals.py": ("tests/benchmarks/common/test_intervals.py",),
     "benchmarks/common/differences.py": ("tests/benchmarks/common/test_intervals.py",),
     "benchmarks/predictors/curves.py": ("tests/benchmarks/predictors",),

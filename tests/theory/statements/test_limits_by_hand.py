@@ -1,4 +1,4 @@
-"""The limit of the predictor by hand: which tokens may be the answer, who is left, and what budgets and roundings do."""
+"""The limit of the predictor by hand: which tokens may be the answer, who is left, what budgets and roundings do."""
 
 import math
 

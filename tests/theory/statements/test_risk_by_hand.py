@@ -76,15 +76,24 @@ def test_the_worst_of_two_laws_at_a_shared_level():
     assert measure_risk(mixture, [right, law], prompts=3, seed=0, shots=(0,)).prompts == 8
 
 
+def test_every_n_asks_about_its_own_test_input():
+    """Prompts a b b D a b; the one concept of the mixture answers a after a and after b, wrong at every n."""
+    kernel = [[0.5, 0.25, 0.25]] * 3
+    mixture, law = MixtureOfHMMs([1.0], [[1, 0, 0]], [kernel], np.eye(3), D), certain(3)[1]
+    found = measure_risk(mixture, [law], prompts=8, seed=0, shots=(0, 1, 2))
+    assert [each.value for each in (*found.error, *found.excess, *found.random_excess)] == [1.0] * 9
+
+
 def test_prompts_in_small_blocks_are_the_same(monkeypatch):
     mixture, law = certain(3)
-    other = PromptLaw(law.hmm, [0.5, 0.5, 0.0], 3, D)
-    whole = measure_risk(mixture, [law, other], prompts=16, seed=4, shots=(0, 1, 2))
-    monkeypatch.setattr(module, "NUMBERS", 3 * 2 * 3 * 5)  # 5 prompts' worth: blocks of 4, 4, 4, 4
+    law = PromptLaw(law.hmm, [0.5, 0.5, 0.0], 3, D)
+    whole = measure_risk(mixture, [law], prompts=10, seed=4, shots=(0, 1, 2))
+    monkeypatch.setattr(module, "NUMBERS", 3 * 2 * 3 * 4 - 1)  # three prompts' worth: the last block is filled up
     asked, risk_of = [], module._risk_of
-    monkeypatch.setattr(module, "_risk_of", lambda *given: asked.append(len(given[2])) or risk_of(*given))
-    assert measure_risk(mixture, [law, other], prompts=16, seed=4, shots=(0, 1, 2)) == whole
-    assert asked == [4, 4, 4, 4]
+    monkeypatch.setattr(module, "_risk_of", lambda *given: asked.append(given[2]) or risk_of(*given))
+    assert measure_risk(mixture, [law], prompts=10, seed=4, shots=(0, 1, 2)) == whole
+    assert [len(tokens) for tokens in asked] == [3, 3, 3, 3]
+    assert (asked[3] == asked[3][0]).all()
 
 
 def test_prompts_have_a_delimiter_after_every_example():
@@ -158,14 +167,14 @@ def test_bounds_at_log_2():
     assert float(g_inverse(g(0.25))) == pytest.approx(0.25, rel=1e-15)
 
 
-@pytest.mark.parametrize(("bad", "named"), [([0.5, 1.5, 2.0], "delta: 1.5 is"), ([0.5, -0.25], "delta: -0.25 is")])
+@pytest.mark.parametrize(("bad", "named"), [([0.5, 1.5, 2.0], r"delta: 1\.5 is"), ([0.5, -0.25], r"delta: -0\.25 is")])
 def test_what_is_no_risk_is_named(bad, named):
     with pytest.raises(ModelError, match=named):
         g(bad)
 
 
 def test_what_is_no_divergence_is_named():
-    with pytest.raises(ModelError, match="nats: -0.5 is not"):
+    with pytest.raises(ModelError, match=r"nats: -0\.5 is not"):
         g_inverse([0.25, -0.5, -1.0])
 
 
