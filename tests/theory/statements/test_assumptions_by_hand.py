@@ -232,8 +232,8 @@ def test_each_version_shows_the_start_law_that_binds_it():
     assert found == condition(
         kl_sum=3.5, repaired_start=1, sharp_start=2, repaired_kl_sum=1.0, repaired_kl_low=0.9, repaired_kl_high=1.1,
         start_kl=0.3, start_kl_low=0.2, start_kl_high=0.4, repaired_holds=False, rate=0.5, rate_low=0.25,
-        rate_high=0.75, sharp_holds="undetermined", rate_bracket=0.125, rate_samples=7, rate_rounding=4e-15, kl_rounding=3e-15,
-        method="a; b; c",
+        rate_high=0.75, sharp_holds="undetermined", rate_bracket=0.125, rate_samples=7, rate_rounding=4e-15,
+        kl_rounding=3e-15, method="a; b; c",
     )  # fmt: skip
     assert worst_pair(rows, "sharp") is rows[2]
 
