@@ -7,6 +7,7 @@ import pytest
 
 from implicit_bayes.theory import MixtureOfHMMs, PromptLaw
 from implicit_bayes.theory.information.arithmetic import UNIT
+from implicit_bayes.theory.statements import assumptions
 from implicit_bayes.theory.statements.assumptions import (
     Assumption,
     check_assumptions,
@@ -124,7 +125,7 @@ def test_a_shift_of_a_quarter():
     assert (at.holds, at.constants) == (False, {"tv": 0.25, "margin": 0.25}) and "x_test = " in at.witness
     beyond = witnesses(m, (0.75 + 2**-20, 0.25 - 2**-20, 0.0))["A3"]
     assert beyond.witness == "TV 0.250001 from delimiter state 2 is at least 1/4, so no x_test can satisfy it"
-    assert beyond.constants == {"tv": 0.25 + 2**-20, "margin": 0.25}
+    assert (beyond.holds, beyond.constants) == (False, {"tv": 0.25 + 2**-20, "margin": 0.25})
 
 
 def test_distances_and_their_rounding():
@@ -136,6 +137,42 @@ def test_distances_and_their_rounding():
     error = shift_rounding(law)
     assert compare_shift(m, law, 0.5, 0.5 + 1.5 * error) is True
     assert compare_shift(m, law, 0.5, 0.5 - 1.5 * error) is False
+
+
+def test_what_floats_cannot_tell_is_told_by_fractions():
+    """TV 1/32 = Delta/4, handed over with an error; a difference as large as the error bound is inside it."""
+    m = mixture()
+    law = PromptLaw.of(m, [0.53125, 0.21875, 0.25], 0, 2)
+    assert compare_shift(m, law, 0.03125 - 1e-15, 0.03125) is False
+    assert compare_shift(m, law, 0.0, shift_rounding(law)) is False
+    assert compare_shift(m, law, 0.0, 1.5 * shift_rounding(law)) is True
+    two = mixture(emission=np.eye(3)[[0, 2, 2]])  # 1/4 from the row of state 1, nothing from that of state 2
+    assert compare_shift(two, PromptLaw.of(two, [0.5, 0.25, 0.25], 0, 2), 0.0, 0.0) is False
+    one = MixtureOfHMMs([1.0], [[1.0]], [[[1.0]]], [[1.0]], 0)
+    assert compare_shift(one, PromptLaw.of(one, [1.0], 0, 2), 0.0, 0.0) is True  # the only token leads by 1
+
+
+def test_only_inputs_of_k_minus_1_tokens_count():
+    """After a the lead is 1/4; after a b, which is no input of k = 2, there is none."""
+    kernel = [[0.25, 0.5, 0.25], [0.5, 0.5, 0.0], [0.937500000000001, 0.062499999999999, 0.0]]
+    m = mixture(kernels=(kernel, OTHER))
+    row = witnesses(m, (1.0, 0.0, 0.0))["A3"]
+    assert row.holds is True and row.witness.endswith("at x_test = 0; compared in exact fractions")
+    assert witnesses(m, (1.0, 0.0, 0.0), k=3)["A3"].holds is False
+
+
+def test_a_shift_of_a_quarter_and_the_error():
+    m = mixture()
+    error = shift_rounding(PromptLaw.of(m, [0.5, 0.25, 0.25], 0, 2))
+    assert "at least 1/4" in witnesses(m, (0.75 + error, 0.25 - error, 0.0))["A3"].witness
+    assert "at least 1/4" not in witnesses(m, (0.75 + error / 2, 0.25 - error / 2, 0.0))["A3"].witness
+
+
+def test_so_many_next_tokens_are_looked_at(monkeypatch):
+    monkeypatch.setattr(assumptions, "LOOKED_AT", 9)  # three beliefs, three tokens
+    assert witnesses(mixture())["A3"].holds is True
+    monkeypatch.setattr(assumptions, "LOOKED_AT", 8)
+    assert witnesses(mixture())["A3"].holds == "undetermined"
 
 
 def test_more_beliefs_than_the_budget():
@@ -182,12 +219,16 @@ def test_thresholds_by_hand():
     assert found.printed == pytest.approx(2 * math.log(4) + math.log(2), rel=1e-15)
     assert found.repaired == pytest.approx(math.log(4) - math.log(2 / 3), rel=1e-14)
     logs = [math.log(x) for x in (8, 2, 1, 3 / 2, 8, 8, 2, 2, 8, 4, 8)]
-    assert found.rounding == pytest.approx(8 * UNIT * (sum(logs) + 1 + 4), rel=1e-12)
+    assert found.rounding == pytest.approx(8 * UNIT * (sum(logs) + 1 + 4), rel=1e-12, abs=0)
     zero = np.array(TRUE)
     zero[1] = [0.5, 0.5, 0.0]
     assert condition_thresholds(mixture(kernels=(zero, OTHER)), 0, 1).printed == math.inf
     never = [[0.5, 0.5, 0.0]] * 3
     assert condition_thresholds(mixture(kernels=(TRUE, never)), 0, 1).printed == -math.inf
+    assert condition_thresholds(mixture(kernels=(zero, never)), 0, 1).printed == math.inf
+    assert condition_thresholds(mixture(starts=[[0.5, 0.5, 0.0]] * 2), 0, 1).printed == math.inf
+    assert condition_thresholds(mixture(prior=(1.0, 0.0)), 0, 1).printed == -math.inf  # nobody else visits a delimiter
+    assert condition_thresholds(mixture(), 1, 0).start == pytest.approx(math.log(4), rel=1e-15)
     leaky = mixture(emission=[[1, 0, 0], [0, 0.75, 0.25], [0, 0, 1]])
     assert condition_thresholds(leaky, 0, 1).repaired == math.inf
     assert add_costs(1.0, math.inf, -math.inf) == math.inf and add_costs(1.0, 2.0) == 3.0

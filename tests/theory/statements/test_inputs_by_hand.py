@@ -9,6 +9,7 @@ from implicit_bayes.theory import HMM, MixtureOfHMMs, PromptLaw
 from implicit_bayes.theory.proofs.counterexamples import printed_theorem_1
 from implicit_bayes.theory.statements.conditions import IMPOSSIBLE
 from implicit_bayes.theory.statements.diagnosis import reading, split_condition
+from implicit_bayes.theory.statements.exact_margins import exact_margin
 from implicit_bayes.theory.statements.input_margins import InputMargin, start_shift_by_input
 from implicit_bayes.theory.statements.lemma_1 import lemma_1_from_paths, paths_from_start
 from implicit_bayes.theory.statements.merged_beliefs import belief_blocks
@@ -157,6 +158,29 @@ def test_a3_input_by_input():
     assert (edge.tv, edge.holds, edge.failing_mass, len(edge.worst)) == (0.03125, False, 0.21875, 1)
     far = start_shift_by_input(mixture, PromptLaw.of(mixture, [0.625, 0.125, 0.25], 0, 2))
     assert (far.tv, far.holds, far.failing_mass) == (0.125, False, 1.0)
+
+
+@pytest.mark.parametrize(("k", "expected"), [(2, -1), (3, 1)])
+def test_exact_margins_between_two_lengths(k, expected):
+    """KL grows by log(4) / 2 + log(2/5) / 4 = .464 a token, from log 2. Repaired: against log 2 + log(5/2),
+    printed: against log 4; both are passed at k = 3, and twice the constants would not be."""
+    kernels = [[[0.5, 0.25, 0.25]] * 3, [[0.125, 0.625, 0.25]] * 3, [[0.5, 0.25, 0.25]] * 3]
+    mixture = MixtureOfHMMs([0.25, 0.5, 0.25], [[0.5, 0.25, 0.25]] * 3, kernels, np.eye(3), 2)
+    prompt = PromptLaw.of(mixture, [1.0, 0.0, 0.0], 0, k)
+    assert exact_margin(mixture, prompt, 0, 1, "repaired") == expected
+    assert exact_margin(mixture, prompt, 0, 1, "printed") == expected
+    assert exact_margin(mixture, prompt, 0, 1, "sharp") == 1
+    assert exact_margin(mixture, PromptLaw.of(mixture, [1.0, 0.0, 0.0], 1, k), 1, 0, "sharp") == -1
+    assert exact_margin(mixture, prompt, 0, 2, "sharp") == 0
+
+
+def test_exact_margins_of_what_is_infinite():
+    kernels = [[[0.5, 0.5, 0.0], [0.5, 0.25, 0.25], [0.5, 0.25, 0.25]], [[0.25, 0.5, 0.25]] * 3]
+    mixture = MixtureOfHMMs([0.5, 0.5], [[0.5, 0.25, 0.25]] * 2, kernels, np.eye(3), 2)
+    prompt = PromptLaw.of(mixture, [0.5, 0.5, 0.0], 0, 2)
+    assert [exact_margin(mixture, prompt, 0, 1, v) for v in ("printed", "repaired", "sharp")] == [None] * 3
+    two = MixtureOfHMMs([0.5, 0.5], [[0.5, 0.25, 0.25]] * 2, kernels, np.eye(3)[[0, 2, 2]], 2)
+    assert exact_margin(two, PromptLaw.of(two, [1.0, 0.0, 0.0], 0, 2), 0, 1, "sharp") is None
 
 
 def test_what_to_change_in_words():
