@@ -36,7 +36,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "benchmarks/gap/context.py": (GAP + "gap.py", *BY_HAND),
     "benchmarks/gap/laws.py": (GAP + "loss.py", *BY_HAND),
     "benchmarks/gap/loss.py": (GAP + "loss.py", *BY_HAND),
-    "benchmarks/gap/probes.py": (GAP + "gap.py",),
+    "benchmarks/gap/probes.py": (GAP + "gap.py", *BY_HAND),
     "benchmarks/gap/scaling_laws.py": (GAP + "gap.py", *BY_HAND),
     "benchmarks/common/intervals.py": ("tests/benchmarks/common/test_intervals.py",),
     "benchmarks/common/differences.py": ("tests/benchmarks/common/test_intervals.py",),

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from implicit_bayes.benchmarks.gap import bayesianity
+from implicit_bayes.benchmarks.gap import bayesianity, implied_documents, laws, probes
 from implicit_bayes.benchmarks.gap.bayesianity import martingale_gap
 from implicit_bayes.benchmarks.gap.context import _cells, _cross
-from implicit_bayes.benchmarks.gap.implied import _longest, _unique, time_to_identify
+from implicit_bayes.benchmarks.gap.implied import Implied, _longest, _unique, time_to_identify
 from implicit_bayes.benchmarks.gap.implied_documents import _by_position
 from implicit_bayes.benchmarks.gap.laws import document_laws
 from implicit_bayes.benchmarks.gap.loss import (
@@ -24,7 +24,16 @@ from implicit_bayes.benchmarks.gap.loss import (
     calibration_error,
     ratio,
 )
-from implicit_bayes.benchmarks.gap.scaling_laws import LAWS, _bayes_starts, _interval, _named, _same, fit_laws
+from implicit_bayes.benchmarks.gap.scaling_laws import (
+    LAWS,
+    _bayes_starts,
+    _bounded_starts,
+    _interval,
+    _named,
+    _power_starts,
+    _same,
+    fit_laws,
+)
 from implicit_bayes.benchmarks.predictors.curves import Answers
 
 INF = math.inf
@@ -221,3 +230,70 @@ def test_the_bayesian_fit_starts_at_the_last_answer():
     assert ((least < extreme) & (extreme < most)).all()
     np.testing.assert_allclose(extreme[:, 0], -math.log(math.expm1(0.01)))  # a loss of 0 counts as .01
     np.testing.assert_allclose(extreme[:, 1], math.log(1e-4 / (1 - 1e-4)))  # and a chance of 0 as 1e-4
+
+
+def test_power_laws_start_between_the_first_loss_and_the_last():
+    """Losses 4, 3, 1: K = 1, C = 3; powers and scales on both sides of 1."""
+    ns, loss = np.array([0.0, 1.0, 2.0]), np.array([4.0, 3.0, 1.0])
+    plain, bounded = np.array(_power_starts(ns, loss)), np.array(_bounded_starts(ns, loss))
+    assert plain[:, :2].tolist() == [[1.0, 3.0]] * 3 and bounded[:, :2].tolist() == [[1.0, 3.0]] * 4
+    np.testing.assert_allclose(np.exp(plain[:, 2]), [0.3, 1.0, 3.0])
+    np.testing.assert_allclose(np.exp(bounded[:, 2:]), [[0.5, 0.3], [0.5, 3.0], [2.0, 0.3], [2.0, 3.0]])
+
+
+def test_causality_is_asked_at_the_first_the_middle_and_the_last_token(monkeypatch):
+    """Documents of five tokens, altered from t on; of what the rows say only those up to t are held against it."""
+    asked = []
+
+    def answer(model, tokens):
+        asked.append(tokens[0].tolist())
+        said = np.full((1, 6, 1), -INF)
+        said[0, len([x for x in tokens[0] if x == 2]) + 1 :] = 0.0  # what follows an altered token is another matter
+        return said if len(asked) > 1 else np.full((1, 6, 1), -INF)
+
+    monkeypatch.setattr(laws, "answer", answer)
+    assert laws.foresight_of_tokens(None, np.full((1, 5), 2), 3) == 0.0
+    assert asked == [[2] * 5, [0] * 5, [2, 2, 0, 0, 0], [2, 2, 2, 2, 0]]
+    monkeypatch.setattr(
+        laws, "answer", lambda model, tokens: np.log(np.full((1, 6, 1), 0.25 * (1 + tokens[0, -1] / 2)))
+    )
+    assert laws.foresight_of_tokens(None, np.full((1, 5), 2), 3) == pytest.approx(0.25)
+
+
+def test_a_quarter_of_the_training_documents_chooses_the_penalty(monkeypatch):
+    asked = []
+
+    def predict(features, target, fit, judged, penalty):
+        asked.append((fit.tolist(), judged.tolist(), penalty))
+        return target[judged] + (0.0 if penalty == probes.PENALTIES[1] else 1.0)
+
+    monkeypatch.setattr(probes, "_predict", predict)
+    target = np.arange(10.0).reshape(10, 1, 1)
+    found = probes.read_off(target, target, np.arange(10) < 8)
+    assert found.reshape(-1).tolist() == [8.0, 9.0]
+    assert asked[:-1] == [(list(range(6)), [6, 7], penalty) for penalty in probes.PENALTIES]
+    assert asked[-1] == (list(range(8)), [8, 9], probes.PENALTIES[1])
+
+
+def test_implied_posteriors_of_two_documents(monkeypatch):
+    """Two prefixes each. Implied and exact are told apart, and so is what counts: the first document's prefixes do, the
+    second's first is not identified, and its last has no exact posterior."""
+    weight = np.array([[0.75, 0.25], [0.85, 0.15], [0.5, 0.5], [0.25, 0.75]])
+    exact = np.array([[0.5, 0.5], [1.0, 0.0], [0.5, 0.5], [0.0, 1.0]])
+    told = Implied(
+        weight_NxC=weight, residual_N=np.array([0.5, 0.25, 0.0, 9.0]), forbidden_N=np.array([0.0, 0.5, 0.25, 9.0]),
+        exact_NxC=exact, total_variation_N=np.array([0.25, 0.125, 9.0, 9.0]),
+        defined_N=np.array([True, True, True, False]), identified_N=np.array([True, True, False, True]),
+        open_N=np.ones(4, bool),
+    )  # fmt: skip
+    replaced = {"CHUNK": 2, "prepare": lambda mixture: None, "filter_concepts": lambda *given, **options: None,
+                "answer": lambda model, tokens: np.zeros((2, 2, 2)), "after_prefixes": lambda *given: told}  # fmt: skip
+    for name, value in replaced.items():
+        monkeypatch.setattr(implied_documents, name, value)
+    found = implied_documents.implied_gap(None, None, np.zeros((2, 1), int), np.array([0, 1]))
+    assert [each.value for each in found[:3]] == [0.1875, 0.25, 0.25]
+    assert found.open_share == 0.5
+    for mine, expected in ((found.tv_P, [0.25, 0.125]), (found.residual_P, [0.25, 0.25]), (found.share_P, [0.5, 0.5]),
+                           (found.weight_P, [0.75, 0.85]), (found.exact_P, [0.5, 1.0])):  # fmt: skip
+        assert mine.tolist() == expected
+    assert (found.time, found.exact_time, found.unsettled, found.exact_unsettled) == (1.0, 1.0, 0.5, 0.0)

@@ -1,15 +1,18 @@
 """Classes of test inputs, Lemma 1, constants and advice by hand."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from implicit_bayes.theory import HMM, MixtureOfHMMs, PromptLaw
+from implicit_bayes.theory.information.exact_laws import exact_law
+from implicit_bayes.theory.objects.families import ConceptFamily
 from implicit_bayes.theory.proofs.counterexamples import printed_theorem_1
 from implicit_bayes.theory.statements.conditions import IMPOSSIBLE
 from implicit_bayes.theory.statements.diagnosis import reading, split_condition
-from implicit_bayes.theory.statements.exact_margins import exact_margin
+from implicit_bayes.theory.statements.exact_margins import _ratios, exact_margin
 from implicit_bayes.theory.statements.input_margins import InputMargin, start_shift_by_input
 from implicit_bayes.theory.statements.lemma_1 import lemma_1_from_paths, paths_from_start
 from implicit_bayes.theory.statements.merged_beliefs import belief_blocks
@@ -28,6 +31,7 @@ from implicit_bayes.theory.statements.repaired_constants import (
     log0,
     repaired_constants,
 )
+from implicit_bayes.theory.statements.theorem_2 import evaluate_theorem_2
 from implicit_bayes.theory.statements.top_margins import top_margin
 
 FULL = np.full((3, 3), 1 / 3)
@@ -143,6 +147,9 @@ def test_constants_by_hand():
     mixture = MixtureOfHMMs([0.5, 0.5], [[0.0, 0.25, 0.75], [0.125, 0.5, 0.375]], kernels, emission, 3)
     assert repaired_constants(mixture, 0, 1) == (1, 0.125, 0.5, 0.0, 0.5, 2.0, pytest.approx(2 / 3))
     assert repaired_constants(mixture, 1, 0) == (1, 0.25, 0.5, 0.25, 0.5, 2.0, pytest.approx(2 / 3))
+    assert _ratios(exact_law(mixture.concept(0)), [2]) == [2, Fraction(2, 3)]
+    never = exact_law(HMM([0.0, 0.25, 0.75], kernels[1], emission))
+    assert _ratios(never, [1, 2]) == [math.inf, 4, Fraction(2, 3)]
     assert _add(np.array([1.0, math.inf, -math.inf]), -math.inf, 2.0).tolist() == [-math.inf, math.inf, -math.inf]
     assert _add(np.array([1.0, -math.inf]), math.inf).tolist() == [math.inf, math.inf]
 
@@ -220,3 +227,19 @@ def test_what_to_change_in_words():
     assert said(**tame, start_kl=none).startswith("Bring p(3|0, theta) = 0.3 and p(3|0, theta*) = 0.02 together")
     same = dict(c2=split.c2._replace(probability=0.02), largest=split.largest._replace(ratio=1.0), start_kl=none)
     assert said(**same).startswith(f"Let delimiters of theta* lead to state {split.smallest.state} about as often")
+
+
+class Stopped(Exception):
+    """Carries the grid on which a family was to be discretised."""
+
+
+def test_theorem_2_has_theta_star_once_and_first(monkeypatch):
+    def stop(self, points):
+        raise Stopped(points)
+
+    monkeypatch.setattr(ConceptFamily, "discretise", stop)
+    family = ConceptFamily(np.zeros(3), np.zeros((3, 3)), np.ones((2, 3, 3)), np.eye(3), 2)
+    grid = [[0.0, 1.0], [0.5, 1.0], [0.5, 2.0], [0.5, 1.0]]
+    with pytest.raises(Stopped) as found:
+        evaluate_theorem_2(family, np.full(3, 1 / 3), [0.5, 1.0], 3, np.array(grid))
+    assert found.value.args[0].tolist() == [[0.5, 1.0], [0.0, 1.0], [0.5, 2.0]]

@@ -170,12 +170,12 @@ def test_bounds_at_log_2():
 @pytest.mark.parametrize(("bad", "named"), [([0.5, 1.5, 2.0], r"delta: 1\.5 is"), ([0.5, -0.25], r"delta: -0\.25 is")])
 def test_what_is_no_risk_is_named(bad, named):
     with pytest.raises(ModelError, match=named):
-        g(bad)
+        g([0.0, 1.0, *bad])
 
 
 def test_what_is_no_divergence_is_named():
     with pytest.raises(ModelError, match=r"nats: -0\.5 is not"):
-        g_inverse([0.25, -0.5, -1.0])
+        g_inverse([0.0, 0.25, -0.5, -1.0])
 
 
 def test_binomial_ends_of_one_trial():

@@ -3,9 +3,10 @@
 import math
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
-from implicit_bayes.theory import HMM, PromptLaw
+from implicit_bayes.theory import HMM, MixtureOfHMMs, PromptLaw
 from implicit_bayes.theory.information.survival import Survivors
 from implicit_bayes.theory.statements import theorems
 from implicit_bayes.theory.statements.bounds import Interval, RiskBound, g_inverse
@@ -199,6 +200,10 @@ def asked(*ends):
     return lambda: list(ends)
 
 
+def _nobody():
+    raise AssertionError("a bound of 1 needs no limit")
+
+
 def test_printed_theorem_3_by_hand():
     """B: thresholds .3 and .5, one of them twice; k = 3: g^-1(.25). A threshold below 0 bounds by 0."""
     rows = [row(False, threshold=0.3), row("undetermined", threshold=0.5, concept=2),
@@ -210,17 +215,17 @@ def test_printed_theorem_3_by_hand():
     none = _theorem_3_printed(evidence(pair(), rows=[row(True, threshold=0.9)]), asked((0.0, 0.0)))
     assert (none.bound, none.conclusion) == (0.0, "holds")
     assert _theorem_3_printed(evidence(pair(), rows=[row(False, threshold=-1.0)]), asked(None)).bound == 0.0
-    vacuous = _theorem_3_printed(evidence(pair(), rows=[row(False, threshold=math.inf)]), asked((2.0, 2.0)))
+    vacuous = _theorem_3_printed(evidence(pair(), rows=[row(False, threshold=math.inf)]), _nobody)
     assert (vacuous.bound, vacuous.vacuous, vacuous.conclusion) == (1.0, True, "holds")
     assert _theorem_3_printed(evidence(pair(), rows=rows, A3=False), asked((0.0, 0.0))).vacuous is True
 
 
 def test_theorem_3_believes_estimates_less():
-    """Where one pair's rates are estimated, its limit of .9 is not believed beside a measured .125 (+- .125)."""
+    """Where one pair's rates are estimated, its limit of .8 is not believed beside a measured .125 (+- .125)."""
     rows = [row(False, threshold=0.3)]
     sure, guessed = pair(), pair(estimated=True)
-    assert _theorem_3_printed(evidence(sure, sure, rows=rows), asked((0.9, 0.9))).conclusion == "fails"
-    assert _theorem_3_printed(evidence(sure, guessed, rows=rows), asked((0.9, 0.9))).conclusion == "undetermined"
+    assert _theorem_3_printed(evidence(sure, sure, rows=rows), asked((0.8, 0.8))).conclusion == "fails"
+    assert _theorem_3_printed(evidence(sure, guessed, rows=rows), asked((0.8, 0.8))).conclusion == "undetermined"
 
 
 def test_the_limit_at_a_random_length_is_a_mean_over_lengths():
@@ -242,6 +247,8 @@ def test_sharp_theorem_3_by_hand(monkeypatch):
     assert found.bound == float(g_inverse(0.25)) and found.applies is True
     assert "; 1 of 2 pairs (theta*, theta) in B, and theta* itself, g^-1(0.25) = " in found.reason
     assert found.conclusion == "holds"
+    open_ = _theorem_3_sharp(evidence(pair(rates={0: (0.0, 0.0)})), asked((0.0, 0.0)))
+    assert "; 2 of 2 pairs" in open_.reason and open_.bound == float(g_inverse(0.4))
     alone = pair(rates={0: (0.0, 0.0), 1: (-1.0, -0.5), 2: (-1.0, -0.5)})
     assert _theorem_3_sharp(evidence(alone), asked((0.0, 0.0))).bound == float(g_inverse(0.1))
     for lacking in (dict(A1=False), dict(A2=False), dict(A4="undetermined")):
@@ -257,6 +264,18 @@ def test_sharp_theorem_3_is_worked_out_where_inputs_can_be_enumerated(monkeypatc
     """2^22 inputs are fewer than eight million, 2^23 more."""
     monkeypatch.setattr(theorems, "_kl_after_delimiter", lambda mixture, law, c: 0.0)
     assert _theorem_3_sharp(evidence(pair(k=23)), asked((0.0, 0.0))).bound == 0.0
+    four = HMM([1.0], [[1.0]], [[0.25] * 4])
+    assert _theorem_3_sharp(evidence(pair(k=23), pair(k=23, hmm=four)), asked((0.0, 0.0))).bound is None
     large = _theorem_3_sharp(evidence(pair(k=24)), asked((0.0, 0.0)))
     assert (large.applies, large.bound, large.vacuous, large.conclusion) == (True, None, True, "undetermined")
     assert large.reason == "applies, but its bound is too large a computation and was not evaluated"
+
+
+def test_the_divergence_from_the_worst_delimiter_state(monkeypatch):
+    """The upper end of what is sampled, and the largest over both states."""
+    mixture = MixtureOfHMMs(
+        [1.0], [[1.0, 0, 0]], [[[0.5, 0.25, 0.25], [1.0, 0, 0], [0, 1.0, 0]]], np.eye(2)[[0, 1, 1]], 1
+    )
+    ends = {1.0: SimpleNamespace(low=0.125, high=0.5), 0.0: SimpleNamespace(low=0.25, high=0.375)}
+    monkeypatch.setattr(theorems, "kl_sum", lambda law, other: ends[float(np.asarray(other.initial)[0])])
+    assert theorems._kl_after_delimiter(mixture, PromptLaw.of(mixture, [1.0, 0, 0], 0, 2), 0) == 0.5
