@@ -41,7 +41,7 @@ def alias_table(laws_NxK: np.ndarray) -> AliasTable:
         laws_NxK: rows that sum to one; zeros are exact.
 
     Returns:
-        AliasTable: for :func:`draw`.
+        AliasTable for ``draw``: N laws of K outcomes; a draw costs O(1).
     """
     laws = np.asarray(laws_NxK, dtype=np.float64)
     rows, size = laws.shape

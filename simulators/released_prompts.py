@@ -111,7 +111,7 @@ def released_prompts(
         prompts: how many of each set's 2500; all if not given.
 
     Returns:
-        Iterator of PromptSet.
+        An iterator of PromptSets, drawn as they are asked for from one generator: a set depends on those before it.
 
     Raises:
         ModelError: a k or a kind that the release does not hold, or a prompt count outside 1..2500.

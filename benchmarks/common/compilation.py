@@ -47,7 +47,7 @@ def keep_compilations() -> Path | None:
     """Turn the cache on for this process, where one is wanted and possible.
 
     Returns:
-        The directory, or None.
+        The directory of JAX's cache, or None where it stays off.
     """
     keep_in(_place("machine-code", os.environ))
     found = directory()

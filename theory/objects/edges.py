@@ -95,7 +95,7 @@ def state_emitting(processes: Sequence[EdgeProcess], delimiter: int, prior: Numb
         prior: of the processes; uniform by default.
 
     Returns:
-        Edges.
+        Edges: the mixture, C concepts on the pairs (s', o) that some process uses, and those pairs.
 
     Raises:
         ModelError: none, or of different shapes.

@@ -51,7 +51,7 @@ def check_assumptions(mixture: MixtureOfHMMs, prompt: PromptLaw, budget: int = 2
         budget: the largest number of (belief, token) pairs that A3 may expand a level to.
 
     Returns:
-        Five assumptions.
+        Assumptions "A1" to "A5", each with its verdict, best constants and a witness in words.
     """
     true_concept = find_concept(mixture, prompt.hmm)
     return [

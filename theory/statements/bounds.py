@@ -132,7 +132,7 @@ def excess_risk(bayes: Numbers, predictor: Numbers) -> np.ndarray:
             whatever y is.
 
     Returns:
-        (...,) excess risk.
+        (...,) probabilities.
 
     Raises:
         ModelError: shapes disagree, or ``bayes`` is not a law.

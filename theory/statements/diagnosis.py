@@ -114,7 +114,8 @@ def split_condition(
         logarithms: see ``scores.collect``.
 
     Returns:
-        ConditionSplit.
+        ConditionSplit: signal and costs of both mismatches, nats, the entries that cause them, A3, and advice in a
+        line.
 
     Raises:
         ModelError: no ``true_concept`` is given and none has the laws of theta*, or ``concept`` is theta*.

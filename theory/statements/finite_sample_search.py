@@ -192,7 +192,7 @@ class Summand:
             later_I: n - 1.
 
         Returns:
-            As ``best``.
+            As ``best`` for all x together: ((I,) nats, (I,) whether it can only fall from this n on).
         """
         tables = [self._at(factors, np.full(len(factors.s), n)) for n in later_I]
         at = [int(value.argmin()) for value, _ in tables]
