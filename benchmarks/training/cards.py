@@ -231,7 +231,7 @@ def _taught(card: JsonObject) -> list[str]:
         "",
         "**Taught.** At every token the loss was the cross-entropy of the exact Bayes predictive of the pretraining "
         "law (`--preset taught`), not of the token that came. The mean over documents is the same, the noise of the "
-        "sampled token is gone. So these numbers say what the network can hold, and nothing about what one reaches that "
+        "sampled token is gone. So these numbers say what the network can hold, and nothing of what one reaches that "
         "has only read documents: for that see the model without `taught` in its name.",
     ]
 
