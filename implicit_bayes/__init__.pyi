@@ -8,14 +8,8 @@ from .lm.model import LanguageModel, NetworkModel
 from .lm.train import train
 from .simulators.instances import Instance, load_instance, save_instance
 from .simulators.sampler import sample_documents, sample_prompts
-from .theory.filtering.filter import (
-    ConceptFilter,
-    MixtureFilter,
-    filter_concepts,
-    filter_mixture,
-    log_evidence,
-    log_probability,
-)
+from .theory.filtering.filter import filter_concepts, filter_mixture, log_evidence, log_probability
+from .theory.filtering.results import ConceptFilter, MixtureFilter
 from .theory.filtering.state_beliefs import state_beliefs
 from .theory.filtering.streaming import filter_stream
 from .theory.information.kl import kl_sum

@@ -28,7 +28,11 @@ Heads = Float[Array, "B T 3 H E"]
 
 
 def rotate(x_BxTxE: Float[Array, "B T E"]) -> Float[Array, "B T E"]:
-    """Turn the pairs (x_e, x_{e + E/2}) of position t by t / BASE^(2e / E): products then depend on t - s only."""
+    """Turn the pairs (x_e, x_{e + E/2}) of position t by t / BASE^(2e / E): products then depend on t - s only.
+
+    Returns:
+        The turned vectors, in the type of x; norms are kept.
+    """
     length, half = x_BxTxE.shape[1], x_BxTxE.shape[2] // 2
     angle_TxF = jnp.arange(length)[:, None] * BASE ** (-jnp.arange(half) / half)
     cos_TxE, sin_TxE = jnp.tile(jnp.cos(angle_TxF), 2), jnp.tile(jnp.sin(angle_TxF), 2)

@@ -28,6 +28,9 @@ def first_average(weights: Weights, config: OptimiserConfig) -> Weights | None:
     Args:
         weights: those of the first step.
         config: of the optimiser.
+
+    Returns:
+        Weights of their own, not shared with the network's, or None.
     """
     return None if config.average is None else jax.tree.map(jnp.array, weights)
 
@@ -56,5 +59,8 @@ def trained_network(network: Arrays, average: Arrays) -> Arrays:
     Args:
         network: after the last step.
         average: of its weights, or None.
+
+    Returns:
+        A network; everything but its weights is that of ``network``.
     """
     return network if average is None else eqx.combine(average, network)

@@ -32,7 +32,11 @@ KEPT = 2
 
 
 def steps_of(folder: Path) -> list[int]:
-    """Steps of the finished checkpoints in RUN/checkpoints, oldest first."""
+    """Steps of the finished checkpoints in RUN/checkpoints, oldest first.
+
+    Returns:
+        Numbers of training steps; checkpoints without a digest were not finished and are not among them.
+    """
     if not folder.is_dir():
         return []
     return sorted(
@@ -99,6 +103,9 @@ def load(folder: Path, step: int, like: Tree) -> Tree:
         folder: of all checkpoints of a run.
         step: which.
         like: a tree of the same arrays.
+
+    Returns:
+        A tree of NumPy arrays; every file was compared with the digest noted when it was written.
 
     Raises:
         CheckpointError: damaged (a file is missing or differs from its digest), or of another model.

@@ -34,6 +34,9 @@ def operations_per_token(network: LSTMConfig | TransformerConfig, length: int) -
     Args:
         network: configuration.
         length: tokens that a row predicts.
+
+    Returns:
+        Floating-point operations, a multiplication and an addition counting two; forward and backward pass together.
     """
     if isinstance(network, LSTMConfig):
         width = network.width
@@ -61,6 +64,9 @@ def peak(device: Chip, half: bool) -> float | None:
     Args:
         device: of JAX's, or anything with its ``device_kind``.
         half: whether bfloat16 is computed in.
+
+    Returns:
+        Operations a second of one device, or None.
     """
     if not half:
         return None

@@ -22,6 +22,9 @@ def last_layer(network: Network, tokens_BxT: Int[np.ndarray, "B T"]) -> Float32[
     Args:
         network: an LSTM or a Transformer.
         tokens_BxT: documents.
+
+    Returns:
+        (B, T + 1, D) float32.
     """
     with jax.enable_x64(False):
         return np.asarray(_last_layer(network, jnp.asarray(tokens_BxT)))
@@ -33,6 +36,9 @@ def next_law(network: Network, x_NxD: Float[np.ndarray, "N D"]) -> Float32[np.nd
     Args:
         network: an LSTM or a Transformer.
         x_NxD: activations of its last layer.
+
+    Returns:
+        (N, V) float32, nats; each row's exponentials sum to 1 up to rounding.
     """
     with jax.enable_x64(False):
         return np.asarray(_next_law(network, jnp.asarray(x_NxD, jnp.float32)))

@@ -109,6 +109,10 @@ class TorchModel:
     def untrained(self, seed: int) -> "TorchModel":
         """See CanBeUntrained.
 
+        Returns:
+            A model called "untrained", its weights drawn by torch from the seed; torch's global random state is left as
+            it was.
+
         Raises:
             ModelError: no ``fresh`` was given, and a module of the network cannot reset its parameters.
         """
@@ -147,13 +151,20 @@ class TorchModel:
     def log_probabilities(self, tokens_BxT: Int[np.ndarray, "B T"]) -> Float32[np.ndarray, "B T1 V"]:
         """See LanguageModel.
 
+        Returns:
+            (B, T + 1, V) nats, renormalised over the V tokens, the empty prefix first.
+
         Raises:
             ModelError: more tokens than the context, tokens outside 0 .. V - 1, or logits that are no law's.
         """
         return self._ask(tokens_BxT)[0]
 
     def lost_mass(self, tokens_BxT: Int[np.ndarray, "B T"]) -> Float64[np.ndarray, "B T1"]:
-        """The share of each law that lay outside the V tokens before it was renormalised."""
+        """The share of each law that lay outside the V tokens before it was renormalised.
+
+        Returns:
+            (B, T + 1) probabilities, the empty prefix first; large ones mean that the network speaks of other tokens.
+        """
         return self._ask(tokens_BxT)[1]
 
     def _ask(self, tokens_BxT: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -222,7 +233,12 @@ class HuggingFaceModel(TorchModel):
         return list(self.model(input_ids=tokens, use_cache=False, output_hidden_states=True).hidden_states[1:])
 
     def untrained(self, seed: int) -> "HuggingFaceModel":
-        """The same configuration with fresh weights."""
+        """The same configuration with fresh weights.
+
+        Returns:
+            A model called "untrained", its weights drawn by torch from the seed; torch's global random state is left as
+            it was.
+        """
         import torch
 
         with torch.random.fork_rng():

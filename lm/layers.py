@@ -15,6 +15,9 @@ def look_up(table_VxD: Float[Array, "V D"], tokens_N: Int[Array, " N"]) -> Float
     Args:
         table_VxD: the embeddings.
         tokens_N: rows wanted.
+
+    Returns:
+        (N, D) in the table's type.
     """
     return table_VxD[tokens_N]
 
@@ -52,6 +55,9 @@ class Dense(eqx.Module):
             inputs, outputs: widths.
             deviation: of the weights.
             bias: whether there is one.
+
+        Returns:
+            A layer of float32 weights.
         """
         weight_IxO = deviation * jax.random.normal(key, (inputs, outputs), jnp.float32)
         return Dense(weight_IxO, jnp.zeros(outputs, jnp.float32) if bias else None)
@@ -101,6 +107,9 @@ def drop(x: Float[Array, "..."], rate: float, key: PRNGKeyArray | None) -> Float
         x: activations.
         rate: share that is put to zero.
         key: a JAX key; None outside training.
+
+    Returns:
+        An array of the same shape and type; its mean over keys is x.
     """
     if key is None or rate == 0.0:
         return x
@@ -113,5 +122,8 @@ def split(key: PRNGKeyArray | None, parts: int) -> list[PRNGKeyArray | None]:
     Args:
         key: a JAX key; None outside training.
         parts: how many.
+
+    Returns:
+        A list of that length.
     """
     return [None] * parts if key is None else list(jax.random.split(key, parts))

@@ -71,6 +71,9 @@ class LSTM(eqx.Module):
         Args:
             config: sizes.
             key: a JAX key.
+
+        Returns:
+            An LSTM of float32 weights.
         """
         width, embedding = config.width, config.embedding
         keys = iter(jax.random.split(key, 2 * config.layers + 2 + 2 * bool(config.readout)))
@@ -117,6 +120,9 @@ class LSTM(eqx.Module):
         Args:
             tokens_BxT: tokens.
             at: numbers of tokens seen, 0 .. T.
+
+        Returns:
+            (B, P, V) logits, not normalised.
         """
         batch, width = tokens_BxT.shape[0], self.config.width
         h_SxBxH = self._layers(tokens_BxT, None)[-1].reshape(-1, batch, width)
@@ -130,7 +136,11 @@ class LSTM(eqx.Module):
         return logits_NxV.reshape(-1, batch, self.config.vocabulary).swapaxes(0, 1)
 
     def activations(self, tokens_BxT: Int[Array, "B T"]) -> list[Float[Array, "B T1 H"]]:
-        """Hidden states of every layer after every prefix."""
+        """Hidden states of every layer after every prefix.
+
+        Returns:
+            One (B, T + 1, H) array for each layer, the empty prefix first.
+        """
         batch = tokens_BxT.shape[0]
         return [h_NxH.reshape(-1, batch, self.config.width).swapaxes(0, 1) for h_NxH in self._layers(tokens_BxT, None)]
 

@@ -42,6 +42,9 @@ class Measured(Always):
 def read_metrics(path: Path) -> tuple[list[str], list[Record]]:
     """Every whole line of a metrics.jsonl, as text and as a record; a last line that a kill left half-written is none.
 
+    Returns:
+        (lines without their ends, records), in the file's order.
+
     Raises:
         ModelError: missing, or a line that is no record.
     """
@@ -61,6 +64,9 @@ def check_measured(path: Path, records: list[Record]) -> list[Record]:
     Args:
         path: of metrics.jsonl, for the error.
         records: read from it.
+
+    Returns:
+        Records in their order, perhaps none; losses in them are nats a token.
 
     Raises:
         ModelError: one of them lacks what the figure draws, or has bins of different numbers.

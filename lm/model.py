@@ -85,7 +85,11 @@ class NetworkModel:
         return sum(leaf.size for leaf in jax.tree.leaves(self.network))
 
     def untrained(self, seed: int) -> "NetworkModel":
-        """The same architecture with fresh weights."""
+        """The same architecture with fresh weights.
+
+        Returns:
+            A model called "untrained", drawn from the seed.
+        """
         with jax.enable_x64(False):
             fresh = type(self.network).drawn(self.network.config, jax.random.key(seed))
         return NetworkModel("untrained", fresh)
@@ -95,6 +99,9 @@ class NetworkModel:
 
         A Transformer's residual stream is divided by its root mean square, row by row: so, up to a gain, does every
         later layer before it reads the stream.
+
+        Returns:
+            One (B, T, D) float32 array for each layer, the last one last.
         """
         rows = PROBED
         padded = np.concatenate([tokens_BxT, np.repeat(tokens_BxT[-1:], -len(tokens_BxT) % rows, 0)])
@@ -106,7 +113,11 @@ class NetworkModel:
         ]
 
     def log_probabilities(self, tokens_BxT: Int[np.ndarray, "B T"]) -> Float32[np.ndarray, "B T1 V"]:
-        """See LanguageModel; computed a few rows at a time."""
+        """See LanguageModel; computed a few rows at a time.
+
+        Returns:
+            (B, T + 1, V) float32, nats, the empty prefix first.
+        """
         return self._in_parts(tokens_BxT, None)
 
     def log_probabilities_at(
@@ -120,6 +131,9 @@ class NetworkModel:
         Args:
             tokens_BxT: tokens.
             positions: numbers of leading tokens.
+
+        Returns:
+            (B, P, V) float32, nats, in the order of ``positions``.
         """
         wanted, place_P = np.unique(np.asarray(positions), return_inverse=True)
         pieces, reach = [wanted.tolist()], self.network.reach if isinstance(self.network, Transformer) else None

@@ -43,7 +43,11 @@ class OptimiserConfig(NamedTuple):
 
 
 def optimiser(config: OptimiserConfig) -> optax.GradientTransformationExtraArgs:
-    """The transformation; what it returns is to be multiplied by the learning rate and *subtracted*."""
+    """The transformation; what it returns is to be multiplied by the learning rate and *subtracted*.
+
+    Returns:
+        An optax transformation; clipping comes first, weight decay (of matrices only) after the method.
+    """
     scale = optax.scale_by_adam(config.b1, config.b2) if config.method == "adamw" else soap(config.b1, config.b2)
     parts = [optax.clip_by_global_norm(config.clip), scale]
     if config.weight_decay:
@@ -77,6 +81,9 @@ def soap(b1: float = 0.95, b2: float = 0.95, every: int = 10, cap: int = 512) ->
         b1, b2: decay of the averages.
         every: steps between two turns of the basis; in the first 10 steps it turns at every other one.
         cap: longest side that is preconditioned.
+
+    Returns:
+        An optax transformation; what is no matrix with a shorter side of 8 to ``cap`` gets Adam.
     """
 
     def side(x: jax.Array) -> int | None:

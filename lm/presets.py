@@ -48,6 +48,9 @@ def preset(architecture: str, name: str, vocabulary: int) -> Preset:
             paper-16l, paper-lstm.
         vocabulary: V.
 
+    Returns:
+        Preset, its network of that vocabulary.
+
     Raises:
         ModelError: there is none of this name for this architecture.
     """

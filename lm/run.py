@@ -67,7 +67,11 @@ class RunConfig(NamedTuple):
 
 
 def draw_network(config: RunConfig) -> LSTM | Transformer:
-    """The network before training."""
+    """The network before training.
+
+    Returns:
+        An LSTM or a Transformer, the same for the same configuration and seed.
+    """
     key = jax.random.key(config.seed)
     if isinstance(config.network, LSTMConfig):
         return LSTM.drawn(config.network, key)
@@ -75,7 +79,11 @@ def draw_network(config: RunConfig) -> LSTM | Transformer:
 
 
 def to_json(config: RunConfig) -> JsonObject:
-    """The configuration as plain JSON."""
+    """The configuration as plain JSON.
+
+    Returns:
+        Nested objects, lists and numbers, with the names of the fields.
+    """
     schedule = config.schedule._asdict() | {"phases": [list(phase) for phase in config.schedule.phases]}
     parts = {"network": config.network._asdict(), "optimiser": config.optimiser._asdict(), "schedule": schedule}
     return config._asdict() | parts
@@ -116,6 +124,9 @@ def from_json(stored: object, source: str) -> RunConfig:
     Args:
         stored: parsed JSON.
         source: what an error names.
+
+    Returns:
+        RunConfig, equal to the one that was stored.
 
     Raises:
         ModelError: not one, or one of a network that nobody could have trained.
@@ -165,6 +176,9 @@ def write_config(folder: Path, config: RunConfig) -> None:
 
 def read_config(folder: Path) -> RunConfig:
     """RUN/config.json.
+
+    Returns:
+        RunConfig.
 
     Raises:
         ModelError: missing or not one.

@@ -68,13 +68,20 @@ class Plan(NamedTuple):
     rate_S: np.ndarray
 
     def phase(self, step: int) -> tuple[int, Phase]:
-        """The phase that a step belongs to, with its index."""
+        """The phase that a step belongs to, with its index.
+
+        Returns:
+            (index, Phase).
+        """
         index = int(np.searchsorted(self.first_P, step, side="right")) - 1
         return index, self.phases[index]
 
 
 def plan(schedule: Schedule) -> Plan:
     """Work a schedule out.
+
+    Returns:
+        Plan: first step of every phase, tokens seen before every step, and every step's learning rate.
 
     Raises:
         ModelError: no phase at 0, phases out of order, or fewer tokens than one batch.

@@ -23,14 +23,22 @@ class StackedTransformer(Transformer):
 
     @staticmethod
     def of(network: Transformer) -> "StackedTransformer":
-        """The same network, its layers stacked."""
+        """The same network, its layers stacked.
+
+        Returns:
+            StackedTransformer; each array of a layer has one more axis in front, of the layers.
+        """
         stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *network.layers)
         return StackedTransformer(
             network.table, network.positions, stacked, network.norm, network.output, network.config
         )
 
     def plain(self) -> Transformer:
-        """The same network, layer by layer."""
+        """The same network, layer by layer.
+
+        Returns:
+            Transformer, with the same weights bit for bit.
+        """
         layers = [jax.tree.map(lambda leaf, i=i: leaf[i], self.layers) for i in range(self.config.layers)]
         return Transformer(self.table, self.positions, layers, self.norm, self.output, self.config)
 

@@ -55,6 +55,9 @@ def token_loss(logits_BxTxV: Float[Array, "B T V"], tokens_BxT: Int[Array, "B T"
     Args:
         logits_BxTxV: for every token, from those before it.
         tokens_BxT: what came.
+
+    Returns:
+        A scalar in the logits' type.
     """
     log_p = jax.nn.log_softmax(logits_BxTxV)
     return -jnp.mean(jnp.sum(log_p * jax.nn.one_hot(tokens_BxT, logits_BxTxV.shape[-1]), axis=-1))
@@ -76,6 +79,9 @@ def start(network: Network, config: OptimiserConfig) -> State:
     Args:
         network: with its first weights.
         config: of the optimiser.
+
+    Returns:
+        State: network, moments of the optimiser, step 0, and the average where one is kept.
     """
     weights = eqx.filter(network, eqx.is_inexact_array)
     moments = optimiser(config).init(weights)
@@ -83,7 +89,11 @@ def start(network: Network, config: OptimiserConfig) -> State:
 
 
 def make_mesh(devices: int) -> Mesh:
-    """A mesh of the first ``devices`` devices, in every process the same."""
+    """A mesh of the first ``devices`` devices, in every process the same.
+
+    Returns:
+        A mesh of one axis, over which batches are split.
+    """
     return Mesh(np.array(jax.devices()[:devices]), (AXIS,))
 
 
@@ -93,6 +103,9 @@ def replicate(tree: Tree, mesh: Mesh) -> Tree:
     Args:
         tree: of arrays on the host.
         mesh: devices.
+
+    Returns:
+        A tree of arrays that every process addresses its own copy of.
     """
     everywhere = NamedSharding(mesh, PartitionSpec())
 
@@ -109,6 +122,9 @@ def shard(batch: np.ndarray, mesh: Mesh) -> Array:
     Args:
         batch: (B, T) tokens or (B, T, V) laws, B a multiple of the devices.
         mesh: devices.
+
+    Returns:
+        A (B, T) array, B / devices rows on each device.
     """
     rows = NamedSharding(mesh, PartitionSpec(AXIS))
     return jax.make_array_from_callback(batch.shape, rows, lambda index: batch[index])

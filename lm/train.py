@@ -57,7 +57,11 @@ class Cadence(NamedTuple):
 
     @staticmethod
     def of(steps: int) -> "Cadence":
-        """About 200 records, 20 evaluations and 20 checkpoints a run."""
+        """About 200 records, 20 evaluations and 20 checkpoints a run.
+
+        Returns:
+            Steps between two records, two evaluations and two checkpoints, at least 1 each.
+        """
         coarse = max(1, round(steps / 20))
         return Cadence(max(1, round(steps / 200)), coarse, coarse)
 

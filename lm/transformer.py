@@ -73,6 +73,9 @@ class Layer(eqx.Module):
         Args:
             config: sizes.
             key: a JAX key.
+
+        Returns:
+            A layer of float32 weights; its taps, where it has any, begin as the identity.
         """
         width, gpt2 = config.width, config.dialect == "gpt2"
         keys, shrink = jax.random.split(key, 4), (2 * config.layers) ** -0.5
@@ -118,6 +121,9 @@ def rows_at(x_NxD: Float[Array, "N D"], batch: int, at: tuple[int, ...]) -> Floa
         x_NxD: documents one after the other.
         batch: how many.
         at: positions within each.
+
+    Returns:
+        (M, D), M = batch times positions, document by document.
     """
     return x_NxD.reshape(batch, -1, x_NxD.shape[-1])[:, np.array(at)].reshape(-1, x_NxD.shape[-1])
 
@@ -128,6 +134,9 @@ def convolve(x_BxTxO: Float[Array, "B T O"], taps_SxO: Float[Array, "S O"]) -> F
     Args:
         x_BxTxO: T tokens, O channels.
         taps_SxO: S taps, the present token's first.
+
+    Returns:
+        (B, T, O) in the type of x.
     """
     length = x_BxTxO.shape[1]
     padded = jnp.pad(x_BxTxO, ((0, 0), (len(taps_SxO) - 1, 0), (0, 0)))
@@ -167,6 +176,9 @@ class Transformer(eqx.Module):
         Args:
             config: sizes.
             key: a JAX key.
+
+        Returns:
+            A Transformer of float32 weights.
         """
         keys = jax.random.split(key, config.layers + 3)
         rows, width, gpt2 = config.vocabulary + 1, config.width, config.dialect == "gpt2"
@@ -210,6 +222,9 @@ class Transformer(eqx.Module):
         Args:
             tokens_BxT: tokens.
             at: numbers of tokens seen, 0 .. T.
+
+        Returns:
+            (B, P, V) logits, not normalised.
         """
         batch = tokens_BxT.shape[0]
         return self._logits(self._layers(tokens_BxT, None, at)[-1], batch)
@@ -223,7 +238,11 @@ class Transformer(eqx.Module):
         return logits_NxV.reshape(batch, -1, self.config.vocabulary)
 
     def activations(self, tokens_BxT: Int[Array, "B T"]) -> list[Float[Array, "B T1 D"]]:
-        """The residual stream after every layer, after every prefix."""
+        """The residual stream after every layer, after every prefix.
+
+        Returns:
+            One (B, T + 1, D) array for each layer, the empty prefix first.
+        """
         batch, length = tokens_BxT.shape
         rows = self._layers(tokens_BxT, None)
         return [x_NxD.reshape(batch, -1, self.config.width)[:, : length + 1] for x_NxD in rows]

@@ -19,12 +19,16 @@ Arrays = Any
 
 
 def is_array(x: object) -> bool:
-    """An array of JAX or of NumPy."""
+    """Whether something is an array of JAX or of NumPy."""
     return isinstance(x, jax.Array | np.ndarray)
 
 
 def flatten(tree: Arrays) -> dict[str, Array]:
-    """Path -> array of every array in a tree."""
+    """Path -> array of every array in a tree.
+
+    Returns:
+        Arrays by path, names joined with dots, in the tree's order.
+    """
     leaves, _ = jax.tree_util.tree_flatten_with_path(eqx.filter(tree, is_array))
     return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
 
@@ -36,6 +40,9 @@ def unflatten(like: Tree, arrays: Mapping[str, Array], source: str) -> Tree:
         like: a tree of the same shapes.
         arrays: by their paths, as ``flatten`` gives them.
         source: what an error names.
+
+    Returns:
+        A tree whose other leaves are those of ``like``.
 
     Raises:
         CheckpointError: an array is missing, left over, or of another shape or type.

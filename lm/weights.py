@@ -44,6 +44,9 @@ def write_weights(path: Path, config: RunConfig, network: LSTM | Transformer) ->
 def read_weights(path: Path) -> tuple[RunConfig, LSTM | Transformer]:
     """A network with its configuration.
 
+    Returns:
+        (configuration, network), every array finite.
+
     Raises:
         ModelError: missing, damaged, or not a file of ``write_weights``.
     """
@@ -73,7 +76,11 @@ def read_weights(path: Path) -> tuple[RunConfig, LSTM | Transformer]:
 
 
 def empty_network(config: RunConfig) -> LSTM | Transformer:
-    """A network of the right shapes that takes no memory: every array is one zero, seen many times."""
+    """A network of the right shapes that takes no memory: every array is one zero, seen many times.
+
+    Returns:
+        An LSTM or a Transformer to compare shapes with, not to compute with.
+    """
     with jax.enable_x64(False):  # networks live in float32 whatever the caller computes in
         like = eqx.filter_eval_shape(draw_network, config)
     zeros = lambda x: np.broadcast_to(np.zeros((), x.dtype), x.shape)  # noqa: E731

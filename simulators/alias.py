@@ -76,6 +76,9 @@ def draw_on_host(table: AliasTable, rows: np.ndarray, uniforms: np.ndarray) -> n
         table: of every law.
         rows: which law each draw is of.
         uniforms: one for each draw.
+
+    Returns:
+        int32 outcomes, of the shape of ``rows``.
     """
     size = table.accept.shape[-1]
     scaled = uniforms * size
@@ -109,6 +112,9 @@ def limits(accept_NxK: np.ndarray) -> np.ndarray:
     """(N K,) least float64 not below column + accept: K u < limit exactly where (K u) - column < accept.
 
     K u is a float64 in [column, column + 1), and its difference to the column has no rounding.
+
+    Returns:
+        Flat: N rows of K limits one after the other, as the compiled walk reads them.
     """
     column_K = np.arange(accept_NxK.shape[1], dtype=np.float64)
     limit_NxK = column_K + accept_NxK

@@ -27,6 +27,9 @@ def written_aside(path: str | os.PathLike[str], binary: bool = False) -> Iterato
         path: where the finished file goes; missing directories are made. A link there is replaced, not followed.
         binary: bytes rather than text.
 
+    Yields:
+        An open file, of text or (``binary``) of bytes.
+
     Raises:
         ModelError: the place cannot be written.
     """

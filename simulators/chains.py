@@ -36,7 +36,14 @@ RANGES = {
 
 
 class Chains(NamedTuple):
-    """concepts: N.   vocabulary: V.   alpha: of every entry of a row's Dirichlet law.   seed: of all concepts."""
+    """The family's parameters.
+
+    Attributes:
+        concepts: N, training concepts.
+        vocabulary: V, tokens, which are the states.
+        alpha: of every entry of a row's Dirichlet law.
+        seed: of all concepts.
+    """
 
     concepts: int = 64
     vocabulary: int = 10
@@ -52,6 +59,9 @@ def in_chains(spec: str) -> bool:
 def parse_chains(spec: str) -> Chains:
     """The family of a specification.
 
+    Returns:
+        Chains; nothing is drawn yet.
+
     Raises:
         ModelError: a name that is none of the four or comes twice, or a value out of range.
     """
@@ -64,6 +74,9 @@ def kernels(family: Chains, indices: Sequence[int]) -> np.ndarray:
     Args:
         family: of chains.
         indices: of the concepts.
+
+    Returns:
+        float64; each row a Dirichlet draw, entries below 2.2e-308 put to zero.
     """
     shape, tiny = (family.vocabulary, family.vocabulary), np.finfo(np.float64).tiny
     out = np.empty((len(indices), *shape))
@@ -80,6 +93,10 @@ def chain_mixture(family: Chains, indices: Sequence[int]) -> MixtureOfHMMs:
     Args:
         family: of chains.
         indices: of the concepts.
+
+    Returns:
+        MixtureOfHMMs with C = len(indices), H = V and identity emission; start laws are uniform and token 0 is the
+        delimiter.
     """
     count, size = len(indices), family.vocabulary
     start = np.full((count, size), 1.0 / size)
@@ -88,6 +105,9 @@ def chain_mixture(family: Chains, indices: Sequence[int]) -> MixtureOfHMMs:
 
 def chain_instance(spec: str) -> Instance:
     """The instance of a specification.
+
+    Returns:
+        Instance of all its N concepts.
 
     Raises:
         ModelError: as ``parse_chains``, or more than an instance holds.

@@ -50,6 +50,9 @@ def as_count(name: str, value: int, least: int = 1) -> int:
         value: what a user brought.
         least: allowed.
 
+    Returns:
+        The integer.
+
     Raises:
         ModelError: not one integer, or too small.
     """

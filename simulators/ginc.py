@@ -48,7 +48,11 @@ class ReleasedGinc(NamedTuple):
     state: Any  # a tuple or a dict, by NumPy's version and flags; NumPy alone reads it
 
     def generator(self) -> np.random.RandomState:
-        """A fresh legacy generator positioned where the release starts to draw documents."""
+        """A fresh legacy generator positioned where the release starts to draw documents.
+
+        Returns:
+            A RandomState of its own: drawing from it moves no other.
+        """
         generator = np.random.RandomState()
         generator.set_state(self.state)
         return generator
@@ -136,6 +140,9 @@ def draw_memory(generator: np.random.Generator, vocabulary: int) -> np.ndarray:
     Args:
         generator: source of randomness.
         vocabulary: V, the delimiter counted.
+
+    Returns:
+        Integer tokens in 0..V-1; several places may hold the same one.
     """
     memory = generator.integers(1, vocabulary, (ENTITIES, PROPERTIES))
     memory[:, 0] = DELIMITER
@@ -152,6 +159,9 @@ def draw_concept(
         entity: (10, 10) the shared entity kernel.
         permutations: in the property kernel.
         temperature: of their weights.
+
+    Returns:
+        (start law, kernel); state v * 10 + s is entity v with property s.
     """
     start = _softmax(generator.random(STATES) - 0.5, START_TEMPERATURE)
     weights = generator.random(permutations)
@@ -160,7 +170,11 @@ def draw_concept(
 
 
 def property_start_laws() -> np.ndarray:
-    """(9, 100) GINC's prompt start laws: property s = 1..9 fixed, uniform over the 10 entities."""
+    """(9, 100) GINC's prompt start laws: property s = 1..9 fixed, uniform over the 10 entities.
+
+    Returns:
+        float64; ten entries of 1/10 in each row.
+    """
     laws_SxVxP = np.zeros((PROPERTIES - 1, ENTITIES, PROPERTIES))
     for law, fixed in enumerate(range(1, PROPERTIES)):
         laws_SxVxP[law, :, fixed] = 1 / ENTITIES
@@ -192,6 +206,9 @@ def draw_entity_kernel(
         generator: source of randomness.
         permutations: in the kernel.
         temperature: of their weights.
+
+    Returns:
+        float64; rows sum to 1 and every diagonal entry is at least 0.9.
     """
     uniforms = generator.random(permutations)
     mixed = _permutation_mixture(uniforms, [generator.permutation(ENTITIES) for _ in range(permutations)], temperature)
@@ -212,6 +229,9 @@ def emission_of(memory: np.ndarray, vocabulary: int) -> np.ndarray:
     Args:
         memory: (10, 10) token of (entity, property).
         vocabulary: V.
+
+    Returns:
+        float64 zeros and ones.
     """
     emission: np.ndarray = np.eye(vocabulary)[memory.reshape(-1)]
     return emission

@@ -45,10 +45,13 @@ RANGES = {
 
 
 class GincFamily(NamedTuple):
-    """concepts: C.   vocabulary: V.   seed: of all that is drawn.
+    """The family's parameters.
 
     Attributes:
         permutations, temperature: of every kernel (``ginc.paper_ginc``).
+        concepts: C.
+        vocabulary: V, the delimiter included.
+        seed: of all that is drawn.
     """
 
     concepts: int = 10_000
@@ -58,7 +61,11 @@ class GincFamily(NamedTuple):
     temperature: float = ginc.TRANSITION_TEMPERATURE
 
     def select(self, indices: Sequence[int]) -> MixtureOfHMMs:
-        """The mixture of some concepts, uniform prior."""
+        """The mixture of some concepts, uniform prior.
+
+        Returns:
+            MixtureOfHMMs with H = 100; concept i is the same whichever others are selected.
+        """
         shared = np.random.Generator(np.random.SFC64([self.seed, 0]))
         memory = ginc.draw_memory(shared, self.vocabulary)
         entity = ginc.draw_entity_kernel(shared, self.permutations, self.temperature)
@@ -75,6 +82,9 @@ class GincFamily(NamedTuple):
     def blocks(self, size: int = BLOCK) -> ConceptBlocks:
         """All concepts with a uniform prior, ``size`` at a time.
 
+        Returns:
+            ConceptBlocks, which make a block of ``size`` concepts when it is asked for; none is held.
+
         Raises:
             ModelError: a count below one.
         """
@@ -88,6 +98,9 @@ class GincFamily(NamedTuple):
             key: one JAX key; document i's tokens depend on the documents of its concept alone.
             documents: B.
             length: T.
+
+        Returns:
+            Documents: tokens and states (B, T), concepts (B,), int32 NumPy arrays.
 
         Raises:
             ModelError: a count below one.
@@ -110,6 +123,9 @@ class GincFamily(NamedTuple):
             k: tokens in an example, at least 2.
             n: examples before the last one, at least 0.
 
+        Returns:
+            Prompts: tokens (P, (k + 1) n + k), concepts (P,), start laws (P,) as indices 0..8, int32 NumPy arrays.
+
         Raises:
             ModelError: a count too small.
         """
@@ -125,7 +141,14 @@ class GincFamily(NamedTuple):
         return Prompts(tokens, concept_P, starts)
 
     def instance(self, name: str) -> Instance:
-        """All concepts at once, by a name: GINC's prompts, every concept the true one in turn."""
+        """All concepts at once, by a name: GINC's prompts, every concept the true one in turn.
+
+        Returns:
+            Instance holding all C concepts, 80 KB of kernel each.
+
+        Raises:
+            ModelError: a count of concepts below one.
+        """
         mixture = self.select(range(as_count("concepts", self.concepts)))
         text = f"GINC, paper recipe ({self.permutations} permutations), V = {self.vocabulary}, {self.concepts} concepts"
         return ginc_instance(name, mixture, self.seed, text)
@@ -139,6 +162,9 @@ def in_family(spec: str) -> bool:
 def parse_family(spec: str) -> GincFamily:
     """The family of a specification; nothing is drawn.
 
+    Returns:
+        GincFamily.
+
     Raises:
         ModelError: a name that is none of the five or comes twice, or a value out of range.
     """
@@ -147,6 +173,9 @@ def parse_family(spec: str) -> GincFamily:
 
 def family_instance(spec: str) -> Instance:
     """The instance of a specification.
+
+    Returns:
+        Instance of all its concepts.
 
     Raises:
         ModelError: as ``parse_family``, or more concepts than an instance holds.

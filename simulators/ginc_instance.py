@@ -18,6 +18,9 @@ def ginc_instance(
         seed: that the mixture was drawn with.
         description: one line.
         released_vocabulary: V, if this is the released GINC of that size.
+
+    Returns:
+        Instance with (C, 9, 100) prompt start laws; k is left to the caller of ``verify``.
     """
     return Instance(
         name=name,

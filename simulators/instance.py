@@ -89,7 +89,11 @@ class Instance(eqx.Module):
         return Instance(**({each.name: getattr(self, each.name) for each in dataclasses.fields(self)} | fields))
 
     def called(self, name: str) -> "Instance":
-        """The same instance by another name."""
+        """The same instance by another name.
+
+        Returns:
+            Instance, its arrays shared with this one.
+        """
         return self.changed(name=name)
 
     def _check(self) -> None:

@@ -23,7 +23,11 @@ Arrays = dict[str, np.ndarray]
 
 @contextmanager
 def naming(path: str | os.PathLike[str]) -> Iterator[None]:
-    """A ModelError of this block begins with the path, on one line."""
+    """A ModelError of this block begins with the path, on one line.
+
+    Raises:
+        ModelError: that one, with the path.
+    """
     try:
         yield
     except ModelError as error:
@@ -46,6 +50,9 @@ def check_file(path: str | os.PathLike[str]) -> None:
 
 def read_arrays(path: Path) -> Arrays:
     """The arrays with known names.
+
+    Returns:
+        Arrays of real numbers by name; one that the file leaves out is absent.
 
     Raises:
         ModelError: no such file, not a zip, damaged, a required array missing or misspelt, or not plain numbers.

@@ -21,7 +21,13 @@ SUFFIX = ".npy"
 
 
 class Header(NamedTuple):
-    """What an array's header promises, which the size of its member confirms."""
+    """What an array's header promises, which the size of its member confirms.
+
+    Attributes:
+        shape: of the array.
+        dtype: of its entries; never object, which only a pickle could hold.
+        fortran: whether the first index runs fastest in the file.
+    """
 
     shape: tuple[int, ...]
     dtype: np.dtype
@@ -69,6 +75,9 @@ class Npz:
     def header(self, name: str) -> Header:
         """Shape and type of an array, without reading it.
 
+        Returns:
+            Header, its size in bytes that of the member.
+
         Raises:
             ModelError: damaged, objects, or another size than its member's.
         """
@@ -80,6 +89,9 @@ class Npz:
 
     def read(self, name: str) -> np.ndarray:
         """An array.
+
+        Returns:
+            A new array of the file's own type.
 
         Raises:
             ModelError: as ``header``, or its checksum is wrong.

@@ -31,6 +31,9 @@ DELIMITER_WORD = "/"
 def vocabulary_words(vocabulary: int) -> list[str]:
     """The V words of the release: "/" for token 0, then permutations of the letters: a..z, ab, ac, … (no "aa").
 
+    Returns:
+        Words by token.
+
     Raises:
         ModelError: fewer than one token.
     """
@@ -138,6 +141,9 @@ def prompt_records(prompts: PromptSet, words: Sequence[str]) -> Iterator[JsonObj
     Args:
         prompts: one set.
         words: the spelling of every token.
+
+    Yields:
+        One object for each prompt: text, label, x, slot_pattern, test_value, hmm_type, n_examples, hmm_id.
     """
     spell = np.array(words, dtype=object)
     for index in range(len(prompts.labels)):

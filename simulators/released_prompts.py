@@ -79,7 +79,11 @@ class _Drawn(NamedTuple):
 
 
 def shots_within(k: int) -> tuple[int, ...]:
-    """The release's n for examples of k tokens: those with (k + 1) n <= 1024."""
+    """The release's n for examples of k tokens: those with (k + 1) n <= 1024.
+
+    Returns:
+        Increasing numbers of examples, 0 first.
+    """
     return tuple(n for n in SHOTS if (k + 1) * n <= CONTEXT)
 
 

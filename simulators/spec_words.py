@@ -7,7 +7,13 @@ from implicit_bayes.theory.objects.checks import ModelError
 
 
 class Range(NamedTuple):
-    """least, most: both included.   whole: an integer."""
+    """What a parameter of a specification may be.
+
+    Attributes:
+        least: the smallest value, included.
+        most: the largest value, included.
+        whole: whether only integers are taken.
+    """
 
     least: float
     most: float
@@ -15,7 +21,11 @@ class Range(NamedTuple):
 
 
 def name_of(spec: str) -> str:
-    """What stands before the first colon."""
+    """What stands before the first colon.
+
+    Returns:
+        A name, or the whole specification where it has no parameters.
+    """
     return spec.split(":", 1)[0]
 
 
@@ -25,6 +35,9 @@ def read_parameters(spec: str, ranges: Mapping[str, Range]) -> dict[str, float]:
     Args:
         spec: NAME, or NAME and a colon and its parameters.
         ranges: of every parameter that NAME takes.
+
+    Returns:
+        Values by name, only of those that are named.
 
     Raises:
         ModelError: a parameter that NAME does not take or that comes twice, or a value out of its range.

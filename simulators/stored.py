@@ -34,6 +34,9 @@ def at_most(most: int, least: int = 1) -> Schema:
 
     Args:
         most, least: both are allowed.
+
+    Returns:
+        An annotated int, which msgspec checks when it reads.
     """
     return Annotated[int, msgspec.Meta(ge=least, le=most)]
 
@@ -44,6 +47,9 @@ def record(of: type, **types: Schema) -> type[msgspec.Struct]:
     Args:
         of: the NamedTuple; fields with a default may be missing from the file.
         types: narrower types for some of its fields.
+
+    Returns:
+        A struct with these fields that takes no others.
     """
     hints, defaults = get_type_hints(of), of._field_defaults  # type: ignore[attr-defined]
     fields: list[tuple[str, Schema] | tuple[str, Schema, object]] = []
@@ -60,6 +66,9 @@ def read_text(path: Path, remedy: str, most: int = LARGEST) -> str:
         path: of the file.
         remedy: how an error ends.
         most: bytes that are read.
+
+    Returns:
+        The text.
 
     Raises:
         ModelError: missing, too large, or no UTF-8.
@@ -83,6 +92,9 @@ def parse(text: str, kind: Schema, source: str, remedy: str) -> Converted:
         source: what an error names.
         remedy: how an error ends.
 
+    Returns:
+        A value of the schema, built anew.
+
     Raises:
         ModelError: no JSON, nested too deep, or not of the schema.
     """
@@ -101,6 +113,9 @@ def convert(value: object, kind: Schema, source: str, remedy: str) -> Converted:
         source: what an error names.
         remedy: how an error ends.
 
+    Returns:
+        A value of the schema, built anew.
+
     Raises:
         ModelError: not of the schema.
     """
@@ -118,6 +133,9 @@ def read_json(path: Path, kind: Schema, remedy: str) -> Converted:
         kind: anything that msgspec can convert to.
         remedy: how an error ends.
 
+    Returns:
+        A value of the schema.
+
     Raises:
         ModelError: see ``read_text`` and ``parse``.
     """
@@ -125,12 +143,20 @@ def read_json(path: Path, kind: Schema, remedy: str) -> Converted:
 
 
 def fields_of(value: msgspec.Struct) -> JsonObject:
-    """The fields of a record, for the constructor of its NamedTuple."""
+    """The fields of a record, for the constructor of its NamedTuple.
+
+    Returns:
+        Values by field, not copied deeply.
+    """
     return msgspec.structs.asdict(value)
 
 
 def printable(words: str) -> str:
-    """Words with everything that is not to be seen, line ends apart, as an escape: ``\\x1b`` moves no cursor."""
+    """Words with everything that is not to be seen, line ends apart, as an escape: ``\\x1b`` moves no cursor.
+
+    Returns:
+        Text that a terminal shows and does not obey.
+    """
     if words.isprintable():
         return words
     return "".join(c if c.isprintable() or c == "\n" or unicodedata.category(c) == "Zs" else _escape(c) for c in words)
@@ -141,7 +167,11 @@ def _escape(character: str) -> str:
 
 
 def short(error: BaseException) -> str:
-    """An exception as a few words on one line."""
+    """An exception as a few words on one line.
+
+    Returns:
+        At most 160 characters; the name of its type where it says nothing.
+    """
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return " ".join(str(error).split())[:160] or type(error).__name__

@@ -63,7 +63,11 @@ def load_variant(spec: str) -> Instance:
 
 
 def parameters_of(base: str) -> tuple[str, ...]:
-    """Names of the parameters that a base takes in its own name."""
+    """Names of the parameters that a base takes in its own name.
+
+    Returns:
+        Names, none for a base that takes no parameters.
+    """
     if base in ZOO:
         return tuple(ZOO[base].defaults)
     families = {chains.NAME: chains.Chains._fields, ginc_family.NAME: ginc_family.GincFamily._fields}
@@ -81,12 +85,20 @@ def _weighed(instance: Instance, prior: np.ndarray, words: str) -> Instance:
 
 
 def single_concept(instance: Instance) -> Instance:
-    """Documents of concept 0 only; prompts as they were."""
+    """Documents of concept 0 only; prompts as they were.
+
+    Returns:
+        Instance whose prior is 1 on concept 0 and 0 on the others.
+    """
     return _weighed(instance, np.eye(instance.mixture.n_concepts)[0], "documents of concept 0 only")
 
 
 def random_tokens(instance: Instance) -> Instance:
-    """One more concept, first in the list and with all of the prior: uniform start law, uniform kernel."""
+    """One more concept, first in the list and with all of the prior: uniform start law, uniform kernel.
+
+    Returns:
+        Instance with C + 1 concepts; true concepts and prompts are those it had, of prior 0 now.
+    """
     uniform = np.full((1, instance.mixture.n_states), 1.0 / instance.mixture.n_states)
     kernel = np.repeat(uniform[:, None], instance.mixture.n_states, axis=1)
     old, emission = instance.mixture, instance.mixture.emission
@@ -104,6 +116,9 @@ def random_tokens(instance: Instance) -> Instance:
 
 def unseen_concepts(instance: Instance) -> Instance:
     """The five concepts that follow the pretraining ones in the released stream, as true concepts of prior 0.
+
+    Returns:
+        Instance with ten concepts, documents as before.
 
     Raises:
         ModelError: not a released instance.
@@ -128,6 +143,9 @@ def interpolated(instance: Instance, share: float) -> Instance:
     Args:
         instance: any.
         share: in [0, 1]; 1 is the instance itself.
+
+    Returns:
+        Instance with C concepts; at share 0 they have one kernel and one start law.
     """
     drawn = {}
     for name in ("initial", "transition"):
@@ -146,6 +164,9 @@ def twin(instance: Instance) -> Instance:
     It takes 1/12 of all that goes to b, and itself goes on to b where b goes on to its own favourite, in every
     concept. So the token of b leaves open which of the two it came from, and what comes next depends on the start
     law: A3 has work to do, which it has not where emission is the identity.
+
+    Returns:
+        Instance with H + 1 states, the twin last.
 
     Raises:
         ModelError: emission differs between concepts.
@@ -175,7 +196,11 @@ def _split(laws: np.ndarray, state: int) -> np.ndarray:
 
 
 def after_delimiter(mixture: MixtureOfHMMs) -> np.ndarray:
-    """(C, H) p(h | d, theta), averaged over the delimiter states d."""
+    """(C, H) p(h | d, theta), averaged over the delimiter states d.
+
+    Returns:
+        float64; rows sum to 1.
+    """
     start: np.ndarray = np.asarray(mixture.transition)[:, mixture.delimiter_states()].mean(1)
     return start
 
@@ -186,6 +211,9 @@ def prompt_shift(instance: Instance, share: float) -> Instance:
     Args:
         instance: any.
         share: in [0, 1] of the way; 0 is p(h | d, theta).
+
+    Returns:
+        Instance with one prompt start law for each concept.
     """
     after_CxH = after_delimiter(instance.mixture)
     rare = np.where(np.isin(np.arange(after_CxH.shape[1]), instance.mixture.delimiter_states()), np.inf, after_CxH)
@@ -200,6 +228,9 @@ def property_shift(instance: Instance, share: float) -> Instance:
     Args:
         instance: any.
         share: in [0, 1]; 1 is the instance itself.
+
+    Returns:
+        Instance with as many prompt start laws as it had.
     """
     after = after_delimiter(instance.mixture)[:, None]
     starts = without_subnormals((1.0 - share) * after + share * np.asarray(instance.prompt_starts))
@@ -215,6 +246,9 @@ def delimiter_probability(instance: Instance, probability: float) -> Instance:
     Args:
         instance: any.
         probability: in (0, 1).
+
+    Returns:
+        Instance with concept 0 changed and as the only true concept.
 
     Raises:
         ModelError: not strictly between 0 and 1, or a row with no mass to scale.
@@ -241,6 +275,9 @@ def smoothed(instance: Instance, epsilon: float) -> Instance:
     Args:
         instance: any.
         epsilon: in [0, 1].
+
+    Returns:
+        Instance in which every transition has probability at least epsilon / H.
     """
     return _changed(instance, f"kernels smoothed by {epsilon:g}", mixture=instance.mixture.smooth(epsilon))
 
@@ -252,6 +289,9 @@ def switching(instance: Instance, probability: float) -> Instance:
     Args:
         instance: any.
         probability: that the concept is drawn anew at a token.
+
+    Returns:
+        Instance with one concept of C H states.
     """
     old = instance.mixture
     mixture = switching_mixture(old, probability)

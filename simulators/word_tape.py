@@ -27,6 +27,9 @@ class WordTape(NamedTuple):
         """(M,) position of the first word at or after each position that a draw below ``bound`` accepts.
 
         Positions with no such word on the tape hold M, which no view can be indexed with.
+
+        Returns:
+            A view of M integers that Python indexes without making arrays of them.
         """
         size = len(self.words)
         place = np.where(self._cut(self.words, bound) < bound, np.arange(size), size)
@@ -38,11 +41,18 @@ class WordTape(NamedTuple):
         Args:
             positions: among the accepted words.
             bound: exclusive.
+
+        Returns:
+            int64, as ``RandomState.randint(bound)`` would draw them there.
         """
         return self._cut(self.words[positions], bound).astype(np.int64)
 
     def doubles(self, positions: np.ndarray) -> np.ndarray:
-        """Uniforms in [0, 1) made of the two words at each position and the next."""
+        """Uniforms in [0, 1) made of the two words at each position and the next.
+
+        Returns:
+            float64, as ``RandomState.random_sample`` would draw them there.
+        """
         high = (self.words[positions] >> np.uint32(5)).astype(np.float64)
         low = (self.words[positions + 1] >> np.uint32(6)).astype(np.float64)
         uniforms: np.ndarray = (high * 2.0**26 + low) / 2.0**53
@@ -59,6 +69,9 @@ def read_tape(generator: np.random.RandomState, words: int) -> WordTape:
     Args:
         generator: left where it was.
         words: how many.
+
+    Returns:
+        WordTape of ``words`` 32-bit words.
     """
     state = generator.get_state()
     tape = WordTape(generator.randint(0, 2**32, words, dtype=np.uint32))

@@ -35,6 +35,9 @@ def mess3(x: float = 0.05, alpha: float = 0.85) -> EdgeProcess:
         x: in [0, 1/2], the rate at which states change.
         alpha: in [0, 1], how far a token tells its state.
 
+    Returns:
+        EdgeProcess on 3 states and 3 tokens, started from its stationary law, which is uniform.
+
     Raises:
         ModelError: x outside [0, 1/2].
     """
@@ -46,7 +49,11 @@ def mess3(x: float = 0.05, alpha: float = 0.85) -> EdgeProcess:
 
 
 def rrxor(p: float = 0.5) -> EdgeProcess:
-    """Random, random, exclusive or. States: before the first bit; it was 0; it was 1; the xor is 0; it is 1."""
+    """Random, random, exclusive or. States: before the first bit; it was 0; it was 1; the xor is 0; it is 1.
+
+    Returns:
+        EdgeProcess on 5 states and 2 tokens, started from its stationary law; p is the probability of a bit of 1.
+    """
     labelled = np.zeros((2, 5, 5))
     for bit, chance in enumerate((1.0 - p, p)):
         labelled[bit, 0, 1 + bit] = chance
@@ -58,18 +65,32 @@ def rrxor(p: float = 0.5) -> EdgeProcess:
 
 def even(p: float = 0.5) -> EdgeProcess:
     """The even process. State 0 emits 0 and stays with probability p, or 1 and goes to state 1, which emits 1 and goes
-    back."""
+    back.
+
+    Returns:
+        EdgeProcess on 2 states and 2 tokens, started from its stationary law; runs of ones between zeros have even
+        length.
+    """
     return EdgeProcess([[[p, 0.0], [0.0, 0.0]], [[0.0, 1.0 - p], [1.0, 0.0]]])
 
 
 def golden_mean(p: float = 0.5) -> EdgeProcess:
     """The golden mean process. State 0 emits 1 and stays with probability p, or 0 and goes to state 1, which emits 1
-    and goes back."""
+    and goes back.
+
+    Returns:
+        EdgeProcess on 2 states and 2 tokens, started from its stationary law; no two zeros follow each other.
+    """
     return EdgeProcess([[[0.0, 1.0 - p], [0.0, 0.0]], [[p, 0.0], [1.0, 0.0]]])
 
 
 class Family(NamedTuple):
-    """A process of the zoo. make: of its parameters.   defaults: their names and values."""
+    """A process of the zoo.
+
+    Attributes:
+        make: the process of given parameters, called by their names.
+        defaults: every parameter's value where a specification names none.
+    """
 
     make: Callable[..., EdgeProcess]
     defaults: Mapping[str, float]
@@ -94,6 +115,9 @@ def zoo_processes(spec: str) -> list[EdgeProcess]:
 
     Args:
         spec: see the head of this file.
+
+    Returns:
+        EdgeProcesses in the order of the values; one where every parameter has one value.
 
     Raises:
         ModelError: a parameter that the process does not have or that is named twice, a value that is no number in
@@ -135,6 +159,9 @@ def share(spec: str, word: str) -> float:
         spec: the whole specification, for the error.
         word: of it.
 
+    Returns:
+        The number.
+
     Raises:
         ModelError: it is none.
     """
@@ -148,7 +175,11 @@ def share(spec: str, word: str) -> float:
 
 
 def zoo_edges(spec: str) -> Edges:
-    """The mixture of a specification, and which edge each of its states is. Raises as ``zoo_processes``."""
+    """The mixture of a specification, and which edge each of its states is. Raises as ``zoo_processes``.
+
+    Returns:
+        Edges: the mixture, its states being (state, token) pairs, and those pairs.
+    """
     return state_emitting(zoo_processes(spec), DELIMITER)
 
 
@@ -158,6 +189,9 @@ def zoo_instance(spec: str, seed: int | None = None) -> Instance:
     Args:
         spec: a name with parameters, as in mess3:x=0.05,alpha=0.85.
         seed: noted in the instance.
+
+    Returns:
+        Instance with a concept for each process.
     """
     mixture = zoo_edges(spec).mixture
     text = f"{spec}: {mixture.n_concepts} edge-emitting process(es) as HMMs on (state, token) pairs; token 0 delimits"

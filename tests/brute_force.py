@@ -13,7 +13,7 @@ import numpy as np
 
 
 class Enumerated(NamedTuple):
-    """The fields of ``theory.filtering.filter.MixtureFilter`` for one document at all P = T + 1 prefixes, and one more.
+    """The fields of ``MixtureFilter`` for one document at all P = T + 1 prefixes, and one more.
 
     concept_predictive: (P, C, V) p(o_{t+1} = v | o_1..o_t, c), zero rows where the prefix is impossible under c.
     """

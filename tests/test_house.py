@@ -1,4 +1,4 @@
-"""The rules of the house: sizes, names, results by keyword, one order of arguments, docstrings that explain.
+"""The rules of the house: sizes, names, results by keyword, one order of arguments; of docstrings ``test_docstrings``.
 
 Every rule is a function from sources to what breaks it, and each has a case that it must catch.
 """
@@ -6,18 +6,13 @@ Every rule is a function from sources to what breaks it, and each has a case tha
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from house import FOLDERS, ROOT, SOURCES, arguments, fields, public_functions, trees
 
-ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = ("theory", "simulators", "lm", "benchmarks")
 LINES, FUNCTION_LINES = 320, 70
 WIDE = 6
 """A result of more fields than these is built by keyword."""
-RECORDED = ("lm/", "benchmarks/")
-"""Folders whose records explain every field."""
 ALIKE = {"Settings"}
 """A class name that several rooms of one folder may have: each is read beside its room's name."""
 SECOND_OPINIONS = {"hear", "onward", "moment"}
@@ -35,35 +30,6 @@ ORDER = (
 """Positional arguments, wherever several of these stand in one signature."""
 
 
-def trees(*folders: str) -> dict[str, ast.Module]:
-    """The sources below some folders, by their paths."""
-    paths = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
-    return {str(path.relative_to(ROOT)): ast.parse(path.read_text()) for path in paths}
-
-
-SOURCES = trees(*FOLDERS)
-
-
-def public_functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
-    """Functions and methods that a reader of the module may call, by their dotted names."""
-    todo: list[tuple[str, ast.Module | ast.ClassDef]] = [("", tree)]
-    while todo:
-        prefix, node = todo.pop()
-        for each in node.body:
-            if isinstance(each, ast.FunctionDef | ast.ClassDef) and not each.name.startswith("_"):
-                if isinstance(each, ast.FunctionDef):
-                    yield f"{prefix}{each.name}", each
-                else:
-                    todo.append((f"{prefix}{each.name}.", each))
-
-
-def arguments(function: ast.FunctionDef, keyword_only: bool = True) -> list[str]:
-    """Names of a function's arguments, without self and cls."""
-    given = function.args
-    found = [*given.posonlyargs, *given.args, *(given.kwonlyargs if keyword_only else ())]
-    return [each.arg for each in found if each.arg not in ("self", "cls")]
-
-
 @pytest.mark.parametrize("path", [*sorted(SOURCES), *sorted(trees("tests"))])
 def test_files_and_functions_are_short(path):
     text = (ROOT / path).read_text()
@@ -71,20 +37,6 @@ def test_files_and_functions_are_short(path):
     functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
     long = {f.name: f.end_lineno - f.lineno + 1 for f in functions if f.end_lineno - f.lineno >= FUNCTION_LINES}
     assert long == {}
-
-
-def fields(node: ast.ClassDef) -> list[str]:
-    """What a record's constructor takes, in order; nothing for a class that is no record."""
-    bases = {ast.unparse(base).split("[")[0].split(".")[-1] for base in node.bases}
-    made = any("dataclass" in ast.unparse(each) for each in node.decorator_list)
-    if not made and not bases & {"NamedTuple", "Module", "Struct"}:
-        return []
-    for each in node.body:
-        if isinstance(each, ast.FunctionDef) and each.name == "__init__":
-            return arguments(each)
-    return [
-        each.target.id for each in node.body if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)
-    ]
 
 
 def by_position(sources: dict[str, ast.Module]) -> list[str]:
@@ -187,60 +139,6 @@ def test_another_order_is_noticed():
     assert out_of_order(function) == ["mixture", "true_concept", "start", "k"]
 
 
-def listed(told: str, heading: str) -> set[str]:
-    """The names that a docstring explains under a heading, one or several before a colon."""
-    section = re.split(r"\n\s*(?:Args|Returns|Raises|Yields|Attributes):", told.partition(f"{heading}:\n")[2])[0]
-    lines = re.findall(r"^ +([\w*, ]+):", section, re.M)
-    return {part for line in lines for part in re.findall(r"\w+", line)}
-
-
-def unexplained(tree: ast.Module) -> list[str]:
-    """Public functions of two arguments or more of which the docstring leaves one without a word of its own."""
-    found = []
-    for name, function in public_functions(tree):
-        explained = listed(ast.get_docstring(function) or "", "Args")
-        if len(arguments(function)) > 1 and (missing := set(arguments(function)) - explained):
-            found.append(f"{name}: {', '.join(sorted(missing))}")
-    return found
-
-
-def unexplained_fields(tree: ast.Module) -> list[str]:
-    """Public records with a field that neither a line of Args or Attributes nor a text below it explains."""
-    found = []
-    for node in tree.body:
-        if not isinstance(node, ast.ClassDef) or node.name.startswith("_"):
-            continue
-        told = ast.get_docstring(node) or ""
-        below = {
-            field.target.id
-            for field, text in zip(node.body, node.body[1:], strict=False)
-            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
-            if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
-        }
-        if missing := set(fields(node)) - listed(told, "Args") - listed(told, "Attributes") - below:
-            found.append(f"{node.name}: {', '.join(sorted(missing))}")
-    return found
-
-
-@pytest.mark.parametrize("path", sorted(SOURCES))
-def test_every_argument_is_explained(path):
-    assert unexplained(SOURCES[path]) == []
-    if path.startswith(RECORDED):
-        assert unexplained_fields(SOURCES[path]) == []
-
-
-def test_an_argument_without_a_word_is_noticed():
-    told = "What.\n\n    Args:\n        a: a number.\n\n    Returns:\n        b: no argument."
-    source = f'def f(a, b):\n    """{told}\n    """'
-    assert unexplained(ast.parse(source)) == ["f: b"]
-
-
-def test_a_field_without_a_word_is_noticed():
-    told = "What.\n\n    Attributes:\n        a: told.\n    "
-    source = f'class R(NamedTuple):\n    """{told}"""\n    a: int\n    b: int\n    """Told."""\n    c: int'
-    assert unexplained_fields(ast.parse(source)) == ["R: c"]
-
-
 def unreasoned(text: str) -> list[int]:
     """The lines of an ``Any`` that no comment (beside it, above it) and no text below an alias gives a reason for."""
     lines, tree = text.splitlines(), ast.parse(text)
@@ -266,19 +164,3 @@ def test_every_any_has_its_reason(path):
 def test_an_any_without_a_reason_is_noticed():
     reasoned = '# Any: why.\ny: Any = 1\nA = dict[str, Any]\n"""Why."""\nz: Any = 1  # why\n'
     assert unreasoned(f"{reasoned}x: Any = 1\ndef f(a: Any): ...  # noqa: E704\nB = Any\n") == [6, 7, 8]
-
-
-def empty_sections(tree: ast.Module) -> list[str]:
-    """Docstrings with a heading and nothing under it, or with two headings for one list."""
-    found = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            told = ast.get_docstring(node) or ""
-            heading = r"(Args|Returns|Raises|Attributes|Source):"
-            if re.search(rf"^ *{heading}\s*\n\s*{heading}", told, re.M):
-                found.append(node.name)
-    return found
-
-
-def test_no_heading_stands_over_nothing():
-    assert {path: names for path, tree in SOURCES.items() if (names := empty_sections(tree))} == {}

@@ -1,11 +1,5 @@
-from .filtering.filter import (
-    ConceptFilter,
-    MixtureFilter,
-    filter_concepts,
-    filter_mixture,
-    log_evidence,
-    log_probability,
-)
+from .filtering.filter import filter_concepts, filter_mixture, log_evidence, log_probability
+from .filtering.results import ConceptFilter, MixtureFilter
 from .objects.checks import ModelError
 from .objects.models import HMM, MixtureOfHMMs, stationary_law
 from .objects.prompts import PromptLaw

@@ -46,7 +46,13 @@ PROMPT_SHIFT = 0.04
 
 
 class DrawnInstance(NamedTuple):
-    """A mixture, a prompt law whose concept it holds, and that concept's index."""
+    """A mixture, a prompt law whose concept it holds, and that concept's index.
+
+    Attributes:
+        mixture: the pretraining law.
+        prompt: a prompt law whose HMM is one of the mixture's concepts.
+        true_concept: index of that concept.
+    """
 
     mixture: MixtureOfHMMs
     prompt: PromptLaw
@@ -62,6 +68,9 @@ def weights(shape: tuple[int, ...], positive: bool = False) -> st.SearchStrategy
     Args:
         shape: of the array.
         positive: no zeros.
+
+    Returns:
+        A strategy of int64 arrays of that shape.
     """
     least = 1 if positive else 0
     entries = st.one_of(st.integers(least, 20), st.sampled_from([least, 1, 100, 10_000]))
@@ -76,6 +85,9 @@ def laws(draw: Draw, shape: tuple[int, ...], positive: bool = False) -> np.ndarr
         draw: Hypothesis's.
         shape: of the array; laws along its last axis.
         positive: no zeros.
+
+    Returns:
+        A float64 array of that shape whose rows sum to 1.
     """
     return normalised(draw(weights(shape, positive)))
 
@@ -88,6 +100,9 @@ def hmms(draw: Draw, states: Size = 3, tokens: Size = 3, positive: bool = False)
         draw: Hypothesis's.
         states, tokens: H and V, numbers or strategies of them.
         positive: no zeros.
+
+    Returns:
+        An HMM that passes its own checks.
     """
     states, tokens = _size(draw, states), _size(draw, tokens)
     return HMM(
@@ -103,6 +118,9 @@ def mixtures(draw: Draw, /, *assumptions: str, **shapes: Any) -> MixtureOfHMMs: 
         draw: Hypothesis's.
         *assumptions: as of ``instances``.
         **shapes: as of ``instances``.
+
+    Returns:
+        A mixture that satisfies the assumptions asked for, by construction.
     """
     mixture: MixtureOfHMMs = draw(instances(*assumptions, **shapes)).mixture
     return mixture
@@ -118,6 +136,9 @@ def prompt_laws(draw: Draw, hmm: HMM, delimiter: int, length: Size = 2, positive
         delimiter: the delimiter token.
         length: k, a number or a strategy.
         positive: no zeros in the start law.
+
+    Returns:
+        A prompt law with these states, not tied to any mixture's assumptions.
     """
     return PromptLaw(hmm, draw(laws((hmm.n_states,), positive)), _size(draw, length), delimiter)
 
@@ -274,7 +295,11 @@ def _near_restart(draw: Draw, kernel: np.ndarray, free: np.ndarray, sizes: _Size
 
 
 def normalised(raw: np.ndarray) -> np.ndarray:
-    """Nonnegative weights divided by their sum along the last axis; a row of zeros becomes a point mass on entry 0."""
+    """Nonnegative weights divided by their sum along the last axis; a row of zeros becomes a point mass on entry 0.
+
+    Returns:
+        float64 of the same shape; rows sum to 1 up to rounding.
+    """
     raw = np.asarray(raw, dtype=np.float64)
     raw[..., 0] += raw.sum(-1) == 0
     rows: np.ndarray = raw / raw.sum(-1, keepdims=True)

@@ -34,7 +34,11 @@ class Outcome(NamedTuple):
 
 
 def shape(subject: Subject) -> Outcome:
-    """Questions of one and of several documents, of one token and of more."""
+    """Questions of one and of several documents, of one token and of more.
+
+    Returns:
+        Outcome, without a number; the first question that has no answer of the promised shape breaks the law.
+    """
     most = declared_tokens(subject.model) or 16
     for batch, length in ((1, 1), (3, min(2, most)), (2, min(16, most, subject.settings.length))):
         tokens = subject.documents.tokens[np.arange(batch) % len(subject.documents.tokens), :length]
@@ -46,7 +50,11 @@ def shape(subject: Subject) -> Outcome:
 
 
 def finite(subject: Subject) -> Outcome:
-    """No nan and no +inf in any law; -inf is a probability of 0."""
+    """No nan and no +inf in any law; -inf is a probability of 0.
+
+    Returns:
+        Outcome, without a number.
+    """
     answers, good_S = subject.answers_BxSxV, subject.finite_S
     if good_S.all():
         return Outcome(True, f"{answers.size:,} numbers after 0 to {subject.reach.tokens} tokens")
@@ -59,7 +67,11 @@ def finite(subject: Subject) -> Outcome:
 
 
 def normalised(subject: Subject) -> Outcome:
-    """|log sum_v q(v)| at most TOLERANCE, at every position of every document at which the numbers are finite."""
+    """|log sum_v q(v)| at most TOLERANCE, at every position of every document at which the numbers are finite.
+
+    Returns:
+        Outcome: the largest |log sum|, nats, beside TOLERANCE.
+    """
     logs_BxS = np.where(subject.finite_S, subject.log_sum_BxS, 0.0)
     off_BxS = np.abs(logs_BxS)
     worst = float(off_BxS.max())
@@ -73,7 +85,11 @@ def normalised(subject: Subject) -> Outcome:
 
 
 def determinism(subject: Subject) -> Outcome:
-    """The same question before and after another one, of another shape."""
+    """The same question before and after another one, of another shape.
+
+    Returns:
+        Outcome: the largest change of a probability, beside ROUNDING.
+    """
     length = min(SHORT, subject.reach.tokens)
     tokens = subject.tokens_BxT[:FEW_DOCUMENTS, :length]
     first = subject.ask(tokens)
@@ -90,7 +106,11 @@ def determinism(subject: Subject) -> Outcome:
 
 
 def input_unchanged(subject: Subject) -> Outcome:
-    """The array of tokens that a model is handed is as it was."""
+    """The array of tokens that a model is handed is as it was.
+
+    Returns:
+        Outcome, without a number.
+    """
     tokens = subject.tokens_BxT[:2, : min(SHORT, subject.reach.tokens)].copy()
     before = tokens.copy()
     subject.model.log_probabilities(tokens)
@@ -101,7 +121,11 @@ def input_unchanged(subject: Subject) -> Outcome:
 
 
 def token_types(subject: Subject) -> Outcome:
-    """int32 and int64 tokens have the same answer."""
+    """int32 and int64 tokens have the same answer.
+
+    Returns:
+        Outcome: the largest difference of a probability, beside ROUNDING.
+    """
     tokens = subject.tokens_BxT[:2, : min(SHORT, subject.reach.tokens)]
     try:
         one, other = (subject.ask(tokens.astype(kind)) for kind in (np.int32, np.int64))

@@ -42,7 +42,11 @@ SMOOTHING = 1e-3
 
 
 def context_limits(subject: Subject) -> Outcome:
-    """See the module."""
+    """See the module.
+
+    Returns:
+        Outcome, without a number; its words name every limit that the model declares or was found to have.
+    """
     reach = subject.reach
     if reach.short:
         return Outcome(

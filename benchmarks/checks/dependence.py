@@ -14,12 +14,20 @@ ALONE = 3
 
 
 def cuts(length: int) -> list[int]:
-    """0, 1, 2, 4, 8, … and length - 1: positions from which tokens are replaced."""
+    """0, 1, 2, 4, 8, … and length - 1: positions from which tokens are replaced.
+
+    Returns:
+        Increasing positions of a document of ``length`` tokens.
+    """
     return sorted({0, length - 1, *(1 << i for i in range(length.bit_length()) if 1 << i < length)})
 
 
 def causality(subject: Subject) -> Outcome:
-    """Rows 0 .. t stay when every token after the first t is another, for several t; one document at a time."""
+    """Rows 0 .. t stay when every token after the first t is another, for several t; one document at a time.
+
+    Returns:
+        Outcome: the largest change of a probability, beside ROUNDING.
+    """
     length, worst, where = subject.reach.tokens, 0.0, (0, 0)
     short = min(SHORT, length)
     for size, at in ((short, cuts(short)), (length, [length // 2, length - 1])):
@@ -42,7 +50,11 @@ def causality(subject: Subject) -> Outcome:
 
 
 def position_offsets(subject: Subject) -> Outcome:
-    """The law after t tokens is the same whether the question ends there or goes on."""
+    """The law after t tokens is the same whether the question ends there or goes on.
+
+    Returns:
+        Outcome: the largest difference of a probability, beside the settings' tolerance.
+    """
     length, bound = subject.reach.tokens, subject.settings.tolerance
     tokens = subject.tokens_BxT[:2]
     whole, worst, where = subject.ask(tokens), 0.0, (0, 0)
@@ -59,7 +71,11 @@ def position_offsets(subject: Subject) -> Outcome:
 
 
 def batch_independence(subject: Subject) -> Outcome:
-    """A document's laws alone, among others, in another order and beside copies of itself."""
+    """A document's laws alone, among others, in another order and beside copies of itself.
+
+    Returns:
+        Outcome: the largest difference of a probability, beside the settings' tolerance.
+    """
     length, bound = min(SHORT, subject.reach.tokens), subject.settings.tolerance
     tokens = subject.tokens_BxT[:FEW_DOCUMENTS, :length]
     together = subject.ask(tokens)

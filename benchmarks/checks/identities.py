@@ -13,13 +13,14 @@ import jax
 import numpy as np
 
 from implicit_bayes.benchmarks.checks.answers import Outcome
+from implicit_bayes.benchmarks.checks.other_roads import by_paths, plain_recursion
 from implicit_bayes.simulators.datasets import Documents
 from implicit_bayes.simulators.instance import Instance
 from implicit_bayes.simulators.sampler import sample_documents
 from implicit_bayes.theory import MixtureOfHMMs, filter_mixture, log_evidence
 from implicit_bayes.theory.filtering import compiled
 from implicit_bayes.theory.filtering.dispatch import Method
-from implicit_bayes.theory.filtering.filter import MixtureFilter
+from implicit_bayes.theory.filtering.results import MixtureFilter
 from implicit_bayes.theory.information.decomposition import regret
 from implicit_bayes.theory.objects.types import Numbers
 
@@ -88,6 +89,9 @@ def distance(given: Numbers, expected: Numbers) -> float:
     Args:
         given: numbers, of any shape.
         expected: numbers of the same shape; above 1 the difference counts relative to them.
+
+    Returns:
+        A number of no unit, 0 for arrays without entries.
     """
     one, other = np.asarray(given, float), np.asarray(expected, float)
     if not one.size:
@@ -106,12 +110,19 @@ def agree(worst: float, holds: str, broken: str, bound: float = CLOSE) -> Outcom
         holds: in words, what is true where the identity holds.
         broken: in words, what is wrong where it does not.
         bound: the largest deviation that rounding explains.
+
+    Returns:
+        Outcome: ``worst`` beside ``bound``.
     """
     return Outcome(worst <= bound, holds if worst <= bound else broken, worst, bound)
 
 
 def sampler(mixed: Mixed) -> Outcome:
-    """Every document that is drawn is possible, and under its own concept, which has a positive prior."""
+    """Every document that is drawn is possible, and under its own concept, which has a positive prior.
+
+    Returns:
+        Outcome: the number of impossible documents, beside 0.
+    """
     concepts = mixed.documents.concepts
     own_B = mixed.filtered.log_evidence[np.arange(len(concepts)), -1, concepts]
     bad = int((~np.isfinite(own_B) | (np.asarray(mixed.mixture.prior)[concepts] <= 0)).sum())
@@ -120,7 +131,11 @@ def sampler(mixed: Mixed) -> Outcome:
 
 
 def enumeration(mixed: Mixed) -> Outcome:
-    """Evidence, posterior and predictive against the sum over all H^T hidden paths, impossible strings among them."""
+    """Evidence, posterior and predictive against the sum over all H^T hidden paths, impossible strings among them.
+
+    Returns:
+        Outcome: the largest ``distance``, beside CLOSE; "undetermined" where one token has too many paths already.
+    """
     states, length = mixed.mixture.n_states, mixed.settings.length
     most = max((t for t in range(1, 1 + min(6, length)) if states**t <= PATHS), default=0)
     if not most:
@@ -129,7 +144,7 @@ def enumeration(mixed: Mixed) -> Outcome:
     strings = np.concatenate([drawn, mixed.rng.integers(0, mixed.mixture.n_tokens, (ASKED // 2, most))])
     out, worst = filter_mixture(mixed.mixture, strings, positions=[most]), 0.0
     for i, tokens in enumerate(strings):
-        evidence_C, next_CxV = _by_paths(mixed.mixture, tokens)
+        evidence_C, next_CxV = by_paths(mixed.mixture, tokens)
         joint_C = np.asarray(mixed.mixture.prior) * evidence_C
         with np.errstate(divide="ignore", invalid="ignore"):
             log_posterior = np.where(joint_C > 0, np.log(joint_C) - np.log(joint_C.sum()), -np.inf)
@@ -143,24 +158,13 @@ def enumeration(mixed: Mixed) -> Outcome:
                  f"evidence, posterior or predictive differ from the sums over {paths}")  # fmt: skip
 
 
-def _by_paths(mixture: MixtureOfHMMs, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(C,) p(o | c) and (C, V) p(o, v | c): the probability of every hidden path as one entry of a tensor, summed."""
-    evidence, following = [], []
-    for c in range(mixture.n_concepts):
-        concept = mixture.concept(c)
-        kernel, emission = np.asarray(concept.transition), np.asarray(concept.emission)
-        paths = np.asarray(concept.initial) * emission[:, tokens[0]]
-        for token in tokens[1:]:
-            paths = paths[..., None] * kernel * emission[:, token]
-        by_last_H = paths.sum(tuple(range(paths.ndim - 1)))
-        evidence.append(float(paths.sum()))
-        following.append((by_last_H @ kernel) @ emission)
-    return np.array(evidence), np.array(following)
-
-
 def two_methods(mixed: Mixed) -> Outcome:
     """log p(o | c) of whole documents: by the recursion that the filter chooses, by the one in logarithms, in machine
-    code where there is any, and by a plain forward recursion in extended precision."""
+    code where there is any, and by a plain forward recursion in extended precision.
+
+    Returns:
+        Outcome: the largest ``distance`` of any recursion from the chosen one, beside CLOSE.
+    """
     chosen, tokens = mixed.filtered.log_evidence[:, -1], mixed.documents.tokens
     methods: list[Method] = ["log", "compiled"] if compiled.available() else ["log"]
     apart = {}
@@ -172,33 +176,12 @@ def two_methods(mixed: Mixed) -> Outcome:
                  f"the evidence by the recursion {worst!r} is another")  # fmt: skip
 
 
-def plain_recursion(mixture: MixtureOfHMMs, tokens_BxT: np.ndarray) -> np.ndarray:
-    """(B, C) log p(o | c) by the forward recursion as it stands in textbooks, scaled at every token.
-
-    Args:
-        mixture: whose concepts are asked; its prior plays no part.
-        tokens_BxT: documents of equal length.
+def permutation(mixed: Mixed) -> Outcome:
+    """Concepts, states and tokens renamed: the same numbers in another order.
 
     Returns:
-        (B, C) nats; -inf where a concept cannot say the document.
+        Outcome: the largest ``distance``, beside CLOSE.
     """
-    prior_CxH, kernel, emission = (
-        np.asarray(x, np.longdouble) for x in (mixture.initial, mixture.transition, mixture.emissions)
-    )
-    total = np.zeros((len(tokens_BxT), mixture.n_concepts), np.longdouble)
-    belief = np.broadcast_to(prior_CxH, (len(tokens_BxT), *prior_CxH.shape))
-    for t in range(tokens_BxT.shape[1]):
-        belief = belief if t == 0 else np.einsum("bch,chg->bcg", belief, kernel)
-        belief = belief * emission[:, :, tokens_BxT[:, t]].transpose(2, 0, 1)
-        scale = belief.sum(-1)
-        with np.errstate(divide="ignore"):
-            total = total + np.log(scale)
-        belief = belief / np.where(scale > 0, scale, 1)[..., None]
-    return total.astype(np.float64)
-
-
-def permutation(mixed: Mixed) -> Outcome:
-    """Concepts, states and tokens renamed: the same numbers in another order."""
     mixture = mixed.mixture
     c, h, v = (mixed.rng.permutation(n) for n in (mixture.n_concepts, mixture.n_states, mixture.n_tokens))
     emission = np.asarray(mixture.emission)
@@ -219,7 +202,11 @@ def permutation(mixed: Mixed) -> Outcome:
 
 
 def total_probability(mixed: Mixed) -> Outcome:
-    """sum over all V^T strings of p(o_1..o_T) = 1."""
+    """sum over all V^T strings of p(o_1..o_T) = 1.
+
+    Returns:
+        Outcome: |sum - 1|, beside CLOSE; "undetermined" where there are more strings than STRINGS.
+    """
     tokens, (count, length) = mixed.mixture.n_tokens, mixed.strings_NxT.shape
     if not count:
         return Outcome("undetermined", f"{tokens:,} tokens are more strings than {STRINGS:,}")
@@ -229,7 +216,11 @@ def total_probability(mixed: Mixed) -> Outcome:
 
 
 def evidence_chain_rule(mixed: Mixed) -> Outcome:
-    """log sum_c pi_c p(o_1..o_T | c) = sum_t log p(o_t | o_<t): evidence against predictives."""
+    """log sum_c pi_c p(o_1..o_T | c) = sum_t log p(o_t | o_<t): evidence against predictives.
+
+    Returns:
+        Outcome: the largest ``distance`` of the two sides, beside CLOSE.
+    """
     with np.errstate(divide="ignore"):
         joint = np.log(np.asarray(mixed.mixture.prior)) + mixed.filtered.log_evidence[:, -1]
     worst = distance(_log_came(mixed).sum(1), np.logaddexp.reduce(joint, axis=-1))
@@ -246,7 +237,11 @@ def _log_came(mixed: Mixed) -> np.ndarray:
 
 
 def posterior_martingale(mixed: Mixed) -> Outcome:
-    """sum_v p(v | o_1..o_t) w(c | o_1..o_t, v) = w(c | o_1..o_t): the posterior does not move on average."""
+    """sum_v p(v | o_1..o_t) w(c | o_1..o_t, v) = w(c | o_1..o_t): the posterior does not move on average.
+
+    Returns:
+        Outcome: the largest ``distance`` of the two sides, beside CLOSE; exact, since all next tokens are summed over.
+    """
     vocabulary, lengths = mixed.mixture.n_tokens, [t for t in PREFIXES if t < mixed.settings.length]
     prefixes = mixed.documents.tokens[:ASKED, : max(lengths) + 1]
     longer = np.tile(np.repeat(prefixes, vocabulary, 0), (len(lengths), 1, 1))  # what follows a prefix does not matter
@@ -264,7 +259,11 @@ def posterior_martingale(mixed: Mixed) -> Outcome:
 
 
 def bounded_regret(mixed: Mixed) -> Outcome:
-    """-log p(o_1..o_t) <= -log p(o_1..o_t | c) + log 1/pi_c for every prefix and concept, the left by predictives."""
+    """-log p(o_1..o_t) <= -log p(o_1..o_t | c) + log 1/pi_c for every prefix and concept, the left by predictives.
+
+    Returns:
+        Outcome: the largest excess of the left side, nats, beside CLOSE.
+    """
     log_p_BxT = np.cumsum(_log_came(mixed), axis=1)
     excess = regret(np.asarray(mixed.filtered.log_evidence)[:, 1:], log_p_BxT, np.asarray(mixed.mixture.prior))
     worst = float(max(excess.max(), 0.0))

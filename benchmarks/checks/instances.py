@@ -19,9 +19,9 @@ from implicit_bayes.benchmarks.checks.identities import (
     agree,
     chosen_pairs,
     distance,
-    plain_recursion,
 )
 from implicit_bayes.benchmarks.checks.language_model import Start
+from implicit_bayes.benchmarks.checks.other_roads import plain_recursion
 from implicit_bayes.benchmarks.checks.results import Checked, Found, raise_if_broken
 from implicit_bayes.benchmarks.predictors.curves import in_context_curves
 from implicit_bayes.benchmarks.verification.enough import FINITE_VERSIONS
@@ -41,7 +41,11 @@ BUDGET = 20_000
 
 
 def kl_chain_rule(mixed: Mixed) -> Outcome:
-    """sum_j KL_j by prefixes against KL(p_prompt(O) || p(O | theta)) by the sum over all V^k examples."""
+    """sum_j KL_j by prefixes against KL(p_prompt(O) || p(O | theta)) by the sum over all V^k examples.
+
+    Returns:
+        Outcome: the largest ``distance`` of the two sums, beside CLOSE; "undetermined" where V^2 examples are too many.
+    """
     tokens, (_, length) = mixed.mixture.n_tokens, mixed.strings_NxT.shape
     if length < 2:
         return Outcome("undetermined", f"{tokens:,}^2 examples are more than {identities.STRINGS:,}")
@@ -78,6 +82,10 @@ def finite_n_bound(mixed: Mixed) -> Outcome:
 
     A cell contradicts its bound where the Clopper-Pearson interval of the count, at ALPHA over all cells together, lies
     above it.
+
+    Returns:
+        Outcome: the share of wrong answers in the cell closest to its bound, beside that bound; "undetermined" where no
+        bound is exact and below 1.
     """
     instance, k, prompts = mixed.instance, mixed.instance.k or 3, mixed.settings.prompts
     cells: list[tuple[FiniteSample, int, int, float]] = []
@@ -154,7 +162,14 @@ IDENTITIES = (
 
 
 def check_settings(settings: MixedSettings) -> MixedSettings:
-    """Raises ModelError, naming the field, where a check would have nothing to ask."""
+    """Raises ModelError, naming the field, where a check would have nothing to ask.
+
+    Returns:
+        The same settings.
+
+    Raises:
+        ModelError: documents, length or prompts below 1, or a negative seed.
+    """
     for name, least in (("documents", 1), ("length", 1), ("prompts", 1), ("seed", 0)):
         if getattr(settings, name) < least:
             raise ModelError(f"{name}: {getattr(settings, name)} is below {least}")
@@ -212,6 +227,9 @@ def examine(instance: Instance, settings: MixedSettings, progress: Start | None 
         instance: under examination.
         settings: checked already.
         progress: starts a stage of so many steps, as ``progress_bars`` gives it; None: silence.
+
+    Returns:
+        Checked: one row for each identity, in the order of IDENTITIES.
     """
     mixed, rows = Mixed(instance, settings), []
     advance = (progress or (lambda words, total: lambda done: None))(f"{instance.name}: identities", len(IDENTITIES))

@@ -103,7 +103,11 @@ class Examination:
         return Subject(found, self.instance, self.settings)
 
     def check(self, law: Law) -> Found:
-        """One law, and before it those that it needs."""
+        """One law, and before it those that it needs.
+
+        Returns:
+            Found; "undetermined" where a law that it needs is broken. Each law is asked once and remembered.
+        """
         if law.name in self._found:
             return self._found[law.name]
         needed = [self.check(each) for each in LAWS if each.name in law.needs]
@@ -128,7 +132,11 @@ class Examination:
         return found
 
     def all(self, start: Start | None = None) -> Checked:
-        """Every law."""
+        """Every law.
+
+        Returns:
+            Checked: one row for each law, in the order of LAWS.
+        """
         advance = (start or _silent)(f"{self.subject.name}: laws", len(LAWS))
         rows = []
         for law in LAWS:
@@ -149,7 +157,14 @@ def _silent(words: str, total: int) -> Callable[[int], None]:
 
 
 def check_settings(settings: Settings) -> Settings:
-    """Raises ModelError, naming the field, where a check would have nothing to ask."""
+    """Raises ModelError, naming the field, where a check would have nothing to ask.
+
+    Returns:
+        The same settings.
+
+    Raises:
+        ModelError: fewer than 3 documents or 2 tokens, a negative seed, or a tolerance outside (0, 1).
+    """
     for name, least in (("documents", 3), ("length", 2), ("seed", 0)):
         if getattr(settings, name) < least:
             raise ModelError(f"{name}: {getattr(settings, name)} is below {least}")

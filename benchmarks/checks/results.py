@@ -68,7 +68,11 @@ class Checked(NamedTuple):
         return sum(each.level for each in self.checks)
 
     def complaint(self) -> str:
-        """Every broken law in words, on one line; empty where none is."""
+        """Every broken law in words, on one line; empty where none is.
+
+        Returns:
+            One line.
+        """
         parts = [f"{each.name}: {each.words}" for each in self.broken]
         return f"{self.subject} breaks " + "; ".join(parts) if parts else ""
 
@@ -104,7 +108,11 @@ def show(found: Checked, console: Console) -> None:
 
 
 def verdict(found: Checked) -> str:
-    """In one sentence: what is broken, what could not be asked, and what chance had to do with it."""
+    """In one sentence: what is broken, what could not be asked, and what chance had to do with it.
+
+    Returns:
+        One sentence with its full stop.
+    """
     open_ones = [each.name for each in found.checks if each.holds == "undetermined"]
     asked = len(found.checks) - len(open_ones)
     words = f"{found.subject}: {len(found.broken)} of {asked} checks broken"
@@ -118,12 +126,20 @@ def verdict(found: Checked) -> str:
 
 
 def number(value: float | None) -> str:
-    """Three digits; a dash where nothing was measured."""
+    """Three digits; a dash where nothing was measured.
+
+    Returns:
+        Text.
+    """
     return "–" if value is None else f"{value:.3g}"
 
 
 def raise_if_broken(found: Sequence[Checked]) -> None:
-    """Raises LawBroken where any check of any of them failed."""
+    """Stop where a law is broken.
+
+    Raises:
+        LawBroken: some check of some subject failed; it names them all.
+    """
     complaints = [each.complaint() for each in found if each.broken]
     if complaints:
         raise LawBroken(". ".join(complaints))

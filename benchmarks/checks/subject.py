@@ -91,6 +91,9 @@ class Subject:
     def ask(self, tokens_BxT: np.ndarray) -> np.ndarray:
         """(B, T + 1, V) what the model answers, as float64.
 
+        Returns:
+            (B, T + 1, V) float64, as the model gave them: neither normalised nor checked to be finite.
+
         Raises:
             NoAnswer: it raised, or the answer has another shape or no floating-point numbers.
         """
@@ -161,7 +164,11 @@ class Subject:
         return loss_gap(_Remembered(self.name, tokens, laws), self.mixture, tokens)
 
     def others_BxT(self, shift: int = 1) -> np.ndarray:
-        """Tokens that differ from the first FEW_DOCUMENTS documents' everywhere (where there is another token)."""
+        """Tokens that differ from the first FEW_DOCUMENTS documents' everywhere (where there is another token).
+
+        Returns:
+            (B, T) tokens of the documents' own type; another shift gives other tokens.
+        """
         rng = np.random.default_rng([self.settings.seed, shift])
         tokens = self.tokens_BxT[:FEW_DOCUMENTS]
         moved = rng.integers(1, max(2, self.vocabulary), tokens.shape)
@@ -189,6 +196,9 @@ def moved_BxS(one_BxSxV: np.ndarray, other_BxSxV: np.ndarray) -> np.ndarray:
     Args:
         one_BxSxV: log-probabilities, nats.
         other_BxSxV: of the same positions, asked another way.
+
+    Returns:
+        (B, S) differences of probabilities.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         change = np.abs(np.exp(one_BxSxV) - np.exp(other_BxSxV))
@@ -198,7 +208,11 @@ def moved_BxS(one_BxSxV: np.ndarray, other_BxSxV: np.ndarray) -> np.ndarray:
 
 def declared_tokens(model: LanguageModel) -> int | None:
     """The most tokens that a model says it takes: ``context`` of the model (of a TorchModel less its begin token), or
-    the rows of a network's table of positions less the beginning; None if it says nothing."""
+    the rows of a network's table of positions less the beginning; None if it says nothing.
+
+    Returns:
+        A number of tokens, or None; nothing is tried.
+    """
     rows = context_of(model)
     if rows is not None:
         return rows - 1
@@ -210,7 +224,11 @@ def declared_tokens(model: LanguageModel) -> int | None:
 
 def declared_window(model: LanguageModel) -> int | None:
     """The most tokens before the one asked for that a model says it looks at: ``window`` of the model, or what the
-    local attention of a Transformer of this suite reaches; None if it says nothing."""
+    local attention of a Transformer of this suite reaches; None if it says nothing.
+
+    Returns:
+        A number of tokens, or None; nothing is tried.
+    """
     window = getattr(model, "window", None)
     if isinstance(window, int):
         return window

@@ -56,6 +56,9 @@ def bench(name: str, instance: Instance, task: str, settings: Settings, out: Pat
         settings: sizes, repeats and seed.
         out: directory for figures and tables, or None.
         json: file for the machine-readable answer, or None.
+
+    Raises:
+        ModelError: documents, length or repeats below 1, or a place that cannot be written.
     """
     for field in ("documents", "length", "repeats"):
         if getattr(settings, field) < 1:
@@ -113,6 +116,9 @@ def inference(
         task: all, or one of evidence, posterior+predictive, sampling, kl.
         settings: sizes, repeats and seed.
         progress: (words, total) -> a function to call with the steps done.
+
+    Returns:
+        Timings, CPU seconds, in the order of the smoothings and tasks.
     """
     rows: list[Timing] = []
     size = (settings.documents, settings.length, settings.repeats, settings.seed)

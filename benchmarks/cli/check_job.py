@@ -71,6 +71,9 @@ def as_json(found: Checked, command: str) -> JsonObject:
     Args:
         found: what was checked of one model on one instance.
         command: the shell command that asked.
+
+    Returns:
+        An object; ``model`` is null where the instance itself was checked.
     """
     model = None if found.subject == found.instance else found.subject
     checks = [each._asdict() for each in found.checks]

@@ -38,6 +38,9 @@ def run(arguments: Sequence[str], keep: bool = False) -> int:
     Args:
         arguments: of the command line.
         keep: whether JAX's compilations are kept on disk (``benchmarks.common.compilation``): a setting of the process.
+
+    Returns:
+        0 done, 1 failed or a check is broken, 2 input refused; 128 and a signal's number where one ended it.
     """
     return guarded(lambda: _run(arguments, keep))
 
@@ -83,7 +86,14 @@ def _do(work: Work, keep: bool) -> None:
 
 
 def parse(arguments: Sequence[str]) -> Callable[[], Work]:
-    """The chosen subcommand with its arguments bound; argument errors become one line and SystemExit(2)."""
+    """The chosen subcommand with its arguments bound; argument errors become one line and SystemExit(2).
+
+    Returns:
+        Nothing has run yet: a call gives the work, which a second call does.
+
+    Raises:
+        SystemExit: 2 for arguments that are off, 0 after --help or --version.
+    """
     name, rest = (arguments[0], list(arguments[1:])) if arguments else ("--help", [])
     if name in ("--help", "-h"):
         print(help_text.overview(COMMANDS, DESCRIPTION), end="")
@@ -112,7 +122,11 @@ def parse(arguments: Sequence[str]) -> Callable[[], Work]:
 
 
 def version() -> str:
-    """The installed version; "unknown" where the project is run without being installed."""
+    """The installed version; "unknown" where the project is run without being installed.
+
+    Returns:
+        As in pyproject.toml.
+    """
     from importlib import metadata
 
     try:
@@ -137,7 +151,11 @@ def _defer(command: Callable[..., Work], bound: dict[str, Callable[[], Work]]) -
 
 
 def one_line(box: str) -> str:
-    """The words of an argument parser's box, on one line."""
+    """The words of an argument parser's box, on one line.
+
+    Returns:
+        Words between single spaces.
+    """
     words = re.sub(r"[─│╭╮╰╯━┃]+", " ", box)
     return re.sub(r"\s+", " ", words).strip()
 

@@ -17,6 +17,9 @@ def accepted(spec: str, too_large: Callable[[GincFamily], None] | None = None) -
         spec: a name, or the path of an .npz file, which is looked at before JAX is imported.
         too_large: says of a family with more concepts than an instance holds what it would take, by raising.
 
+    Returns:
+        Instance.
+
     Raises:
         ModelError: see ``load_instance``.
     """
@@ -36,6 +39,9 @@ def accepted(spec: str, too_large: Callable[[GincFamily], None] | None = None) -
 
 def family_of(spec: str) -> GincFamily | None:
     """The family that a specification names, None where it names anything else.
+
+    Returns:
+        GincFamily, of which nothing is drawn, or None.
 
     Raises:
         ModelError: see ``parse_family``.

@@ -33,6 +33,10 @@ def run(
         out: directory for gap.json, gap.nc, figures and the page, or None.
         json: file for the machine-readable answer, or None.
         command: the shell command, stored with the result.
+
+    Raises:
+        ModelError: no such model, settings that make no sense, a place that cannot be written, or a model called as a
+            reference is.
     """
     models = find_models(names, instance)
     settings = measuring.check_settings(settings, instance, models)

@@ -50,6 +50,9 @@ def train(
         tensorboard: also write events there.
         cluster: coordinator, number and rank of the processes.
         json: file for the machine-readable answer, or None.
+
+    Raises:
+        ModelError: what is asked for cannot be trained, a package is missing, or a place cannot be written.
     """
     if tensorboard:
         need("tensorboardX", "tensorboard")
@@ -92,6 +95,9 @@ def search(statement: str, starts: int, seed: int, out: Path | None, json: Path 
         seed: of them.
         out: directory for what is found, or None.
         json: file for the machine-readable answer, or None.
+
+    Raises:
+        ModelError: a number of starts below 1, or a place that cannot be written.
     """
     storage.check_file(json, "json")
     if out is not None:
@@ -135,6 +141,9 @@ def figures(directory: Path, json: Path | None) -> None:
     Args:
         directory: where results.nc, or a run's metrics, lie; the figures go there too.
         json: file for the machine-readable answer, or None.
+
+    Raises:
+        ModelError: no stored results, or a place that cannot be written.
     """
     storage.check_file(json, "json")
     if (directory / "findings.json").is_file():
@@ -162,6 +171,9 @@ def report(directory: Path, json: Path | None) -> None:
     Args:
         directory: that holds the results; the page goes there too.
         json: file for the machine-readable answer, or None.
+
+    Raises:
+        ModelError: no stored results, or a place that cannot be written.
     """
     storage.check_file(json, "json")
     written = [reports.write_report(directory)]
@@ -198,6 +210,10 @@ def sample(
         layout: ``npz`` or ``published`` (the released one, bit for bit).
         seed: of everything drawn; the published layout has its own.
         json: file for the machine-readable answer, or None.
+
+    Raises:
+        ModelError: a count that is too small, a layout that the instance does not have, or a place that cannot be
+            written.
     """
     counts = {"documents": (documents, 1), "length": (length, 1), "prompts": (prompts, 0), "n": (n, 0)}
     for field, (value, least) in counts.items():
@@ -256,6 +272,10 @@ def statements(out: Path | None, check: bool, seed: int, json: Path | None) -> N
         check: compare the file with what would be written.
         seed: of the instances that the table speaks of.
         json: file for the machine-readable answer, or None.
+
+    Raises:
+        ModelError: a place that cannot be written.
+        CheckFailed: the file is not what would be written.
     """
     storage.check_file(json, "json")
     if not check:

@@ -53,6 +53,10 @@ def guarded(call: Callable[[], int]) -> int:
 
     Args:
         call: returns an exit status.
+
+    Returns:
+        The call's own status; 1 for a limit of the machine, 130 and 143 for an interrupt and for SIGTERM, and
+        BROKEN_PIPE where whoever read the output went away.
     """
     try:
         status = call()

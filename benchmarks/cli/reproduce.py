@@ -43,6 +43,9 @@ def plan(experiments: Sequence[Experiment], scale: Scale) -> dict[str, dict[str,
     Args:
         experiments: any of them.
         scale: sizes, seeds and prompts of a preset.
+
+    Returns:
+        Experiment's name -> cell's name -> Cell; nothing is computed.
     """
     return {each.name: each.cells(scale) for each in experiments}
 
@@ -136,6 +139,9 @@ def compute(cells: Sequence[Cell], store: Store, where: Where) -> list[sweep.Fai
         cells: in any order; those they need come first.
         store: what it holds is not computed again.
         where: this machine or a cluster.
+
+    Returns:
+        Cells that failed, with the reason; the others are in the store.
     """
     todo = in_order(cells)
     with progress_bars() as progress:
@@ -158,6 +164,9 @@ def about_run(names: tuple[str, ...], preset: str, seed: int, out: Path, failed:
         seed: of everything.
         out: directory.
         failed: how many cells failed.
+
+    Returns:
+        An object: command, preset, seed, failed.
     """
     command = shlex.join(
         ["implicit-bayes", "reproduce", *names, "--preset", preset, "--seed", str(seed), "--out", str(out)]
@@ -171,6 +180,9 @@ def spent(store: Store, cells: Mapping[str, Mapping[str, Cell]]) -> JsonObject:
     Args:
         store: of the cells.
         cells: of every experiment, by name.
+
+    Returns:
+        An object: ``cells``, and ``cpu_seconds`` of the last computation of each.
     """
     keys = {cell.key for each in cells.values() for cell in in_order(list(each.values()))}
     last = {row.key: row.cpu_seconds for row in store.journal() if row.key in keys}
@@ -205,6 +217,9 @@ def write_slurm(
         host: name or address on which the scheduler listens.
         tls: certificates of scheduler and workers.
         json: file for the machine-readable answer, or None.
+
+    Raises:
+        ModelError: no such experiment, or a place that cannot be written.
     """
     from implicit_bayes.benchmarks.sweep.slurm import write_scripts
 
@@ -227,6 +242,9 @@ def show_plan(names: tuple[str, ...], preset: str, seed: int, out: Path, json: P
         seed: of everything.
         out: directory whose stored cells are counted.
         json: file for the machine-readable answer, or None.
+
+    Raises:
+        ModelError: no such experiment, or a place that cannot be written.
     """
     storage.check_file(json, "json")
     experiments, store = chosen(names), Store(out)

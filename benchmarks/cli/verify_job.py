@@ -43,6 +43,10 @@ def run(
         out: directory, or None for the screen alone.
         json: file for the machine-readable answer, or None.
         made_by: the shell command for one instance by name, or for all (None).
+
+    Raises:
+        ModelError: no instance or no such model, settings that make no sense or cannot be afforded, or a place that
+            cannot be written.
     """
     if not names:
         raise ModelError("instance: name one, as in: implicit-bayes verify ginc")

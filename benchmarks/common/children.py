@@ -55,7 +55,11 @@ class Children:
         return ProcessPoolExecutor(self.workers, spawn, initializer=_begin, initargs=self.begin)
 
     def submit(self, call: Callable[..., T], *arguments: object) -> "Future[T]":
-        """See ``concurrent.futures.Executor.submit``."""
+        """See ``concurrent.futures.Executor.submit``.
+
+        Returns:
+            A future; the process that runs it ends with this one.
+        """
         with deaf():  # processes are started as they are needed
             return self.executor.submit(call, *arguments)
 
@@ -86,14 +90,22 @@ def end(processes: Iterable[BaseProcess]) -> None:
 
 
 def start(command: Sequence[str], **settings: Any) -> subprocess.Popen[str]:  # Popen's own
-    """``subprocess.Popen`` of a program of ours, which calls ``watch_parent`` first; text in and out."""
+    """``subprocess.Popen`` of a program of ours, which calls ``watch_parent`` first; text in and out.
+
+    Returns:
+        The running process.
+    """
     environment = {**os.environ, PARENT: str(os.getpid())}
     with deaf():
         return subprocess.Popen(command, text=True, env=environment, **settings)
 
 
 def run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    """A program of ours to its end, its output captured; it is killed where we are interrupted."""
+    """A program of ours to its end, its output captured; it is killed where we are interrupted.
+
+    Returns:
+        Exit status, standard output and standard error, as text.
+    """
     process = start(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         out, error = process.communicate()

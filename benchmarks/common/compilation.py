@@ -22,6 +22,9 @@ def directory(environment: Mapping[str, str] = os.environ) -> Path | None:
     """Where compilations are kept: $XDG_CACHE_HOME (or ~/.cache)/implicit-bayes/jax; None if not wanted or possible.
 
     The user's own ``JAX_COMPILATION_CACHE_DIR`` comes first: where it is set, JAX uses it and this stays out.
+
+    Returns:
+        A path that may not exist yet, or None.
     """
     return None if environment.get("JAX_COMPILATION_CACHE_DIR") else _place("jax", environment)
 
@@ -41,7 +44,11 @@ def _place(name: str, environment: Mapping[str, str]) -> Path | None:
 
 
 def keep_compilations() -> Path | None:
-    """Turn the cache on for this process; returns the directory of JAX's, or None where it stays off."""
+    """Turn the cache on for this process; returns the directory of JAX's, or None where it stays off.
+
+    Returns:
+        The directory, or None.
+    """
     keep_in(_place("machine-code", os.environ))
     found = directory()
     if found is not None:

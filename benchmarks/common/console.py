@@ -54,7 +54,11 @@ class Console(RichConsole):
                 super().print(self._words(each), **settings)
 
     def clean(self, words: str) -> str:
-        """Words without control characters, in letters that the output has."""
+        """Words without control characters, in letters that the output has.
+
+        Returns:
+            Words that can be printed.
+        """
         return in_letters(printable(words), self.encoding)
 
     def _words(self, each: object) -> Text:
@@ -64,7 +68,11 @@ class Console(RichConsole):
         return each if clean == each.plain else Text(clean)
 
     def on_broken_pipe(self) -> None:
-        """Leave what to do to whoever runs the program."""
+        """Leave what to do to whoever runs the program.
+
+        Raises:
+            BrokenPipeError: always.
+        """
         raise BrokenPipeError
 
 
@@ -83,6 +91,9 @@ def in_letters(words: str, encoding: str) -> str:
     Args:
         words: what to print.
         encoding: of the output, as Python names it; ASCII stands in for one that Python does not know.
+
+    Returns:
+        Words that the encoding can write; as given where it can write them already.
     """
     try:
         words.encode(encoding)
@@ -107,7 +118,11 @@ def _has(encoding: str, character: str) -> bool:
 
 
 def console() -> Console:
-    """Standard output."""
+    """Standard output.
+
+    Returns:
+        A Console on it.
+    """
     return Console()
 
 
@@ -162,7 +177,11 @@ class PlainProgress:
         return advance
 
     def words(self) -> str:
-        """The stages that are not finished; the last one where all are."""
+        """The stages that are not finished; the last one where all are.
+
+        Returns:
+            Parts between semicolons, as in "cells: 3 of 12".
+        """
         stages = list(self.stages.values())
         open_ones = [each for each in stages if not each[2] or each[1] < each[2]] or stages[-1:]
         return "; ".join(
@@ -179,7 +198,11 @@ class PlainProgress:
 
 @contextmanager
 def progress_bars() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
-    """Progress on standard error: bars on a terminal, elsewhere a plain line every ten seconds."""
+    """Progress on standard error: bars on a terminal, elsewhere a plain line every ten seconds.
+
+    Yields:
+        (words, total) -> a function that is told how many more steps are done; total 0 where it is not known.
+    """
     screen = Console(sys.stderr)
     if not screen.is_terminal or screen.is_dumb_terminal:
         with PlainProgress(EVERY) as plain:

@@ -141,6 +141,10 @@ def share_between(shares: Sequence[float], weights: Sequence[float], prompts: in
 
 
 def count_clear(differences: Sequence[Difference]) -> tuple[int, int]:
-    """How many are clearly above and how many clearly below 0."""
+    """How many are clearly above and how many clearly below 0.
+
+    Returns:
+        (above, below); what is not clear is in neither.
+    """
     clearly = [each.points for each in differences if each.clearly_differs]
     return sum(points > 0 for points in clearly), sum(points < 0 for points in clearly)

@@ -49,13 +49,21 @@ def need(module: str, field: str) -> None:
 
 
 def missing(module: str) -> str:
-    """In words: what an absent module belongs to and how it is installed here."""
+    """In words: what an absent module belongs to and how it is installed here.
+
+    Returns:
+        Part of a sentence, with the command.
+    """
     extra, package = PACKAGES[module]
     return f"needs {package}, of the extra {extra!r}; install it: {remedy(extra)}"
 
 
 def absent(error: BaseException) -> str | None:
-    """The optional module whose absence made an import fail, or None."""
+    """The optional module whose absence made an import fail, or None.
+
+    Returns:
+        The module's name as it is imported, or None.
+    """
     cause: BaseException | None = error
     while isinstance(cause, ImportError):
         name = (cause.name or "").split(".")[0]
@@ -66,7 +74,11 @@ def absent(error: BaseException) -> str | None:
 
 
 def remedy(extra: str) -> str:
-    """The shell command that adds an extra to the environment that runs this program."""
+    """The shell command that adds an extra to the environment that runs this program.
+
+    Returns:
+        One line for a shell, quoted: of uv or of pip, as this environment was made.
+    """
     wanted = requirements(extra) or [package for group, package in PACKAGES.values() if group == extra]
     receipt = Path(sys.prefix) / "uv-receipt.toml"
     if receipt.is_file():
@@ -78,7 +90,11 @@ def remedy(extra: str) -> str:
 
 
 def requirements(extra: str) -> list[str]:
-    """What pyproject.toml lists under an extra; empty where this project is not installed."""
+    """What pyproject.toml lists under an extra; empty where this project is not installed.
+
+    Returns:
+        Requirements with their bounds, without the marker of the extra.
+    """
     try:
         every = metadata.requires(DISTRIBUTION) or []
     except metadata.PackageNotFoundError:

@@ -47,6 +47,9 @@ def with_out(command: str, directory: str | Path) -> str:
     Args:
         command: as it was typed, or "".
         directory: DIR; quoted for the shell.
+
+    Returns:
+        A command for a shell, or "".
     """
     return f"{command} --out {shlex.quote(str(directory))}" if command else ""
 

@@ -33,6 +33,9 @@ class CheckFailed(Exception):
 def check_directory(directory: Path) -> Path:
     """Make DIR and make sure that it takes files, before hours of work rather than after.
 
+    Returns:
+        The directory.
+
     Raises:
         ModelError: with the reason and the remedy, on one line.
     """
@@ -67,7 +70,11 @@ def check_file(path: Path | None, name: str) -> None:
 
 
 def plain(value: object) -> JsonValue:
-    """JSON-ready: NumPy unpacked, non-finite numbers as the strings "inf", "-inf", "nan", fractions as "p/q"."""
+    """JSON-ready: NumPy unpacked, non-finite numbers as the strings "inf", "-inf", "nan", fractions as "p/q".
+
+    Returns:
+        Objects, lists, strings, numbers, booleans and null.
+    """
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if hasattr(value, "_asdict"):
@@ -128,6 +135,9 @@ def read_results(path: Path, remedy: str = "run verify with --out first") -> "xr
     Args:
         path: of the file.
         remedy: how an error ends.
+
+    Returns:
+        A Dataset in memory; the file is closed.
 
     Raises:
         ModelError: missing, not a results file, larger than any, one that reads other files, or a finite number that
@@ -204,6 +214,9 @@ def inside(directory: Path, name: str, ending: str) -> Path:
         directory: DIR.
         name: of the figure: letters, digits, - and _, at most 100.
         ending: without its dot.
+
+    Returns:
+        A path in DIR, whether or not there is such a file.
 
     Raises:
         ModelError: a name that could lead out of DIR.

@@ -46,7 +46,11 @@ class Sheet(NamedTuple):
     rows: tuple[Row, ...]
 
     def column(self, i: int) -> list[str]:
-        """The cells of a column."""
+        """The cells of a column.
+
+        Returns:
+            One cell for each row.
+        """
         return [row.cells[i] for row in self.rows]
 
 
@@ -56,6 +60,9 @@ def read(table: Table, clean: Callable[[str], str]) -> Sheet:
     Args:
         table: cells are words or Text.
         clean: what makes words fit to be printed.
+
+    Returns:
+        Sheet: title, headers and rows as plain words, styles kept by row.
     """
 
     def words(cell: object) -> str:
@@ -76,6 +83,9 @@ def fitted(sheet: Sheet, width: int) -> Iterator[Table | Text]:
     Args:
         sheet: the table.
         width: of the terminal, in columns.
+
+    Yields:
+        Tables of rich's, none wider than ``width``, or one text of rows.
     """
     columns = range(len(sheet.header))
     least = [_least(sheet, i) for i in columns]

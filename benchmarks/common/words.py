@@ -7,6 +7,9 @@ def counted(count: int, noun: str) -> str:
     Args:
         count: how many.
         noun: in the singular.
+
+    Returns:
+        Words, the number with commas.
     """
     return f"{count:,} {noun}" + ("s" if count != 1 else "")
 
@@ -18,10 +21,17 @@ def sizes(concepts: int, states: int, tokens: int) -> str:
         concepts: C.
         states: H.
         tokens: V.
+
+    Returns:
+        Words.
     """
     return ", ".join((counted(concepts, "concept"), counted(states, "state"), counted(tokens, "token")))
 
 
 def cpu_time(seconds: float) -> str:
-    """6 CPU seconds, 12 CPU minutes."""
+    """6 CPU seconds, 12 CPU minutes.
+
+    Returns:
+        Words; minutes from 100 seconds upwards.
+    """
     return f"{seconds:.0f} CPU seconds" if seconds < 100 else f"{seconds / 60:.0f} CPU minutes"

@@ -15,12 +15,20 @@ from implicit_bayes.theory import ModelError
 
 
 def every_case() -> list[Case]:
-    """All kinds of intervals and tests."""
+    """All kinds of intervals and tests.
+
+    Returns:
+        Cases in the order of the table.
+    """
     return [*shares.cases(), *gap_cases.cases(), *theory_cases.cases()]
 
 
 def table(rows: list[CoverageRow]) -> Table:
-    """Nominal and simulated coverage, percent, with the simulation's own 99% interval."""
+    """Nominal and simulated coverage, percent, with the simulation's own 99% interval.
+
+    Returns:
+        A table of rich's, one line for each row.
+    """
     header = ("interval or test", "where", "claims, %", "covers, % [99%]", "runs", "")
     shown = Table(*header, title="Coverage by simulation (~ claimed of large samples only)", title_justify="left")
     for row in rows:
@@ -37,6 +45,9 @@ Asked = tuple[str, str, int, int]
 
 def stored(path: Path | None) -> dict[Asked, CoverageRow]:
     """Rows that a file written by ``--json`` holds.
+
+    Returns:
+        (kind, setting, repetitions, seed) -> row; empty where there is no file yet.
 
     Raises:
         ModelError: the file holds something else.

@@ -127,7 +127,11 @@ def _chernoff(count: int, share: float):
 
 
 def cases() -> list[Case]:
-    """Every interval of a share or of a mean, and the tests of differences."""
+    """Every interval of a share or of a mean, and the tests of differences.
+
+    Returns:
+        Cases, each with the coverage it claims and whether that is a guarantee.
+    """
     level, clear, found = LEVEL, 1 - CLEAR_LEVEL, []
     for trials, share in SAMPLES:
         words = f"{trials} prompts, share {share:g}"

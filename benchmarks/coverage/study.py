@@ -68,6 +68,9 @@ def repetitions(case: Case, runs: int) -> int:
     Args:
         case: what is repeated.
         runs: repetitions that are asked for.
+
+    Returns:
+        A number of simulated data sets.
     """
     return max(1, round(runs * case.share))
 
@@ -93,5 +96,9 @@ def run(case: Case, runs: int, seed: int) -> CoverageRow:
 
 
 def failed(rows: Sequence[CoverageRow]) -> list[CoverageRow]:
-    """Rows whose guarantee the simulation contradicts."""
+    """Rows whose guarantee the simulation contradicts.
+
+    Returns:
+        A part of ``rows``; those that are only claimed of large samples are never among them.
+    """
     return [row for row in rows if row.guaranteed and row.verdict == "below"]

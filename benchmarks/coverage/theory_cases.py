@@ -22,7 +22,11 @@ COARSE = 1.0
 
 def rare(probability: float) -> tuple[PromptLaw, HMM]:
     """Tokens 0 (delimiter), 1, 2, 3: an example, or what follows a delimiter, starts with 1 with this probability; then
-    the concepts say 2 and 3 in opposite proportions, and everywhere else they agree."""
+    the concepts say 2 and 3 in opposite proportions, and everywhere else they agree.
+
+    Returns:
+        (prompt law with k = 4, the other concept); one delimiter state, the token is the state.
+    """
     start = np.array([0.05, probability, 0.5, 0.45 - probability])
     even = np.array([0.1, 0.0, 0.45, 0.45])
     true, other = np.tile(even, (4, 1)), np.tile(even, (4, 1))
@@ -119,7 +123,11 @@ def _entropy(crossed: bool):
 
 
 def cases() -> list[Case]:
-    """Every interval that theory computes by sampling."""
+    """Every interval that theory computes by sampling.
+
+    Returns:
+        Cases, with a nominal coverage of LEVEL that large samples have.
+    """
     found = []
     for probability in RARE:
         pair = functools.partial(rare, probability)

@@ -39,12 +39,20 @@ EASY = {"ginc:single-concept": 0.4, "ginc:random-tokens": 0.4}
 
 
 def lengths(scale: Scale) -> tuple[int, int]:
-    """The shortest examples, of which Bayes needs many, and the longest."""
+    """The shortest examples, of which Bayes needs many, and the longest.
+
+    Returns:
+        Two example lengths k, equal where the preset has one.
+    """
     return min(scale.ks), max(scale.ks)
 
 
 def cells(scale: Scale) -> dict[str, Cell]:
-    """One cell of curves for each law; models of the unseen concepts are those of the released law."""
+    """One cell of curves for each law; models of the unseen concepts are those of the released law.
+
+    Returns:
+        Cells by name: ``LAW-k`` measures in context, ``train-LAW-LABEL`` trains.
+    """
     found = {}
     for law in LAWS:
         named = trained(scale, "ginc" if law == "ginc:unseen-concepts" else law, share=EASY.get(law, 1.0))

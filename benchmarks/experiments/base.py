@@ -75,7 +75,11 @@ class Experiment(NamedTuple):
 
 
 def shown(name: str) -> str:
-    """What figures call a predictor."""
+    """What figures call a predictor.
+
+    Returns:
+        A label.
+    """
     if name.startswith("smoothed("):
         return f"smoothed Bayes, ε = {name[9:-1]}"
     return PREDICTORS.get(name, name if name != "prompt-aware" else "prompt-aware Bayes (ceiling)")
@@ -161,6 +165,9 @@ def interval_point(panel: str, series: str, x: float, value: Sequence[float], pr
         panel, series, x: where it stands.
         value: what was measured and the two ends of its interval, in the units of the figure.
         prompts: how many (or what else) was averaged.
+
+    Returns:
+        Point of a figure's series.
     """
     y, low, high = value
     return Point(panel=panel, series=series, x=float(x), y=y, low=low, high=high, prompts=prompts)
@@ -191,7 +198,11 @@ def curve(
 
 
 def model_names(data: xr.Dataset) -> list[str]:
-    """The language models among the predictors."""
+    """The language models among the predictors.
+
+    Returns:
+        Names in the data's order.
+    """
     return [str(p) for p in data.predictor.values if not str(p).startswith(("exact", "smoothed", "prompt-aware"))]
 
 
@@ -269,5 +280,9 @@ def spaced(values: tuple[float, ...], count: int) -> tuple[float, ...]:
 
 
 def listed(words: Sequence[str]) -> str:
-    """a, b and c; "none" of none."""
+    """a, b and c; "none" of none.
+
+    Returns:
+        Words.
+    """
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words) or "none"

@@ -29,14 +29,22 @@ ENOUGH = 5
 
 
 def parameters(cell: Cell) -> int:
-    """How many numbers a training cell trains."""
+    """How many numbers a training cell trains.
+
+    Returns:
+        A number of parameters; shapes are worked out, nothing is drawn.
+    """
     run = from_json(cell.config["run"], "cell")
     shapes = jax.eval_shape(lambda: draw_network(run))
     return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes))
 
 
 def cpu_seconds(cell: Cell) -> float:
-    """The estimate for one cell, without those that it needs."""
+    """The estimate for one cell, without those that it needs.
+
+    Returns:
+        CPU seconds of one core, from rates measured once: an order of magnitude.
+    """
     config = cell.config
     if "run" in cell.config:  # it trains
         run = from_json(config["run"], "cell")
@@ -67,6 +75,9 @@ def remaining(cells: Sequence[Cell], stored: Mapping[str, float]) -> tuple[float
     Args:
         cells: all of them.
         stored: key of each stored cell -> the CPU seconds that it took.
+
+    Returns:
+        (CPU seconds, whether scaled); scaled from ENOUGH stored cells on, by what they took over what was estimated.
     """
     missing = sum(cpu_seconds(cell) for cell in cells if cell.key not in stored)
     known = [cell for cell in cells if stored.get(cell.key)]
@@ -76,7 +87,11 @@ def remaining(cells: Sequence[Cell], stored: Mapping[str, float]) -> tuple[float
 
 
 def in_words(seconds: float) -> str:
-    """A duration to two digits at most: seconds, minutes, hours or days."""
+    """A duration to two digits at most: seconds, minutes, hours or days.
+
+    Returns:
+        A number and a unit.
+    """
     for unit, size in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
         if seconds >= 2 * size:
             return f"{_round(seconds / size)} {unit}"

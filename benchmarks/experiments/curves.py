@@ -31,12 +31,20 @@ EPSILON = 0.01
 
 
 def instance_of(vocabulary: int) -> str:
-    """Name of the released instance with this vocabulary."""
+    """Name of the released instance with this vocabulary.
+
+    Returns:
+        A name that ``load_instance`` takes.
+    """
     return "ginc" if vocabulary == 50 else f"ginc-{vocabulary}"
 
 
 def cells(scale: Scale) -> dict[str, Cell]:
-    """One cell for each (vocabulary, k)."""
+    """One cell for each (vocabulary, k).
+
+    Returns:
+        Cells by name: ``VOCABULARY-k`` measures in context, ``train-VOCABULARY-LABEL`` trains.
+    """
     found = {}
     for vocabulary in scale.vocabularies:
         instance = instance_of(vocabulary)

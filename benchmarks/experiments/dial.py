@@ -33,7 +33,11 @@ TWIN = "regular:twin"
 
 
 def cells(scale: Scale) -> dict[str, Cell]:
-    """Curves and conditions at every position of both dials."""
+    """Curves and conditions at every position of both dials.
+
+    Returns:
+        Cells by name; ``shift``, ``ginc`` and ``delimiter`` name the dial, ``conditions`` those without a model.
+    """
     found = {}
     once = trained(scale, TWIN, [scale.dial])
     for shift in spaced(TWIN_SHIFTS, scale.grid):

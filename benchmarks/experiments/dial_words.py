@@ -3,19 +3,28 @@
 import math
 
 from implicit_bayes.benchmarks.experiments.base import Scale, listed, shown
-from implicit_bayes.benchmarks.experiments.dial_numbers import KS, RIGHT, Delimiters, Released, Shifts
+from implicit_bayes.benchmarks.experiments.dial_findings import RIGHT, Delimiters, Released, Shifts
+from implicit_bayes.benchmarks.experiments.dial_numbers import KS
 from implicit_bayes.benchmarks.report.findings import Axes, Picture, Table
 
 
 def stretch(positions: list[float]) -> str:
-    """From where to where, in words."""
+    """From where to where, in words.
+
+    Returns:
+        Part of a sentence.
+    """
     if not positions:
         return "nowhere"
     return f"from {min(positions):g} to {max(positions):g}" if len(positions) > 1 else f"at {positions[0]:g} only"
 
 
 def on_shifts(found: Shifts) -> str:
-    """How far the start law may be moved, and whether the sharp condition is enough without A3."""
+    """How far the start law may be moved, and whether the sharp condition is enough without A3.
+
+    Returns:
+        One or two sentences.
+    """
     parts = []
     for k in KS:
         others = "".join(
@@ -39,18 +48,30 @@ def on_shifts(found: Shifts) -> str:
 
 
 def where_a3_holds(found: Shifts) -> str:
-    """A3's last position."""
+    """A3's last position.
+
+    Returns:
+        Part of a sentence; total variation.
+    """
     return f"A3 holds to {max(found.a3):.2f}" if found.a3 else "A3 holds nowhere"
 
 
 def summary(found: Shifts) -> str:
-    """A3's end beside Bayes's."""
+    """A3's end beside Bayes's.
+
+    Returns:
+        Part of a sentence; total variation.
+    """
     right = listed([f"{found.last_right(k, 'exact'):.2f} (k = {k})" for k in KS])
     return f"{where_a3_holds(found)} in total variation, Bayes is right to {right}"
 
 
 def on_delimiters(found: Delimiters) -> str:
-    """Where exact Bayes is right and each condition holds, and where the LSTM parts from Bayes."""
+    """Where exact Bayes is right and each condition holds, and where the LSTM parts from Bayes.
+
+    Returns:
+        One to three sentences.
+    """
     probabilities = [each.probability for each in found.positions]
     parts = []
     for k in KS:
@@ -73,7 +94,11 @@ def on_delimiters(found: Delimiters) -> str:
 
 
 def on_released(found: Released) -> str:
-    """A3's distance and the prompts without a posterior at both ends of the dial on GINC."""
+    """A3's distance and the prompts without a posterior at both ends of the dial on GINC.
+
+    Returns:
+        One sentence.
+    """
     ends = [100 * share for share in found.impossible]
     return (
         f"On released GINC A3's distance is {found.tv[0]:.2f} even where prompts start as documents go on after an "
@@ -141,7 +166,11 @@ def released_picture(scale: Scale, found: Released) -> Picture:
 
 
 def delimiter_table(found: Delimiters) -> Table:
-    """One row for each position."""
+    """One row for each position.
+
+    Returns:
+        Table; thresholds, sums and rates in nats, accuracies in percent.
+    """
     header = ("k", "p(d|h, θ*)", "ε_delim printed + ε_start", "ΣKL", "printed", "repaired", "sharp", "lim r_n",
               "exact Bayes, %", "LSTM, %")  # fmt: skip
     rows = tuple(
@@ -160,5 +189,9 @@ def delimiter_table(found: Delimiters) -> Table:
 
 
 def number(value: float) -> str:
-    """Two digits after the point, or a signed ∞."""
+    """Two digits after the point, or a signed ∞.
+
+    Returns:
+        Text.
+    """
     return f"{value:.2f}" if math.isfinite(value) else ("∞" if value > 0 else "-∞")

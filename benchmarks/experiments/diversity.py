@@ -78,7 +78,11 @@ def training(scale: Scale, concepts: int) -> Cell:
 
 
 def cells(scale: Scale) -> dict[str, Cell]:
-    """One training for each N."""
+    """One training for each N.
+
+    Returns:
+        Cells by name, ``diversity-N``.
+    """
     return {f"diversity-{n}": training(scale, n) for n in SIZES[scale.name].concepts}
 
 
@@ -107,7 +111,11 @@ def at(data: xr.Dataset, split: str, measure: str, point: int = -1) -> _At:
 
 def threshold(results: Mapping[int, xr.Dataset]) -> tuple[int | None, int | None]:
     """Smallest N from which on fresh documents' weight is clearly below a half; and the largest where it is clearly
-    above (None where there is none)."""
+    above (None where there is none).
+
+    Returns:
+        (from here on generalising, last one memorising), numbers of training concepts.
+    """
     below = [n for n, data in results.items() if at(data, "fresh", "weight").high < HALF]
     above = [n for n, data in results.items() if at(data, "fresh", "weight").low > HALF]
     last_above = max(above, default=None)

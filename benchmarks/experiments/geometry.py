@@ -53,7 +53,11 @@ def taught(scale: Scale, instance: str) -> Named:
 
 
 def cells(scale: Scale) -> dict[str, Cell]:
-    """Entropies; probes on one process; interventions on the process and on a mixture."""
+    """Entropies; probes on one process; interventions on the process and on a mixture.
+
+    Returns:
+        Cells by name: entropies, geometry, ``intervention-PROCESS``, ``training-PROCESS-LABEL``.
+    """
     documents, length, points = SIZES[scale.name]
     on = {name: taught(scale, name) for name in (PROCESS, MIXTURE)}
     config = {"instance": PROCESS, "documents": documents, "length": length, "points": points, "seed": scale.seed,
@@ -142,7 +146,11 @@ def _short(spec: str) -> str:
 
 
 def corner(belief_PxS: np.ndarray) -> np.ndarray:
-    """(P, 2) a belief over three states in an equilateral triangle of side 1, state 2 at the top."""
+    """(P, 2) a belief over three states in an equilateral triangle of side 1, state 2 at the top.
+
+    Returns:
+        (P, 2) coordinates.
+    """
     return np.stack([belief_PxS[:, 1] + belief_PxS[:, 2] / 2.0, HEIGHT * belief_PxS[:, 2]], -1)
 
 

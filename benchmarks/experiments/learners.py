@@ -79,7 +79,11 @@ class Named(NamedTuple):
 
 
 def digest(name: str) -> str:
-    """SHA-256 of a shipped model's weights, so that new weights are another config."""
+    """SHA-256 of a shipped model's weights, so that new weights are another config.
+
+    Returns:
+        The first 16 hexadecimal digits.
+    """
     return hashlib.sha256(shipped_path(name).read_bytes()).hexdigest()[:16]
 
 
@@ -128,6 +132,9 @@ def reference_models(
         measure: of the trainings.
         shipped: whether shipped models are wanted.
         seed: of the trainings.
+
+    Returns:
+        Named: labels with the cells that train them, or names of shipped models.
     """
     names = shipped_for(load_instance(instance)) if shipped and ":" not in instance and "ginc" == instance else ()
     if names:

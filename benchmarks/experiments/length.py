@@ -39,7 +39,12 @@ def shots(scale: Scale, k: int) -> int:
 
 
 def cells(scale: Scale) -> dict[str, Cell]:
-    """Curves at one n for each k, and the conditions of the instances on which they can be evaluated."""
+    """Curves at one n for each k, and the conditions of the instances on which they can be evaluated.
+
+    Returns:
+        Cells by name: ``INSTANCE-k`` measures in context, ``conditions-INSTANCE`` (of ginc-paper, by concept) evaluates
+        conditions.
+    """
     found = {}
     taught = {spec: trained(scale, spec, [scale.dial]) for spec in REGULAR}
     taught["ginc-paper"] = trained(scale, "ginc-paper", scale.learners[:1])

@@ -17,7 +17,11 @@ EPSILON = 0.01
 
 
 def cells(scale: Scale) -> dict[str, Cell]:
-    """One cell for each k."""
+    """One cell for each k.
+
+    Returns:
+        Cells by name, ``order-k``.
+    """
     named, found = models(scale, "ginc"), {}
     for k in scale.ks[:2]:
         config = {

@@ -30,7 +30,12 @@ LENGTH = 3
 
 
 def cells(scale: Scale) -> dict[str, Cell]:
-    """Those of experiment 1 at V = 50, the smoothing on GINC, and the interpolation on two instances."""
+    """Those of experiment 1 at V = 50, the smoothing on GINC, and the interpolation on two instances.
+
+    Returns:
+        Cells by name: ``50-k``, ``smoothing-k``, ``regular-SHARE``, ``ginc-SHARE``, and ``conditions-SHARE`` on
+        regular.
+    """
     found = {k: cell for k, cell in curve_cells(scale).items() if k.startswith("50-")}
     shots = [n for n in scale.ns if n in (0, 4, 16)] or [max(scale.ns)]
     for k in scale.ks[:2]:

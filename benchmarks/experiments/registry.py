@@ -26,6 +26,9 @@ EXPERIMENTS: dict[str, Experiment] = {
 def chosen(names: tuple[str, ...]) -> list[Experiment]:
     """Experiments by name, in the report's order; ``all`` is all of them.
 
+    Returns:
+        Experiments, each once.
+
     Raises:
         ModelError: there is none of a name, or no name is given.
     """

@@ -41,7 +41,11 @@ ROUNDING = 0.005
 
 
 def cells(scale: Scale) -> dict[str, Cell]:
-    """The trainings, the shipped models' loss and accuracy, and Bayes on the published validation documents."""
+    """The trainings, the shipped models' loss and accuracy, and Bayes on the published validation documents.
+
+    Returns:
+        Cells by name: ``size-LABEL``, loss, shipped, validation.
+    """
     found = {f"size-{each.label}": training(each, "ginc", scale.measure, scale.seed) for each in scale.sizes}
     named = models(scale, "ginc")
     config = {"instance": "ginc", "documents": scale.measure.documents, "length": 512, "seed": scale.seed}
@@ -52,7 +56,12 @@ def cells(scale: Scale) -> dict[str, Cell]:
 
 
 def published_losses(bayes: float) -> list[tuple[str, float, float, float, float]]:
-    """(label, parameters, excess, accuracy, half width of its 95% interval); excess from the paper's rounded losses."""
+    """(label, parameters, excess, accuracy, half width of its 95% interval); excess from the paper's rounded losses.
+
+    Returns:
+        Rows of the paper's table at k = 10, n = 64; excess in nats a token (its losses have two or three digits),
+        accuracy in percent.
+    """
     stored = json.loads((resources.files("implicit_bayes.benchmarks") / "published.json").read_text(encoding="utf-8"))
     names = {"transformer_4_layers": "Transformer, 4 layers", "transformer_12_layers": "Transformer, 12 layers",
              "transformer_16_layers": "Transformer, 16 layers", "lstm_6_layers": "LSTM"}  # fmt: skip

@@ -177,6 +177,9 @@ class Stored(NamedTuple):
 def read_stored(source: Path) -> Stored:
     """A run's files.
 
+    Returns:
+        Stored: the run, what Bayes says, and the trainings that have a curve, in the run's order.
+
     Raises:
         ModelError: missing, damaged, of tables that do not fit each other, or without a single curve.
     """

@@ -27,7 +27,11 @@ SHOWN = 0.03
 
 
 def cells(scale: Scale) -> dict[str, Cell]:
-    """One cell: the models are those of the interventions."""
+    """One cell: the models are those of the interventions.
+
+    Returns:
+        One cell by its name, ``switching``.
+    """
     named, (documents, length) = taught(scale, MIXTURE), SIZES[scale.name]
     config = {"instance": MIXTURE, "probabilities": list(PROBABILITIES[scale.name]), "documents": documents,
               "length": length, "seed": scale.seed}  # fmt: skip
@@ -95,7 +99,11 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
 
 
 def three(values: xr.DataArray) -> tuple[float, float, float]:
-    """Value, low and high."""
+    """Value, low and high.
+
+    Returns:
+        Floats, in the unit of the data.
+    """
     value, low, high = values.values.tolist()
     return value, low, high
 

@@ -27,7 +27,11 @@ EPSILON = 0.01
 
 
 def cells(scale: Scale) -> dict[str, Cell]:
-    """One cell for each k."""
+    """One cell for each k.
+
+    Returns:
+        Cells by name: ``low-k`` measures in context, ``train-LABEL`` trains.
+    """
     taught = trained(scale, INSTANCE)
     ns = [n for n in scale.ns if n <= 32]
     found = {

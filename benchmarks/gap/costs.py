@@ -19,6 +19,9 @@ def loss_parts(information: Decomposition, excess: float) -> dict[str, float]:
     Args:
         information: of the documents, their full length last.
         excess: the model's over exact Bayes, nats per token.
+
+    Returns:
+        entropy_given_concept, concept_information and excess, by these names.
     """
     length = float(information.positions[-1])
     return {
@@ -45,7 +48,11 @@ def first_staying(ns: np.ndarray, errors: np.ndarray, delta: float) -> int | Non
 
 
 def bayes_reference(context: xr.Dataset) -> str:
-    """Exact Bayes where it answers every prompt, else the first smoothed one."""
+    """Exact Bayes where it answers every prompt, else the first smoothed one.
+
+    Returns:
+        Name of a predictor; "exact" also where there is no smoothed one.
+    """
     cells = context.sel(split="all")
     answered = cells.prompts.sel(predictor="exact") == cells.prompts.max("predictor")
     if bool(answered.all()):
@@ -113,7 +120,11 @@ def sample_efficiency(context: xr.Dataset, model: str) -> dict[str, float | None
 
 
 def costs(results: xr.Dataset) -> Drawing | None:
-    """A model's loss stacked from what it pays for."""
+    """A model's loss stacked from what it pays for.
+
+    Returns:
+        Drawing, or None where the results hold no such parts.
+    """
     if "part_nats" not in results:
         return None
     floor = float(results.part_nats.sum())

@@ -74,6 +74,10 @@ def exam(family: Chains, split: str, documents: int, length: int, key: object) -
         documents: how many.
         length: tokens of each.
         key: JAX key.
+
+    Returns:
+        Exam: (B, T) tokens, the predictives of memorising and of generalising Bayes, and that of whichever is right for
+        the split.
     """
     fresh = split == "fresh"
     mixture = chain_mixture(family, range(FRESH, FRESH + documents) if fresh else range(family.concepts))

@@ -14,7 +14,11 @@ FLOOR = 1e-9
 
 
 def loss(results: xr.Dataset) -> Drawing:
-    """KL from Bayes by position in the document and by surprise of the token."""
+    """KL from Bayes by position in the document and by surprise of the token.
+
+    Returns:
+        Drawing; nats a token.
+    """
     none = [str(name) for name in results.model.values if float(results.loss_kl.sel(model=name)) <= FLOOR]
     shown = [str(name) for name in results.model.values if str(name) not in none]
     kinds = (("position", "position in the document"), ("surprise", "−log p of the token, nats"))
@@ -43,7 +47,11 @@ def _slices(results: xr.Dataset, kind: str, words: str, shown: list[str], axis: 
 
 
 def context(results: xr.Dataset) -> Drawing:
-    """Accuracy (top) and log-loss (bottom) on x_test against n, a column for each k."""
+    """Accuracy (top) and log-loss (bottom) on x_test against n, a column for each k.
+
+    Returns:
+        Drawing; accuracy in percent, log-loss in nats.
+    """
     ks = results.k.values
     panels = [Panel(f"k = {k}", partial(_accuracy, results, k)) for k in ks]
     panels += [Panel(f"k = {k}", partial(_log_loss, results, k)) for k in ks]
@@ -81,7 +89,11 @@ def _log_loss(results: xr.Dataset, k: int, axis: Axes) -> None:
 
 
 def implied(results: xr.Dataset) -> Drawing:
-    """Implied against exact posterior along documents."""
+    """Implied against exact posterior along documents.
+
+    Returns:
+        Drawing; total variation and weights are probabilities, the rest nats.
+    """
     panels = (
         Panel("Distance of the posteriors", partial(_along, results, "implied_tv", "TV(implied, exact)")),
         Panel("What is believed", partial(_along, results, "implied_weight", "weight on the true concept")),
@@ -113,7 +125,11 @@ def _along(results: xr.Dataset, field: str, words: str, axis: Axes) -> None:
 
 
 def bayesianity(results: xr.Dataset) -> Drawing:
-    """Martingale gap, order variance and the largest log M of every model."""
+    """Martingale gap, order variance and the largest log M of every model.
+
+    Returns:
+        Drawing.
+    """
     panels = [Panel("Martingale gap", partial(_martingale, results))]
     note = ""
     if "order_possible" in results and np.isfinite(results.order_possible.values).any():
@@ -159,7 +175,11 @@ def _ville(results: xr.Dataset, axis: Axes) -> None:
 
 
 def probes(results: xr.Dataset) -> Drawing | None:
-    """R² of every layer and its controls, a panel for each target."""
+    """R² of every layer and its controls, a panel for each target.
+
+    Returns:
+        Drawing, or None where no model shows activations.
+    """
     if "probe_r2" not in results:
         return None
     targets = list(dict.fromkeys(str(target) for target in results.probe_target.values))
@@ -187,7 +207,11 @@ def _probe(results: xr.Dataset, target: str, axis: Axes) -> None:
 
 
 def scaling(results: xr.Dataset) -> Drawing | None:
-    """Every curve that could be fitted with its laws, a row for each predictor, a column for each k."""
+    """Every curve that could be fitted with its laws, a row for each predictor, a column for each k.
+
+    Returns:
+        Drawing, or None where no law could be fitted; log-loss in nats.
+    """
     if "fit_curve" not in results:
         return None
     names, ks = (list(dict.fromkeys(results[key].values)) for key in ("fit_predictor", "fit_k"))

@@ -36,6 +36,9 @@ def process_beliefs(edges: Edges, tokens_BxT: np.ndarray) -> Beliefs:
     Args:
         edges: the process (or the mixture of some) in its state-emitting form.
         tokens_BxT: documents drawn from it.
+
+    Returns:
+        Beliefs whose ``state_BxTxH`` is over the process's states: pairs (state, token) are summed over tokens.
     """
     found = exact_beliefs(edges.mixture, tokens_BxT)
     states = edges.pairs_Hx2[:, 0]
@@ -51,6 +54,9 @@ def belief_geometry(model: ShowsActivations, beliefs: Beliefs, points: np.ndarra
         beliefs: of ``process_beliefs``.
         points: indices into the held-out documents' positions, all documents one after the other.
         seed: of controls and resampling.
+
+    Returns:
+        Geometry: a probe for each layer, the best of them, and (P, S) read-off beliefs at the chosen points.
     """
     rows = [row for row in probe(model, beliefs, seed) if row.target == "state belief"]
     best = max(rows, key=lambda row: row.r2.value)

@@ -87,6 +87,9 @@ def directions(fit: Positions, group_N: np.ndarray, change_NxK: np.ndarray) -> n
         fit: positions of the training documents.
         group_N: of the activations that are to be moved; 0 is moved where a group has no training position.
         change_NxK: w' - w.
+
+    Returns:
+        (N, D) in the unit of the activations: the least-squares pattern of each group's probe.
     """
     out = np.zeros((len(group_N), fit.x_NxD.shape[1]))
     for group in np.unique(group_N):
@@ -117,6 +120,10 @@ def intervene(
         moved_NxK: w'.
         law_NxV: p', exact.
         seed: of the random directions and of the resampling.
+
+    Returns:
+        Effect: shares of the divergence from p' that the probe's and random moves take away, with intervals over
+        documents; divergences before and after, nats.
     """
     generator = np.random.default_rng((seed, 11))
     delta = directions(fit, held.group_N, moved_NxK - held.belief_NxK)

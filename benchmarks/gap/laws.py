@@ -47,7 +47,11 @@ class LawCheck(NamedTuple):
 
 
 def ville_threshold(documents: int) -> float:
-    """log(documents / ALPHA): by the union bound M exceeds it in any of the documents with probability <= ALPHA."""
+    """log(documents / ALPHA): by the union bound M exceeds it in any of the documents with probability <= ALPHA.
+
+    Returns:
+        Nats.
+    """
     return math.log(documents / ALPHA)
 
 

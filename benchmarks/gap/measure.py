@@ -312,5 +312,9 @@ def best_probe(found: ModelGap, target: str) -> Probe | None:
 
 
 def mean_or_none(mean: Mean) -> float | None:
-    """A mean's value, None where nothing was counted."""
+    """A mean's value, None where nothing was counted.
+
+    Returns:
+        In the mean's unit.
+    """
     return None if mean.value == 0.0 and np.isinf(mean.standard_error) else mean.value

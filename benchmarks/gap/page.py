@@ -73,6 +73,9 @@ def gap_table(objects: Sequence[JsonObject]) -> PageTable:
 
     Args:
         objects: what ``gap --json`` (or ``verify --json`` under "gap") stores of each model.
+
+    Returns:
+        PageTable of words.
     """
     rows = [(words, *(cell(found) for found in objects)) for words, cell in MEASURES]
     for target in dict.fromkeys(target for found in objects for target in found.get("probe_r2") or {}):
@@ -138,6 +141,9 @@ class StoredGap(msgspec.Struct):
 def gap_page(directory: Path) -> Page:
     """The page of a ``gap --out DIR``.
 
+    Returns:
+        Page; nothing is computed again.
+
     Raises:
         ModelError: gap.json is missing or not one of gap's.
     """
@@ -175,7 +181,11 @@ def _page(directory: Path, stored: JsonObject, objects: list[JsonObject]) -> Pag
 
 
 def sentences(objects: Sequence[JsonObject]) -> list[str]:
-    """What is striking: broken laws, then who is nearest to Bayes and how far, then accuracy in context."""
+    """What is striking: broken laws, then who is nearest to Bayes and how far, then accuracy in context.
+
+    Returns:
+        Sentences with their full stops; nats a token.
+    """
     lines = []
     for found in objects:
         broken = [row["law"] for row in found["laws"] if not row["holds"]]

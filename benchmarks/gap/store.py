@@ -47,7 +47,11 @@ def as_json(gap: Gap, command: str = "") -> JsonObject:
 
 
 def compact(found: ModelGap) -> JsonObject:
-    """What was measured on documents."""
+    """What was measured on documents.
+
+    Returns:
+        An object with the keys of ``gap --json``; losses and divergences in nats a token.
+    """
     loss, implied, order = found.loss, found.implied, found.order
     return {
         "model": found.model,
@@ -139,7 +143,11 @@ def _fit_rows(gap: Gap, found: ModelGap, name: str, k: int, fits: list[Fit]) -> 
 
 
 def as_dataset(gap: Gap) -> xr.Dataset:
-    """Everything the figures need: dimensions model, prefix, slice, probe, fit beside those of the curves."""
+    """Everything the figures need: dimensions model, prefix, slice, probe, fit beside those of the curves.
+
+    Returns:
+        A Dataset, whose attributes hold the instance's name and the settings.
+    """
     models, first = gap.models, gap.models[0]
     data = gap.context.drop_vars(["prompt_loss", "prompt_right"]).assign_coords(model=[found.model for found in models])
     for name in ("excess", "kl", "tv", "risk", "foresight"):

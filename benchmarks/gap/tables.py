@@ -35,7 +35,11 @@ KEYS = (
 
 
 def mean(value: Mean) -> str:
-    """A mean with its 95% interval; a dash where nothing was counted."""
+    """A mean with its 95% interval; a dash where nothing was counted.
+
+    Returns:
+        Text, in the mean's unit.
+    """
     if value.value == 0.0 and np.isinf(value.standard_error):
         return "–"
     form = ".4f" if abs(value.value) >= 5e-5 or value.value == 0 else ".0e"
@@ -43,12 +47,20 @@ def mean(value: Mean) -> str:
 
 
 def ville(found: ModelGap) -> str:
-    """The largest log M, and what it stays below for a model that does not see the future."""
+    """The largest log M, and what it stays below for a model that does not see the future.
+
+    Returns:
+        Text; nats.
+    """
     return f"{found.loss.log_ratio_max + 0.0:.2f} ({ville_threshold(found.documents):.2f})"
 
 
 def times(found: ModelGap) -> str:
-    """Median tokens until the concept is settled; the exact posterior's in brackets."""
+    """Median tokens until the concept is settled; the exact posterior's in brackets.
+
+    Returns:
+        Text; tokens.
+    """
     return f"{found.implied.time:g} ({found.implied.exact_time:g})"
 
 
@@ -76,7 +88,11 @@ def gap_table(models: Sequence[ModelGap], title: str) -> Table:
 
 
 def order(found: ModelGap) -> str:
-    """Variance over orders of the examples where Bayes is defined, and Bayes's own."""
+    """Variance over orders of the examples where Bayes is defined, and Bayes's own.
+
+    Returns:
+        Text; a variance of probabilities, and how many prompts it is over. A dash where there is none.
+    """
     if found.order is None or not found.order.possible_prompts:
         return "–"
     return f"{found.order.possible.value:.1e} ({found.order.bayes.value:.1e}), {found.order.possible_prompts} prompts"
@@ -111,7 +127,11 @@ def margin_cell(found: ModelGap, target: str) -> str:
 
 
 def as_text(gap: Gap) -> str:
-    """The tables as plain text."""
+    """The tables as plain text.
+
+    Returns:
+        Lines of WIDTH columns.
+    """
     text = io.StringIO()
     show(gap, Console(text, WIDTH))
     return text.getvalue().rstrip()
@@ -140,7 +160,11 @@ def show(gap: Gap, out: Console) -> None:
 
 
 def cost_lines(gap: Gap) -> list[str]:
-    """What a token costs, and examples needed beside Bayes."""
+    """What a token costs, and examples needed beside Bayes.
+
+    Returns:
+        Sentences without a full stop; nats a token.
+    """
     parts = loss_parts(gap.information, 0.0)
     lines = [
         f"A token costs Bayes {parts['entropy_given_concept']:.4f} nats of noise of a known concept and "
@@ -163,7 +187,11 @@ def cost_lines(gap: Gap) -> list[str]:
 
 
 def context_table(gap: Gap) -> Table:
-    """Accuracy with its 95% Wilson interval, log-loss and number of prompts, by (k, predictor) and n."""
+    """Accuracy with its 95% Wilson interval, log-loss and number of prompts, by (k, predictor) and n.
+
+    Returns:
+        A table of rich's.
+    """
     context = gap.context.sel(split="all")
     title = f"In context: accuracy, %/log-loss, nats [accuracy's 95%] ({gap.settings.prompts} prompts for each k)"
     table = Table("k", "predictor", *(f"n={n}" for n in context.n.values), title=title, title_justify="left")
@@ -186,7 +214,11 @@ def context_table(gap: Gap) -> Table:
 
 
 def scaling_table(gap: Gap) -> Table:
-    """For each curve, the error of every law at the held-out n, beside that of carrying the last point on."""
+    """For each curve, the error of every law at the held-out n, beside that of carrying the last point on.
+
+    Returns:
+        A table of rich's; nats.
+    """
     some = next(fits for fits in gap.fits.values() if fits)
     held = ", ".join(map(str, some[0].held_out))
     title = f"Scaling laws of the log-loss: error at n = {held}, kept from the fit, nats [95%]"

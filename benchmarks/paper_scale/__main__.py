@@ -26,7 +26,11 @@ Run the same command again to go on with what is not finished. docs/paper_scale.
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """The command line.
+
+    Returns:
+        A parser whose defaults are those of ``Settings``.
+    """
     made = argparse.ArgumentParser(
         prog="python -m implicit_bayes.benchmarks.paper_scale", description=(__doc__ or "").split(": ", 1)[1],
         epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -54,6 +58,9 @@ def parser() -> argparse.ArgumentParser:
 
 def settings_of(asked: argparse.Namespace) -> Settings:
     """What was asked for over the defaults.
+
+    Returns:
+        Settings that passed their own check.
 
     Raises:
         ModelError: a value that makes no sense.

@@ -36,7 +36,11 @@ class Measuring(NamedTuple):
     settings: Settings
 
     def loss(self, network: Network) -> JsonMapping:
-        """Excess over exact Bayes on the held-out documents, paired token by token, in the words of metrics.jsonl."""
+        """Excess over exact Bayes on the held-out documents, paired token by token, in the words of metrics.jsonl.
+
+        Returns:
+            Fields of a record: nats a token, standard errors over documents.
+        """
         yard = self.yardsticks
         with jax.default_matmul_precision("highest"):
             found = excess(InTraining("in training", network), Held(yard.held_DxT, yard.log_bayes_DxT))
@@ -51,7 +55,12 @@ class Measuring(NamedTuple):
         }
 
     def point(self, network: Network) -> JsonMapping:
-        """In-context curves, implied posterior, and the excess on the published validation documents."""
+        """In-context curves, implied posterior, and the excess on the published validation documents.
+
+        Returns:
+            Fields of a record: right answers by k and n out of the prompts, excess in nats a token, and the implied
+            posterior's.
+        """
         model, yard = InTraining("in training", network), self.yardsticks
         with jax.default_matmul_precision("highest"):
             right_KxN = [self._right(model, i, k).tolist() for i, k in enumerate(self.settings.ks)]

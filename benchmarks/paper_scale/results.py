@@ -48,6 +48,9 @@ def earlier(out: Path, settings: Settings) -> JsonObject:
         out: DIR.
         settings: of the run.
 
+    Returns:
+        Name of the training -> what it came to; empty where DIR holds no run.
+
     Raises:
         ModelError: it cannot be read, or is of other settings.
     """

@@ -59,7 +59,12 @@ class Settings(NamedTuple):
     rehearsal: bool = False
 
     def check(self) -> None:
-        """Raises ModelError for what makes no sense, naming the field."""
+        """See that every field makes sense.
+
+        Raises:
+            ModelError: a count that is too small, a negative seed, or measurements between two dispatches; it names the
+                field.
+        """
         least = {"seed": 0, "documents": 2, "prompts": 2, "implied": 2}
         for field in ("seed", "every", "points", "dispatch", "documents", "prompts", "implied"):
             if (value := getattr(self, field)) < least.get(field, 1):
@@ -104,6 +109,9 @@ def jobs(sizes: Sequence[str], fresh: bool) -> list[Job]:
         sizes: names of presets, as "paper-12l".
         fresh: whether Transformers are trained on fresh documents too.
 
+    Returns:
+        Jobs in the order they are trained in.
+
     Raises:
         ModelError: a size that the paper has not.
     """
@@ -122,6 +130,9 @@ def recipe(job: Job, settings: Settings) -> Preset:
     Args:
         job: the training.
         settings: of the run; ``tokens`` replaces the published number.
+
+    Returns:
+        Preset: network, optimiser, schedule and stream of documents.
     """
     architecture = "lstm" if job.size == "paper-lstm" else "transformer"
     chosen = preset(architecture, job.size, VOCABULARY)
@@ -145,6 +156,9 @@ def drawn(network: LSTMConfig | TransformerConfig, key: jax.Array) -> LSTM | Sta
     Args:
         network: sizes.
         key: a JAX key.
+
+    Returns:
+        A network of float32 weights.
     """
     if isinstance(network, LSTMConfig):
         return LSTM.drawn(network, key)

@@ -60,6 +60,9 @@ def load_state(path: Path, like: State, about: str) -> tuple[State, list[float]]
         like: a state of the same training, for its shapes.
         about: what the file must say of its training.
 
+    Returns:
+        (state, losses); losses in nats a token, of the steps since the last record.
+
     Raises:
         ModelError: damaged (a zip file has a checksum for each array), or of another training.
     """
@@ -84,6 +87,9 @@ def keep_records(path: Path, done: int) -> list[JsonObject]:
         path: of metrics.jsonl; none yet is no error.
         done: steps.
 
+    Returns:
+        Records in the order of their steps.
+
     Raises:
         ModelError: a line that is no record.
     """
@@ -97,6 +103,9 @@ def keep_records(path: Path, done: int) -> list[JsonObject]:
 
 def read_records(path: Path) -> list[JsonObject]:
     """Every whole line of a metrics.jsonl.
+
+    Returns:
+        Records in the file's order.
 
     Raises:
         ModelError: missing, or a line that is no record.

@@ -79,6 +79,9 @@ class Training:
     def run(self, budget: Budget) -> Ended:
         """Train until the end, or until the budget's.
 
+        Returns:
+            Ended: whether it came to its end, and its summary. Where time was up the state is stored, to go on from.
+
         Raises:
             Diverged: the loss is no longer finite.
             ModelError: a stored state that cannot be gone on with.
@@ -198,6 +201,9 @@ def point_steps(steps: int, settings: Settings) -> set[int]:
     Args:
         steps: of the whole training.
         settings: with the number of points and the steps between two measurements.
+
+    Returns:
+        Numbers of steps, the last one among them.
     """
     shares = np.geomspace(1 / 16, 1, settings.points) if settings.points > 1 else np.ones(1)
     return {min(steps, math.ceil(share * steps / settings.every) * settings.every) for share in shares}

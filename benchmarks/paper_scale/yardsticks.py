@@ -57,7 +57,11 @@ class Yardsticks(NamedTuple):
 
 
 def released_instance() -> Instance:
-    """``load_instance("ginc")``, without what reads instances from files."""
+    """``load_instance("ginc")``, without what reads instances from files.
+
+    Returns:
+        Instance of V = 50.
+    """
     mixture = released_ginc(VOCABULARY).pretraining
     starts = np.tile(property_start_laws(), (mixture.n_concepts, 1, 1))
     concepts = tuple(range(mixture.n_concepts))
@@ -74,7 +78,11 @@ def released_instance() -> Instance:
 
 
 def labels() -> list[str]:
-    """Names of the R references."""
+    """Names of the R references.
+
+    Returns:
+        Labels in the order of the stored answers.
+    """
     return [each.label for each in references([EPSILON])]
 
 
@@ -84,6 +92,9 @@ def about(settings: Settings, length: int) -> str:
     Args:
         settings: of the run.
         length: T of the held-out documents.
+
+    Returns:
+        JSON; equal words mean that stored yardsticks can be used again.
     """
     fields = ("seed", "documents", "prompts", "implied", "ks", "ns", "rehearsal")
     return json.dumps({field: getattr(settings, field) for field in fields} | {"length": length})
@@ -95,6 +106,10 @@ def make(settings: Settings, length: int) -> Yardsticks:
     Args:
         settings: how much of it.
         length: T, tokens that the networks have positions for.
+
+    Returns:
+        Yardsticks: documents and prompts with exact Bayes's log-probabilities (nats), the references' right answers,
+        and evidence and predictives for implied posteriors.
     """
     instance = released_instance()
     held = hold_out(instance.mixture, settings.documents, length, settings.seed)
@@ -156,6 +171,9 @@ def read(path: Path, words: str) -> Yardsticks:
     Args:
         path: of the file.
         words: of ``about``, which it must say too.
+
+    Returns:
+        Yardsticks.
 
     Raises:
         ModelError: damaged, or made with other settings.

@@ -66,7 +66,11 @@ class Answers(NamedTuple):
 
 
 def references(epsilons: Sequence[float]) -> list[Predictor]:
-    """The predictors of every curve, in the order they are shown."""
+    """The predictors of every curve, in the order they are shown.
+
+    Returns:
+        Predictors: exact, smoothed ones, prompt-aware.
+    """
     return [
         Predictor("exact", None),
         *(Predictor("smoothed", float(eps)) for eps in epsilons),
@@ -155,6 +159,9 @@ def held_at_once(mixture: MixtureOfHMMs, examples: int) -> int:
     Args:
         mixture: its sizes decide.
         examples: n, the largest that is asked about.
+
+    Returns:
+        A number of prompts, at least 1.
     """
     wide = max(mixture.n_tokens, mixture.n_states)
     return max(1, NUMBERS // (2 * (examples + 1) * mixture.n_concepts * wide))
@@ -194,6 +201,10 @@ class References:
             batch: P prompts of more than max(ns) examples.
             k: tokens in an example.
             ns: examples before x_test, N values.
+
+        Returns:
+            ((P, N, V) laws, one Answers for each predictor): probabilities, and (P, N) whether the predictor has an
+            answer.
         """
         start_P = self.index_CxS[batch.concepts, batch.starts]
         ceiling = prompt_aware(
@@ -234,6 +245,9 @@ def split_examples(tokens_PxL: np.ndarray, k: int) -> np.ndarray:
     Args:
         tokens_PxL: prompts; L = (N + 1)(k + 1) - 1.
         k: tokens in an example.
+
+    Returns:
+        A view or a copy in the tokens' type; delimiters are left out.
     """
     prompts, length = tokens_PxL.shape
     padded = np.concatenate([tokens_PxL, np.zeros((prompts, 1), tokens_PxL.dtype)], 1)

@@ -32,6 +32,9 @@ def from_factory(name: str, vocabulary: int, ask: bool = True) -> LanguageModel:
         vocabulary: V that it is to be asked about.
         ask: whether to ask it one question before it is used.
 
+    Returns:
+        A model that has ``name`` and ``log_probabilities``.
+
     Raises:
         ModelError: no such file or function, an error in either, no language model, or one of another vocabulary.
     """
@@ -75,6 +78,9 @@ def check(model: object, source: str, vocabulary: int | None) -> LanguageModel:
         model: whatever a factory returned.
         source: of the factory, for errors.
         vocabulary: V, or None to ask nothing.
+
+    Returns:
+        The model itself.
 
     Raises:
         ModelError: what it is, or answers, is not a language model's.

@@ -52,6 +52,9 @@ def fitted_hmm(states: int, instance: Instance, seed: int = 0) -> FittedHMM:
         instance: whose training documents it is fitted to.
         seed: of the law that EM starts from.
 
+    Returns:
+        FittedHMM, its laws mixed with a little of the uniform one, so that it forbids nothing.
+
     Raises:
         ModelError: pomegranate is not installed (one line, with the command that installs it), or H is out of range.
     """
@@ -73,6 +76,9 @@ def random_hmm(states: int, tokens: int, seed: int) -> HMM:
         states: H.
         tokens: V.
         seed: with H, of the draw.
+
+    Returns:
+        HMM of H states and V tokens, all entries positive.
     """
     rng = np.random.default_rng([seed, states])
     laws = [rng.dirichlet(np.ones(size), rows) for size, rows in ((states, 1), (states, states), (tokens, states))]
@@ -86,6 +92,9 @@ def fit(hmm: HMM, tokens_BxT: np.ndarray, rounds: int) -> HMM:
         hmm: where EM starts.
         tokens_BxT: documents of equal length.
         rounds: of EM.
+
+    Returns:
+        HMM after EM, with the shapes of ``hmm``.
     """
     import torch
 
@@ -125,6 +134,9 @@ def smoothed(hmm: HMM, share: float = SMOOTHING) -> HMM:
     Args:
         hmm: whose tables are mixed.
         share: of the uniform law.
+
+    Returns:
+        HMM; with share > 0 every entry is positive.
     """
     rows = [np.asarray(x) for x in (hmm.initial, hmm.transition, hmm.emission)]
     return HMM(*((1 - share) * row + share / row.shape[-1] for row in rows))

@@ -58,7 +58,11 @@ class MixtureModel:
         return 0
 
     def log_probabilities(self, tokens_BxT: Int[np.ndarray, "B T"]) -> Float64[np.ndarray, "B T1 V"]:
-        """See lm.model.LanguageModel."""
+        """See lm.model.LanguageModel.
+
+        Returns:
+            (B, T + 1, V) nats, the empty prefix first; -inf throughout where the prefix is impossible.
+        """
         parts = []
         for begin in range(0, len(tokens_BxT), CHUNK):
             out = filter_mixture(self.mixture, tokens_BxT[begin : begin + CHUNK], tables=self.tables)
@@ -78,6 +82,9 @@ def find_models(names: Sequence[str | LanguageModel], instance: Instance, ask: b
             (benchmarks.predictors.factories).
         instance: what they are to be asked about.
         ask: whether what a factory makes is asked one question first.
+
+    Returns:
+        Models in the order of the names, no two of one name.
 
     Raises:
         ModelError: no such model, or one of another vocabulary.
@@ -107,7 +114,11 @@ class Renamed:
         return getattr(self.model, attribute)
 
     def log_probabilities(self, tokens_BxT: Int[np.ndarray, "B T"]) -> Float[np.ndarray, "B T1 V"]:
-        """See lm.model.LanguageModel."""
+        """See lm.model.LanguageModel.
+
+        Returns:
+            (B, T + 1, V) nats, the model's own.
+        """
         return self.model.log_probabilities(tokens_BxT)
 
 
@@ -119,6 +130,9 @@ def untrained(models: Sequence[LanguageModel], instance: Instance, seed: int = 0
         models: the others.
         instance: whose vocabulary the small LSTM takes.
         seed: of the fresh weights.
+
+    Returns:
+        A model whose name is "untrained".
 
     Raises:
         ModelError: the model's own ``untrained`` failed.
@@ -155,6 +169,9 @@ def each_name(names: Sequence[str | LanguageModel], instance: Instance) -> list[
     Args:
         names: as they were typed, or models.
         instance: whose shipped models are meant.
+
+    Returns:
+        Names and models in their order.
     """
     each = [(name,) if name != "shipped" else shipped_for(instance) for name in names]
     return list(dict.fromkeys(itertools.chain.from_iterable(each)))
@@ -206,18 +223,30 @@ def _label(name: str) -> str:
 
 
 def shipped_for(instance: Instance) -> tuple[str, ...]:
-    """The shipped models that were trained on this very instance and are installed."""
+    """The shipped models that were trained on this very instance and are installed.
+
+    Returns:
+        Names that ``find_model`` takes; none for an instance that is not released.
+    """
     names = {50: SHIPPED, **LARGER}.get(instance.released_vocabulary or 0, ())
     return tuple(name for name in names if shipped_path(name).is_file())
 
 
 def installed() -> tuple[str, ...]:
-    """The names of lm/pretrained/ whose weights are here."""
+    """The names of lm/pretrained/ whose weights are here.
+
+    Returns:
+        Names that ``find_model`` takes.
+    """
     return tuple(name for name in STORED if shipped_path(name).is_file())
 
 
 def shipped_path(name: str) -> Path:
-    """Where the weights of a shipped model lie."""
+    """Where the weights of a shipped model lie.
+
+    Returns:
+        A path, whether or not there is such a file.
+    """
     return Path(str(resources.files("implicit_bayes.lm") / "pretrained" / name / "weights.npz"))
 
 

@@ -68,6 +68,9 @@ def hold_out(mixture: MixtureOfHMMs, documents: int, length: int, seed: int) -> 
         documents: B.
         length: T.
         seed: of the key.
+
+    Returns:
+        Held: (B, T) tokens, and (B, T) log p(o_t | o_<t) under exact Bayes, nats.
     """
     key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), 1 << 31), 1 << 31)
     tokens_BxT = sample_documents(mixture, key, documents, length).tokens

@@ -54,7 +54,11 @@ def check_promises(models: Sequence[LanguageModel], vocabulary: int, longest: Ma
 
 
 def context_of(model: LanguageModel) -> int | None:
-    """Rows of a network's table of learned positions, the beginning of a document included; None if it has none."""
+    """Rows of a network's table of learned positions, the beginning of a document included; None if it has none.
+
+    Returns:
+        A number of rows, or None.
+    """
     return getattr(getattr(getattr(model, "network", None), "config", None), "context", None)
 
 
@@ -67,6 +71,9 @@ def answer(
         model: asked.
         tokens_BxT: tokens.
         vocabulary: V, where it is known.
+
+    Returns:
+        (B, T + 1, V) nats, as the model gave them; exact references and networks in training are not checked.
 
     Raises:
         ModelError: naming the model, the position and the promise.
@@ -99,6 +106,9 @@ def answer_at(
         model: asked.
         tokens_BxT: tokens.
         positions: numbers of leading tokens, 0 .. T.
+
+    Returns:
+        (B, P, V) nats, in the order of ``positions``.
 
     Raises:
         ModelError: as ``answer``; of a network of ours, about these positions.

@@ -44,6 +44,9 @@ def started_mixture(mixture: MixtureOfHMMs, start_SxH: np.ndarray) -> MixtureOfH
     Args:
         mixture: of C concepts on H states.
         start_SxH: start laws, S of them.
+
+    Returns:
+        MixtureOfHMMs on H + S states and V + S tokens, with the same prior and delimiter.
     """
     starts, states = start_SxH.shape
     tokens, concepts = mixture.n_tokens, mixture.n_concepts

@@ -42,7 +42,11 @@ class Uniform:
         self.vocabulary = vocabulary
 
     def log_probabilities(self, tokens_BxT: np.ndarray) -> np.ndarray:
-        """See LanguageModel."""
+        """See LanguageModel.
+
+        Returns:
+            (B, T + 1, V), each -log V nats.
+        """
         batch, length = tokens_BxT.shape
         return np.full((batch, length + 1, self.vocabulary), -np.log(self.vocabulary))
 
@@ -56,7 +60,12 @@ class WindowModel:
         self.name, self.mixture, self.window = f"window-{window}", mixture, window
 
     def log_probabilities(self, tokens_BxT: np.ndarray) -> np.ndarray:
-        """See LanguageModel."""
+        """See LanguageModel.
+
+        Returns:
+            (B, T + 1, V) nats: exact Bayes given the last W tokens and their place in the document; -inf throughout
+            where they are impossible there.
+        """
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(window_predictive(self.mixture, tokens_BxT, self.window)))
 
@@ -106,7 +115,11 @@ class NGram:
         return np.bincount(grams.reshape(-1), minlength=contexts * self.vocabulary).reshape(contexts, self.vocabulary)
 
     def log_probabilities(self, tokens_BxT: np.ndarray) -> np.ndarray:
-        """See LanguageModel."""
+        """See LanguageModel.
+
+        Returns:
+            (B, T + 1, V) nats, read from a table.
+        """
         return np.asarray(self.log_table[self._codes(self.order, tokens_BxT)])
 
 
@@ -150,6 +163,9 @@ def reference(name: str, instance: Instance) -> LanguageModel:
     Args:
         name: ``ngram-N``, ``window-W``, or that of the uniform law.
         instance: that it predicts.
+
+    Returns:
+        LanguageModel; an N-gram has learnt from the instance's training documents, a window is exact.
 
     Raises:
         ModelError: an N-gram of no token, or of too many for its table.

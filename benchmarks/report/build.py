@@ -40,7 +40,11 @@ def write_report(directory: Path, order: Sequence[str] = ()) -> Path:
 
 
 def redraw(directory: Path) -> list[Path]:
-    """Every figure of a reproduce directory, PNG and SVG, from its stored results."""
+    """Every figure of a reproduce directory, PNG and SVG, from its stored results.
+
+    Returns:
+        The files written, experiment by experiment.
+    """
     every, _ = found.load(directory)
     with storage.reading(directory / "findings.json"):
         return [path for each in every for path in draw(each, directory)]
@@ -106,7 +110,11 @@ def _spent(about: JsonObject) -> tuple[tuple[str, str], ...]:
 
 
 def first_sentence(words: str) -> str:
-    """Up to the first full stop that ends a sentence."""
+    """Up to the first full stop that ends a sentence.
+
+    Returns:
+        With its full stop; all of it where none ends before.
+    """
     end = words.find(". ")
     return words if end < 0 else words[: end + 1]
 
@@ -139,7 +147,11 @@ def _figure(picture: Picture, command: str, seed: str) -> PageFigure:
 
 
 def alt_text(picture: Picture) -> str:
-    """The ends of every series in words; of a simplex, how many beliefs there are."""
+    """The ends of every series in words; of a simplex, how many beliefs there are.
+
+    Returns:
+        Words for whoever does not see the picture.
+    """
     if picture.axes.kind == "simplex":
         first = picture.points[0].panel
         count = sum(point.panel == first for point in picture.points)

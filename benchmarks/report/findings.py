@@ -163,6 +163,9 @@ def store(directory: Path, findings: Sequence[Findings], about: JsonObject) -> l
 def load(directory: Path) -> tuple[list[Findings], JsonObject]:
     """What ``store`` wrote.
 
+    Returns:
+        (findings, about the run): all that figures and page need, nothing computed again.
+
     Raises:
         ModelError: DIR holds no findings, or damaged ones.
     """

@@ -67,6 +67,9 @@ def settle(figure: Figure) -> Bbox:
     """Lay a figure out once for all its files; the box around all that is drawn, in inches.
 
     ``savefig`` would draw everything once more for each file to find both.
+
+    Returns:
+        A box, for ``savefig``'s ``bbox_inches``.
     """
     literal(figure)
     if engine := figure.get_layout_engine():
@@ -83,6 +86,9 @@ def literal(figure: Figure) -> Figure:
     """Make every word of a figure a word: names may hold dollars, which are mathematics to matplotlib otherwise.
 
     The house style switches mathematics off, so that logarithmic axes need numbers without it: 0.001 for 10⁻³.
+
+    Returns:
+        The same figure.
     """
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):

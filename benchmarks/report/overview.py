@@ -39,7 +39,11 @@ def write(findings: Findings, directory: Path) -> list[Path]:
 
 
 def svg(findings: Findings) -> str | None:
-    """The same as SVG, equal for equal findings."""
+    """The same as SVG, equal for equal findings.
+
+    Returns:
+        XML, or None where these findings lack the points.
+    """
     points = _points(findings)
     if points is None:
         return None
@@ -60,6 +64,9 @@ def draw(accuracy: Sequence[Point], lost: Sequence[Point]) -> Figure:
     Args:
         accuracy: points whose panels are "k = …".
         lost: points whose series are "k = …", in percent of prompts.
+
+    Returns:
+        A figure of two by two axes; accuracy and lost prompts in percent.
     """
     panels = list(dict.fromkeys(point.panel for point in accuracy))
     chosen = [panels[-1], panels[0]]

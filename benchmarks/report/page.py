@@ -163,7 +163,11 @@ def _escape(text: str) -> str:
 
 
 def sort_key(cell: object) -> str:
-    """What a column is sorted by: the first number in a cell, if it begins with one."""
+    """What a column is sorted by: the first number in a cell, if it begins with one.
+
+    Returns:
+        A number as text; "1e999" for infinity, "" for words.
+    """
     words = str(cell).replace("−", "-").replace(",", "").strip()
     if words.startswith(("∞", "inf")):
         return "1e999"
@@ -174,7 +178,11 @@ def sort_key(cell: object) -> str:
 
 
 def render(page: Page) -> str:
-    """The page as HTML."""
+    """The page as HTML.
+
+    Returns:
+        One file that needs no other: figures are inside it, and everything from a file is escaped.
+    """
     import jinja2
     from markupsafe import Markup
 

@@ -103,7 +103,11 @@ def draw_all(results: xr.Dataset, directory: Path, figures: Figures) -> list[Pat
 
 
 def compose(drawing: Drawing) -> Figure:
-    """All panels in one figure, the legend above them, caption and note below."""
+    """All panels in one figure, the legend above them, caption and note below.
+
+    Returns:
+        A figure, not yet laid out.
+    """
     wide = min(drawing.columns, len(drawing.panels))
     rows = -(-len(drawing.panels) // wide)
     wider = 1.6 if len(drawing.panels) == 1 else 1.25 if wide == 2 else 1.0
@@ -122,7 +126,11 @@ def compose(drawing: Drawing) -> Figure:
 
 
 def on_page(drawing: Drawing) -> tuple[tuple[str, ...], tuple[Key, ...]]:
-    """The panels as SVG files of their own, without legends, and the legend's entries."""
+    """The panels as SVG files of their own, without legends, and the legend's entries.
+
+    Returns:
+        (SVG of each panel, keys); a key names its panel only where panels use one look for two things.
+    """
     drawn, keys = [], dict[str, Key]()
     for panel in drawing.panels:
         with house_style():
@@ -182,7 +190,11 @@ def _key(words: str, handle: object) -> Key:
 
 
 def as_svg(figure: Figure) -> str:
-    """The figure as SVG, without a date, so that equal results give equal files."""
+    """The figure as SVG, without a date, so that equal results give equal files.
+
+    Returns:
+        XML.
+    """
     return as_bytes(figure, "svg").decode()
 
 

@@ -109,7 +109,11 @@ def draw(picture: Picture, columns: int = COLUMNS) -> Figure:
 
 
 def look_up(series: Sequence[str]) -> dict[str, Look]:
-    """A look for every series: its predictor's, the same hollow and dashed for a second one, else a spare one."""
+    """A look for every series: its predictor's, the same hollow and dashed for a second one, else a spare one.
+
+    Returns:
+        Series -> Look, no two alike while spare ones last.
+    """
     looks: dict[str, Look] = {}
     spare, taken = list(OTHERS), set[Look]()
     for name in series:
@@ -203,7 +207,11 @@ def _head_and_foot(figure: Figure, picture: Picture) -> None:
 
 def panels(picture: Picture) -> tuple[str, ...]:
     """Every panel as an SVG of its own without a legend, equal for equal findings: a page puts them side by side, or
-    one below the other where it is narrow."""
+    one below the other where it is narrow.
+
+    Returns:
+        SVG texts, in the order in which panels first come.
+    """
     drawn = []
     series = list(dict.fromkeys(point.series for point in picture.points))
     every = sorted({point.x for point in picture.points})
@@ -217,7 +225,11 @@ def panels(picture: Picture) -> tuple[str, ...]:
 
 
 def keys(picture: Picture) -> tuple[Key, ...]:
-    """The legend of all panels; of a simplex, whose points have colours of their own, none."""
+    """The legend of all panels; of a simplex, whose points have colours of their own, none.
+
+    Returns:
+        Keys in the order of the series.
+    """
     if picture.axes.kind == "simplex":
         return ()
     looks = look_up(list(dict.fromkeys(point.series for point in picture.points)))

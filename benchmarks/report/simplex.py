@@ -14,7 +14,11 @@ TONES = np.array([[0.835, 0.369, 0.0], [0.0, 0.447, 0.698], [0.0, 0.62, 0.451]])
 
 
 def colours(points: Sequence[Point]) -> np.ndarray:
-    """(P, 3) red, green and blue of points in the triangle; those outside it have the nearest edge's."""
+    """(P, 3) red, green and blue of points in the triangle; those outside it have the nearest edge's.
+
+    Returns:
+        (P, 3) in [0, 1].
+    """
     xy = np.array([[point.x, point.y] for point in points])
     top = xy[:, 1] / HEIGHT
     right = xy[:, 0] - top / 2.0

@@ -51,6 +51,9 @@ def costs(mixture: MixtureOfHMMs, documents: int, length: int, repeats: int, see
         repeats: of which the least counts.
         seed: of what is drawn.
 
+    Returns:
+        DrawCosts; floors are marked, which no sampler of this kind can go below.
+
     Raises:
         ModelError: numba is not installed.
     """

@@ -80,6 +80,9 @@ def ours_called(mixture: MixtureOfHMMs, tokens_BxT: np.ndarray, method: Method) 
         mixture: whose sizes decide.
         tokens_BxT: the documents.
         method: as for ``filter_mixture``.
+
+    Returns:
+        How: words, batch, and threads.
     """
     documents, length = tokens_BxT.shape
     if filters_on_host(mixture, method, documents, length):

@@ -184,7 +184,11 @@ def one_case(at: dict[str, int], question: str, seed: int) -> None:
 
 
 def report_on(asked: str) -> JsonObject:
-    """What a process of its own prints: seconds, peak memory, and a note where the case was not finished."""
+    """What a process of its own prints: seconds, peak memory, and a note where the case was not finished.
+
+    Returns:
+        An object: cpu_seconds and peak_bytes (None where it was not finished), note.
+    """
     request, note = json.loads(asked), ""
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -215,7 +219,11 @@ def report_on(asked: str) -> JsonObject:
 
 
 def table(rows: list[Growth]) -> Table:
-    """What a person reads."""
+    """What a person reads.
+
+    Returns:
+        A table of rich's.
+    """
     shown = Table("size", "question", "values", "CPU s", "peak MiB", "exponent", "not finished")
     for row in rows:
         seconds = ["–" if each is None else f"{each:.2f}" for each in row.cpu_seconds]

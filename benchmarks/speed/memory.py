@@ -149,7 +149,11 @@ def stream(instance: Path, tokens: Path, chunk: int, length: int) -> dict[str, f
 
 
 def table(rows: list[MemoryUse]) -> Table:
-    """What a person reads."""
+    """What a person reads.
+
+    Returns:
+        A table of rich's.
+    """
     shown = Table("documents", "tokens in each", "chunk", "CPU s", "ns/token", "peak MiB", "over one chunk, MiB")
     for row in rows:
         peak, over = row.peak_bytes / 2**20, (row.peak_bytes - row.base_bytes) / 2**20

@@ -161,6 +161,9 @@ def how(peer: str, batch: int) -> How:
     Args:
         peer: its name in the tables.
         batch: documents.
+
+    Returns:
+        How: words, batch, and threads.
     """
     threads = cores()
     if peer in ("pomegranate f64", "torch"):

@@ -13,7 +13,7 @@ from implicit_bayes.benchmarks.speed.evidence import ours_called
 from implicit_bayes.simulators.sampler import sample_documents
 from implicit_bayes.theory import MixtureOfHMMs, filter_mixture
 from implicit_bayes.theory.filtering.dispatch import prepare
-from implicit_bayes.theory.filtering.filter import MixtureFilter
+from implicit_bayes.theory.filtering.results import MixtureFilter
 from implicit_bayes.theory.objects.types import Array
 
 TINY = 1e-200

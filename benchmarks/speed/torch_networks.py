@@ -52,7 +52,11 @@ class TorchLSTM(nn.Module):
             self.added.weight = _parameter(second.weight_IxO.T)
 
     def forward(self, begun_BxT: torch.Tensor) -> torch.Tensor:
-        """(B, T) tokens, each document begun with token V -> (B, T, V) logits."""
+        """(B, T) tokens, each document begun with token V -> (B, T, V) logits.
+
+        Returns:
+            (B, T, V) float32, equal to ours up to rounding.
+        """
         one_hot_TxBxW = F.one_hot(begun_BxT.T, self.vocabulary + 1).float()
         h_TxBxH = self.cell(one_hot_TxBxW)[0]
         logits_TxBxV = self.output(h_TxBxH)
@@ -61,7 +65,11 @@ class TorchLSTM(nn.Module):
         return logits_TxBxV.transpose(0, 1)
 
     def gradients(self) -> dict[str, np.ndarray]:
-        """By the names that ours have (lm.checkpoints.flatten)."""
+        """By the names that ours have (lm.checkpoints.flatten).
+
+        Returns:
+            float32 arrays of our shapes.
+        """
         cell = dict(self.cell.named_parameters())
         found = {
             "table": _gradient(cell["weight_ih_l0"]).T,
@@ -97,7 +105,11 @@ class TorchTransformer(nn.Module):
         return getattr(self, _safe(name))
 
     def forward(self, begun_BxT: torch.Tensor) -> torch.Tensor:
-        """(B, T) tokens, T a multiple of the window, each document begun with token V -> (B, T, V) logits."""
+        """(B, T) tokens, T a multiple of the window, each document begun with token V -> (B, T, V) logits.
+
+        Returns:
+            (B, T, V) float32, equal to ours up to rounding.
+        """
         batch, length = begun_BxT.shape
         x_NxD = F.embedding(begun_BxT.reshape(-1), self._of("table"))
         for i in range(self.config.layers):
@@ -153,7 +165,11 @@ class TorchTransformer(nn.Module):
         return y.reshape(batch, heads, length, size)
 
     def gradients(self) -> dict[str, np.ndarray]:
-        """By the names that ours have (lm.checkpoints.flatten)."""
+        """By the names that ours have (lm.checkpoints.flatten).
+
+        Returns:
+            float32 arrays of our shapes.
+        """
         return {
             name.replace("__", "."): _gradient(parameter)
             for name, parameter in self.named_parameters()

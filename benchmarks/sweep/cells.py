@@ -79,19 +79,31 @@ class Cell(NamedTuple):
 
 
 def to_json(cell: Cell) -> JsonObject:
-    """A cell as plain JSON."""
+    """A cell as plain JSON.
+
+    Returns:
+        An object: task, version, config, needs.
+    """
     needs = [to_json(each) for each in cell.needs]
     return {"task": cell.task, "version": cell.version, "config": plain(dict(cell.config)), "needs": needs}
 
 
 def from_json(stored: JsonMapping) -> Cell:
-    """The cell of ``to_json``."""
+    """The cell of ``to_json``.
+
+    Returns:
+        Cell with the same key.
+    """
     needs = tuple(from_json(each) for each in stored["needs"])
     return Cell(stored["task"], stored["version"], stored["config"], needs)
 
 
 def in_order(cells: Sequence[Cell]) -> list[Cell]:
-    """Every cell and all that they need, each once, needs before needers."""
+    """Every cell and all that they need, each once, needs before needers.
+
+    Returns:
+        Cells; a later one needs none that comes after it.
+    """
     found: dict[str, Cell] = {}
 
     def visit(cell: Cell) -> None:
@@ -111,11 +123,19 @@ class Store:
         self.directory = directory
 
     def path(self, cell: Cell) -> Path:
-        """Where a result is, once there is one."""
+        """Where a result is, once there is one.
+
+        Returns:
+            A path that may not exist yet.
+        """
         return self.directory / "cells" / f"{cell.key}.nc"
 
     def run(self, cell: Cell) -> Path:
-        """The RUN of a training cell."""
+        """The RUN of a training cell.
+
+        Returns:
+            A path that may not exist yet.
+        """
         return self.directory / "runs" / cell.key
 
     def has(self, cell: Cell) -> bool:
@@ -124,6 +144,9 @@ class Store:
 
     def read(self, cell: Cell) -> xr.Dataset:
         """The stored result.
+
+        Returns:
+            A Dataset in memory.
 
         Raises:
             ModelError: there is none, or the file is not the one that was stored.
@@ -153,7 +176,11 @@ class Store:
             file.write(text)  # one write of one line: appends of different processes do not mix
 
     def journal(self) -> list[Line]:
-        """Every line of the journal that can be read; it costs nothing but an estimate where one cannot."""
+        """Every line of the journal that can be read; it costs nothing but an estimate where one cannot.
+
+        Returns:
+            Lines in the order in which they were written; none where there is no journal.
+        """
         path, found = self.directory / "journal.jsonl", []
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
             with suppress(ModelError):

@@ -28,7 +28,11 @@ class Task(NamedTuple):
 
 @functools.lru_cache(maxsize=4)
 def instance_of(spec: str) -> Instance:
-    """The instance of a specification."""
+    """The instance of a specification.
+
+    Returns:
+        Instance.
+    """
     return load_variant(spec)
 
 
@@ -41,6 +45,9 @@ def models_of(cell: Cell, store: Store, instance: Instance) -> list[LanguageMode
         cell: of this task; its config is said above.
         store: DIR of the sweep, where the results of the cells it needs lie.
         instance: that the named models are asked about.
+
+    Returns:
+        Models, those trained first, under the labels of the figures.
     """
     trained: list[LanguageModel] = [
         NetworkModel(label, read_weights(store.run(need) / "weights.npz")[1])

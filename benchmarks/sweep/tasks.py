@@ -94,6 +94,9 @@ def context(cell: Cell, store: Store) -> xr.Dataset:
     Args:
         cell: of this task; its config is said above.
         store: DIR of the sweep, where the results of the cells it needs lie.
+
+    Returns:
+        A Dataset over predictor, k and n: counts, accuracies with intervals, log-losses in nats.
     """
     config, instance = cell.config, instance_of(cell.config["instance"])
     models = models_of(cell, store, instance)
@@ -229,6 +232,9 @@ def validation(cell: Cell, store: Store) -> xr.Dataset:
     Args:
         cell: of this task; its config is said above.
         store: DIR of the sweep, where the results of the cells it needs lie.
+
+    Returns:
+        A Dataset: ``bayes`` and ``bayes_error``, nats a token.
     """
     documents = released_documents(cell.config["vocabulary"], "validation")
     instance = instance_of("ginc" if cell.config["vocabulary"] == 50 else f"ginc-{cell.config['vocabulary']}")
@@ -258,5 +264,8 @@ def cell(task: str, config: JsonMapping, needs: tuple[Cell, ...] = ()) -> Cell:
         task: its name.
         config: all that decides the result.
         needs: cells whose results it reads.
+
+    Returns:
+        Cell; it has a result once a store holds its key.
     """
     return Cell(task, TASKS[task].version, config, needs)

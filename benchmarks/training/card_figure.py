@@ -29,6 +29,9 @@ def accuracy_figure(name: str, card: JsonObject) -> Figure:
     Args:
         name: of the model.
         card: card.json.
+
+    Returns:
+        A figure; accuracy in percent.
     """
     figure = Figure(figsize=(12.0, 3.6))
     axes = figure.subplots(1, len(card["k"]), sharey=True)

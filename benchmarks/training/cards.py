@@ -128,7 +128,11 @@ def _spent(run: Path) -> JsonObject:
 
 
 def command(config: RunConfig) -> str:
-    """The command that trains this run."""
+    """The command that trains this run.
+
+    Returns:
+        One line for a shell, RUN standing for the directory.
+    """
     parts = ["implicit-bayes train", f"--instance {config.instance}", f"--model {config.architecture}"]
     parts += [f"--preset {config.preset}", f"--seed {config.seed}", f"--devices {config.devices}"]
     if config.schedule.tokens != preset(config.architecture, config.preset, 2).schedule.tokens:
@@ -144,6 +148,9 @@ def page(name: str, card: JsonObject) -> str:
     Args:
         name: of the model.
         card: card.json.
+
+    Returns:
+        Markdown.
     """
     first, seeds = card["seeds"][0], card["seeds"]
     spread = ", ".join(f"{row['excess']:.4f} ± {row['excess_standard_error']:.4f}" for row in seeds)

@@ -13,7 +13,11 @@ from implicit_bayes.simulators.json_types import JsonMapping
 @contextmanager
 def training_bar(tokens: int) -> Iterator[Callable[[JsonMapping], None]]:
     """Progress over training tokens, with tokens/s, loss, excess over Bayes and the time left: a bar on a terminal,
-    elsewhere a plain line every ten seconds."""
+    elsewhere a plain line every ten seconds.
+
+    Yields:
+        A function that takes each record of metrics.jsonl.
+    """
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -49,7 +53,11 @@ def training_bar(tokens: int) -> Iterator[Callable[[JsonMapping], None]]:
 
 
 def training_lines(summary: JsonMapping) -> str:
-    """A finished training in words."""
+    """A finished training in words.
+
+    Returns:
+        One sentence without a full stop; nats a token.
+    """
     return (
         f"{summary['architecture']} {summary['preset']}, {summary['parameters']:,} parameters, seed {summary['seed']}: "
         f"{summary['tokens']:,} tokens in {summary['cpu_seconds']:,.0f} CPU seconds; excess over Bayes "

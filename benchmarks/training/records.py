@@ -23,6 +23,9 @@ MANY = 10**6
 def read_records(folder: Path) -> Records:
     """Every record of RUN/metrics.jsonl.
 
+    Returns:
+        Records in the order of their steps; losses in nats a token.
+
     Raises:
         ModelError: missing, or not such a file.
     """
@@ -36,6 +39,10 @@ def summary(config: RunConfig, done: Trained, records: Records) -> JsonObject:
         config: of the run.
         done: the finished training.
         records: of metrics.jsonl.
+
+    Returns:
+        An object with the keys of ``train --json``; the excess, nats a token, is that of the last evaluation (null if
+        there was none).
     """
     last = next((record for record in reversed(records) if "excess" in record), {})
     fields = ("excess", "excess_standard_error", "bayes_cross_entropy", "excess_positions", "excess_by_position")
@@ -67,6 +74,12 @@ def draw(folder: Path, config: RunConfig, records: Records) -> list[Path]:
         folder: RUN.
         config: of the run.
         records: of metrics.jsonl.
+
+    Returns:
+        Paths of the PNG and the SVG.
+
+    Raises:
+        ModelError: a record lacks what the figure draws.
     """
     check_measured(folder / "metrics.jsonl", records)
     with house_style():
@@ -81,6 +94,9 @@ def learning_figure(config: RunConfig, records: Records) -> Figure:
     Args:
         config: of the run.
         records: of metrics.jsonl; those without an excess are not drawn.
+
+    Returns:
+        A figure; nats a token.
     """
     rows = [record for record in records if "excess" in record]
     figure = Figure(figsize=(12.0, 3.9))

@@ -105,6 +105,9 @@ def configure(asked: Asked, folder: Path, resume: bool) -> RunConfig:
         folder: RUN.
         resume: whether to go on with what RUN holds.
 
+    Returns:
+        RunConfig, complete: also with the number of devices.
+
     Raises:
         ModelError: no such preset, or a value that makes no sense.
     """
@@ -153,12 +156,20 @@ def _other_length(folder: Path, begun: int, asked: int) -> str:
 
 
 def instance_of(config: RunConfig) -> Instance:
-    """The instance that a run learns, resets included."""
+    """The instance that a run learns, resets included.
+
+    Returns:
+        Instance.
+    """
     return with_resets(load_instance(config.instance), config.resets)
 
 
 def evaluation(held: Held) -> Evaluate:
-    """Measures a network's excess over exact Bayes on held-out documents, the same ones every time."""
+    """Measures a network's excess over exact Bayes on held-out documents, the same ones every time.
+
+    Returns:
+        network -> fields of a record; nats a token, standard errors over documents.
+    """
     floor = -float(held.log_bayes_BxT.mean())
 
     def evaluate(network: Network) -> JsonMapping:
@@ -182,6 +193,9 @@ def held_out(instance: Instance, config: RunConfig) -> Held:
     Args:
         instance: that the documents are drawn from.
         config: of the run: how many, how long, and the seed.
+
+    Returns:
+        Held: (B, T) tokens and exact Bayes's log-probabilities, nats.
     """
     context = getattr(config.network, "context", None)
     length = min(config.length, (context or config.length + 1) - 1)

@@ -57,6 +57,9 @@ def write_index(directory: Path, folders: Sequence[Path], command: str) -> Path:
 def compare_page(directory: Path) -> Page:
     """The page of a ``verify --compare … --out DIR``.
 
+    Returns:
+        Page; nothing is computed again.
+
     Raises:
         ModelError: compare.json, or the results of an instance, are missing or not verify's.
     """
@@ -93,7 +96,11 @@ def _page(directory: Path, every: dict[str, Stored], command: str) -> Page:
 
 
 def differences(every: dict[str, Stored]) -> list[str]:
-    """Where the instances differ, a sentence a statement; what they have in common, in one."""
+    """Where the instances differ, a sentence a statement; what they have in common, in one.
+
+    Returns:
+        Sentences with their full stops.
+    """
     lines, same = [], []
     for row in side_by_side(every).rows:
         words, *cells = map(str, row)
@@ -125,7 +132,11 @@ def _subject(words: str) -> tuple[str, Callable[[str], str]]:
 
 
 def side_by_side(every: dict[str, Stored]) -> PageTable:
-    """One column an instance: assumptions, critical k, Theorem 1, and what Bayes does."""
+    """One column an instance: assumptions, critical k, Theorem 1, and what Bayes does.
+
+    Returns:
+        PageTable of words; accuracies in percent, losses in nats a token.
+    """
     rows: list[tuple[str, ...]] = []
     for name in ("A1", "A2", "A3", "A4", "A5"):
         rows.append((name, *(verdict(_named(stored["assumptions"], name=name)["holds"]) for stored in every.values())))
@@ -157,7 +168,11 @@ def _last(stored: Stored, predictor: str) -> Stored | None:
 
 
 def picture(every: dict[str, Stored]) -> Drawing:
-    """Accuracy of exact and of prompt-aware Bayes by n at each instance's largest k; the largest rate by k."""
+    """Accuracy of exact and of prompt-aware Bayes by n at each instance's largest k; the largest rate by k.
+
+    Returns:
+        Drawing; accuracy in percent, rates in nats an example.
+    """
     panels = [
         Panel("Exact Bayes", partial(_curves, every, "exact")),
         Panel("Prompt-aware Bayes (ceiling)", partial(_curves, every, "prompt-aware")),

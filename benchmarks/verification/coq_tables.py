@@ -21,7 +21,11 @@ FOLDER = Path(counterexamples.__file__).parent / "coq"
 
 
 def coq_tables() -> dict[str, str]:
-    """The generated files by name: the two counterexamples, and ``regular`` at k = 2."""
+    """The generated files by name: the two counterexamples, and ``regular`` at k = 2.
+
+    Returns:
+        File name -> text of the file.
+    """
     theorem, lemma = counterexamples.printed_theorem_1(), counterexamples.printed_lemma_1()
     mixture, start = regular()
     return {
@@ -39,6 +43,9 @@ def coq_module(name: str, mixture: MixtureOfHMMs, start: Iterable[float], length
         mixture: the pretraining law; entries are read as the decimals they print as.
         start: (H,) p_prompt(h).
         length: k.
+
+    Returns:
+        Text of a .v file.
     """
     shape = f"{mixture.n_states} {mixture.n_tokens}"
     delimiters = "; ".join(str(d) for d in mixture.delimiter_states())

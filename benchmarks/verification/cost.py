@@ -271,7 +271,11 @@ def _refusal(instance: Instance, settings: Affordable, stages: dict[str, float])
 
 
 def minutes(seconds: float) -> str:
-    """In words: 40 seconds, 4 minutes, 2.5 hours, 12 days, 3 years."""
+    """In words: 40 seconds, 4 minutes, 2.5 hours, 12 days, 3 years.
+
+    Returns:
+        Words.
+    """
     if seconds < 90:
         return f"{max(seconds, 1.0):.0f} seconds"
     if seconds < 5400:

@@ -41,6 +41,9 @@ def finite_samples(
         conditions: each pair's, worst over its start laws.
         seed: of the estimates, if any.
         start: progress, see ``benchmarks.verification.verify.verify``.
+
+    Returns:
+        FiniteSamples in the order of k, true concept and version; exponents in nats an example.
     """
     if not any(n >= 1 for n in ns):
         return []
@@ -110,6 +113,9 @@ def measured_words(between: dict[str, Ends], least: int) -> str:
     Args:
         between: of ``measured_between``.
         least: the smallest tested n.
+
+    Returns:
+        One cell of a table, the deltas between slashes.
     """
 
     def words(low: int | None, high: int | None) -> str:
@@ -143,7 +149,11 @@ def finite_json(found: Sequence[FiniteSample], curves: xr.Dataset) -> list[JsonO
 
 
 def information_json(found: Decomposition) -> JsonObject:
-    """``information``: nats a document of ``length`` tokens."""
+    """``information``: nats a document of ``length`` tokens.
+
+    Returns:
+        An object.
+    """
     return {
         "entropy_given_concept": float(found.entropy[-1]),
         "concept_information": float(found.information[-1]),
@@ -190,19 +200,31 @@ def finite_dataset(found: Sequence[FiniteSample], information: Decomposition) ->
 
 
 def worst_rows(found: Sequence[FiniteSample]) -> list[FiniteSample]:
-    """For each k and version the true concept with the smallest exponent and, among equals, the largest bound."""
+    """For each k and version the true concept with the smallest exponent and, among equals, the largest bound.
+
+    Returns:
+        A part of ``found``.
+    """
     keys = list(dict.fromkeys((row.k, row.version) for row in found))
     groups = ([row for row in found if (row.k, row.version) == key] for key in keys)
     return [min(rows, key=lambda row: (row.exponent, [-bound for bound in row.error_bound])) for rows in groups]
 
 
 def enough_words(n_enough: dict[str, int | None]) -> str:
-    """n at each delta, "–" where there is none."""
+    """n at each delta, "–" where there is none.
+
+    Returns:
+        One cell of a table, the deltas between slashes.
+    """
     return " / ".join("–" if n is None else str(n) for n in n_enough.values())
 
 
 def information_line(found: Decomposition) -> str:
-    """The decomposition in one sentence."""
+    """The decomposition in one sentence.
+
+    Returns:
+        One sentence without a full stop.
+    """
     length = int(found.positions[-1])
     return (
         f"A token of a document of {length} costs Bayes {found.entropy[-1] / length:.4f} nats of noise of a known "

@@ -15,7 +15,11 @@ STYLES = {"sharp": ("C0", "s"), "repaired": ("C1", "^")}
 
 
 def finite(results: xr.Dataset) -> Drawing | None:
-    """F2 of both versions, worst over true concepts, and the measured error of exact Bayes; a panel for each k."""
+    """F2 of both versions, worst over true concepts, and the measured error of exact Bayes; a panel for each k.
+
+    Returns:
+        Drawing, or None where the results hold no bounds.
+    """
     if "finite_error_bound" not in results:
         return None
     ks = sorted({int(k) for k in results.finite_k.values})
@@ -75,7 +79,11 @@ def _bounds(results: xr.Dataset, rows: xr.Dataset, k: int, said: list[str], axis
 
 
 def information(results: xr.Dataset) -> Drawing | None:
-    """Noise of a known concept and the price of not knowing it, a token; and the latter's sum below its ceiling."""
+    """Noise of a known concept and the price of not knowing it, a token; and the latter's sum below its ceiling.
+
+    Returns:
+        Drawing, or None where the results hold no decomposition; nats.
+    """
     if "information_entropy" not in results or results.prefix_length.values[-1] < 1:
         return None
     panels, words = [], []

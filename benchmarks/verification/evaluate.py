@@ -187,7 +187,11 @@ def _rooms(conditions: Sequence[Condition], version: Version) -> dict[str, objec
 
 
 def conditions_dataset(statements: Statements) -> xr.Dataset:
-    """Conditions as columns over a ``condition`` axis, for results.nc (verdicts as the words they print as)."""
+    """Conditions as columns over a ``condition`` axis, for results.nc (verdicts as the words they print as).
+
+    Returns:
+        A Dataset, empty where no condition was evaluated.
+    """
     columns: dict[str, object] = {}
     for field in (*Condition._fields, "printed_threshold", "repaired_threshold"):
         values = [getattr(row, field) for row in statements.conditions]

@@ -21,7 +21,11 @@ TOKENS = "example length k, tokens"
 
 
 def curves(results: xr.Dataset) -> Drawing | None:
-    """In-context accuracy against n, a panel for each k, one line a predictor."""
+    """In-context accuracy against n, a panel for each k, one line a predictor.
+
+    Returns:
+        Drawing, or None where the results hold no curves; accuracy in percent.
+    """
     if "accuracy" not in results:
         return None
     panels = tuple(Panel(f"k = {k}", partial(_accuracy, results, k)) for k in results.k.values)
@@ -60,7 +64,11 @@ def _prompts(results: xr.Dataset) -> str:
 
 
 def undefined_share(results: xr.Dataset) -> Drawing | None:
-    """Share of prompts with probability zero under every concept, against n, one line for each k."""
+    """Share of prompts with probability zero under every concept, against n, one line for each k.
+
+    Returns:
+        Drawing, or None where the results hold no curves; percent.
+    """
     if "undefined_share" not in results:
         return None
     cell = results.sel(predictor="exact")
@@ -85,7 +93,11 @@ def undefined_share(results: xr.Dataset) -> Drawing | None:
 
 
 def conditions(results: xr.Dataset) -> Drawing | None:
-    """What each version has left against k, where it binds; and the error of every predictor at the largest n."""
+    """What each version has left against k, where it binds; and the error of every predictor at the largest n.
+
+    Returns:
+        Drawing, or None where no condition was evaluated; room in nats, error in percent.
+    """
     if "condition_k" not in results or not results.sizes["condition"]:
         return None
     lines, words = _room_lines(results)
@@ -209,7 +221,11 @@ PARTS = (
 
 
 def budget(results: xr.Dataset) -> Drawing | None:
-    """Signal, start mismatch and delimiter mismatch as bars at each k asked for; A3 at the largest k."""
+    """Signal, start mismatch and delimiter mismatch as bars at each k asked for; A3 at the largest k.
+
+    Returns:
+        Drawing, or None where no condition was evaluated; nats, and probabilities for A3.
+    """
     if "budget_k" not in results or not results.sizes["budget"]:
         return None
     values = {part: results[f"budget_{part}"].values for part, *_ in PARTS}
@@ -294,7 +310,11 @@ FIGURES: Figures = {
 
 
 def legend(name: str) -> str:
-    """What a legend calls a predictor."""
+    """What a legend calls a predictor.
+
+    Returns:
+        Words.
+    """
     return {"exact": "exact (where defined)", "prompt-aware": "prompt-aware (ceiling)"}.get(
         str(name), str(name).replace("smoothed(", "smoothed, ε = ").rstrip(")")
     )

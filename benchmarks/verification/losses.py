@@ -54,7 +54,11 @@ class ModelLoss(NamedTuple):
 
 
 def published_loss(instance: Instance) -> BayesLoss | None:
-    """Bayes cross-entropy on the published validation documents, for the released instances."""
+    """Bayes cross-entropy on the published validation documents, for the released instances.
+
+    Returns:
+        BayesLoss, nats a token with its 95% interval over documents; None for any other instance.
+    """
     if instance.released_vocabulary is None:
         return None
     documents = released_documents(instance.released_vocabulary, "validation")
@@ -87,6 +91,10 @@ def bayes_loss(instance: Instance, tokens_BxT: np.ndarray, concepts_B: np.ndarra
 
 
 def model_loss(gap: ModelGap) -> ModelLoss:
-    """What ``verify`` says of a model's loss, out of what ``gap`` measured."""
+    """What ``verify`` says of a model's loss, out of what ``gap`` measured.
+
+    Returns:
+        ModelLoss: excess over exact Bayes, nats a token, with its 95% interval over documents.
+    """
     mean = gap.loss.excess
     return ModelLoss(gap.model, mean.value, mean.standard_error, gap.loss.tokens, mean.low, mean.high)

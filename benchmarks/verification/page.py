@@ -44,6 +44,9 @@ IN_WORDS = {
 def read(directory: Path) -> JsonObject:
     """A stored results.json.
 
+    Returns:
+        The object of ``verify --json``.
+
     Raises:
         ModelError: missing, or not an object of verify's.
     """
@@ -55,6 +58,9 @@ def read(directory: Path) -> JsonObject:
 
 def verify_page(directory: Path) -> Page:
     """The page of a ``verify --out DIR``.
+
+    Returns:
+        Page; nothing is computed again.
 
     Raises:
         ModelError: results.json is missing or not one of verify's.
@@ -255,12 +261,20 @@ def _curves(stored: JsonObject) -> PageTable:
 
 
 def label(row: JsonObject) -> str:
-    """A predictor's name, with its smoothing."""
+    """A predictor's name, with its smoothing.
+
+    Returns:
+        Words.
+    """
     return row["predictor"] if row["epsilon"] is None else f"{row['predictor']} (ε = {row['epsilon']:g})"
 
 
 def accuracy(row: JsonObject | None) -> str:
-    """A cell of the curves in percent, its interval, and of how many prompts; a dash where no prompt is defined."""
+    """A cell of the curves in percent, its interval, and of how many prompts; a dash where no prompt is defined.
+
+    Returns:
+        Text.
+    """
     if row is None or row["accuracy"] is None:
         return "–"
     ends = f"[{100 * row['accuracy_low']:.1f}, {100 * row['accuracy_high']:.1f}]"

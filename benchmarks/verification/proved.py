@@ -85,6 +85,10 @@ def prove(
         conditions: each pair's, worst over its start laws.
         ks: example lengths asked for.
         start: progress, see ``benchmarks.verification.verify.verify``.
+
+    Returns:
+        Proofs: certificates where one delimiter state makes examples independent, else brackets; what cannot be proved
+        has its reason.
     """
     rows = [row for row in conditions if row.k in ks]
     if len(instance.mixture.delimiter_states()) != 1:
@@ -126,7 +130,11 @@ def _bracket(instance: Instance, row: Condition) -> ProvedBracket:
 
 
 def proofs_json(proofs: Proofs) -> dict[str, list[JsonObject]]:
-    """``certificates_finite`` and ``certificates_bracket`` of results.json; balls: {midpoint, radius, sign}, nats."""
+    """``certificates_finite`` and ``certificates_bracket`` of results.json; balls: {midpoint, radius, sign}, nats.
+
+    Returns:
+        The two lists by these names, one of them empty.
+    """
     finite = []
     for row in proofs.finite:
         found, enough = row.certificate, row.certificate and row.certificate.enough
@@ -160,7 +168,11 @@ BRACKET = (
 
 
 def screen_tables(proofs: Proofs) -> list[Table]:
-    """For the terminal; none where nothing was asked for."""
+    """For the terminal; none where nothing was asked for.
+
+    Returns:
+        Tables of rich's.
+    """
     tables = []
     for title, header, rows in _tables({name: plain(rows) for name, rows in proofs_json(proofs).items()}):
         tables.append(Table(*header, title=title, title_justify="left"))
@@ -170,7 +182,11 @@ def screen_tables(proofs: Proofs) -> list[Table]:
 
 
 def page_tables(stored: JsonObject) -> tuple[PageTable, ...]:
-    """For the page, from results.json."""
+    """For the page, from results.json.
+
+    Returns:
+        PageTables, none where the file holds no proofs.
+    """
     return tuple(PageTable(*each) for each in _tables(stored))
 
 

@@ -148,7 +148,11 @@ def _models(stored: JsonObject) -> list[str]:
 
 
 def join(words: Sequence[str]) -> str:
-    """a, b and c."""
+    """a, b and c.
+
+    Returns:
+        Words; "" for none.
+    """
     words = list(words)
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""
 
@@ -169,7 +173,11 @@ def number(value: float | str | None, digits: int = 4) -> str:
 
 
 def verdict(value: object) -> str:
-    """yes, no, or the word that is stored."""
+    """yes, no, or the word that is stored.
+
+    Returns:
+        A word; a dash for None.
+    """
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "–" if value is None else str(value)

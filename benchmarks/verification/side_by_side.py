@@ -11,7 +11,11 @@ from implicit_bayes.theory.statements.conditions import VERSIONS
 
 
 def comparison_table(results: list[Verification]) -> Table:
-    """Instances side by side: assumptions, conditions at the largest k, Theorem 1, and what Bayes does."""
+    """Instances side by side: assumptions, conditions at the largest k, Theorem 1, and what Bayes does.
+
+    Returns:
+        A table of rich's, one column for each instance.
+    """
     table = Table("", *(result.instance.name for result in results), title="Side by side", title_justify="left")
     for i in range(5):
         rows = [result.assumptions[i] for result in results]

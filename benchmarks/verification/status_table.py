@@ -247,7 +247,11 @@ def evaluate(name: str, k: int, seed: int = 0) -> list[str]:
 
 
 def table(columns: Mapping[str, Sequence[str]]) -> str:
-    """The page, from the statuses of each instance (in the order of STATEMENTS)."""
+    """The page, from the statuses of each instance (in the order of STATEMENTS).
+
+    Returns:
+        Markdown of docs/statements.md.
+    """
     lines = [
         "# Statements",
         "",

@@ -14,7 +14,11 @@ from implicit_bayes.simulators.json_types import JsonObject
 
 
 def as_json(result: Verification) -> JsonObject:
-    """The object of ``verify --json``; its keys are stable."""
+    """The object of ``verify --json``; its keys are stable.
+
+    Returns:
+        An object; NumPy numbers and records in it are made plain when it is written.
+    """
     mixture = result.instance.mixture
     return {
         "command": result.command,
@@ -51,7 +55,11 @@ def as_json(result: Verification) -> JsonObject:
 
 def curve_rows(curves: xr.Dataset) -> list[JsonObject]:
     """One row per (predictor, k, n): accuracy of the ``defined`` among the ``prompts``, its 95% Wilson interval and
-    standard error (0 at accuracies of 0 and 1, where the interval is the one to read); null where none is defined."""
+    standard error (0 at accuracies of 0 and 1, where the interval is the one to read); null where none is defined.
+
+    Returns:
+        Objects in the order of predictor, k and n.
+    """
     rows = []
     for i, label in enumerate(curves.predictor.values):
         epsilon = float(curves.epsilon[i])
@@ -78,7 +86,11 @@ def curve_rows(curves: xr.Dataset) -> list[JsonObject]:
 
 
 def as_dataset(result: Verification) -> xr.Dataset:
-    """Everything numeric, for results.nc: the curves with the rest as scalars and attributes."""
+    """Everything numeric, for results.nc: the curves with the rest as scalars and attributes.
+
+    Returns:
+        A Dataset; strings for verdicts, units as attributes.
+    """
     data = result.curves.merge(conditions_dataset(result.statements))
     data = data.merge(finite_dataset(result.statements.finite, result.information))
     for prefix, loss in (("bayes", result.bayes), ("validation", result.validation)):

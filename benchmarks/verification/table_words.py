@@ -8,7 +8,11 @@ from implicit_bayes.theory.statements.conditions import IMPOSSIBLE, Condition, V
 
 
 def verdict(holds: bool | str) -> str:
-    """holds, FAILS or undetermined."""
+    """holds, FAILS or undetermined.
+
+    Returns:
+        A word.
+    """
     return holds if isinstance(holds, str) else ("holds" if holds else "FAILS")
 
 
@@ -57,13 +61,21 @@ def judged(row: Condition, version: Version) -> str:
 
 
 def enclosure(ball: Enclosure) -> str:
-    """The leading digits and the radius; all digits stand in the JSON."""
+    """The leading digits and the radius; all digits stand in the JSON.
+
+    Returns:
+        Text.
+    """
     digits = ball.midpoint if len(ball.midpoint) <= 18 else ball.midpoint[:18] + "…"
     return f"{digits} ± {ball.radius:.1e}"
 
 
 def short(predictor: str) -> str:
-    """``smoothed(1e-08)`` as ``ε=1e-08``, which fits the column."""
+    """``smoothed(1e-08)`` as ``ε=1e-08``, which fits the column.
+
+    Returns:
+        Words.
+    """
     return predictor.replace("smoothed(", "ε=").rstrip(")")
 
 

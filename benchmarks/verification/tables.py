@@ -75,14 +75,22 @@ def show(result: Verification, out: Console) -> None:
 
 
 def as_text(result: Verification) -> str:
-    """The tables as plain text, as wide as they need to be."""
+    """The tables as plain text, as wide as they need to be.
+
+    Returns:
+        Lines, without a last line end.
+    """
     screen = Console(io.StringIO(), WIDTH)
     show(result, screen)
     return screen.file.getvalue().rstrip()  # type: ignore[attr-defined]
 
 
 def assumption_table(result: Verification) -> Table:
-    """A1 to A5 over every true concept, start law and k."""
+    """A1 to A5 over every true concept, start law and k.
+
+    Returns:
+        A table of rich's.
+    """
     table = Table("", "verdict", "constants", "witness", title="Assumptions of the paper", title_justify="left")
     for row in result.assumptions:
         constants = "  ".join(f"{name}={value:.4g}" for name, value in row.constants.items())
@@ -91,7 +99,11 @@ def assumption_table(result: Verification) -> Table:
 
 
 def condition_table(result: Verification) -> Table:
-    """For each k asked for and each version, the pair (theta*, theta) and the start law that bind it."""
+    """For each k asked for and each version, the pair (theta*, theta) and the start law that bind it.
+
+    Returns:
+        A table of rich's; nats, and a probability for the forbidden mass.
+    """
     conditions = result.statements.conditions
     title = "Condition 1 where each version binds (nats)"
     table = Table(
@@ -134,7 +146,11 @@ FACTS: dict[Version, Callable[[Condition], tuple[str, ...]]] = {
 
 
 def critical_line(result: Verification) -> str:
-    """The three critical example lengths in words."""
+    """The three critical example lengths in words.
+
+    Returns:
+        One or more lines.
+    """
     lengths = result.statements.tested_ks
     words = ", ".join(
         f"{version} {'none' if k is None else k}" for version, k in result.statements.critical_k._asdict().items()
@@ -152,7 +168,11 @@ def critical_line(result: Verification) -> str:
 
 
 def budget_table(result: Verification) -> Table:
-    """Signal against the two mismatches, separately, with what causes each."""
+    """Signal against the two mismatches, separately, with what causes each.
+
+    Returns:
+        A table of rich's; nats, and probabilities for c1, c2 and A3.
+    """
     title = "Where the budget of the repaired condition goes, at the pair that binds it (nats)"
     table = Table(
         "k; θ*, θ", "signal ΣKL", "start: ε_start", "start KL", "delimiter: printed", "repaired",
@@ -175,7 +195,11 @@ def budget_table(result: Verification) -> Table:
 
 
 def theorem_table(result: Verification) -> Table:
-    """Theorems 1 to 3: whether they apply, what they promise, and whether it is so."""
+    """Theorems 1 to 3: whether they apply, what they promise, and whether it is so.
+
+    Returns:
+        A table of rich's; bounds are excess 0-1 risks.
+    """
     title = f"Theorems at k = {result.statements.theorem_k}"
     columns = ("theorem", "version", "applies", "bound", "vacuous", "conclusion", "reason")
     table = Table(*columns, title=title, title_justify="left")
@@ -186,7 +210,11 @@ def theorem_table(result: Verification) -> Table:
 
 
 def finite_table(result: Verification) -> Table:
-    """Examples that are enough: certified at the worst true concept, beside measured over all (95%, all n at once)."""
+    """Examples that are enough: certified at the worst true concept, beside measured over all (95%, all n at once).
+
+    Returns:
+        A table of rich's.
+    """
     table = Table(title="Theorem 1 at finite n: examples that are enough for an error of at most 0.1 / 0.01 / 0.001")
     measured_to = f"measured at n ≤ {int(result.curves.n.max())}, with 95%"
     for words in ("k", "version", "exponent, nats/example", "certified", measured_to):
@@ -198,7 +226,11 @@ def finite_table(result: Verification) -> Table:
 
 
 def finite_lines(result: Verification) -> list[str]:
-    """Why a bound says nothing, or what kind of number it is."""
+    """Why a bound says nothing, or what kind of number it is.
+
+    Returns:
+        Sentences with their full stops, none for an exact bound that says something.
+    """
     lines = []
     for row in worst_rows(result.statements.finite):
         if row.reason:
@@ -209,7 +241,11 @@ def finite_lines(result: Verification) -> list[str]:
 
 
 def certificate_table(result: Verification) -> Table:
-    """Proved enclosures: midpoint and radius in nats, and the verdicts that they settle."""
+    """Proved enclosures: midpoint and radius in nats, and the verdicts that they settle.
+
+    Returns:
+        A table of rich's.
+    """
     off = max(row.rescaled for row in result.statements.certificates)
     divided = f", rows that sum to 1 ± {off:.1e} divided by their sums" if off else ""
     title = f"Certified by ball arithmetic (entries read as the decimals they print as{divided})"
@@ -233,7 +269,11 @@ def certificate_table(result: Verification) -> Table:
 
 
 def search_lines(found: SearchResult) -> str:
-    """What a search met, in words."""
+    """What a search met, in words.
+
+    Returns:
+        One sentence without a full stop.
+    """
     return (
         f"{found.statement} statement: counterexamples from {found.found} of {found.starts} random starts; "
         f"{found.hypotheses_met} of {found.visited} visited instances satisfied every hypothesis "
@@ -244,7 +284,11 @@ def search_lines(found: SearchResult) -> str:
 
 def curve_table(result: Verification) -> Table:
     """Accuracy in percent by (k, predictor) and n, its 95% Wilson interval below, and where a row is not about all
-    prompts, of how many it is."""
+    prompts, of how many it is.
+
+    Returns:
+        A table of rich's.
+    """
     curves = result.curves
     most, fewest = int(curves.prompts.max()), int(curves.prompts.min())
     prompts = f"{most} prompts for each k" + (f", models the first {fewest} of them" if fewest < most else "")

@@ -94,7 +94,11 @@ class Verification(NamedTuple):
 
 def as_instance(instance: Instance | MixtureOfHMMs | str | os.PathLike[str]) -> Instance:
     """An instance, the one of a name or path, or a mixture whose every concept is true in turn and starts prompts as
-    it starts documents."""
+    it starts documents.
+
+    Returns:
+        Instance; a mixture's is called "mixture".
+    """
     if isinstance(instance, Instance):
         return instance
     if isinstance(instance, MixtureOfHMMs):

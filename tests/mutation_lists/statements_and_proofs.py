@@ -72,7 +72,7 @@ STATEMENTS_AND_PROOFS = (
     ),
     Mutation(
         "forward kernel for the reversed one",
-        "theory/statements/repaired.py",
+        "theory/statements/repaired_constants.py",
         "after, start = np.asarray(transition)[states].sum(0), np.asarray(initial)",
         "after, start = np.asarray(transition)[:, states].sum(1), np.asarray(initial)",
         "tests/theory/statements/test_conditions.py::test_thresholds_by_hand",

@@ -50,14 +50,22 @@ class BucketTables(NamedTuple):
 
 
 def support_widths(mixture: MixtureOfHMMs) -> np.ndarray:
-    """(V,) number of states that can emit each token under some concept."""
+    """(V,) number of states that can emit each token under some concept.
+
+    Returns:
+        (V,) integers; 0 for a token that no state can emit.
+    """
     positive_CxHxV = np.asarray(mixture.emission).reshape(-1, mixture.n_states, mixture.n_tokens) > 0
     widths: np.ndarray = positive_CxHxV.any(0).sum(0)
     return widths
 
 
 def bucket_bytes(mixture: MixtureOfHMMs) -> int:
-    """Memory of ``bucket_tables`` in bytes, without building them."""
+    """Memory of ``bucket_tables`` in bytes, without building them.
+
+    Returns:
+        Bytes of the float64 blocks and next-token laws; the few integers beside them are not counted.
+    """
     width_V = support_widths(mixture)
     wide = int((width_V > NARROW).sum())
     narrow, side = len(width_V) - wide + 1, _side(width_V)
@@ -67,7 +75,11 @@ def bucket_bytes(mixture: MixtureOfHMMs) -> int:
 
 
 def bucket_tables(mixture: MixtureOfHMMs) -> BucketTables:
-    """Build the tables in NumPy (the structure of zeros must be concrete)."""
+    """Build the tables in NumPy (the structure of zeros must be concrete).
+
+    Returns:
+        BucketTables in float64, about ``bucket_bytes(mixture)`` of them.
+    """
     emission, transition = np.asarray(mixture.emissions), np.asarray(mixture.transition)
     initial, states = np.asarray(mixture.initial), mixture.n_states
     width_V, side = support_widths(mixture), _side(support_widths(mixture))

@@ -15,7 +15,11 @@ from numpy.typing import DTypeLike
 
 
 def largest_derivative(dtype: DTypeLike) -> float:
-    """Where derivatives are cut: far below the largest number, so that sums of products stay finite."""
+    """Where derivatives are cut: far below the largest number, so that sums of products stay finite.
+
+    Returns:
+        1e300 for float64 (and wider), 1e30 for narrower types.
+    """
     return 1e300 if jnp.finfo(dtype).bits >= 64 else 1e30
 
 
@@ -35,7 +39,11 @@ batching.defvectorized(_cut_p)
 
 @jax.custom_jvp
 def bounded(x: jax.Array) -> jax.Array:
-    """x itself; derivatives through it, of any order and in either direction, are cut at ``largest_derivative``."""
+    """x itself; derivatives through it, of any order and in either direction, are cut at ``largest_derivative``.
+
+    Returns:
+        x, bit for bit.
+    """
     return x
 
 
@@ -52,6 +60,9 @@ def unless(condition: jax.Array, found: Callable[[], tuple[jax.Array, ...]]) -> 
     Args:
         condition: decided at run time.
         found: computes a first array of booleans and others.
+
+    Returns:
+        Arrays of the shapes and dtypes that ``found`` has, traceable.
     """
 
     def nothing() -> tuple[jax.Array, ...]:

@@ -54,7 +54,18 @@ class Carry(NamedTuple):
 
 
 class Blocks(NamedTuple):
-    """The token-pair blocks of ``BucketTables``, as the machine code takes them (narrow: at most four states)."""
+    """The token-pair blocks of ``BucketTables``, as the machine code takes them (narrow: at most four states).
+
+    Attributes:
+        code_V: code of every token.
+        width_K: number of states that can emit the token, by code.
+        size_K: entries of a belief that are computed after it.
+        bits: every positive entry of the blocks is at least 2^-bits.
+        narrow_CxMxMx4x4: from a narrow token to a narrow one.
+        widen_CxMxNx4xX: from a narrow token to a wide one.
+        narrowing_CxNxMxXx4: from a wide token to a narrow one.
+        wide_CxNxNxXxX: from a wide token to a wide one.
+    """
 
     code_V: np.ndarray
     width_K: np.ndarray
@@ -67,7 +78,13 @@ class Blocks(NamedTuple):
 
 
 class Following(NamedTuple):
-    """Laws of the next token by the last one's states, every concept below the other; and powers of two."""
+    """Laws of the next token by the last one's states, every concept below the other; and powers of two.
+
+    Attributes:
+        narrow_MxYxV: p(next token v | concept, state after a narrow token), Y = 4 C rows.
+        wide_NxZxV: the same after a wide token, Z = C X rows.
+        powers: two to the exponents from ``LEAST_POWER`` on; 0 for the least of them.
+    """
 
     narrow_MxYxV: np.ndarray
     wide_NxZxV: np.ndarray
@@ -75,7 +92,20 @@ class Following(NamedTuple):
 
 
 class Workspace(NamedTuple):
-    """What the machine code writes on: beliefs, masses (also as bits) and exponents of a piece, and single rows."""
+    """What the machine code writes on: beliefs, masses (also as bits) and exponents of a piece, and single rows.
+
+    Attributes:
+        beliefs_CxPxX: beliefs at the P positions of a piece.
+        mass_CxP: their sums.
+        mass_bits_CxP: the same memory as integers, from which exponents are read.
+        exponents_CxP: p(prefix | c) is the mass times two to this.
+        local_P: the positions, counted from the piece's beginning.
+        last_C: code of the last token.
+        coefficient_Y: what the rows of the next-token laws are multiplied by, Y = C X at most.
+        scratch_X: a belief in the making.
+        saved_X: a belief as it was before a stretch of tokens.
+        weight_C: prior times two to the exponent, on a common scale.
+    """
 
     beliefs_CxPxX: np.ndarray
     mass_CxP: np.ndarray
@@ -91,7 +121,17 @@ class Workspace(NamedTuple):
 
 class Recorded(NamedTuple):
     """What the machine code leaves: p(prefix | c) is ``mass`` times two to the ``exponents``, and summed over the prior
-    it is ``total`` times two to the ``top``; for the others see ``CompiledTrace``."""
+    it is ``total`` times two to the ``top``; for the others see ``CompiledTrace``.
+
+    Attributes:
+        mass_BxPxC: of p(prefix | c).
+        exponents_BxPxC: of p(prefix | c), whole numbers in float64.
+        total_BxP: of p(prefix).
+        top_BxP: exponent of p(prefix).
+        predictive_BxPxKxV: laws of the next token, K = 1 (mixed) or C; no column (V = 0) where they are not wanted.
+        possible_BxC: number of leading tokens that concept c allows.
+        doubtful_B: whether float64 may have lost something.
+    """
 
     mass_BxPxC: np.ndarray
     exponents_BxPxC: np.ndarray
@@ -151,6 +191,9 @@ def trace(
         per_concept: whether ``predictive`` is one for each concept.
         carry: where the documents stand before these tokens; changed in place. Default: at their beginning.
         laws: whether next-token laws are made; ``predictive`` has no column otherwise.
+
+    Returns:
+        CompiledTrace, in nats, at the P prefix lengths of ``wanted_P``; ``carry`` stands after the last token.
     """
     documents = entry_point()
     (batch, _), slots, concepts = tokens_BxT.shape, len(wanted_P), mixture.n_concepts
@@ -212,7 +255,11 @@ def _workspace(concepts: int, piece: int, side: int) -> Workspace:
 
 
 def aligned(shape: tuple[int, ...]) -> np.ndarray:
-    """Uninitialised float64 on a cache line, so that JAX can take it over without a copy."""
+    """Uninitialised float64 on a cache line, so that JAX can take it over without a copy.
+
+    Returns:
+        An array of that shape, its numbers arbitrary until they are written.
+    """
     size = int(np.prod(shape))
     raw = np.empty(8 * size + 64, np.uint8)
     skip = -raw.ctypes.data % 64

@@ -50,6 +50,10 @@ def concepts_along(
         code, width, size, bits, narrow, widen, narrowing, wide: of every concept, see
             ``theory.filtering.block_tables.BucketTables``.
         mass, exponents, beliefs: what is recorded, by concept and slot.
+
+    Returns:
+        True if float64 may have lost a state of some concept (``DOUBTFUL``), so that the document is filtered again in
+        logarithms; what is recorded is written into ``mass``, ``exponents`` and ``beliefs``.
     """
     doubtful = False
     for c in range(last_C.shape[0]):

@@ -64,6 +64,10 @@ def rescale(belief, size, bits):
         belief: scaled in place.
         size: entries that count.
         bits: no positive entry of the blocks is below two to the -bits.
+
+    Returns:
+        (exponent, run): the old sum lies in [2^(exponent-1), 2^exponent), and ``run`` tokens may pass before the next
+        rescaling is due; (0, -1) where the sum is zero.
     """
     total, smallest = 0.0, math.inf
     for j in range(size):
@@ -90,6 +94,9 @@ def total_of(belief, size):
     Args:
         belief: the numbers.
         size: how many of them count.
+
+    Returns:
+        The sum in float64, added from the first entry on.
     """
     total = 0.0
     for j in range(size):
@@ -103,11 +110,10 @@ def steps(
     tokens, begin, stop, last, belief, scratch, code, width, size, narrow, widen, narrowing, wide,
     wanted, slot, slots, exponent, mass, exponents, beliefs,
 ):  # fmt: skip
-    """Run tokens[begin:stop], recording as ``forward`` does; returns (last code, next slot).
+    """Run tokens[begin:stop], recording as ``forward`` does.
 
     Args:
-        tokens: (T,) one document.
-        begin, stop: the part of it that is run.
+        tokens, begin, stop: (T,) one document, and the part of it that is run.
         last: code of the token before ``begin``.
         belief, scratch: the belief, and room for the next one.
         code, width, size, narrow, widen, narrowing, wide: see ``theory.filtering.block_tables.BucketTables``.
@@ -115,6 +121,9 @@ def steps(
         slot, slots: the next of them, and how many there are.
         exponent: the power of two split off so far.
         mass, exponents, beliefs: what is recorded, by slot.
+
+    Returns:
+        (last, slot): the code of the last token that was run, and the next slot to record in.
     """
     first_wide = np.uint64(narrow.shape[0])
     previous = np.uint64(last)

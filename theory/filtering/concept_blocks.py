@@ -33,7 +33,11 @@ class ConceptBlocks(NamedTuple):
     make: Callable[[int, int], MixtureOfHMMs]
 
     def bounds(self) -> list[tuple[int, int]]:
-        """(begin, end) of every block."""
+        """(begin, end) of every block.
+
+        Returns:
+            Index ranges of concepts, in order and without gaps, of at most ``size`` concepts each.
+        """
         count = len(self.prior_C)
         return [(begin, min(begin + self.size, count)) for begin in range(0, count, self.size)]
 

@@ -127,13 +127,21 @@ class Prepared:
         self._buckets: BucketTables | None = None
 
     def padded(self) -> SupportTables:
-        """For JAX's sparse recursion."""
+        """For JAX's sparse recursion.
+
+        Returns:
+            SupportTables of the mixture, built at the first call and kept.
+        """
         if self._padded is None:
             self._padded = support_tables(self._mixture)
         return self._padded
 
     def buckets(self) -> BucketTables:
-        """For compiled code."""
+        """For compiled code.
+
+        Returns:
+            BucketTables of the mixture, built at the first call and kept.
+        """
         if self._buckets is None:
             self._buckets = bucket_tables(self._mixture)
         return self._buckets

@@ -121,7 +121,11 @@ def entry(addresses, shapes):
 
 
 def assembly() -> str:
-    """LLVM's text of ``entry`` with all that it calls, optimised for this processor: seconds of compiling."""
+    """LLVM's text of ``entry`` with all that it calls, optimised for this processor: seconds of compiling.
+
+    Returns:
+        LLVM's intermediate language as text, specific to this processor and this version of numba.
+    """
     integers: Any = cast(Any, types.CPointer)(types.int64)  # numba gives its own objects no types
     compiler: Any = cfunc(types.void(integers, integers), fastmath={"contract"}, error_model="numpy")  # as above
     text: str = compiler(entry).inspect_llvm()

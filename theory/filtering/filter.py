@@ -7,7 +7,7 @@ import functools
 import math
 import operator
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -21,13 +21,14 @@ from implicit_bayes.theory.filtering.dispatch import Method, Prepared, choose, c
 from implicit_bayes.theory.filtering.forward import Asked, Record, Trace
 from implicit_bayes.theory.filtering.posterior import bayes_rule, weigh
 from implicit_bayes.theory.filtering.requests import check_positions, check_tokens
+from implicit_bayes.theory.filtering.results import ConceptFilter, MixtureFilter
 from implicit_bayes.theory.filtering.scales import derivatives_may_drift
 from implicit_bayes.theory.filtering.support_tables import SupportTables
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.precision import in_float64, is_traced
 from implicit_bayes.theory.objects.rows import equal_parts
-from implicit_bayes.theory.objects.types import Array, Bool, Float, Int, Numbers
+from implicit_bayes.theory.objects.types import Array, Numbers
 
 CHUNK_BYTES = 128 * 2**20
 """Working memory (recorded beliefs and predictives) of one chunk of documents."""
@@ -36,41 +37,6 @@ Kind = Literal["mixture", "concepts", "evidence", "probability"]
 """What a filter is asked for: MixtureFilter, ConceptFilter, or log p(o_1..o_t) alone."""
 Answer = Any
 """What a ``Kind`` asks for (``evidence``: a mixture's, with no column of the predictive); no type says which."""
-
-
-class MixtureFilter(NamedTuple):
-    """Everything Bayes knows after each prefix o_1..o_t of each document.
-
-    The position axis P runs over prefix lengths t (0..T unless chosen). Where ``defined`` is False the prefix has
-    probability zero under every concept of positive prior: there is no posterior, ``log_posterior`` is -inf
-    throughout and ``predictive`` is 0 throughout (neither sums to one, so neither can be taken for a law).
-
-    Attributes:
-        log_evidence: log p(o_1..o_t | theta_c), nats; -inf where impossible.
-        log_posterior: log p(theta_c | o_1..o_t), nats; keeps its own scale per concept, so that a losing concept
-            stays finite far below exp underflow.
-        defined: whether the posterior exists.
-        predictive: p(o_{t+1} = v | o_1..o_t), mixture over concepts.
-        first_impossible: 0-based index of the first token whose prefix has probability zero; T where there is none.
-    """
-
-    log_evidence: Float[Array, "*batch P C"]
-    log_posterior: Float[Array, "*batch P C"]
-    defined: Bool[Array, "*batch P"]
-    predictive: Float[Array, "*batch P V"]
-    first_impossible: Int[Array, "*batch"]
-
-
-class ConceptFilter(NamedTuple):
-    """What each concept says after each prefix o_1..o_t, no prior involved.
-
-    Attributes:
-        log_evidence: log p(o_1..o_t | theta_c), nats; -inf where impossible.
-        predictive: p(o_{t+1} = v | o_1..o_t, theta_c); 0 throughout where the prefix is impossible under c.
-    """
-
-    log_evidence: Float[Array, "*batch P C"]
-    predictive: Float[Array, "*batch P C V"]
 
 
 def filter_mixture(
@@ -186,6 +152,9 @@ def log_evidence(
 
     Args:
         mixture, tokens, method, tables: as of ``filter_mixture``; what it refuses is refused here.
+
+    Returns:
+        (..., C) float64, one row for each document: the evidence of all its T tokens, without the empty prefix.
     """
     found: MixtureFilter = _filter(mixture, tokens, [np.shape(tokens)[-1]], method, tables, "evidence")
     return found.log_evidence[..., 0, :]
@@ -202,6 +171,9 @@ def log_probability(mixture: MixtureOfHMMs, tokens: Numbers, *, method: Method =
 
     Args:
         mixture, tokens, method: as of ``filter_mixture``; what it refuses is refused here.
+
+    Returns:
+        (...,) float64, one number for each document.
     """
     if is_traced((mixture, tokens)):
         length = np.shape(tokens)[-1]

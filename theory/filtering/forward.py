@@ -125,6 +125,9 @@ def run(mixture: MixtureOfHMMs, recursion: Recursion, tokens_TxB: jax.Array, ask
         recursion: dense or sparse.
         tokens_TxB: int tokens, time first.
         asked: what is reported.
+
+    Returns:
+        Trace at the recorded prefix lengths, concepts and documents as its fields say; evidence and log p in nats.
     """
     length, batch = tokens_TxB.shape
     heads = [bounded(head) for head in recursion.heads]

@@ -16,6 +16,9 @@ def compiled(function: F) -> F:
 
     Products may be contracted into fused multiply-adds; infinities, zeros and the order of sums are left alone.
     Each function is written so that one set of types calls it, without slice assignments: so they compile in seconds.
+
+    Returns:
+        A function of the same arguments, compiled anew for each set of types that calls it.
     """
     compiler = numba.njit(fastmath={"contract"}, error_model="numpy", boundscheck=False, nogil=True)
     return cast(F, compiler(function))

@@ -48,6 +48,10 @@ def memorising(
         tokens_BxT: documents.
         prior_N: of the kernels; uniform by default.
 
+    Returns:
+        Predicted: (B, T+1, V) predictives and (B, T+1) log p in nats, the empty prefix first. A prefix that no kernel
+        allows has predictive 0 and log p -inf. Exact; the work is done in blocks of kernels.
+
     Raises:
         ModelError: shapes that disagree, rows that are no laws, or tokens outside the vocabulary.
     """
@@ -90,6 +94,9 @@ def generalising(alpha_V: np.ndarray, start_V: np.ndarray, tokens_BxT: np.ndarra
         alpha_V: positive.
         start_V: law of the first token.
         tokens_BxT: documents.
+
+    Returns:
+        Predicted, as of ``memorising``; O(B T V) time, no sampling.
 
     Raises:
         ModelError: an alpha that is not positive and finite, or as ``memorising``.

@@ -60,6 +60,10 @@ def bayes_rule(prior: Array, log_evidence: Array) -> Weighed:
     Args:
         prior: (C,) or (..., C).
         log_evidence: (..., C) nats.
+
+    Returns:
+        Weighed: (...,) log p(o), nats; (..., C) log posterior, nats; (...,) whether p(o) > 0, so that there is a
+        posterior.
     """
     joint = safe_log(prior) + log_evidence
     total = _log_mean(jnp.asarray(prior), log_evidence, jax.lax.stop_gradient(joint.max(-1, keepdims=True)))

@@ -27,6 +27,9 @@ def scaled_trace(mixture: MixtureOfHMMs, tables: SupportTables | None, tokens_Tx
         tables: which states emit which token, and the kernel between each pair of those sets; or None.
         tokens_TxB: checked tokens, time first.
         asked: what is recorded, see ``forward.Asked``.
+
+    Returns:
+        Trace at the recorded prefix lengths, in nats.
     """
     if tables is None:
         return dense_trace(mixture, tokens_TxB, asked)
@@ -40,6 +43,9 @@ def dense_trace(mixture: MixtureOfHMMs, tokens_TxB: Array, asked: Asked) -> Trac
         mixture: the mixture.
         tokens_TxB: int tokens, time first.
         asked: which prefix lengths are recorded, and whether predictives are mixed.
+
+    Returns:
+        Trace; O(C H^2) a token and document.
     """
     emission_CxVxH, transition = jnp.swapaxes(mixture.emissions, -1, -2), jnp.asarray(mixture.transition)
     initial, tokens = jnp.asarray(mixture.initial), jnp.asarray(tokens_TxB)
@@ -64,6 +70,9 @@ def sparse_trace(mixture: MixtureOfHMMs, tables: SupportTables, tokens_TxB: Arra
         tables: which states emit which token, and the kernel between each pair of those sets.
         tokens_TxB: checked tokens, time first.
         asked: what is recorded, see ``forward.Asked``.
+
+    Returns:
+        Trace, equal to that of ``dense_trace`` up to rounding; O(C W^2) a token, W states at most emitting one token.
     """
     n_tokens, (concepts, states) = mixture.n_tokens, mixture.initial.shape
     batch, width = tokens_TxB.shape[1], tables.block_VVxCxWxW.shape[-1]

@@ -25,7 +25,11 @@ LONGEST_RUN = 16
 
 
 def floor_of(dtype: DTypeLike) -> float:
-    """The floor in the precision the trace runs in: below it (1e-30 in float32) products may vanish."""
+    """The floor in the precision the trace runs in: below it (1e-30 in float32) products may vanish.
+
+    Returns:
+        1e-30 for types narrower than 64 bits, else ``FLOOR``.
+    """
     return FLOOR if jnp.finfo(dtype).bits >= 64 else 1e-30
 
 
@@ -52,6 +56,9 @@ def log_total(prior_C: jax.Array, mass_CxB: jax.Array, exponent_CxB: jax.Array) 
     Args:
         prior_C: law of the concept.
         mass_CxB, exponent_CxB: p(o_1..o_t | c) as mass times two to the exponent.
+
+    Returns:
+        (..., B) nats; -inf where every concept's mass or prior is zero.
     """
     _, total_B, top_B = _weighed(prior_C, mass_CxB, exponent_CxB)
     return safe_log(total_B) + jnp.where(total_B > 0, top_B, 0).astype(total_B.dtype) * LOG_2
@@ -73,7 +80,11 @@ def _weighed(
 
 
 def tokens_between(least: jax.Array) -> jax.Array:
-    """How many tokens may pass between two rescalings: their smallest product takes two fifths of the range."""
+    """How many tokens may pass between two rescalings: their smallest product takes two fifths of the range.
+
+    Returns:
+        () integer between 1 and ``LONGEST_RUN``.
+    """
     bits = -0.4 * math.log2(floor_of(least.dtype))
     return jnp.clip(jnp.floor(bits / -jnp.log2(jnp.minimum(least, 0.5))), 1, LONGEST_RUN).astype(int)
 
@@ -101,7 +112,11 @@ def rescale(belief: jax.Array, exponent: jax.Array, smallest: jax.Array) -> tupl
 
 
 def safe_log(x: Array) -> jax.Array:
-    """log x with log 0 = -inf and, since none exists, gradient 0 there (not nan)."""
+    """log x with log 0 = -inf and, since none exists, gradient 0 there (not nan).
+
+    Returns:
+        An array of the shape of x, nats.
+    """
     x = jnp.asarray(x)
     positive = x > 0
     return jnp.where(positive, jnp.log(jnp.where(positive, x, 1.0)), -jnp.inf)
@@ -113,6 +128,9 @@ def log_sum_exp(x: Array, axis: int) -> jax.Array:
     Args:
         x: logarithms.
         axis: summed over.
+
+    Returns:
+        The array without that axis, nats.
     """
     top = jax.lax.stop_gradient(x.max(axis, keepdims=True))
     finite = top > -jnp.inf
@@ -130,6 +148,9 @@ def derivatives_may_drift(mixture: MixtureOfHMMs, length: int) -> jax.Array:
     Args:
         mixture: whose kernels and smallest entries decide.
         length: T.
+
+    Returns:
+        () boolean, traceable.
     """
     step = (jnp.asarray(mixture.transition) > 0).astype(jnp.float32)
     for _ in range(max(1, (step.shape[-1] - 1).bit_length())):
@@ -140,7 +161,11 @@ def derivatives_may_drift(mixture: MixtureOfHMMs, length: int) -> jax.Array:
 
 
 def smallest_entries(mixture: MixtureOfHMMs) -> jax.Array:
-    """(C,) product of the smallest positive kernel (or start-law) and emission entry of each concept."""
+    """(C,) product of the smallest positive kernel (or start-law) and emission entry of each concept.
+
+    Returns:
+        (C,) in the mixture's dtype, positive; no derivative goes through it.
+    """
 
     def smallest(array: Array) -> jax.Array:
         x = jax.lax.stop_gradient(jnp.asarray(array)).reshape(array.shape[0], -1)

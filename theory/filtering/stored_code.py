@@ -80,7 +80,12 @@ def keep_in(directory: Path | None) -> None:
 
 
 def entry_point() -> EntryPoint:
-    """The compiled filter: linked from what is kept, made and kept, or numba's own where nothing is to be kept."""
+    """The compiled filter: linked from what is kept, made and kept, or numba's own where nothing is to be kept.
+
+    Returns:
+        A function with the signature of ``entry_point.documents``, which writes into its last argument; whichever of
+        the three it is, the numbers are the same.
+    """
     linked = None if _kept is None or os.environ.get("NUMBA_DISABLE_JIT", "0") != "0" else _linked(_kept)
     if linked is None:
         return _compiled_here()

@@ -15,9 +15,9 @@ from implicit_bayes.theory.filtering import compiled
 from implicit_bayes.theory.filtering import log_domain as log_kernels
 from implicit_bayes.theory.filtering.block_tables import BucketTables
 from implicit_bayes.theory.filtering.dispatch import Method, Prepared, choose, compiles
-from implicit_bayes.theory.filtering.filter import MixtureFilter
 from implicit_bayes.theory.filtering.posterior import weigh
 from implicit_bayes.theory.filtering.requests import check_tokens
+from implicit_bayes.theory.filtering.results import MixtureFilter
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.precision import in_float64, is_traced

@@ -24,19 +24,31 @@ class SupportTables(NamedTuple):
 
 
 def support_width(emission: Array) -> int:
-    """W: the largest number of states that can emit one token (under some concept), at least 1."""
+    """W: the largest number of states that can emit one token (under some concept), at least 1.
+
+    Returns:
+        W, an integer.
+    """
     positive_CxHxV = np.asarray(emission).reshape(-1, *np.shape(emission)[-2:]) > 0
     return max(1, int(positive_CxHxV.any(0).sum(0).max()))
 
 
 def table_bytes(mixture: MixtureOfHMMs) -> int:
-    """Memory of ``support_tables`` in bytes, without building them."""
+    """Memory of ``support_tables`` in bytes, without building them.
+
+    Returns:
+        Bytes of the (V+1) V blocks of C W^2 float64 numbers.
+    """
     width, tokens = support_width(mixture.emission), mixture.n_tokens
     return 8 * (tokens + 1) * tokens * mixture.n_concepts * width**2
 
 
 def support_tables(mixture: MixtureOfHMMs) -> SupportTables:
-    """Build the sparse tables in NumPy (the structure of zeros must be concrete)."""
+    """Build the sparse tables in NumPy (the structure of zeros must be concrete).
+
+    Returns:
+        SupportTables in float64, ``table_bytes(mixture)`` of them and V W indices.
+    """
     emission, transition = np.asarray(mixture.emissions), np.asarray(mixture.transition)
     concepts, states, tokens = emission.shape
     width = support_width(emission)

@@ -56,5 +56,9 @@ class Watch:
         self._state.__exit__(None, None, None)
 
     def widen(self, rounding: float) -> float:
-        """The bound, or inf where something underflowed."""
+        """The bound, or inf where something underflowed.
+
+        Returns:
+            In the unit of ``rounding``.
+        """
         return math.inf if self.underflowed else rounding

@@ -82,6 +82,9 @@ def delimiter_states(law: HMM, delimiter: int) -> np.ndarray:
     Args:
         law: any concept.
         delimiter: the delimiter token.
+
+    Returns:
+        (|D|,) increasing indices.
     """
     return np.flatnonzero(np.asarray(law.emission)[:, delimiter] > 0)
 
@@ -93,6 +96,10 @@ def pure_starts(forward: ForwardTables, laws: Sequence[HMM], delimiter: int) -> 
         forward: tables of all laws together.
         laws: the same, one by one.
         delimiter: the delimiter token.
+
+    Returns:
+        Two float64 arrays over the D states that emit the delimiter under some law: the (L, D, D) beliefs, the starting
+        state on the second axis, and the (L, D) indicator (0 or 1) of the states that emit it under this law.
     """
     states = forward.supports[delimiter]
     own = np.stack([np.isin(states, delimiter_states(law, delimiter)) for law in laws]).astype(np.float64)
@@ -167,6 +174,9 @@ def step(forward: ForwardTables, before: int, token: int) -> np.ndarray:
     Args:
         forward: tables of all laws together.
         before, token: the two tokens.
+
+    Returns:
+        (L, W, W') float64; the sum over the last axis and all tokens is 1.
     """
     states = forward.supports[token]
     moved: np.ndarray = forward.rows[before][:, :, states] * forward.emission[:, None, states, token]
@@ -220,7 +230,11 @@ def _join(parts: Sequence[_Nodes]) -> _Nodes:
 
 
 def merge_nodes(nodes: _Nodes) -> _Nodes:
-    """Add up the prefixes whose filters and offsets agree bit for bit."""
+    """Add up the prefixes whose filters and offsets agree bit for bit.
+
+    Returns:
+        The merged prefixes in another order; total weight is kept, and a merged prefix ends in the same token.
+    """
     count = len(nodes.weight)
     columns = [nodes.sampler, nodes.belief.transpose(2, 0, 1, 3).reshape(count, -1),
                nodes.offset.transpose(2, 0, 1).reshape(count, -1)]  # fmt: skip

@@ -51,6 +51,10 @@ def decompose(mixture: MixtureOfHMMs, tokens_BxT: np.ndarray, positions: Sequenc
         tokens_BxT: documents drawn from it.
         positions: prefix lengths t; default about four for each doubling, up to T.
 
+    Returns:
+        Decomposition at each t: noise, information and the prior's entropy in nats, sample means over the B documents
+        with their standard errors.
+
     Raises:
         ModelError: a document that the mixture forbids.
     """
@@ -80,6 +84,10 @@ def terms(log_evidence: np.ndarray, log_posterior: np.ndarray) -> tuple[np.ndarr
     Args:
         log_evidence: (..., C) log p(o | c), nats.
         log_posterior: (..., C) log w_c, nats.
+
+    Returns:
+        Two arrays of shape (...,), nats, both nonnegative up to rounding: the expected noise of the concept, and the
+        posterior's entropy.
     """
     weight = np.exp(log_posterior)
     alive = weight > 0
@@ -88,7 +96,11 @@ def terms(log_evidence: np.ndarray, log_posterior: np.ndarray) -> tuple[np.ndarr
 
 
 def entropy(law: np.ndarray) -> float:
-    """H(law), nats."""
+    """H(law), nats.
+
+    Returns:
+        Nats, between 0 and log of the number of entries; 0 log 0 counts 0.
+    """
     positive = law[law > 0]
     return float(max(0.0, -(positive * np.log(positive)).sum()))  # 0.0 first: no -0.0
 
@@ -103,6 +115,9 @@ def regret(log_evidence: np.ndarray, log_probability: np.ndarray, prior: np.ndar
         log_evidence: (..., C) log p(o | c).
         log_probability: (...,) log p(o) of a predictor that mixes the concepts, the sum of its log-predictives.
         prior: (C,).
+
+    Returns:
+        (..., C) float64, nats.
     """
     claimed = (log_evidence > -np.inf) & (prior > 0)
     cost = np.where(claimed, log_evidence, 0.0) + np.log(np.where(prior > 0, prior, 1.0))
@@ -111,7 +126,11 @@ def regret(log_evidence: np.ndarray, log_probability: np.ndarray, prior: np.ndar
 
 
 def spaced_positions(length: int) -> list[int]:
-    """0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, ... and T: about four for each doubling."""
+    """0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, ... and T: about four for each doubling.
+
+    Returns:
+        Increasing prefix lengths, from 0 to ``length``.
+    """
     steps = {round(2 ** (i / 4)) for i in range(4 * max(length, 1).bit_length())}
     return sorted({0, length, *(t for t in steps if t <= length)})
 

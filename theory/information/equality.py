@@ -127,7 +127,12 @@ class _Exact(NamedTuple):
 
 
 def exact_entries(*laws: HMM) -> list[_Exact]:
-    """The laws in fractions: the printed decimals if all their rows sum to exactly 1, else what is stored."""
+    """The laws in fractions: the printed decimals if all their rows sum to exactly 1, else what is stored.
+
+    Returns:
+        One of initial, transition and emission in fractions for each law, in their order; the same reading for all of
+        them.
+    """
     printed = [_read(law, lambda x: Fraction(repr(x))) for law in laws]
     rows = [row for law in printed for row in (law.initial, *law.transition, *law.emission)]
     return printed if all(sum(row) == 1 for row in rows) else [_read(law, Fraction) for law in laws]

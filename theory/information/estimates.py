@@ -74,6 +74,9 @@ def exceeds(low: float, high: float, threshold_low: float, threshold_high: float
         low, high: ends of the quantity.
         threshold_low, threshold_high: ends of the threshold.
         rounding: bound on the error that arithmetic left in the difference of the two; inside it nothing is decided.
+
+    Returns:
+        True or False where every pair of values in the two intervals agrees on it, else "undetermined".
     """
     if threshold_low == math.inf or high == -math.inf:
         return False
@@ -92,5 +95,8 @@ def simultaneous(coverage: float, count: int) -> float:
     Args:
         coverage: of all together.
         count: how many.
+
+    Returns:
+        1 - (1 - coverage) / count, a probability.
     """
     return 1.0 - (1.0 - coverage) / max(count, 1)

@@ -24,7 +24,13 @@ class UndecidedError(Exception):
 
 
 class ExactLaw(NamedTuple):
-    """A start law with the kernel and emission that follow it."""
+    """A start law with the kernel and emission that follow it.
+
+    Attributes:
+        start: H fractions.
+        transition: H rows of H fractions.
+        emission: H rows of V fractions.
+    """
 
     start: Row
     transition: tuple[Row, ...]
@@ -33,6 +39,9 @@ class ExactLaw(NamedTuple):
 
 def exact_rows(table: Array) -> list[Row]:
     """The rows of a (…, H) array as the decimals they print as.
+
+    Returns:
+        One tuple of H fractions for each row, each summing to exactly 1.
 
     Raises:
         UndecidedError: some row's decimals do not sum to exactly 1.
@@ -44,7 +53,11 @@ def exact_rows(table: Array) -> list[Row]:
 
 
 def exact_law(hmm: HMM) -> ExactLaw:
-    """An HMM in fractions; raises as ``exact_rows``."""
+    """An HMM in fractions; raises as ``exact_rows``.
+
+    Returns:
+        ExactLaw: start, kernel and emission in fractions.
+    """
     return ExactLaw(exact_rows(hmm.initial)[0], tuple(exact_rows(hmm.transition)), tuple(exact_rows(hmm.emission)))
 
 
@@ -55,6 +68,9 @@ def hear(law: Row, emission: Sequence[Row], token: int) -> Row:
         law: (H,) law of the state, in fractions.
         emission: (H, V) in fractions.
         token: what is heard.
+
+    Returns:
+        H fractions, in sum p(token).
     """
     return tuple(p * row[token] for p, row in zip(law, emission, strict=True))
 
@@ -66,6 +82,9 @@ def onward(joint: Row, total: Fraction, transition: Sequence[Row]) -> Row:
         joint: (H,) p(state, token).
         total: its sum, positive.
         transition: (H, H) in fractions.
+
+    Returns:
+        (H,) fractions, in sum exactly 1.
     """
     active = [(p / total, row) for p, row in zip(joint, transition, strict=True) if p]
     return tuple(sum((p * row[g] for p, row in active), Fraction(0)) for g in range(len(joint)))
@@ -77,6 +96,9 @@ def reachable_laws(law: ExactLaw, length: int) -> set[Row]:
     Args:
         law: in fractions.
         length: tokens heard.
+
+    Returns:
+        Tuples of H fractions, each law once.
 
     Raises:
         UndecidedError: more than MAX_FILTERS of them.
@@ -101,5 +123,8 @@ def spoken(law: Row, emission: Sequence[Row]) -> Row:
     Args:
         law: (H,) law of the state, in fractions.
         emission: (H, V) in fractions.
+
+    Returns:
+        V fractions, in sum exactly 1 if ``law`` and the rows are laws.
     """
     return tuple(sum(hear(law, emission, token), Fraction(0)) for token in range(len(emission[0])))

@@ -67,6 +67,10 @@ def expand(
         budget: nodes affordable on one level.
         closings: positions at which the closing score is wanted too.
         logarithms: that one level may take, one for each node, law and token; the first is always expanded.
+
+    Returns:
+        Expansion of the positions that were affordable, at least the first: expected scores (nats) and the number of
+        nodes that each took.
     """
     level = [root(forward)]
     scores, closing_scores, visited = [], [], [0]
@@ -106,7 +110,11 @@ def _weigh(weight: np.ndarray, score: np.ndarray) -> np.ndarray:
 
 
 def root(forward: ForwardTables) -> Nodes:
-    """The empty prefix."""
+    """The empty prefix.
+
+    Returns:
+        One node of weight 1, whose belief is 1 for each law: the state before the first token.
+    """
     return Nodes(forward.n_tokens, np.ones(1), np.ones((forward.n_laws, 1, 1)))
 
 
@@ -120,6 +128,9 @@ def count_children(forward: ForwardTables, level: Sequence[Nodes], ahead: int) -
         forward: the laws.
         level: merged prefixes of one length.
         ahead: levels of the forecast.
+
+    Returns:
+        (count, forecast): an exact number of merged extensions, and a real number that is no bound.
     """
     totals = np.zeros(forward.n_tokens, dtype=np.int64)
     for nodes in level:
@@ -140,6 +151,9 @@ def children(forward: ForwardTables, level: Sequence[Nodes]) -> Iterator[Nodes]:
     Args:
         forward: the laws.
         level: merged prefixes of one length.
+
+    Yields:
+        Nodes, one for each last token that is reachable.
     """
     for token in range(forward.n_tokens):
         support = forward.supports[token]

@@ -24,6 +24,10 @@ class Cumulant(NamedTuple):
 
     At s = 0 the value is the limit from above, log P(theta allows O); -inf where theta forbids everything, whose
     derivative is 0.
+
+    Attributes:
+        value: logarithms of moments, nats, of any shape.
+        slope: their derivatives in s, nats, of the same shape.
     """
 
     value: np.ndarray
@@ -34,8 +38,9 @@ class Level(NamedTuple):
     """E edges by one token, sorted by the node (N of them) that their first axis is gathered to.
 
     Attributes:
-        parent_E: the node they leave.  node_E: the node they are gathered to.  first_N: where each node's edges
-            begin.
+        parent_E: the node they leave.
+        node_E: the node they are gathered to.
+        first_N: where each node's edges begin.
         log_p_E: log p_prompt(token | prefix).
         gain_AxE: log-ratio of every alternative to theta*, nats; -inf where the alternative forbids the token, 0
             where theta* does (``lost`` then says so).
@@ -80,6 +85,9 @@ class ExampleGraph(NamedTuple):
         Args:
             alternative: index of one, or (S,) of one for each s.
             s: (S,) exponents.
+
+        Returns:
+            Cumulant: logarithms of the moments (nats) and their derivatives in s, (S, N) each.
         """
         out = Cumulant(*np.zeros((2, np.size(s), 1)))
         for level in self.levels:
@@ -87,7 +95,11 @@ class ExampleGraph(NamedTuple):
         return out
 
     def mass(self) -> np.ndarray:
-        """(N,) p_prompt-mass of the test inputs that end in each node."""
+        """(N,) p_prompt-mass of the test inputs that end in each node.
+
+        Returns:
+            (N,) float64, in sum 1 up to rounding.
+        """
         value = np.zeros((1, 1))
         for level in self.levels:
             value = _value_onward(level, np.zeros(len(level.log_p_E)), np.zeros(1), value)
@@ -104,6 +116,9 @@ class ExampleGraph(NamedTuple):
             s: (S,) exponents.
             closed: whether the delimiter is part of the example.
             inputs: ``inputs(alternative, s)``, if the caller has it.
+
+        Returns:
+            Cumulant: logarithms (nats) and derivatives in s, (S, N) each; what is lost is not among the parts.
         """
         level, before = self.closed if closed else self.last, inputs or self.inputs(alternative, s)
         return _onward(level, level.gain_AxE[alternative], np.reshape(s, -1), before)
@@ -118,6 +133,9 @@ class ExampleGraph(NamedTuple):
             s: (S,) exponents.
             closed: whether the delimiter is part of the example.
             inputs: ``inputs(alternative, s)``, if the caller has it.
+
+        Returns:
+            Cumulant: (S,) log moments, nats, and their derivatives in s (0 where the moment is infinite).
         """
         if self.lost_closed if closed else self.lost_last:
             size = np.size(s)
@@ -133,6 +151,9 @@ class ExampleGraph(NamedTuple):
             alternative: index of one, or (S,) of one for each s.
             s: (S,) exponents.
             closed: whether the delimiter is part of the example.
+
+        Returns:
+            Two (S, N) arrays of logarithms, nats: of the test inputs, and of the examples.
         """
         every, level = np.reshape(s, -1), self.closed if closed else self.last
         inputs, parts = np.empty((2, len(every), self.law_2xNxV.shape[1]))
@@ -151,6 +172,9 @@ class ExampleGraph(NamedTuple):
         Args:
             closed: whether the delimiter is part of the example.
             parts_SxN: of ``values``.
+
+        Returns:
+            (S,) nats; +inf where ``examples`` is.
         """
         if self.lost_closed if closed else self.lost_last:
             return np.full(len(parts_SxN), np.inf)
@@ -163,12 +187,19 @@ class ExampleGraph(NamedTuple):
         Args:
             alternative: its index.
             closed: whether the delimiter is part of the example.
+
+        Returns:
+            A maximum over the examples that p_prompt can draw; over those drawn, where the graph is a sample.
         """
         reach, level = self.largest_inputs(alternative), self.closed if closed else self.last
         return float((reach[level.parent_E] + level.gain_AxE[alternative]).max())
 
     def largest_inputs(self, alternative: int) -> np.ndarray:
-        """(N,) the largest log-ratio of any x that ends in each node."""
+        """(N,) the largest log-ratio of any x that ends in each node.
+
+        Returns:
+            (N,) nats.
+        """
         reach = np.zeros(1)
         for level in self.levels:
             reach = np.maximum.reduceat(reach[level.parent_E] + level.gain_AxE[alternative], level.first_N)
@@ -213,7 +244,12 @@ def _weights(
 
 
 def total(parts_SxN: Cumulant) -> Cumulant:
-    """(S,) of the sum over N of what the parts are the logarithms of."""
+    """(S,) of the sum over N of what the parts are the logarithms of.
+
+    Returns:
+        Cumulant, (S,) each: the logarithm of the sum, nats, and its derivative, the mean of the parts' derivatives
+        weighted by their shares.
+    """
     value, slope = parts_SxN
     log_S, weight = _summed(value)
     mass_S = weight.sum(-1)
@@ -222,7 +258,11 @@ def total(parts_SxN: Cumulant) -> Cumulant:
 
 
 def log_sum(log_parts_SxN: np.ndarray) -> np.ndarray:
-    """(S,) log of the sum over N of what is given by its logarithms."""
+    """(S,) log of the sum over N of what is given by its logarithms.
+
+    Returns:
+        (S,) nats; -inf where every part is.
+    """
     return _summed(log_parts_SxN)[0]
 
 
@@ -236,7 +276,11 @@ def _summed(log_parts_SxN: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def upper_mean(log_parts_SxN: np.ndarray) -> np.ndarray:
-    """(S,) log of the upper 95% end of a mean, its N summands / N given by their logarithms."""
+    """(S,) log of the upper 95% end of a mean, its N summands / N given by their logarithms.
+
+    Returns:
+        (S,) nats; the end of Student's t interval, which is approximate: it holds as N grows.
+    """
     top_S = log_parts_SxN.max(-1)
     safe_S = np.where(top_S > -np.inf, top_S, 0.0)
     _, _, high = t_interval(np.exp(log_parts_SxN - safe_S[:, None]).T)

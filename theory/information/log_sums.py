@@ -26,6 +26,9 @@ def sign_of_log_sum(terms: Terms) -> int | None:
 
     Args:
         terms: r -> w with r > 0; entries of w = 0 do not matter.
+
+    Returns:
+        The exact sign of sum_r w_r log r, or None.
     """
     kept = {ratio: weight for ratio, weight in terms.items() if weight != 0 and ratio != 1}
     tried = False

@@ -39,6 +39,9 @@ def example_graph(
         delimiter: the token of ``closed``.
         budget: merged prefixes on one level.
 
+    Returns:
+        ExampleGraph of every reachable example, exact; None where that is not affordable.
+
     Raises:
         ModelError: the laws differ in shape, or probabilities are so small that float64 could take the improbable
             for the impossible.
@@ -72,6 +75,9 @@ def sampled_graph(
         delimiter: the delimiter token.
         seed: of the prefixes.
         samples: how many.
+
+    Returns:
+        ExampleGraph with N = ``samples`` nodes (fewer, where V is large), one for each prefix, each of mass 1 / N.
 
     Raises:
         ModelError: as ``example_graph``; or more tokens than ``FEWEST`` prefixes can be summed over.

@@ -69,7 +69,11 @@ class Tables:
         return table
 
     def keep(self, laws: np.ndarray) -> "Tables":
-        """The tables of the chosen laws only."""
+        """The tables of the chosen laws only.
+
+        Returns:
+            Tables of len(laws) laws that share the supports; arrays of the chosen laws are copied.
+        """
         scored = None if self.scored is None else self.scored[laws]
         return Tables(self.sources, self.classes, self.transition[laws], self.initial[laws], scored)
 
@@ -104,7 +108,11 @@ class ForwardTables(NamedTuple):
         return count
 
     def keep(self, laws: np.ndarray) -> "ForwardTables":
-        """The tables of the chosen laws only (the first chosen one is the sampler)."""
+        """The tables of the chosen laws only (the first chosen one is the sampler).
+
+        Returns:
+            ForwardTables of len(laws) laws, on the same supports.
+        """
         rows, following, closing = (tables.keep(laws) for tables in (self.rows, self.following, self.closing))
         return ForwardTables(self.supports, rows, following, closing, self.emission[laws])
 
@@ -115,6 +123,10 @@ def build(laws: Sequence[HMM], closing_token: int = 0) -> ForwardTables:
     Args:
         laws: the sampler first.
         closing_token: the token whose probability right after the next one ``closing`` holds.
+
+    Returns:
+        ForwardTables: for each token the states that emit it under some law, and tables from them, computed when asked
+        for.
 
     Raises:
         ModelError: the laws differ in their number of states or of tokens, or a table would not fit into memory.
@@ -161,6 +173,9 @@ def expected_log_scores(belief: np.ndarray, following: np.ndarray, scored: np.nd
         belief: (L, N, W) filters after N prefixes.
         following: (L, W, V) the table of next-token laws; its first law weighs.
         scored: (L, W, V) the table whose logs are averaged (``following`` itself, or ``closing``).
+
+    Returns:
+        (N, L) float64, nats, at most 0.
     """
     spoken = (following[0] > 0).any(0)
     weights, scored = following[0][:, spoken], np.ascontiguousarray(scored[:, :, spoken])
@@ -178,6 +193,10 @@ def expected_log_scores(belief: np.ndarray, following: np.ndarray, scored: np.nd
 
 
 def normalise(joint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Split (…, W) joint probabilities into their sums and the filters; 0 throughout where the sum is 0."""
+    """Split (…, W) joint probabilities into their sums and the filters; 0 throughout where the sum is 0.
+
+    Returns:
+        (mass, filters) of shapes (…) and (…, W).
+    """
     mass = joint.sum(-1)
     return mass, joint / np.where(mass > 0, mass, 1.0)[..., None]

@@ -130,6 +130,9 @@ def union(processes: list[EdgeProcess], prior: np.ndarray) -> EdgeProcess:
         processes: with the same number of tokens; their numbers of states may differ.
         prior: of the components.
 
+    Returns:
+        EdgeProcess on the sum of the numbers of states, the components' states one after the other.
+
     Raises:
         ModelError: other numbers of tokens.
     """

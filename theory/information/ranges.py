@@ -23,6 +23,10 @@ def score_range(forward: ForwardTables, quantity: Quantity, length: int, known: 
         quantity: (k, N, L) scores and (N, L) closing scores at position k -> (N, Q), linear in both.
         length: k.
         known: positions whose expectation is known exactly, so that they are not sampled.
+
+    Returns:
+        (low, high), each (Q,): certain bounds on what any prefix of positive mass can contribute, not the attained
+        extremes; infinite where a law forbids what the sampler allows.
     """
     scored, closed = _coefficients(forward.n_laws, quantity, length)
     reachable = _reachable(forward, length)

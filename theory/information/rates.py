@@ -58,7 +58,16 @@ class Shared:
 
 
 class Work(NamedTuple):
-    """How sampling is done where it has to be; the arguments of ``log_likelihood_rates``."""
+    """How sampling is done where it has to be; the arguments of ``log_likelihood_rates``.
+
+    Attributes:
+        seed: of whatever is sampled.
+        budget: merged prefixes affordable on one level.
+        accuracy: relative half-width that samples are drawn for.
+        coverage: of each interval.
+        logarithms: that one level of an expansion may take.
+        shared: expansions and samples of other lengths, used again.
+    """
 
     seed: int
     budget: int
@@ -76,6 +85,9 @@ def log_likelihood_rate(prompt: PromptLaw, alternative: HMM, *, seed: int = 0, b
         alternative: theta.
         seed: of the sampling, if any.
         budget: merged prefixes affordable on one level.
+
+    Returns:
+        Rate, nats an example, with its interval and the method it was found by.
     """
     return log_likelihood_rates(prompt, [alternative], seed=seed, budget=budget)[0]
 

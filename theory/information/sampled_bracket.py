@@ -108,7 +108,11 @@ class BlockSampler:
             self.spoken[:, token, : len(support)] = self.forward.emission[1:, support, token]
 
     def restarted(self) -> list[HMM]:
-        """The laws right after a delimiter whose state has the fixed law q: theta* first."""
+        """The laws right after a delimiter whose state has the fixed law q: theta* first.
+
+        Returns:
+            One HMM for each law, in the order of ``laws``, with that law's kernel and emission.
+        """
         return [
             HMM(
                 q @ np.asarray(law.transition)[self.forward.supports[self.prompt.delimiter]],
@@ -119,7 +123,11 @@ class BlockSampler:
         ]
 
     def spread(self) -> np.ndarray:
-        """(A,) length of an interval that holds every residual of a counted example; inf where zeros leave none."""
+        """(A,) length of an interval that holds every residual of a counted example; inf where zeros leave none.
+
+        Returns:
+            (A,) nats, one for each alternative: the range of its residuals plus that of theta*'s.
+        """
         width = []
         for q, own, law in zip(self.fixed, self.own, self.laws, strict=True):
             rows = np.asarray(law.transition)[self.forward.supports[self.prompt.delimiter]]
@@ -186,6 +194,9 @@ class BlockSampler:
         Args:
             examples: drawn in all.
             forgotten: examples at the beginning of a block, which only tell the delimiter states apart.
+
+        Returns:
+            Residuals: low and high for each block, nats, and how many examples of a block count.
         """
         length = (1 + COUNTED) * max(forgotten, 1)
         numbers = self.own.size * self.own.shape[1]

@@ -97,6 +97,9 @@ def mean_interval(
         log_mass: (N,) log of their probabilities.
         low, high: (Q,) between which values lie for certain.
         coverage: two-sided, of each quantity.
+
+    Returns:
+        Three (Q,) arrays in the unit of ``values``, low <= estimate <= high.
     """
     finite = np.isfinite(values).all(0)
     with np.errstate(invalid="ignore"):

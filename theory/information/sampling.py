@@ -50,6 +50,10 @@ def draw(
         count: prefixes.
         generator: source of randomness.
         closings: positions at which the closing score is wanted too.
+
+    Returns:
+        Draws: (count, k - 1) tokens and log masses, (k, count, L) scores in nats, closing scores nan where they are not
+        wanted.
     """
     laws, states = forward.n_laws, forward.emission.shape[1]
     score, closing = np.empty((length, count, laws)), np.full((length, count, laws), np.nan)
@@ -112,6 +116,9 @@ def sample_size(pilot: np.ndarray, offset: np.ndarray, span: np.ndarray, accurac
         span: (Q,) between what ends values lie, at most.
         accuracy: relative half-width.
         coverage: of the interval.
+
+    Returns:
+        A number of prefixes; LEAST where no quantity is finite.
     """
     finite = np.isfinite(pilot).all(0) & np.isfinite(offset)
     if not finite.any():

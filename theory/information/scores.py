@@ -29,7 +29,13 @@ FEWEST = 256
 
 
 class Scores(NamedTuple):
-    """Exact expectations at positions 1..J; samples of all positions where J falls short of the longest length."""
+    """Exact expectations at positions 1..J; samples of all positions where J falls short of the longest length.
+
+    Attributes:
+        forward: the laws' tables; law 0 draws the prefixes.
+        exact: expected scores at positions 1..J, nats.
+        draws: sampled prefixes with their scores; None where J is the longest length.
+    """
 
     forward: ForwardTables
     exact: Expansion
@@ -42,6 +48,10 @@ class Estimate(NamedTuple):
     Attributes:
         exact: whether they were enumerated (then intervals have zero width). Sampled ones have none only where
             every prefix contributes the same.
+        mean: (Q,) in the unit of the quantity; exact where ``exact``.
+        low: (Q,) lower ends.
+        high: (Q,) upper ends.
+        prefixes: merged prefixes that were visited, or prefixes that were drawn.
     """
 
     mean: np.ndarray
@@ -79,6 +89,10 @@ def collect(
         closings: whether the scores of (token k, delimiter) are wanted at every length.
         coverage: of the intervals that the sample size is chosen for.
         logarithms: that the expansion of a level, and the sample, may take; ``FEWEST`` prefixes are always sampled.
+
+    Returns:
+        Scores: what was expanded exactly, and the second stage's draws for the positions beyond (None if there are
+        none).
     """
     at = tuple(lengths) if closings else ()
     exact = expand(forward, lengths, budget, at, logarithms)
@@ -112,6 +126,9 @@ def evaluate(scores: Scores, length: int, quantity: Quantity, coverage: float = 
         length: k, at most the longest that was collected.
         quantity: of the (k, N, L) scores and the (1, N, L) closing scores, a value for each prefix.
         coverage: of the interval where prefixes were sampled.
+
+    Returns:
+        Estimate, its Q values in the unit of ``quantity``; low = mean = high where everything was expanded.
     """
     exact, known = scores.exact, len(scores.exact.score)
     if length <= known:

@@ -41,6 +41,9 @@ def run_chains(
         emission: (H, V) the emission.
         shape: (B, T).
         generator: source of randomness.
+
+    Returns:
+        (B, T) int32.
     """
     count, length = shape
     move, speak = np.cumsum(transition, -1), np.cumsum(emission, -1)
@@ -62,6 +65,9 @@ def prompt_chains(prompt: PromptLaw, chains: int, examples: int, generator: np.r
         chains: B.
         examples: n.
         generator: source of randomness.
+
+    Returns:
+        (B, (k + 1) n) int32.
     """
     laws = np.asarray(prompt.start), np.asarray(prompt.hmm.transition), np.asarray(prompt.hmm.emission)
     tokens = run_chains(*laws, (chains * examples, prompt.length), generator).reshape(chains, examples, prompt.length)
@@ -74,6 +80,10 @@ def stack(laws: Sequence[HMM], delimiter: int) -> MixtureOfHMMs:
     Args:
         laws: at least one, of one size.
         delimiter: the delimiter token.
+
+    Returns:
+        MixtureOfHMMs with one concept for each law, in their order; the prior plays no part in what is done with it
+        here.
     """
     emission = np.stack([np.asarray(law.emission) for law in laws])
     shared = (emission == emission[0]).all()
@@ -93,6 +103,9 @@ def batch_means(laws: MixtureOfHMMs, tokens: np.ndarray, begin: int) -> np.ndarr
         laws: as ``stack`` makes them.
         tokens: (B, T).
         begin: tokens that are only conditioned on.
+
+    Returns:
+        (B, C) sums over the counted tokens, not yet divided by their number.
     """
     evidence = np.asarray(filter_concepts(laws, tokens, positions=[begin, tokens.shape[1]]).log_evidence)
     possible = evidence[:, 1] > -math.inf
@@ -117,6 +130,10 @@ def simulate_rates(
         chains: independent prompts, B.
         examples: counted, of each.
         burn_in: examples before them.
+
+    Returns:
+        (B, L) nats an example: one independent mean for each prompt, so that their t interval is one for the limit, up
+        to what the burn-in leaves. -inf where theta forbids a prompt.
     """
     tokens = prompt_chains(prompt, chains, burn_in + examples, np.random.default_rng(seed))
     means = batch_means(stack([prompt.hmm, *laws], prompt.delimiter), tokens, burn_in * (prompt.length + 1))
@@ -130,6 +147,9 @@ def entropy_rate(hmm: HMM, *, seed: int = 0) -> Rate:
     Args:
         hmm: writes the documents.
         seed: of whatever is sampled.
+
+    Returns:
+        Rate, never below 0; simulated by ``CHAINS`` independent documents.
     """
     return cross_entropy_rate(hmm, hmm, seed=seed)
 
@@ -144,6 +164,9 @@ def cross_entropy_rate(hmm: HMM, alternative: HMM, *, seed: int = 0) -> Rate:
         hmm: writes the documents.
         alternative: what they are judged by.
         seed: of whatever is sampled.
+
+    Returns:
+        Rate, never below 0; its interval is Student's t over ``CHAINS`` independent documents after a burn-in.
     """
     if alternative is not hmm and can_forbid(hmm, alternative):
         return Rate(value=math.inf, low=math.inf, high=math.inf, method="closed form")

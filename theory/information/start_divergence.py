@@ -47,6 +47,10 @@ def start_divergences(prompt: PromptLaw, lengths: Sequence[int], budget: int, wi
         lengths: example lengths k.
         budget: merged prefixes affordable on one level.
         width: relative; where the ends are closer than this no further token is expanded.
+
+    Returns:
+        One StartDivergence for each length, in their order, with certain ends: low counts the tokens that were
+        expanded, high adds what the filters still tell apart.
     """
     forward = build([prompt.example_law(), prompt.hmm])
     each: list[float] = []
@@ -70,6 +74,9 @@ def divergence(law_H: Array, other_H: Array) -> float:
     Args:
         law_H: the law that is true.
         other_H: the one beside it.
+
+    Returns:
+        Nats, at least 0.
     """
     return float(_divergences(np.asarray(law_H)[None], np.asarray(other_H)[None])[0])
 

@@ -60,6 +60,10 @@ def forbidden_mass(starts: np.ndarray, sampler: HMM, law: HMM, length: int) -> F
         law: theta, started from ``law.initial``.
         length: k.
 
+    Returns:
+        Forbidden: (S, k) mass forbidden by position j, cumulative, and (S,) first position, k + 1 where nothing is
+        forbidden.
+
     Raises:
         ModelError: more than MAX_SETS support sets.
     """
@@ -92,7 +96,7 @@ def dominates(starts: np.ndarray, sampler: HMM, law: HMM) -> bool:
 def walk(
     starts: np.ndarray, sampler: HMM, law: HMM, first_set: np.ndarray, length: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray, Front]]:
-    """Step through ``length`` tokens; yields (newly forbidden mass (S,), newly forbidden? (S,), surviving front).
+    """Step through ``length`` tokens, support set by support set.
 
     Args:
         starts: (S, H) start laws of the sampler.
@@ -100,6 +104,9 @@ def walk(
         law: theta, whose own start law is not used.
         first_set: (H,) the states in which theta may begin.
         length: tokens.
+
+    Yields:
+        (newly forbidden mass (S,), whether there is any (S,), surviving front) after each token.
 
     Raises:
         ModelError: more than MAX_SETS support sets.

@@ -38,6 +38,10 @@ def survivors(mixture: MixtureOfHMMs, law: PromptLaw, concepts: Sequence[int]) -
         mixture: whose concepts are asked.
         law: theta*, p_prompt(h), k.
         concepts: indices, those of positive prior.
+
+    Returns:
+        Outcomes of positive probability; a single one, with concepts in ``perhaps``, where several delimiter states or
+        too many support sets leave their survival open.
     """
     lasting = [c for c in concepts if not dies(mixture, law, c)]
     at_risk = [c for c in lasting if may_forbid(law, mixture.concept(c))]
@@ -79,6 +83,9 @@ def after_first_example(law: PromptLaw, hmms: Sequence[HMM]) -> dict[tuple[bool,
     Args:
         law: where O_1 comes from.
         hmms: each run from its own start law.
+
+    Returns:
+        (alive, ...) in the order of ``hmms`` -> probability, those above zero; in sum 1 up to rounding.
 
     Raises:
         ModelError: too many support sets.

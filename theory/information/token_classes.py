@@ -23,7 +23,11 @@ class TokenClasses(NamedTuple):
     count_K: np.ndarray
 
     def sums(self, values_HxV: np.ndarray) -> np.ndarray:
-        """(H, K) columns added up by kind; columns of kinds of one token are those columns, bit for bit."""
+        """(H, K) columns added up by kind; columns of kinds of one token are those columns, bit for bit.
+
+        Returns:
+            (H, K), kinds in the order of ``first_K``.
+        """
         order = np.argsort(self.class_V, kind="stable")
         begins = np.cumsum(self.count_K) - self.count_K
         summed: np.ndarray = np.add.reduceat(values_HxV[:, order], begins, axis=1)
@@ -31,7 +35,11 @@ class TokenClasses(NamedTuple):
 
 
 def token_classes(*can_HxV: np.ndarray) -> TokenClasses:
-    """The kinds of tokens that (H, V) tables of booleans tell apart, by their columns in all of them at once."""
+    """The kinds of tokens that (H, V) tables of booleans tell apart, by their columns in all of them at once.
+
+    Returns:
+        TokenClasses: K kinds, in the order in which tokens meet them.
+    """
     columns = np.packbits(np.concatenate(can_HxV).T, axis=1)
     _, first, inverse, count = np.unique(columns, axis=0, return_index=True, return_inverse=True, return_counts=True)
     order = np.argsort(first)

@@ -46,6 +46,9 @@ def as_float64(name: str, value: object) -> Any:  # an array, or untouched what 
         name: of the field, for the error.
         value: what a user brought.
 
+    Returns:
+        A new float64 array, or the value itself.
+
     Raises:
         ModelError: if the value is not a real numeric array.
     """
@@ -114,6 +117,9 @@ def without_subnormals(law: _Law) -> _Law:
 
     Arithmetic flushes such entries one by one, here and there; a law is what it is everywhere. What users bring is
     refused instead (``check_simplex``): they are told, and choose. Tracers pass through.
+
+    Returns:
+        float64 of the same shape; a row may then sum to less than 1 by at most H times 2.2e-308.
     """
     if is_tracer(law):
         return law

@@ -14,7 +14,11 @@ from implicit_bayes.theory.objects.types import Array
 
 
 def integers(*arrays: Array) -> list[np.ndarray]:
-    """The arrays as Python integers (dtype object), each array times one common factor of its own."""
+    """The arrays as Python integers (dtype object), each array times one common factor of its own.
+
+    Returns:
+        Arrays of the same shapes, exact: the entry that prints as 0.25 among two decimals is 25.
+    """
     return [_scaled(np.asarray(array, dtype=np.float64)) for array in arrays]
 
 

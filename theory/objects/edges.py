@@ -66,7 +66,11 @@ class EdgeProcess(eqx.Module):
         return bool(((np.asarray(self.labelled) > 0).sum(-1) <= 1).all())
 
     def stationary_error(self) -> float:
-        """Largest entry of |start T - start|: 0, up to rounding, for a stationary process."""
+        """Largest entry of |start T - start|: 0, up to rounding, for a stationary process.
+
+        Returns:
+            A probability, in [0, 1].
+        """
         return float(np.abs(self.start @ self.transition - self.start).max())
 
 
@@ -119,6 +123,9 @@ def edge_emitting(hmm: HMM) -> EdgeProcess:
     The first token comes with the first *edge* here, so a state before the first is needed: one more, the last, which
     leads into the start law and is never entered again. Where the start law is stationary it is left out, and the
     process starts from that law itself.
+
+    Returns:
+        EdgeProcess of H states, or H + 1 where the start law is not stationary; its documents have the same law.
     """
     transition, emission, initial = (np.asarray(x) for x in (hmm.transition, hmm.emission, hmm.initial))
     if np.abs(initial @ transition - initial).max() <= STATIONARY:

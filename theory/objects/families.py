@@ -122,16 +122,28 @@ class ConceptFamily(eqx.Module):
         return self.emission.shape[1]
 
     def laws(self, theta: Numbers) -> tuple[Array, Array]:
-        """(..., H) start laws and (..., H, H) kernels at (..., m) parameters, differentiable in theta."""
+        """(..., H) start laws and (..., H, H) kernels at (..., m) parameters, differentiable in theta.
+
+        Returns:
+            (start laws, kernels), float64 unless theta is traced: then in the precision of the caller's transformation.
+        """
         return _laws(self, theta)
 
     def hmm(self, theta: Numbers) -> HMM:
-        """The concept theta (m,)."""
+        """The concept theta (m,).
+
+        Returns:
+            HMM in float64.
+        """
         initial, transition = self._computed(self._one(theta))
         return HMM(initial, transition, self.emission)
 
     def mixture(self, theta: Numbers) -> MixtureOfHMMs:
-        """The pretraining law that knows theta (m,): one concept of prior one, as the filter takes it."""
+        """The pretraining law that knows theta (m,): one concept of prior one, as the filter takes it.
+
+        Returns:
+            MixtureOfHMMs with C = 1.
+        """
         initial, transition = self._computed(self._one(theta))
         return MixtureOfHMMs(np.ones(1), initial[None], transition[None], self.emission, self.delimiter)
 
@@ -142,6 +154,12 @@ class ConceptFamily(eqx.Module):
 
         On an even grid this is the quadrature of the continuous pretraining law, and its exact filter is the
         continuous family's up to the grid's error.
+
+        Returns:
+            MixtureOfHMMs with C = N, concepts in the order of the points.
+
+        Raises:
+            ModelError: points that are no numbers, or not of m columns.
         """
         grid = as_float64("points", points)
         check_shape("points", grid, (grid.shape[0], self.n_parameters), f"{self.n_parameters} parameters")

@@ -149,6 +149,9 @@ class MixtureOfHMMs(eqx.Module):
     def concept(self, index: int) -> HMM:
         """The HMM of one concept.
 
+        Returns:
+            Start law (H,), kernel (H, H) and emission (H, V), as stored.
+
         Raises:
             ModelError: if there is no such concept.
         """
@@ -156,7 +159,11 @@ class MixtureOfHMMs(eqx.Module):
         return HMM(self.initial[c], self.transition[c], self.emissions[c])
 
     def restrict(self, index: int) -> "MixtureOfHMMs":
-        """The mixture that knows the concept: a prior of one on ``index`` and nothing else."""
+        """The mixture that knows the concept: a prior of one on ``index`` and nothing else.
+
+        Returns:
+            MixtureOfHMMs with C = 1.
+        """
         c = self._concept_index(index)
         emission = self.emission if self.emission.ndim == 2 else self.emission[c : c + 1]
         one = slice(c, c + 1)
@@ -173,6 +180,9 @@ class MixtureOfHMMs(eqx.Module):
         transition'[c, h] = (1 - epsilon) transition[c, h] + epsilon / H
 
         Start laws and emissions are unchanged, so A1 survives. ``epsilon = 0`` is the mixture itself.
+
+        Returns:
+            A mixture of the same shapes.
 
         Raises:
             ModelError: epsilon outside [0, 1], or so small that arithmetic would take epsilon / H for zero.
@@ -193,13 +203,20 @@ class MixtureOfHMMs(eqx.Module):
         """(|D|,) indices of D: the states that can emit the delimiter under some concept of positive prior.
 
         Where only concepts of prior zero can emit it, under some concept of any prior.
+
+        Returns:
+            Increasing integers, at least one.
         """
         can_CxH = np.asarray(self.emissions)[..., self.delimiter] > 0
         states = np.flatnonzero(can_CxH[self.possible_concepts()].any(0))
         return states if states.size else np.flatnonzero(can_CxH.any(0))
 
     def possible_concepts(self) -> np.ndarray:
-        """Indices of the concepts of positive prior; one of prior zero takes no part in any posterior or verdict."""
+        """Indices of the concepts of positive prior; one of prior zero takes no part in any posterior or verdict.
+
+        Returns:
+            Increasing integers, at least one.
+        """
         return np.flatnonzero(np.asarray(self.prior) > 0)
 
 
@@ -209,6 +226,9 @@ def as_token(name: str, value: object) -> int:
     Args:
         name: of the field, for the error.
         value: what a user brought.
+
+    Returns:
+        The number, whatever integer type it came in; that it lies in the vocabulary is checked elsewhere.
 
     Raises:
         ModelError: not an integer scalar.

@@ -11,7 +11,11 @@ F = TypeVar("F", bound=Callable[..., object])
 
 
 def is_traced(tree: object) -> bool:
-    """True if any leaf is a JAX tracer, that is, the caller is inside jit, grad or vmap."""
+    """True if any leaf is a JAX tracer, that is, the caller is inside jit, grad or vmap.
+
+    Returns:
+        False for a tree without leaves.
+    """
     return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))
 
 
@@ -27,6 +31,9 @@ def in_float64(function: F) -> F:
     - it is off and an argument is traced: the caller's own transformation decides the
       precision, so the function runs in the tracers' dtype. Wrap the outer call in
       ``with jax.enable_x64(True):`` for float64.
+
+    Returns:
+        A function of the same signature.
     """
 
     @functools.wraps(function)

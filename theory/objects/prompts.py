@@ -17,6 +17,9 @@ def prefix_length(k: int, n: int) -> int:
     Args:
         k: tokens in an example.
         n: complete examples before x_test.
+
+    Returns:
+        Tokens, k - 1 for n = 0.
     """
     return (k + 1) * n + k - 1
 
@@ -63,6 +66,9 @@ class PromptLaw(eqx.Module):
             true_concept: index of theta*.
             k: tokens in an example.
 
+        Returns:
+            PromptLaw with the mixture's delimiter.
+
         Raises:
             ModelError: the start law and the concept are exchanged (one is a law, the other a number), the mixture has
                 no such concept, or what ``PromptLaw`` refuses.
@@ -72,9 +78,17 @@ class PromptLaw(eqx.Module):
         return cls(mixture.concept(as_token("true_concept", true_concept)), start, k, mixture.delimiter)
 
     def example_law(self) -> HMM:
-        """The law of one example as an HMM: the concept's kernel and emission, started from p_prompt."""
+        """The law of one example as an HMM: the concept's kernel and emission, started from p_prompt.
+
+        Returns:
+            HMM whose first k tokens are an example.
+        """
         return HMM(self.start, self.hmm.transition, self.hmm.emission)
 
     def test_position(self, n: int) -> int:
-        """Prefix length (k + 1) n + k - 1 of (S_n, x_test) inside a prompt of at least n + 1 examples."""
+        """Prefix length (k + 1) n + k - 1 of (S_n, x_test) inside a prompt of at least n + 1 examples.
+
+        Returns:
+            Tokens.
+        """
         return prefix_length(self.length, n)

@@ -31,6 +31,10 @@ def distinct_rows(values_NxH: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Args:
         values_NxH: float64, no nan.
+
+    Returns:
+        (first_M, inverse_N): indices into the N rows of one row of each kind, and for each row which of the M kinds it
+        is.
     """
     bits_NxH: np.ndarray = np.ascontiguousarray(values_NxH + 0.0).view(np.uint64)  # + 0.0: -0.0 is 0.0
     bits_NxH = bits_NxH ^ (bits_NxH >> 32)  # the last bits of short fractions are all zero

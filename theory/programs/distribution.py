@@ -110,6 +110,9 @@ class MixtureOfHMMsDistribution(Distribution):  # type: ignore[misc]  # numpyro 
             value: documents.
             intermediates: NumPyro's, not used.
 
+        Returns:
+            One number for each document, float64 if nothing is traced.
+
         Raises:
             ModelError: documents of another length.
         """
@@ -131,6 +134,9 @@ class MixtureOfHMMsDistribution(Distribution):  # type: ignore[misc]  # numpyro 
         Args:
             key: a JAX key.
             sample_shape: of the draws.
+
+        Returns:
+            Integer tokens.
         """
         return jnp.asarray(_draw_documents(self.arrays, key, sample_shape, self.event_shape[0]))
 
@@ -141,6 +147,9 @@ class MixtureOfHMMsDistribution(Distribution):  # type: ignore[misc]  # numpyro 
         Args:
             aux_data: what is static.
             params: the leaves.
+
+        Returns:
+            The distribution whose leaves these are.
         """
         out: MixtureOfHMMsDistribution = super().tree_unflatten(aux_data, params)
         shape = getattr(out.prior, "shape", None)
@@ -158,6 +167,9 @@ def as_distribution(
         mixture: the pretraining law.
         length: tokens in a document.
         validate_args: as for every NumPyro distribution.
+
+    Returns:
+        A NumPyro distribution with event shape (T,): ``log_prob`` is the exact evidence, ``sample`` draws documents.
     """
     return MixtureOfHMMsDistribution(mixture, length, validate_args=validate_args)
 

@@ -63,6 +63,10 @@ def enumerated_log_probability(mixture: MixtureOfHMMs, tokens: Numbers) -> Array
         mixture: the pretraining law.
         tokens: (T,) integer tokens of one document.
 
+    Returns:
+        () float64; enumeration in parallel over positions, O(T C H^2) work, a check of the filter rather than its
+        rival.
+
     Raises:
         ModelError: more than one document, or tokens outside the vocabulary.
         ImportError: funsor is not installed.

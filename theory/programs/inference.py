@@ -1,10 +1,10 @@
-"""Bayesian inference of an unknown concept in a continuous family: NUTS, quadrature, and simulation-based calibration.
+"""Bayesian inference of an unknown concept in a continuous family: NUTS, and simulation-based calibration.
 
     p(theta | tokens) proportional to Normal(theta; mean, scale^2) prod_b p(o_b1..o_bT | theta)
 
 with the likelihood from ``theory.filtering.filter``, whose derivatives NUTS uses. A prompt is one document with
-delimiters in it:
-that it was not drawn from the family's law is what in-context learning is about.
+delimiters in it: that it was not drawn from the family's law is what in-context learning is about. In few dimensions
+``theory.programs.grid_posterior`` finds the same posterior by quadrature.
 
 Source: Xie et al. 2022, section 2 (the posterior over concepts given a prompt); Talts et al. 2018, arXiv 1804.06788
 (simulation-based calibration).
@@ -12,7 +12,6 @@ Source: Xie et al. 2022, section 2 (the posterior over concepts given a prompt);
 
 import functools
 import warnings
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -23,7 +22,7 @@ from numpyro import distributions as dist
 from numpyro.infer import MCMC, NUTS
 from scipy.stats import chisquare
 
-from implicit_bayes.theory.filtering.filter import filter_concepts, log_probability
+from implicit_bayes.theory.filtering.filter import log_probability
 from implicit_bayes.theory.filtering.requests import check_tokens
 from implicit_bayes.theory.filtering.scales import safe_log
 from implicit_bayes.theory.objects.checks import ModelError, as_float64, check_shape
@@ -37,7 +36,7 @@ class DivergenceWarning(UserWarning):
 
 
 class PosteriorDraws(NamedTuple):
-    """PosteriorDraws of NUTS. Axes: chains N, draws S, parameters m.
+    """Draws of NUTS. Axes: chains N, draws S, parameters m.
 
     Attributes:
         theta: (N, S, m).
@@ -50,19 +49,6 @@ class PosteriorDraws(NamedTuple):
     log_density: Float[np.ndarray, "N S"]
     acceptance: Float[np.ndarray, "N S"]
     diverging: Bool[np.ndarray, "N S"]
-
-
-class GridPosterior(NamedTuple):
-    """The posterior by quadrature on a grid of N points; axes before it: those asked for.
-
-    Attributes:
-        log_weight: (..., N) log of the normalised weights, nats.
-        mean: (..., m); covariance: (..., m, m).
-    """
-
-    log_weight: Float[np.ndarray, "*batch N"]
-    mean: Float[np.ndarray, "*batch m"]
-    covariance: Float[np.ndarray, "*batch m m"]
 
 
 class Calibration(NamedTuple):
@@ -103,6 +89,9 @@ def sample_posterior(
         seed: of the sampler.
         draws, warmup: per chain.
         chains: run one after the other.
+
+    Returns:
+        PosteriorDraws; (chains, draws, m) values of theta.
 
     Raises:
         ModelError: bad tokens, or tokens that have probability zero (under every theta, since zeros do not move).
@@ -149,6 +138,9 @@ def to_inference_data(draws: PosteriorDraws, tokens: Numbers | None = None) -> A
         draws: of ``sample_posterior``.
         tokens: the documents, to be kept beside them.
 
+    Returns:
+        The tree, with groups ``posterior``, ``sample_stats`` and, if tokens are given, ``observed_data``.
+
     Raises:
         ModelError: arviz-base is not installed (it is in the extra ``test``).
     """
@@ -167,50 +159,6 @@ def to_inference_data(draws: PosteriorDraws, tokens: Numbers | None = None) -> A
         coords={"parameter": np.arange(draws.theta.shape[-1])},
         dims={"theta": ["parameter"], "tokens": ["document", "position"]},
     )
-
-
-def document_posterior(family: ConceptFamily, tokens_BxT: Numbers, points: Numbers) -> GridPosterior:
-    """The posterior given all B documents together, on an even grid of (N, m) points.
-
-    Args:
-        family: the continuous family.
-        tokens_BxT: documents.
-        points: (N, m) an even grid.
-    """
-    mixture = family.discretise(points)
-    tokens = check_tokens(tokens_BxT, family.n_tokens)
-    evidence = np.asarray(filter_concepts(mixture, tokens, positions=[tokens.shape[-1]]).log_evidence)
-    return _on_grid(mixture.prior, evidence.reshape(-1, mixture.n_concepts).sum(0), points)
-
-
-def prompt_posterior(
-    family: ConceptFamily, tokens: Numbers, points: Numbers, positions: Sequence[int]
-) -> GridPosterior:
-    """The posterior after several prefix lengths of prompts (..., T): one pass shows how it contracts with n.
-
-    Args:
-        family: the continuous family.
-        tokens: (..., T) prompts.
-        points: (N, m) an even grid.
-        positions: prefix lengths.
-    """
-    mixture = family.discretise(points)
-    evidence = np.asarray(filter_concepts(mixture, tokens, positions=positions).log_evidence)
-    return _on_grid(mixture.prior, evidence, points)
-
-
-def _on_grid(prior: Array, evidence: np.ndarray, points: Numbers) -> GridPosterior:
-    points = np.asarray(points, dtype=np.float64)
-    with np.errstate(divide="ignore"):
-        joint = np.log(np.asarray(prior)) + evidence
-    top = joint.max(-1, keepdims=True)
-    if not np.isfinite(top).all():
-        raise ModelError("tokens: probability zero at every point of the grid, so there is no posterior")
-    log_weight = joint - top - np.log(np.exp(joint - top).sum(-1, keepdims=True))
-    weight = np.exp(log_weight)
-    mean = weight @ points
-    centred = points - mean[..., None, :]
-    return GridPosterior(log_weight, mean, np.einsum("...n,...ni,...nj->...ij", weight, centred, centred))
 
 
 def calibrate(
@@ -236,6 +184,9 @@ def calibrate(
         draws: L kept draws, every ``thin``-th, so that their autocorrelation is small.
         thin, warmup: of NUTS.
         seed: of everything.
+
+    Returns:
+        Calibration: (R, m) ranks in 0..draws, and the share of divergent trajectories.
     """
 
     def replicate(key: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -262,6 +213,12 @@ def simulate_documents(family: ConceptFamily, theta: Numbers, key: jax.Array, do
         key: a JAX key.
         documents: how many.
         length: T.
+
+    Returns:
+        Integer tokens.
+
+    Raises:
+        ModelError: a theta that is no array of m numbers.
     """
     at: Array = as_float64("theta", theta)
     check_shape("theta", at, (family.n_parameters,), f"{family.n_parameters} parameters")
@@ -289,6 +246,9 @@ def rank_p_values(calibration: Calibration, bins: int = 8) -> np.ndarray:
     Args:
         calibration: of ``calibrate``.
         bins: equal ones.
+
+    Returns:
+        (m,) probabilities; uniform if the sampler is right, as far as chi-square's approximation goes.
 
     Raises:
         ModelError: the bins do not divide L + 1.

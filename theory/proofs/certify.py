@@ -55,6 +55,9 @@ class Certificate(NamedTuple):
         rate_reason: what the rate is, or why there is none.
         rescaled: the largest |sum - 1| of a row of decimals, which was divided by its sum: so far is what was certified
             from what was given.
+        k: tokens in an example.
+        true_concept: index of theta*.
+        concept: index of theta.
     """
 
     k: int

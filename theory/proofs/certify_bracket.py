@@ -37,6 +37,8 @@ class BracketCertificate(NamedTuple):
         sharp_holds: whether the rate is below 0: proved True, proved False, or "undetermined" (the bracket
             straddles 0).
         bits: working precision.
+        low: enclosure of the lower end, nats an example.
+        high: enclosure of the upper end, nats an example.
     """
 
     low: Enclosure
@@ -57,6 +59,9 @@ def certify_bracket(
         true_concept, concept: theta*, theta.
         forgotten: m >= 0; the bracket narrows with it, and the work grows.
         bits: precision of the ball arithmetic.
+
+    Returns:
+        BracketCertificate: both ends enclosed, nats an example, and whether they prove the rate negative.
 
     Raises:
         ImportError: python-flint is missing.

@@ -76,6 +76,10 @@ def certify_finite(
         delta: the error probability.
         bits: precision of the ball arithmetic.
 
+    Returns:
+        FiniteCertificate: the exponent of the slowest theta between two enclosed numbers, nats an example, and the
+        proved n, or None with the reason.
+
     Raises:
         ImportError: python-flint is missing.
         ModelError: see ``certify_moments.certify_enough``.
@@ -98,7 +102,11 @@ def certify_finite(
 
 
 def exponent_ends(atoms: Atoms) -> tuple[Ball, Ball]:
-    """-log inf_{s >= 0} E ratio^s between two numbers (balls, or inf), in nats; a ratio of 0 counts 0 at every s."""
+    """-log inf_{s >= 0} E ratio^s between two numbers (balls, or inf), in nats; a ratio of 0 counts 0 at every s.
+
+    Returns:
+        (low, high); equal where the infimum is known in closed form, high = inf where no minimum was enclosed.
+    """
     positive = {ratio: mass for ratio, mass in atoms.items() if ratio}
     if not positive or max(positive) < 1:
         return math.inf, math.inf
@@ -114,7 +122,11 @@ def exponent_ends(atoms: Atoms) -> tuple[Ball, Ball]:
 
 
 def best_s(atoms: Atoms) -> float:
-    """The minimiser of E ratio^s in float64, by bisection of the slope of its logarithm."""
+    """The minimiser of E ratio^s in float64, by bisection of the slope of its logarithm.
+
+    Returns:
+        A float, at most ``LARGEST_S`` (or twice that); it need not be exact, since what is proved at any s is proved.
+    """
     ratios = np.array([[float(mass), math.log(ratio)] for ratio, mass in atoms.items() if ratio]).T
     low, high = 0.0, 1.0
     while _slope(ratios, high) < 0 and high < LARGEST_S:

@@ -33,7 +33,13 @@ Atoms = dict[Fraction, Fraction]
 
 
 class Tests(NamedTuple):
-    """One test input x: p_prompt(x), the ratio X_theta(x) by place of theta, and Delta*(x)."""
+    """One test input x.
+
+    Attributes:
+        mass: p_prompt(x).
+        ratios: X_theta(x) = p(x | d, theta) / p(x | d, theta*), d the delimiter state, by index of theta.
+        margin: Delta*(x), positive where theta* answers right.
+    """
 
     mass: Fraction
     ratios: dict[int, Fraction]
@@ -100,6 +106,9 @@ def certify_enough(
         s: the exponent, one for all or by concept; rational and nonnegative.
         bits: precision of the ball arithmetic.
 
+    Returns:
+        MomentCertificate; ``proved`` is True only if by the balls F2 at n is at most delta and no base above 1.
+
     Raises:
         ImportError: python-flint is missing.
         ModelError: several delimiter states, a theta* that forbids an example,
@@ -125,6 +134,9 @@ def moment_certificate(
         delta: the error probability.
         chosen: s, by place of theta.
         bits: working precision, to be noted.
+
+    Returns:
+        MomentCertificate with numbers enclosed to ``bits`` bits.
     """
     flint = load_flint()
     bases = {c: moment(laws.later[c], chosen[c]) for c in laws.later}
@@ -150,6 +162,9 @@ def moment(atoms: Atoms, s: Fraction) -> Ball:
     Args:
         atoms: the law of a ratio.
         s: the power, rational and nonnegative.
+
+    Returns:
+        A ball around the number.
     """
     flint = load_flint()
     if s.denominator == 1:
@@ -169,6 +184,9 @@ def error_ball(laws: MomentLaws, s: dict[int, Fraction], bases: dict[int, Ball],
         s: by place of theta.
         bases: M_theta(s), enclosed, by place of theta.
         n: examples.
+
+    Returns:
+        A ball around the bound, a probability if it is below 1.
     """
     flint = load_flint()
     total = flint.arb(0)
@@ -197,6 +215,10 @@ def moment_laws(mixture: MixtureOfHMMs, prompt: PromptLaw, true_concept: int) ->
         mixture: in short decimals.
         prompt: theta*, p_prompt(h), k and the delimiter.
         true_concept: index of theta*.
+
+    Returns:
+        MomentLaws by index of theta: the laws of its likelihood ratio to theta*, every x with its Delta*, and the prior
+        odds.
 
     Raises:
         ModelError: see ``certify_enough``.

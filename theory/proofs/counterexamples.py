@@ -159,6 +159,9 @@ def example_given_state(transition: Array, emission: Array, tokens: tuple[int, .
         transition: (H, H) the kernel.
         emission: (H, V) the emission.
         tokens: o_1..o_m; 1 for every state where there are none.
+
+    Returns:
+        (H,) float64 probabilities.
     """
     kernel, emits = np.asarray(transition, dtype=np.float64), np.asarray(emission, dtype=np.float64)
     beta = np.ones(kernel.shape[0])

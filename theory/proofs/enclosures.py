@@ -44,6 +44,9 @@ Exact = Fraction | int
 def load_flint() -> ModuleType:
     """The flint module.
 
+    Returns:
+        The module, imported at the first call.
+
     Raises:
         ImportError: it is not installed; names the extra.
     """
@@ -84,7 +87,11 @@ def log_ratio(p: Exact, q: Exact) -> Ball:
 
 
 def expectation(terms: Terms) -> Ball:
-    """sum of weight log(p/q), weights positive; nan where +inf and -inf meet, or p = q = 0."""
+    """sum of weight log(p/q), weights positive; nan where +inf and -inf meet, or p = q = 0.
+
+    Returns:
+        A ball in nats, or inf, -inf or nan as a float.
+    """
     flint = load_flint()
     total, infinite = flint.arb(0), set()
     for (p, q), weight in terms.items():
@@ -121,7 +128,11 @@ def settled(ball: Ball, *parts: tuple[Terms, int]) -> Ball:
 
 
 def add(*costs: Ball) -> Ball:
-    """Sum of costs: +inf wins."""
+    """Sum of costs: +inf wins.
+
+    Returns:
+        A ball, or inf or -inf as a float; -inf wins over every finite number.
+    """
     if any(is_value(x, math.inf) for x in costs):
         return math.inf
     return -math.inf if any(is_value(x, -math.inf) for x in costs) else sum(costs[1:], costs[0])
@@ -133,12 +144,19 @@ def margin(signal: Ball, cost: Ball) -> Ball:
     Args:
         signal: of a condition.
         cost: its threshold.
+
+    Returns:
+        A ball, or inf or -inf as a float.
     """
     return -math.inf if is_value(cost, math.inf) else add(signal, -cost)
 
 
 def enclose(x: Ball) -> Enclosure:
-    """A number as decimals, radius and sign."""
+    """A number as decimals, radius and sign.
+
+    Returns:
+        Enclosure: |x - midpoint| <= radius, and whether x > 0 ("undetermined" where the ball contains 0).
+    """
     if isinstance(x, float):
         return Enclosure(repr(x), 0.0, "undetermined" if math.isnan(x) else x > 0)
     flint = load_flint()

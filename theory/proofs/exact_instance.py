@@ -59,11 +59,19 @@ class ExactInstance(NamedTuple):
         return [c for c, p in enumerate(self.prior) if p or c == self.true]
 
     def delimiters(self) -> list[int]:
-        """D: the states that emit the delimiter under some concept of the family."""
+        """D: the states that emit the delimiter under some concept of the family.
+
+        Returns:
+            Increasing indices.
+        """
         return [h for h in self.states if any(self.emission[c][h][self.delimiter] for c in self.family)]
 
     def restart(self, concept: int) -> int | None:
-        """The one state that emits the delimiter under this concept, from which it starts afresh; None if several."""
+        """The one state that emits the delimiter under this concept, from which it starts afresh; None if several.
+
+        Returns:
+            The state's index, or None where no state or several emit it.
+        """
         states = [h for h in self.states if self.emission[concept][h][self.delimiter]]
         return states[0] if len(states) == 1 else None
 
@@ -73,6 +81,9 @@ def printed_fractions(array: Array) -> Nested:
 
     Args:
         array: laws along its last axis.
+
+    Returns:
+        Tuples nested as the array's axes are, the innermost ones summing to exactly 1.
     """
     values = np.asarray(array, dtype=np.float64)
     if values.ndim > 1:
@@ -86,6 +97,9 @@ def off_one(*arrays: Numbers) -> Fraction:
 
     Args:
         *arrays: laws along their last axes.
+
+    Returns:
+        A fraction; 0 where all rows are exact laws already.
     """
     rows = [row for array in arrays for row in np.asarray(array).reshape(-1, np.shape(array)[-1])]
     return max(abs(sum(_decimals(row), Fraction(0)) - 1) for row in rows)
@@ -103,6 +117,9 @@ def exact_instance(mixture: MixtureOfHMMs, prompt: PromptLaw, true_concept: int,
         prompt: theta*, p_prompt(h), k and the delimiter.
         true_concept: index of theta*.
         concept: index of theta.
+
+    Returns:
+        ExactInstance of theta* and the concepts of positive prior, in their order.
 
     Raises:
         ModelError: theta is theta* or has prior zero, or the prompt is not of theta*.

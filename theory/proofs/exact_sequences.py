@@ -18,6 +18,9 @@ def example_masses(each: ExactInstance, length: int) -> list[tuple[tuple[int, ..
         each: the instance, in fractions.
         length: tokens.
 
+    Returns:
+        (tokens, probability) pairs, each sequence once, probabilities in sum 1.
+
     Raises:
         ModelError: more than MAX_EXAMPLES prefixes.
     """
@@ -44,6 +47,9 @@ def sequence_laws(each: ExactInstance, c: int, start: Row, tokens: Sequence[int]
         c: the concept's place.
         start: (H,) the first state's law.
         tokens: at least one.
+
+    Returns:
+        H fractions, in sum the sequence's probability.
     """
     joint = hear_token(each, c, start, tokens[0])
     for token in tokens[1:]:
@@ -59,6 +65,9 @@ def hear_token(each: ExactInstance, c: int, law: Row, token: int) -> Row:
         c: the concept's place.
         law: (H,) of the state.
         token: what is heard.
+
+    Returns:
+        H fractions.
     """
     return tuple(p * emits[token] for p, emits in zip(law, each.emission[c], strict=True))
 
@@ -70,6 +79,9 @@ def next_state(each: ExactInstance, c: int, joint: Row) -> Row:
         each: the instance, in fractions.
         c: the concept's place.
         joint: (H,) of the state.
+
+    Returns:
+        H fractions, with the same sum as ``joint``.
     """
     active = [(p, row) for p, row in zip(joint, each.transition[c], strict=True) if p]
     return tuple(sum((p * row[g] for p, row in active), Fraction(0)) for g in each.states)

@@ -57,6 +57,9 @@ class Sums(NamedTuple):
 def exact_sums(exact: ExactInstance) -> Sums:
     """All sums of an instance.
 
+    Returns:
+        Sums: what certificates need, as weights of exact ratios; no logarithm is taken here.
+
     Raises:
         ModelError: emissions are general and there are too many prefixes to expand.
     """
@@ -78,7 +81,11 @@ def _terms() -> Terms:
 
 
 def merged(exact: ExactInstance) -> Sums:
-    """The state is observed, so a sum over examples is one over transitions, by occupancy."""
+    """The state is observed, so a sum over examples is one over transitions, by occupancy.
+
+    Returns:
+        Sums, by O(k H^2) operations on fractions.
+    """
     star, theta = exact.transition[exact.true], exact.transition[exact.other]
     kl, start, rate = _terms(), _terms(), _terms()
     d = exact.restart(exact.true)
@@ -139,6 +146,9 @@ def _forbidden(exact: ExactInstance, concept: int, d: int) -> ExactForbidden:
 def enumerated(exact: ExactInstance) -> Sums:
     """General emission: every example that p_prompt can emit, its joint filters carried along exactly.
 
+    Returns:
+        Sums, by as many filters as p_prompt can write prefixes.
+
     Raises:
         ModelError: more than MAX_PREFIXES of them.
     """
@@ -195,6 +205,9 @@ def onward(law: Row, kernel: Iterable[Row]) -> Row:
     Args:
         law: (H,) of the state, in fractions.
         kernel: (H, H) in fractions.
+
+    Returns:
+        H fractions, with the same sum as ``law``.
     """
     active = [(p, row) for p, row in zip(law, kernel, strict=True) if p]
     return tuple(sum((p * row[g] for p, row in active), Fraction(0)) for g in range(len(law)))
@@ -207,6 +220,9 @@ def hear(law: Row, emission: Iterable[Row], token: int) -> Row:
         law: (H,) of the state, in fractions.
         emission: (H, V) in fractions.
         token: what is heard.
+
+    Returns:
+        H fractions, in sum p(token).
     """
     return tuple(p * row[token] for p, row in zip(law, emission, strict=True))
 

@@ -25,11 +25,17 @@ from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
 from implicit_bayes.theory.objects.types import Array
 from implicit_bayes.theory.statements.lemma_1 import lemma_1
-from implicit_bayes.theory.statements.repaired import limit_bound, repaired_constants
+from implicit_bayes.theory.statements.repaired_constants import limit_bound, repaired_constants
 
 
 class Logits(NamedTuple):
-    """Free parameters of one instance: logits of start laws (2, H), kernels (2, H, H), prompt start law (H - 1,)."""
+    """Free parameters of one instance; laws are their softmaxes along the last axis, theta* comes first.
+
+    Attributes:
+        initial: (2, H) of the document start laws.
+        transition: (2, H, H) of the kernels.
+        prompt: (H - 1,) of p_prompt(h), which gives the delimiter state no mass.
+    """
 
     initial: Array
     transition: Array
@@ -62,6 +68,9 @@ def random_logits(key: Array, statement: str, states: int) -> Logits:
         key: a JAX key.
         statement: "printed" or "repaired".
         states: H.
+
+    Returns:
+        Logits of both concepts and the prompt, in the precision that JAX is set to.
     """
     words, delimiter, restart, kernel, prompt, spread = jax.random.split(key, 6)
     if statement == "printed":
@@ -86,6 +95,9 @@ def margins_of(logits: Logits, length: int) -> Margins:
     Args:
         logits: of both concepts and the prompt's start law.
         length: k.
+
+    Returns:
+        Margins as scalar JAX arrays.
     """
     log_initial, log_kernel = jax.nn.log_softmax(logits.initial), jax.nn.log_softmax(logits.transition)
     log_prompt = jax.nn.log_softmax(logits.prompt)
@@ -116,6 +128,9 @@ def instance_of(logits: Logits, length: int) -> tuple[MixtureOfHMMs, PromptLaw]:
     Args:
         logits: of both concepts and the prompt's start law.
         length: k.
+
+    Returns:
+        (mixture of prior 1/2 and 1/2, prompt law of concept 0).
     """
     initial, transition, prompt = (_softmax(np.asarray(leaf, dtype=np.float64)) for leaf in logits)
     states = initial.shape[-1]
@@ -136,6 +151,9 @@ def margins_by_enumeration(mixture: MixtureOfHMMs, prompt: PromptLaw, true_conce
         mixture: A1 must hold, with a single delimiter state.
         prompt: p_prompt(h) and k; V^k examples are enumerated.
         true_concept, concept: theta*, theta.
+
+    Returns:
+        Margins as floats.
 
     Raises:
         ModelError: A1 fails or there are several delimiter states.

@@ -70,6 +70,7 @@ class SearchResult(NamedTuple):
             none.
         highest_sum: largest rate + repaired margin among all visited; the repaired theorem says that it is never
             positive.
+        statement: "printed" or "repaired".
     """
 
     statement: str
@@ -174,6 +175,9 @@ def climb(
         states: H.
         length: k.
         steps: of each ascent.
+
+    Returns:
+        (Logits with a leading axis of ``keep``, tally) as NumPy arrays.
     """
     out = _climb(key, statement, size, states, length, steps)
     kept: tuple[Logits, _Tally] = jax.tree.map(lambda leaf: np.asarray(leaf)[:keep], out)
@@ -223,6 +227,9 @@ def objective(margins: Margins, statement: str) -> Array:
     Args:
         margins: of one instance.
         statement: "printed" or "repaired".
+
+    Returns:
+        A scalar to be raised, of no unit.
     """
     if statement == "printed":
         parts = jnp.stack([margins.rate, margins.printed, A3_SCALE * margins.a3])

@@ -69,6 +69,9 @@ def find_concept(mixture: MixtureOfHMMs, hmm: HMM) -> int | None:
     Args:
         mixture: the pretraining law.
         hmm: laws that are looked for, entry for entry.
+
+    Returns:
+        The index, or None where none agrees: A4 fails then.
     """
     return next((c for c in mixture.possible_concepts().tolist() if _same(mixture, c, hmm)), None)
 
@@ -86,6 +89,9 @@ def delimiter_purity(mixture: MixtureOfHMMs) -> Assumption:
 
     D is the set of states that emit the delimiter with positive probability under some concept of Theta, so A1 fails
     exactly where one of them does so with probability below 1 under some concept of Theta.
+
+    Returns:
+        Assumption "A1" with a witness where it fails: the state and concept of the smallest such probability below 1.
     """
     possible, states = mixture.possible_concepts(), mixture.delimiter_states()
     delim_CxD = np.asarray(mixture.emissions)[possible][:, states, mixture.delimiter]
@@ -167,7 +173,11 @@ def start_shift(mixture: MixtureOfHMMs, prompt: PromptLaw, budget: int) -> Assum
 
 
 def shift_rounding(prompt: PromptLaw) -> float:
-    """Bound on what float64 errs by in TV - Delta/4: relative errors of k filtered tokens, in numbers of at most 1."""
+    """Bound on what float64 errs by in TV - Delta/4: relative errors of k filtered tokens, in numbers of at most 1.
+
+    Returns:
+        An absolute error, of a probability.
+    """
     return 4 * UNIT * (prompt.length + 1) * (2 * prompt.hmm.n_states + 8)
 
 
@@ -182,6 +192,9 @@ def compare_shift(mixture: MixtureOfHMMs, prompt: PromptLaw, tv: float, margin: 
         prompt: theta*, p_prompt(h), k and the delimiter.
         tv: max over d of TV(p_prompt(h), p(h|d, theta*)).
         margin: min over x of Delta(x)/4.
+
+    Returns:
+        True, False or "undetermined".
     """
     if abs(tv - margin) > shift_rounding(prompt):
         return tv < margin

@@ -36,7 +36,13 @@ class RiskBound(NamedTuple):
 
 
 class Interval(NamedTuple):
-    """A mean in [0, 1] with an interval that covers it with at least the stated probability at every sample size."""
+    """A mean in [0, 1] with an interval that covers it with at least the stated probability at every sample size.
+
+    Attributes:
+        value: the mean.
+        low: lower end, at least 0.
+        high: upper end, at most 1.
+    """
 
     value: float
     low: float
@@ -48,6 +54,9 @@ def g(delta: Numbers) -> np.ndarray:
 
     Below 1/2 the two logarithms nearly cancel, so the same function is evaluated as
     1/2 log(1 - delta^2) + delta artanh(delta), whose terms differ by a factor of two; exact at 0 and at 1.
+
+    Returns:
+        An array of the shape of ``delta``, nats, in [0, log 2].
 
     Raises:
         ModelError: an entry outside [0, 1].
@@ -72,6 +81,9 @@ def g_inverse(nats: Numbers) -> np.ndarray:
     root: sqrt(nats / log 2) <= delta <= sqrt(2 nats). Bisection of that bracket is exact to float64, relatively,
     down to nats of 1e-300.
 
+    Returns:
+        An array of the shape of ``nats``, probabilities.
+
     Raises:
         ModelError: a negative or nan argument.
     """
@@ -88,7 +100,11 @@ def g_inverse(nats: Numbers) -> np.ndarray:
 
 
 def risk_bound(nats: float) -> RiskBound:
-    """The largest excess 0-1 risk that an excess of ``nats`` of Kullback-Leibler divergence allows."""
+    """The largest excess 0-1 risk that an excess of ``nats`` of Kullback-Leibler divergence allows.
+
+    Returns:
+        RiskBound; vacuous from log 2 nats upwards.
+    """
     return RiskBound(float(g_inverse(nats)), bool(nats >= LOG_2), float(nats))
 
 
@@ -127,6 +143,9 @@ def first_choice(law: np.ndarray) -> np.ndarray:
 
     In exact arithmetic argmax names the first of several equal numbers. Computed ones come apart in their last bits,
     differently for every order of sums, so tokens within ``TIED`` of the largest count as equal to it.
+
+    Returns:
+        Indices into the last axis, shape (...,).
     """
     return np.asarray((law >= law.max(-1, keepdims=True) * (1.0 - TIED)).argmax(-1))
 
@@ -136,6 +155,9 @@ def computed_excess_risk(p: np.ndarray, q: np.ndarray) -> np.ndarray:
 
     Args:
         p, q: (..., V) the law that answers are drawn from, and the one whose argmax answers.
+
+    Returns:
+        (...,) at most 1; where q is 0 throughout there is no answer, and all of max p is lost.
     """
     chosen = np.take_along_axis(p, first_choice(q)[..., None], -1)[..., 0]
     return np.asarray(np.minimum(p.max(-1) - np.where((q > 0).any(-1), chosen, 0.0), 1.0))  # p may be 1 + 2e-16
@@ -171,6 +193,12 @@ def bounded_mean_interval(values: Numbers, level: float = 0.99) -> Interval:
     Args:
         values: (N,) independent values in [0, 1].
         level: coverage.
+
+    Returns:
+        Interval: the mean, and ends in [0, 1] that hold at once with probability at least ``level``.
+
+    Raises:
+        ModelError: no values, or one outside [0, 1] by more than 1e-12.
     """
     values = np.asarray(values, dtype=np.float64).reshape(-1)
     if values.size == 0 or values.min() < -1e-12 or values.max() > 1.0 + 1e-12:

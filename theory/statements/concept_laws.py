@@ -23,7 +23,12 @@ class ConceptLaws:
         self.exact: dict[int, list[np.ndarray]] = {}
 
     def of(self, concept: int) -> tuple[np.ndarray, np.ndarray]:
-        """For one concept, (B, D) and (B, D, V)."""
+        """For one concept, (B, D) and (B, D, V).
+
+        Returns:
+            (possible, laws): which delimiter states d allow x, and p(y | x, d, concept), 0 throughout where d does not;
+            kept after the first call.
+        """
         if concept not in self.found:
             kernel = np.asarray(self.mixture.transition)[concept]
             emission = np.asarray(self.mixture.emissions)[concept]
@@ -38,6 +43,9 @@ class ConceptLaws:
             concept: index of theta.
             d: which delimiter state the example starts behind, by its place among them.
             x: which test input.
+
+        Returns:
+            V Python integers, proportional to the probabilities by one factor for the concept and the length of x.
         """
         if concept not in self.exact:
             hmm = self.mixture.concept(concept)

@@ -58,7 +58,16 @@ class TheoremVerdict(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """What the verdicts rest on: the pairs, their conditions, the assumptions by name, and the measured risk."""
+    """What the verdicts rest on.
+
+    Attributes:
+        mixture: the pretraining law.
+        pairs: every (theta*, start law), with survivors and rates.
+        rows: conditions of every pair (theta*, theta) at this k.
+        holds: verdicts on A1 to A5, by name.
+        risk: of exact Bayes on sampled prompts.
+        seed: of whatever a limit has to sample.
+    """
 
     mixture: MixtureOfHMMs
     pairs: list[Pair]
@@ -79,6 +88,9 @@ def measured(risk: MeasuredRisk, risks: Sequence[Interval]) -> str:
     Args:
         risk: of sampled prompts.
         risks: at every n, the largest last.
+
+    Returns:
+        Part of a sentence: the risk with its interval, and the share of prompts without a predictor.
     """
     last = risks[-1]
     worst = "" if risk.pairs == 1 else f"worst of {risk.pairs} pairs "
@@ -87,7 +99,11 @@ def measured(risk: MeasuredRisk, risks: Sequence[Interval]) -> str:
 
 
 def conclude_theorem_1(evidence: Evidence) -> tuple[Conclusion, str]:
-    """Whether f_n -> argmax p_prompt for every pair: by its limit, or undetermined."""
+    """Whether f_n -> argmax p_prompt for every pair: by its limit, or undetermined.
+
+    Returns:
+        (conclusion, reason in words). "holds" asks for every x_test; one pair that fails makes it "fails".
+    """
     mixture, risk, pure = evidence.mixture, evidence.risk, evidence.holds["A1"] is True
     seen, undecided = measured(risk, risk.error), []
     for pair in evidence.pairs:
@@ -126,7 +142,11 @@ def _tends(pair: Pair) -> str:
 
 
 def hypotheses(needs: Mapping[str, Verdict]) -> tuple[bool, str]:
-    """Whether all hypotheses hold, and "applies" or what is missing."""
+    """Whether all hypotheses hold, and "applies" or what is missing.
+
+    Returns:
+        (all are True, words); one that is undetermined counts as lacking.
+    """
     lacking = [f"{name} {'fails' if value is False else value}" for name, value in needs.items() if value is not True]
     return not lacking, "does not apply: " + ", ".join(lacking) if lacking else "applies"
 
@@ -141,6 +161,9 @@ def conclude_excess(
         limits: ends of each pair's limiting excess risk; None where it is not known.
         estimated: whether they rest on estimated rates.
         seen: the measured risk, which can cast doubt on estimated limits.
+
+    Returns:
+        (conclusion, reason in words).
     """
     if bound.value >= 1.0:
         return "holds", "no excess risk is above 1"

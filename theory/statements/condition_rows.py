@@ -81,12 +81,20 @@ class Condition(NamedTuple):
         return add_costs(self.start_kl, self.eps_delim_repaired)
 
     def holds(self, version: Version) -> Verdict:
-        """The verdict of one version."""
+        """The verdict of one version.
+
+        Returns:
+            True, False or "undetermined".
+        """
         return {"printed": self.printed_holds, "repaired": self.repaired_holds, "sharp": self.sharp_holds}[version]
 
     def room(self, version: Version) -> float:
         """What is left: signal minus threshold, or minus the rate. Positive where the version holds, up to intervals;
-        -inf where a threshold is infinite, or where there is no rate."""
+        -inf where a threshold is infinite, or where there is no rate.
+
+        Returns:
+            Nats.
+        """
         if version == "sharp":
             return -math.inf if self.rate is None else -self.rate
         signal = self.kl_sum if version == "printed" else self.repaired_kl_sum
@@ -94,7 +102,11 @@ class Condition(NamedTuple):
         return -math.inf if threshold == math.inf else signal - threshold
 
     def room_interval(self, version: Version) -> tuple[float, float]:
-        """The ends between which the room lies with probability ``level``, all rooms of the table at once."""
+        """The ends between which the room lies with probability ``level``, all rooms of the table at once.
+
+        Returns:
+            (low, high), nats; both -inf where the room is.
+        """
         if version == "sharp":
             return -self.rate_high, -self.rate_low
         if self.room(version) == -math.inf:
@@ -108,6 +120,9 @@ class Condition(NamedTuple):
         """Sorts conditions by what binds a version: the worst verdict, then the least room, signal and forbidden mass.
 
         A verdict goes before the room, so that of several conditions the first shows the verdict of them all.
+
+        Returns:
+            A key to sort by: the smallest binds.
         """
         rank = {False: 0, "undetermined": 1, True: 2}[self.holds(version)]
         signal = self.kl_sum if version == "printed" else self.repaired_kl_sum
@@ -117,7 +132,13 @@ class Condition(NamedTuple):
 
 
 class CriticalK(NamedTuple):
-    """Smallest tested k at which a version is shown to hold for every (theta*, theta); None if there is none."""
+    """Smallest tested k at which a version is shown to hold for every (theta*, theta); None if there is none.
+
+    Attributes:
+        printed: tokens in an example, or None.
+        repaired: tokens in an example, or None.
+        sharp: tokens in an example, or None.
+    """
 
     printed: int | None
     repaired: int | None
@@ -145,6 +166,9 @@ def worst_pair(conditions: Sequence[Condition], version: Version) -> Condition:
     Args:
         conditions: of several pairs (theta*, theta), or start laws.
         version: "printed", "repaired" or "sharp".
+
+    Returns:
+        One of ``conditions``.
     """
     return min(conditions, key=lambda row: row.binding(version))
 
@@ -180,6 +204,9 @@ def critical_k_of(conditions: Sequence[Condition], ks: Sequence[int]) -> Critica
     Args:
         conditions: of every pair at every k.
         ks: the tested k.
+
+    Returns:
+        CriticalK: for each version the smallest k at which every pair holds, or None.
     """
 
     def smallest(version: Version) -> int | None:

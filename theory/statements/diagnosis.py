@@ -21,7 +21,14 @@ from implicit_bayes.theory.statements.signals import SignalOptions, Signals
 
 
 class Cause(NamedTuple):
-    """A transition and its probability: p(target | source) under a concept."""
+    """A transition and its probability: p(target | source) under a concept.
+
+    Attributes:
+        concept: index of the concept whose kernel it is.
+        source: state h.
+        target: state d.
+        probability: p(d | h).
+    """
 
     concept: int
     source: int
@@ -30,7 +37,15 @@ class Cause(NamedTuple):
 
 
 class StartRatio(NamedTuple):
-    """sum_d p(h|d) / p(h) at the state h that makes it extreme, under a concept."""
+    """sum_d p(h|d) / p(h) at the state h that makes it extreme, under a concept.
+
+    Attributes:
+        concept: its index.
+        state: h.
+        after_delimiter: sum_d p(h | d).
+        at_start: p(h), by the document start law.
+        ratio: of the two; inf where h never starts a document.
+    """
 
     concept: int
     state: int
@@ -47,9 +62,11 @@ class ConditionSplit(NamedTuple):
         signal: sum_j KL_j(theta), position by position (nan before the first infinite one).
         start_state: the state of the smallest p(h|theta*), which makes eps_start = log(1/c8).
         start_kl: KL( p_prompt(O) || p(O|theta*) ), what the start mismatch really costs.
-        c1: the transition into a delimiter that theta* makes least; c2: the one that this theta makes most.
+        c1: the transition into a delimiter that theta* makes least.
+        c2: the transition into a delimiter that this theta makes most.
         c2_printed: the same over every theta != theta*, which the printed condition uses.
-        largest: the state of R_theta; smallest: the state of rho*.
+        largest: the state of R_theta.
+        smallest: the state of rho*.
         printed_margin, repaired_margin: signal minus threshold; -inf where the threshold is infinite.
         start_shift: A3.
         reading: one line: what to change for the theorem to apply.
@@ -152,7 +169,11 @@ def _extreme_ratio(mixture: MixtureOfHMMs, concept: int, sign: int) -> StartRati
 
 
 def reading(split: ConditionSplit) -> str:
-    """One line: what to change for the repaired theorem to apply (the printed one may hold and conclude falsely)."""
+    """One line: what to change for the repaired theorem to apply (the printed one may hold and conclude falsely).
+
+    Returns:
+        One or two sentences, numbers in nats unless they say otherwise.
+    """
     condition, c1, shift = split.condition, split.c1, split.start_shift
     if condition.method.endswith(IMPOSSIBLE):
         return "theta* has prior 0 (A4 fails): give it a positive one; no condition is about it."

@@ -46,7 +46,13 @@ LARGEST_N = 2**30
 
 
 class Bound(NamedTuple):
-    """An upper bound at n = ns, and whether it can only fall from there on (then it is shown to stay)."""
+    """An upper bound on an expected weight or a probability of error, at several numbers of examples.
+
+    Attributes:
+        ns: (P,) numbers of examples.
+        value: (P,) the bound, at most 1.
+        settled: (P,) whether it can only fall from there on: then it is shown to stay below its value.
+    """
 
     ns: np.ndarray
     value: np.ndarray
@@ -172,6 +178,9 @@ def enough(bound: Callable[[Sequence[int]], Bound], delta: float) -> int | None:
     Args:
         bound: of any numbers of examples.
         delta: the error allowed.
+
+    Returns:
+        A number of examples, at most ``LARGEST_N``, or None.
     """
 
     def good(ns: Sequence[int]) -> np.ndarray:
@@ -215,7 +224,11 @@ class StartLaw:
 
 
 def nothing(ns: Sequence[int]) -> Bound:
-    """The bound 1."""
+    """The bound 1.
+
+    Returns:
+        Bound of value 1 at every n, not settled: it may come to say something later.
+    """
     return Bound(np.asarray(ns), np.ones(len(ns)), np.zeros(len(ns), dtype=bool))
 
 

@@ -30,7 +30,7 @@ from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import HMM, MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
 from implicit_bayes.theory.statements.merged_inputs import answer_margins, input_blocks
-from implicit_bayes.theory.statements.repaired import front_cost, pure_delimiter_states, repaired_constants
+from implicit_bayes.theory.statements.repaired_constants import front_cost, pure_delimiter_states, repaired_constants
 
 Version = Literal["sharp", "repaired"]
 
@@ -92,6 +92,9 @@ class Odds(NamedTuple):
         Args:
             a: theta, by its place among ``concepts``.
             s: (S,) powers.
+
+        Returns:
+            Cumulant: logarithm, nats, and derivative in s.
         """
         return _shift(self.first_graph.examples(a, s, self.closed), s, self.front_A[a])
 
@@ -101,6 +104,9 @@ class Odds(NamedTuple):
         Args:
             a: theta, by its place among ``concepts``.
             s: (S,) powers.
+
+        Returns:
+            Cumulant: logarithm, nats, and derivative in s; below 0 at some s if and only if the bound falls with n.
         """
         return _shift(self.later_graph.examples(a, s, self.closed), s, self.delimiter_A[a])
 
@@ -110,6 +116,9 @@ class Odds(NamedTuple):
         Args:
             a: theta, by its place among ``concepts``.
             s: (S,) powers.
+
+        Returns:
+            Cumulant: (S, N) logarithms, nats, and derivatives in s.
         """
         if self.version == "sharp":
             return self.later_graph.inputs(a, s)
@@ -122,6 +131,10 @@ class Odds(NamedTuple):
         Args:
             a: theta, by its place among ``concepts``.
             s: (S,) powers.
+
+        Returns:
+            ((S,), (S,), Cumulant of (S, N)): derivatives in s of the first and the later factor's logarithms, and those
+            of x.
         """
         if self.version == "repaired":  # one graph serves first and later
             each = self.later_graph.examples(a, s, self.closed).slope
@@ -136,6 +149,9 @@ class Odds(NamedTuple):
         Args:
             a: theta, by its place, or (S,) of one for each s.
             s: (S,) powers.
+
+        Returns:
+            ((S,), (S,), (S, N)): logarithms of the first and the later factor and of x, nats.
         """
         inputs, parts = self.later_graph.values(a, s, self.closed)
         later = self.later_graph.upper(self.closed, parts)
@@ -145,7 +161,11 @@ class Odds(NamedTuple):
         return first + s * self.front_A[a], later + s * self.delimiter_A[a], inputs
 
     def largest(self, a: int) -> tuple[float, float, np.ndarray]:
-        """The largest log-odds of a first example, of a later one, and (N,) of the x of each class."""
+        """The largest log-odds of a first example, of a later one, and (N,) of the x of each class.
+
+        Returns:
+            (first, later, (N,)), nats without the prior's odds; -inf where theta forbids everything.
+        """
         first, later = (g.largest(a, self.closed) for g in (self.first_graph, self.later_graph))
         reach = self.later_graph.largest_inputs(a) if self.version == "sharp" else np.zeros(len(self.mass_N))
         return first + float(self.front_A[a]), later + float(self.delimiter_A[a]), reach
@@ -169,6 +189,9 @@ def odds_moments(
         seed: of the sampling, if any.
         budget: merged prefixes affordable on one level.
 
+    Returns:
+        Odds of every theta of positive prior, or the reason as a string.
+
     Raises:
         ModelError: probabilities so small that float64 could take the improbable for the impossible.
     """
@@ -187,6 +210,9 @@ def delimiter_row(hmm: HMM, delimiter: int) -> HMM | None:
     Args:
         hmm: any concept.
         delimiter: the delimiter token.
+
+    Returns:
+        An HMM with the kernel and emission of ``hmm``, or None.
     """
     states = np.flatnonzero(np.asarray(hmm.emission)[:, delimiter] > 0)
     if len(states) > 1:

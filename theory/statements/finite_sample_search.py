@@ -32,6 +32,7 @@ class Exponent(NamedTuple):
 
     Attributes:
         value: 0 where the bound does not improve with n; inf where theta never reaches the odds of theta*.
+        s: where the infimum is attained.
     """
 
     value: float
@@ -85,7 +86,14 @@ def exponent(odds: Odds, a: int, largest_s: float = math.inf) -> Exponent:
 
 class Factors(NamedTuple):
     """What does not depend on n, at (S,) exponents s: logarithms of the factors of a first example, of a later one and
-    of the test inputs together; upper ends where examples were sampled."""
+    of the test inputs together; upper ends where examples were sampled.
+
+    Attributes:
+        s: (S,) powers.
+        first: (S,) nats.
+        later: (S,) nats an example.
+        of_x: (S,) nats.
+    """
 
     s: np.ndarray
     first: np.ndarray
@@ -112,6 +120,9 @@ class Summand:
         Args:
             s: (S,) powers, one for each a where they are many.
             raw: ``Odds.inputs`` of the same s.
+
+        Returns:
+            Cumulant: logarithms, nats, and derivatives in s; -inf for x that are not counted.
         """
         return Cumulant(self.weighed(s, raw.value), raw.slope + self.log_threshold_N)
 
@@ -121,6 +132,9 @@ class Summand:
         Args:
             s: (S,) powers.
             value_SxN: logarithms without the thresholds.
+
+        Returns:
+            (S, N) nats; -inf for x that are not counted.
         """
         logs: np.ndarray = np.where(self.counted_N, value_SxN + s[:, None] * self.log_threshold_N, -np.inf)
         return logs
@@ -132,6 +146,9 @@ class Summand:
             later_I: n - 1 of every pair.
             inputs_I: its class of x; None: all x together.
             largest_s: the search goes no further.
+
+        Returns:
+            ((I,) log summands, nats; (I,) whether it can only fall from this n on).
         """
 
         def pick(parts_SxN: Cumulant, index: np.ndarray) -> Cumulant:
@@ -154,7 +171,11 @@ class Summand:
         return self._at(Factors(s=s, first=first, later=later, of_x=of_x), later_I)
 
     def factors(self, s_G: np.ndarray) -> Factors:
-        """Everything at the given s, in one pass over the examples, for ``best_of``."""
+        """Everything at the given s, in one pass over the examples, for ``best_of``.
+
+        Returns:
+            Factors at the G powers, nats; the upper 95% end for x where inputs were sampled.
+        """
         first, later, inputs = self.odds.values(self.a, s_G)
         parts = self.weighed(s_G, inputs)
         of_x = upper_mean(parts) if self.odds.sampled_inputs else log_sum(parts)
@@ -187,6 +208,9 @@ class Summand:
         Args:
             later_I: n - 1 of every pair.
             inputs_I: its class of x; None: all x together.
+
+        Returns:
+            Two (I,) boolean arrays; where the first is True the summand is exactly 0.
         """
         first, later, reach_N = self.odds.largest(int(self.a))
         most_N = np.where(self.counted_N, reach_N + self.log_threshold_N, -np.inf)

@@ -22,7 +22,11 @@ from implicit_bayes.theory.statements.repaired import Sides
 
 
 def lost_weight(odds_PxA: np.ndarray) -> Sides:
-    """Step 1: 1 - w_n(theta*) on the left, sum_theta min(1, odds) on the right; odds may be inf."""
+    """Step 1: 1 - w_n(theta*) on the left, sum_theta min(1, odds) on the right; odds may be inf.
+
+    Returns:
+        Sides of shape (P,), probabilities; left <= right is the claim.
+    """
     infinite = (odds_PxA == np.inf).any(-1)
     sums = np.where(infinite, 0.0, odds_PxA.sum(-1))
     left = np.where(infinite, 1.0, sums / (1.0 + sums))
@@ -35,6 +39,9 @@ def power(log_odds: np.ndarray, s: float) -> Sides:
     Args:
         log_odds: log r, nats.
         s: a power in [0, 1].
+
+    Returns:
+        Sides in nats; left <= right is the claim, for every s in [0, 1].
     """
     right = np.where(log_odds == -np.inf, -np.inf, s * np.where(np.isfinite(log_odds), log_odds, 0.0))
     right = np.where(log_odds == np.inf, np.inf if s > 0 else 0.0, right)
@@ -51,6 +58,9 @@ def conditional_moment(odds: Odds, a: int, n: int, s: float) -> np.ndarray:
         a: theta, by its place.
         n: examples, at least 1.
         s: the power.
+
+    Returns:
+        (N,) nats, one for each class of test inputs.
     """
     at = np.array([s])
     later = odds.later(a, at).value[0] if n > 1 else 0.0
@@ -67,6 +77,9 @@ def moment(odds: Odds, a: int, n: int, s: float) -> float:
         a: theta, by its place.
         n: examples, at least 1.
         s: the power.
+
+    Returns:
+        Nats.
     """
     parts = conditional_moment(odds, a, n, s)[None]
     return float(log_sum(parts)[0])
@@ -81,6 +94,9 @@ def wrong_answer(weight_PxC: np.ndarray, law_PxCxV: np.ndarray, true: int, answe
         law_PxCxV: every concept's predictive.
         true: theta*.
         answer_P: y_test.
+
+    Returns:
+        Sides of shape (P,), 0 or 1; left <= right where defined is the claim.
     """
     mixed_PxV = np.einsum("pc,pcv->pv", weight_PxC, law_PxCxV)
     rows = np.arange(len(answer_P))
@@ -106,6 +122,9 @@ def markov(odds_P: np.ndarray, mass_P: np.ndarray, threshold: float, s: float) -
         mass_P: its probability.
         threshold: t > 0.
         s: the power, >= 0.
+
+    Returns:
+        Sides, each a probability or a bound on it; left <= right is the claim.
     """
     left = mass_P[odds_P >= threshold].sum()
     with np.errstate(over="ignore"):

@@ -24,7 +24,13 @@ Enough = dict[str, int | None]
 
 
 class StartRow(NamedTuple):
-    """One start law: exponent (smallest over theta), n(delta), and F2 at the row's ns."""
+    """The bounds at one start law.
+
+    Attributes:
+        exponent: smallest over theta, nats an example.
+        n_enough: n(delta) by delta, None where no n is shown to be enough.
+        error_bound: F2, a probability, at the row's ns.
+    """
 
     exponent: float
     n_enough: Enough
@@ -44,6 +50,9 @@ class FiniteSample(NamedTuple):
         reason: words: why the bound says nothing, or "".
         mixture_n_enough, mixture_error_bound: for a start law drawn uniformly.
         start_laws: one each.
+        k: tokens in an example.
+        true_concept: index of theta*.
+        version: "sharp" or "repaired".
     """
 
     k: int
@@ -82,6 +91,10 @@ def finite_sample(
         version: "sharp" or "repaired".
         ns: numbers of examples; those below 1 are left out (the bounds speak of n >= 1).
         seed, budget: see ``finite_sample_odds.odds_moments``.
+
+    Returns:
+        FiniteSample: exponent in nats an example, bounds as probabilities at each n, n(delta) for every delta of
+        ``DELTAS``; the worst start law, the uniform mixture of them, and each by itself.
     """
     ns = tuple(n for n in sorted(set(ns)) if n >= 1)
     laws = [PromptLaw.of(mixture, start, true_concept, k) for start in np.asarray(start_laws_SxH)]
@@ -119,6 +132,9 @@ def says_nothing(true_concept: int, k: int, version: Version, ns: Sequence[int],
         ns: numbers of examples.
         count: start laws.
         why: in words.
+
+    Returns:
+        FiniteSample with exponent 0, bounds 1, n(delta) None, and ``reason``.
     """
     ns, never = tuple(n for n in sorted(set(ns)) if n >= 1), {str(delta): None for delta in DELTAS}
     ones, never_at = (1.0,) * len(ns), StartRow(0.0, dict(never), (1.0,) * len(ns))

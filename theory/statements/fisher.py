@@ -25,7 +25,7 @@ from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.precision import in_float64
 from implicit_bayes.theory.objects.prompts import PromptLaw
 from implicit_bayes.theory.objects.types import Array, Float, Numbers
-from implicit_bayes.theory.statements.repaired import pure_delimiter_states
+from implicit_bayes.theory.statements.repaired_constants import pure_delimiter_states
 from implicit_bayes.theory.statements.risk import example_filter, reachable_tests
 
 SINGULAR = 1e-12
@@ -88,6 +88,9 @@ def kl_per_position(family: ConceptFamily, law: PromptLaw, theta: Numbers) -> Ar
         family: the continuous family.
         law: the prompt law: theta*, p_prompt(h), k and the delimiter.
         theta: (m,) where the KL is taken; may be traced.
+
+    Returns:
+        (k,) nats; exact by enumeration, V^k examples.
 
     Raises:
         ModelError: too many examples to enumerate.
@@ -154,7 +157,12 @@ def _log_conditionals(mixture: MixtureOfHMMs, tokens: Array) -> jax.Array:
 
 
 def gamma(information: Array) -> Gamma:
-    """Both versions of gamma from (k, m, m) Fisher informations."""
+    """Both versions of gamma from (k, m, m) Fisher informations.
+
+    Returns:
+        Gamma: the printed ratio of eigenvalues (inf where the smallest is zero) and the smallest constant that the
+        proof needs.
+    """
     info = np.asarray(information, dtype=np.float64)
     values = np.linalg.eigvalsh(info)
     largest, smallest = values.max(), values.min()
@@ -192,6 +200,9 @@ def taylor_remainder(
         radii: |v|, in the units of theta.
         directions: sampled, each with its opposite.
         seed: of whatever is sampled.
+
+    Returns:
+        (R,) nats; a maximum over sampled directions, so a lower bound on the true one.
     """
     theta, series = np.asarray(theta, dtype=np.float64), second_order(family, law, theta)
     generator = np.random.default_rng(seed)
@@ -251,6 +262,10 @@ def rate_peak(family: ConceptFamily, law: PromptLaw, theta: Numbers, steps: int 
         law: the prompt law: theta*, p_prompt(h), k and the delimiter.
         theta: (m,) where the search begins.
         steps: at most so many.
+
+    Returns:
+        Peak: the maximiser (m,), minus the Hessian there (m, m), the rate (nats an example) and the largest entry of
+        the gradient.
 
     Raises:
         ModelError: where no maximum is found (the rate keeps rising, or its curvature vanishes).

@@ -48,7 +48,8 @@ class StartShift(NamedTuple):
     """A3: max_d TV(p_prompt(h), p(h|d, theta*)) against Delta(x)/4 at every x_test.
 
     Attributes:
-        tv: the largest distance (it does not depend on x_test); delimiter_state: the d that causes it.
+        tv: the largest distance, a probability (it does not depend on x_test).
+        delimiter_state: the d that causes it.
         worst: the inputs of smallest Delta, worst first.
         failing_mass: p_prompt-mass of the inputs with margin <= tv, in float64.
         holds: "undetermined" where inputs were sampled and none failed.

@@ -10,7 +10,7 @@ import numpy as np
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.types import Array, Bool, Float
 from implicit_bayes.theory.statements.bounds import first_choice
-from implicit_bayes.theory.statements.repaired import pure_delimiter_states
+from implicit_bayes.theory.statements.repaired_constants import pure_delimiter_states
 from implicit_bayes.theory.statements.risk import rounding
 from implicit_bayes.theory.statements.top_margins import top_margin
 
@@ -86,6 +86,9 @@ def lemma_1_from_paths(
         following_GxV: p(y | h_m).
         tv_start: max_d TV(p_prompt(h), p(h | d)), over all states.
         error: what rounding may have done to a difference of two numbers in [0, 1].
+
+    Returns:
+        Lemma1 with one entry for each x.
     """
     like_BxF = paths_BxFxG.sum(-1)
     joint_BxSxF = starts_SxF * like_BxF[:, None]
@@ -121,6 +124,9 @@ def paths_from_start(transition: np.ndarray, emission: np.ndarray, tokens_Bxm: n
         transition: (H, H) the kernel.
         emission: (H, V) the emission.
         tokens_Bxm: x.
+
+    Returns:
+        (B, H, H) probabilities, in sum over h' p(x | h).
     """
     emits_BxmxH = emission.T[tokens_Bxm]
     paths: np.ndarray = np.eye(len(transition)) * emits_BxmxH[:, 0, None, :]

@@ -115,6 +115,10 @@ def limit_risk(
         share: number of statements that are to hold at once with probability LEVEL, where x is sampled.
         seed: of the sampling, if any.
         budget: by default ``EVERY_TEST``.
+
+    Returns:
+        LimitRisk: ends of the probability of a wrong answer and of the excess 0-1 risk, and whether every x was
+        visited; where x was sampled, both pairs of ends hold at once with the shared level.
     """
     budget = EVERY_TEST if budget is None else budget
     blocks, exhaustive = _tests(mixture, law, outcomes, length, seed, budget)
@@ -151,6 +155,9 @@ def same_argmax(mixture: MixtureOfHMMs, law: PromptLaw, concept: int, *, seed: i
         law: the prompt law: theta*, p_prompt(h), k and the delimiter.
         concept: index of theta.
         seed: of the sampled x, where there are too many.
+
+    Returns:
+        True, False or "undetermined".
     """
     alone = (Survivors(1.0, frozenset({concept})),)
     blocks, exhaustive = _tests(mixture, law, alone, law.length - 1, seed, 5 * EVERY_TEST)
@@ -265,6 +272,10 @@ def judge(
         points_BxP: which of them count at each x.
         nobody_B: whether there may be no predictive at all.
         error: relative error of every number; two that are closer are not told apart. 0 for exact integers.
+
+    Returns:
+        Answers for each x: surely and perhaps wrong (booleans), least and most excess in the scale of ``truth_BxV``,
+        and whether the numbers are too close for the stated error.
     """
     lower, upper = 1 - error, 1 + error
     beaten_BxV = np.zeros(truth_BxV.shape, dtype=bool)

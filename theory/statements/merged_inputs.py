@@ -22,7 +22,7 @@ from implicit_bayes.theory.objects.models import HMM, MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
 from implicit_bayes.theory.objects.rows import distinct_rows
 from implicit_bayes.theory.statements.lemma_1 import Lemma1, lemma_1_from_paths
-from implicit_bayes.theory.statements.repaired import pure_delimiter_states
+from implicit_bayes.theory.statements.repaired_constants import pure_delimiter_states
 from implicit_bayes.theory.statements.risk import rounding
 
 CLASSES = 2_000_000
@@ -55,6 +55,9 @@ class InputBlock(NamedTuple):
             law: which of the block's laws, by its place.
             start_H: the first state's law.
             hmm: that law itself.
+
+        Returns:
+            (N, V), one row for each class of the block.
         """
         joint_NxW = start_H[self.first_F] @ self.paths_LxNxFxW[law]
         mass_N = joint_NxW.sum(-1, keepdims=True)
@@ -81,7 +84,11 @@ class InputBlock(NamedTuple):
 
 
 class _Laws(NamedTuple):
-    """theta* and the other laws (L of them).   supports: S_o for every token, under any of them."""
+    """theta* and the other laws, L of them.
+
+    Attributes:
+        supports: S_o for every token, under any of them.
+    """
 
     transition_LxHxH: np.ndarray
     emission_LxHxV: np.ndarray
@@ -90,7 +97,12 @@ class _Laws(NamedTuple):
 
 
 class _Paths(NamedTuple):
-    """N classes after the same last token.   paths_LxNxFxW: J.   mass_N, tokens_Nxj, alike_N: as in ``InputBlock``."""
+    """N classes after the same last token.
+
+    Attributes:
+        paths_LxNxFxW: J.
+        mass_N, tokens_Nxj, alike_N: as in ``InputBlock``.
+    """
 
     paths_LxNxFxW: np.ndarray
     mass_N: np.ndarray
@@ -108,6 +120,9 @@ def input_blocks(
         others: laws besides theta* = ``law.hmm`` whose beliefs tell inputs apart.
         length: m >= 1 tokens.
         budget: classes to visit.
+
+    Returns:
+        An iterator of InputBlocks, one for each pair of a first and a last token; None above the budget.
     """
     hmms = [law.hmm, *others]
     transition, emission = (np.stack([np.asarray(getattr(h, n)) for h in hmms]) for n in ("transition", "emission"))
@@ -172,6 +187,9 @@ def count_classes(laws: _Laws, length: int) -> float:
     Args:
         laws: law 0 draws the inputs.
         length: tokens of x.
+
+    Returns:
+        A whole number as a float, since it may be beyond integers' range.
     """
     emits_HxV = laws.emission_LxHxV[0] > 0
     can_HxV: np.ndarray = np.logical_or.reduce(laws.emission_LxHxV > 0)
@@ -249,6 +267,9 @@ def answer_margins(truth_NxV: np.ndarray, predictive_NxDxV: np.ndarray, tie: flo
         truth_NxV: p_prompt(y | x).
         predictive_NxDxV: p(y | x, d, theta*).
         tie: probabilities closer than this are tied.
+
+    Returns:
+        (N,) in [-1, 1]; positive where theta* answers right whatever delimiter state came before.
     """
     best = np.full(len(truth_NxV), -1.0)
     possible_NxD = predictive_NxDxV.sum(-1) > 0

@@ -68,7 +68,11 @@ class Pair(NamedTuple):
         return bool(left & self.sampled)
 
     def beaten(self, concept: int) -> bool:
-        """The rate of this concept is shown to be negative."""
+        """The rate of this concept is shown to be negative.
+
+        Returns:
+            False also where rates are not known.
+        """
         return self.rates is not None and self.rates.get(concept, (0.0, 0.0))[1] < -RATE_ROUNDING
 
     def limit(self, mixture: MixtureOfHMMs, length: int, pure: bool, share: int = 1, seed: int = 0) -> LimitRisk | None:
@@ -80,6 +84,9 @@ class Pair(NamedTuple):
             pure: whether A1 holds.
             share: concepts or pairs that the enumeration's budget is divided among.
             seed: of whatever is sampled.
+
+        Returns:
+            LimitRisk, or None.
         """
         sizes = [len(outcome.alive | outcome.perhaps) for outcome in self.outcomes]
         if (max(sizes) > 0 and not pure) or (max(sizes) > 1 and self.rates is None):
@@ -87,18 +94,30 @@ class Pair(NamedTuple):
         return limit_risk(mixture, self.law, self.outcomes, self.rates or {}, length, share=share, seed=seed)
 
     def same_argmax(self, mixture: MixtureOfHMMs) -> Verdict:
-        """Whether theta*'s predictive after a delimiter has the argmax of p_prompt(y|x) at every reachable x."""
+        """Whether theta*'s predictive after a delimiter has the argmax of p_prompt(y|x) at every reachable x.
+
+        Returns:
+            True, False or "undetermined".
+        """
         if self.member is None:
             return "undetermined"
         return same_argmax(mixture, self.law, self.member)
 
     def lemma_1_holds(self, mixture: MixtureOfHMMs) -> Verdict:
-        """The repaired Lemma 1 at every reachable x: start-state posteriors given x closer than Delta(x)/2."""
+        """The repaired Lemma 1 at every reachable x: start-state posteriors given x closer than Delta(x)/2.
+
+        Returns:
+            True, False or "undetermined".
+        """
         return lemma_1_everywhere(mixture, self.law)
 
 
 def all_hold(verdicts: Sequence[Verdict]) -> Verdict:
-    """False if one is False, else undetermined if one is, else True (of none: True)."""
+    """False if one is False, else undetermined if one is, else True (of none: True).
+
+    Returns:
+        True, False or "undetermined".
+    """
     if any(verdict is False for verdict in verdicts):
         return False
     return "undetermined" if any(isinstance(verdict, str) for verdict in verdicts) else True
@@ -116,6 +135,9 @@ def pairs_of(
         k: tokens in an example.
         rows: conditions of this k. Where they have no row for a pair its rates are computed here, on instances small
             enough for the limit to make use of them.
+
+    Returns:
+        Pairs in the order of true concepts, then start laws; the rates of a pair are None where they cannot be had.
     """
     starts = np.asarray(starts)
     starts_CxSxH = starts if starts.ndim == 3 else np.broadcast_to(starts, (mixture.n_concepts, *starts.shape))

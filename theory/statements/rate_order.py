@@ -30,5 +30,8 @@ def unbeaten(rates: Rates, concepts: frozenset[int]) -> frozenset[int]:
     Args:
         rates: lim r_n of every concept, as intervals.
         concepts: those that are still possible.
+
+    Returns:
+        A subset of ``concepts``, of one concept where intervals are narrow and no rates tie.
     """
     return frozenset(c for c in concepts if not any(beats(rates, other, c) for other in concepts))

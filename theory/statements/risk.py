@@ -43,6 +43,7 @@ class MeasuredRisk(NamedTuple):
         random_excess: the same with the test example's length uniform on 2..k, the label being its last token.
         undefined: share of prompts of probability zero under the pretraining law, over all pairs.
         pairs: how many pairs, each with ``prompts`` prompts of its own.
+        prompts: of each pair.
     """
 
     shots: tuple[int, ...]
@@ -64,6 +65,9 @@ def prompt_tokens(law: PromptLaw, prompts: int, shots: int, generator: np.random
         prompts: how many.
         shots: n.
         generator: source of randomness.
+
+    Returns:
+        Integers, one prompt a row.
     """
     kernel, emission = (np.asarray(x, dtype=np.float64) for x in (law.hmm.transition, law.hmm.emission))
     count = prompts * (shots + 1)
@@ -101,6 +105,10 @@ def measure_risk(
         prompts: number of prompts, all independent, shared out evenly (at least LEAST_PROMPTS for each law).
         seed: of the sampling.
         shots: numbers of examples n.
+
+    Returns:
+        MeasuredRisk: for each n the worst pair's error and excess risk with intervals that hold for all pairs at once,
+        and the share of prompts for which no predictor exists.
     """
     shots, k, generator = tuple(sorted(set(shots))), laws[0].length, np.random.default_rng(seed)
     each = max(-(-prompts // len(laws)), LEAST_PROMPTS)
@@ -166,6 +174,9 @@ def excess_of(truth: np.ndarray, predictor: np.ndarray) -> np.ndarray:
     Args:
         truth: (..., V) p.
         predictor: (..., V) q; 0 throughout where there is no answer, which then counts as wrong.
+
+    Returns:
+        (...,) probabilities.
     """
     chosen = np.take_along_axis(truth, first_choice(predictor)[..., None], -1)[..., 0]
     excess: np.ndarray = np.clip(truth.max(-1) - np.where((predictor > 0).any(-1), chosen, 0.0), 0.0, 1.0)
@@ -181,6 +192,9 @@ def rounding(length: int, states: int) -> float:
     Args:
         length: tokens of x.
         states: H.
+
+    Returns:
+        A relative error, of no unit.
     """
     return 4.0 * (length + 1) * (states + 8) * float(np.finfo(np.float64).eps)
 
@@ -197,6 +211,9 @@ def start_filter(
         transition: (H, H) the kernel.
         emission: (H, V) the emission.
         tokens_BxM: x.
+
+    Returns:
+        (mass, predictives), float64.
     """
     ahead = np.broadcast_to(start_SxH, (len(tokens_BxM), *start_SxH.shape))
     mass, masses, predictives = np.ones(ahead.shape[:2]), [], []
@@ -216,6 +233,9 @@ def example_filter(law: PromptLaw, tokens_BxM: np.ndarray) -> tuple[np.ndarray, 
     Args:
         law: the prompt law: theta*, p_prompt(h), k and the delimiter.
         tokens_BxM: x.
+
+    Returns:
+        (mass, predictives), float64.
     """
     laws = np.asarray(law.start)[None], np.asarray(law.hmm.transition), np.asarray(law.hmm.emission)
     mass, predictive = start_filter(*laws, tokens_BxM)
@@ -228,6 +248,9 @@ def reachable_tests(law: PromptLaw, length: int) -> tuple[np.ndarray, np.ndarray
     Args:
         law: the prompt law: theta*, p_prompt(h), k and the delimiter.
         length: tokens of x.
+
+    Returns:
+        ((B, length) tokens, (B,) probabilities in sum 1), or None.
     """
     if not affordable(law, length):
         return None

@@ -69,6 +69,10 @@ class Signals:
             s: which start law.
             concept: index of theta.
             k: tokens in an example.
+
+        Returns:
+            KLSum, nats, with its interval; +inf, without a computation, where the concept forbids an example of the
+            start law.
         """
         forbidden = self.forbidden[concept]
         if forbidden.first[s] <= k:
@@ -92,6 +96,9 @@ class Signals:
         Args:
             s: which start law.
             k: tokens in an example.
+
+        Returns:
+            KLSum, as of ``kl``.
         """
         return self.kl(s, self.true_concept, k)
 

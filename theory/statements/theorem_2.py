@@ -43,6 +43,10 @@ def evaluate_theorem_2(
         k: tokens in an example.
         points: (N, m) grid over Theta.
         seed, prompts, shots: of the measured risk, see ``statements.risk.measure_risk``.
+
+    Returns:
+        TheoremVerdict of the printed version; the conclusion compares the limit of exact Bayes on the grid with the
+        bound.
     """
     theta = np.asarray(theta, dtype=np.float64).reshape(1, -1)
     others = np.asarray(points, dtype=np.float64).reshape(-1, theta.shape[1])

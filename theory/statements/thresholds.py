@@ -12,7 +12,7 @@ from implicit_bayes.theory.information.arithmetic import UNIT
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.statements.assumptions import find_concept
-from implicit_bayes.theory.statements.repaired import log0, pure_delimiter_states, repaired_constants
+from implicit_bayes.theory.statements.repaired_constants import log0, pure_delimiter_states, repaired_constants
 
 
 class Thresholds(NamedTuple):
@@ -90,5 +90,9 @@ def _repaired(mixture: MixtureOfHMMs, true_concept: int, concept: int) -> tuple[
 
 
 def add_costs(*costs: float) -> float:
-    """Costs added up; one of +inf, after which a bound says nothing, wins over -inf."""
+    """Costs added up; one of +inf, after which a bound says nothing, wins over -inf.
+
+    Returns:
+        Nats.
+    """
     return math.inf if math.inf in costs else sum(costs)

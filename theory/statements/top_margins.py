@@ -16,6 +16,9 @@ def top_margin(laws: np.ndarray) -> np.ndarray:
 
     Args:
         laws: along the last axis.
+
+    Returns:
+        (...,) in [0, 1] up to rounding.
     """
     if laws.shape[-1] == 1:
         return np.ones(laws.shape[:-1])
@@ -30,6 +33,9 @@ def top_margins(law_NxH: np.ndarray, hmm: HMM) -> np.ndarray:
     Args:
         law_NxH: laws of the next state.
         hmm: whose emission speaks.
+
+    Returns:
+        (N,) in [0, 1] up to rounding.
     """
     size, emission = max(1, NUMBERS // hmm.n_tokens), np.asarray(hmm.emission)
     blocks = [top_margin(law_NxH[at : at + size] @ emission) for at in range(0, len(law_NxH), size)]

@@ -11,11 +11,10 @@ from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.families import ConceptFamily
 from implicit_bayes.theory.objects.prompts import PromptLaw
 from implicit_bayes.theory.programs import inference
+from implicit_bayes.theory.programs.grid_posterior import document_posterior, prompt_posterior
 from implicit_bayes.theory.programs.inference import (
     Calibration,
     calibrate,
-    document_posterior,
-    prompt_posterior,
     rank_p_values,
     sample_posterior,
     simulate_documents,

@@ -16,7 +16,7 @@ from implicit_bayes.theory.proofs.counterexamples import Counterexample, printed
 from implicit_bayes.theory.proofs.enclosures import enclose, expectation
 from implicit_bayes.theory.proofs.exact_instance import exact_instance
 from implicit_bayes.theory.proofs.observed_chains import margins_by_enumeration
-from implicit_bayes.theory.statements.repaired import repaired_constants
+from implicit_bayes.theory.statements.repaired_constants import repaired_constants
 
 
 def random_case(seed, identity=True, k=2, zeros=False, concepts=2):

@@ -14,7 +14,7 @@ from implicit_bayes.theory.proofs.counterexamples import (
     printed_theorem_1,
 )
 from implicit_bayes.theory.statements.lemma_1 import lemma_1
-from implicit_bayes.theory.statements.repaired import limit_bound, repaired_constants
+from implicit_bayes.theory.statements.repaired_constants import limit_bound, repaired_constants
 
 BOTH = [printed_theorem_1, printed_lemma_1]
 

@@ -25,7 +25,7 @@ from implicit_bayes.theory.statements.conditions import (
     critical_k,
     critical_k_of,
 )
-from implicit_bayes.theory.statements.repaired import limit_bound, repaired_constants
+from implicit_bayes.theory.statements.repaired_constants import limit_bound, repaired_constants
 
 
 def test_printed_counterexample():

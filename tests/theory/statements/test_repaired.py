@@ -10,16 +10,8 @@ from hypothesis.extra.numpy import arrays
 
 from implicit_bayes.theory import MixtureOfHMMs, ModelError, filter_mixture, log_evidence, strategies
 from implicit_bayes.theory.statements.lemma_1 import lemma_1, lemma_1_from_paths
-from implicit_bayes.theory.statements.repaired import (
-    RepairedConstants,
-    assembled_bound,
-    last_segment,
-    limit_bound,
-    repaired_constants,
-    segment_probability,
-    step_a,
-    step_b,
-)
+from implicit_bayes.theory.statements.repaired import assembled_bound, last_segment, segment_probability, step_a, step_b
+from implicit_bayes.theory.statements.repaired_constants import RepairedConstants, limit_bound, repaired_constants
 
 STEPS = settings(max_examples=25, deadline=None)
 SLACK = 1e-9
