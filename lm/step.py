@@ -69,6 +69,9 @@ def law_loss(logits_BxTxV: Float[Array, "B T V"], laws_BxTxV: Float[Array, "B T 
     Args:
         logits_BxTxV: for every token, from those before it.
         laws_BxTxV: the exact law of each.
+
+    Returns:
+        () nats a token; at least the entropy of the laws, which it has where the network's laws are they.
     """
     return -jnp.mean(jnp.sum(jax.nn.log_softmax(logits_BxTxV) * laws_BxTxV, axis=-1))
 
