@@ -45,7 +45,7 @@ def next_average(average: Weights | None, weights: Weights, step: Int[Array, ""]
         config: whose ``average`` is g.
 
     Returns:
-        a_s, or None.
+        a_s; None where none is kept.
     """
     if average is None or config.average is None:
         return None

@@ -35,7 +35,7 @@ def fresh_batches(mixture: MixtureOfHMMs, plan: Plan, seed: int) -> Batches:
         seed: of the documents.
 
     Returns:
-        Batches.
+        Batches: step -> (B, T) tokens, the same whenever it is asked.
     """
     key, held = jax.random.key(seed), [_Shelf((-1, -1), np.zeros((0, 0), np.int32))]
 
@@ -63,7 +63,7 @@ def released_batches(vocabulary: int, plan: Plan, seed: int) -> Batches:
         seed: of the order.
 
     Returns:
-        Batches.
+        Batches: step -> (B, T) tokens, the same whenever it is asked.
 
     Raises:
         ModelError: windows longer than a document.

@@ -104,7 +104,7 @@ def train(
         cadence: how often; by default a share of the run.
 
     Returns:
-        Trained.
+        Trained: the network at the end (its average, where one is kept), steps, tokens and CPU seconds of all attempts.
 
     Raises:
         ModelError: RUN holds another configuration, is trained by another process, or is not empty without ``resume``.

@@ -41,7 +41,7 @@ def alias_table(laws_NxK: np.ndarray) -> AliasTable:
         laws_NxK: rows that sum to one; zeros are exact.
 
     Returns:
-        AliasTable: for :func:`draw`.
+        AliasTable for ``draw``: N laws of K outcomes; a draw costs O(1).
     """
     laws = np.asarray(laws_NxK, dtype=np.float64)
     rows, size = laws.shape
@@ -112,6 +112,9 @@ def limits(accept_NxK: np.ndarray) -> np.ndarray:
     """(N K,) least float64 not below column + accept: K u < limit exactly where (K u) - column < accept.
 
     K u is a float64 in [column, column + 1), and its difference to the column has no rounding.
+
+    Args:
+        accept_NxK: of N alias tables with K columns.
 
     Returns:
         Flat: N rows of K limits one after the other, as the compiled walk reads them.

@@ -59,6 +59,9 @@ def in_chains(spec: str) -> bool:
 def parse_chains(spec: str) -> Chains:
     """The family of a specification.
 
+    Args:
+        spec: see the head of this file.
+
     Returns:
         Chains; nothing is drawn yet.
 
@@ -105,6 +108,9 @@ def chain_mixture(family: Chains, indices: Sequence[int]) -> MixtureOfHMMs:
 
 def chain_instance(spec: str) -> Instance:
     """The instance of a specification.
+
+    Args:
+        spec: see the head of this file.
 
     Returns:
         Instance of all its N concepts.

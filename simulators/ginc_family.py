@@ -63,6 +63,9 @@ class GincFamily(NamedTuple):
     def select(self, indices: Sequence[int]) -> MixtureOfHMMs:
         """The mixture of some concepts, uniform prior.
 
+        Args:
+            indices: of concepts, at least 0; C is no limit here.
+
         Returns:
             MixtureOfHMMs with H = 100; concept i is the same whichever others are selected.
         """
@@ -81,6 +84,9 @@ class GincFamily(NamedTuple):
 
     def blocks(self, size: int = BLOCK) -> ConceptBlocks:
         """All concepts with a uniform prior, ``size`` at a time.
+
+        Args:
+            size: concepts in a block.
 
         Returns:
             ConceptBlocks, which make a block of ``size`` concepts when it is asked for; none is held.
@@ -162,6 +168,9 @@ def in_family(spec: str) -> bool:
 def parse_family(spec: str) -> GincFamily:
     """The family of a specification; nothing is drawn.
 
+    Args:
+        spec: see the head of this file.
+
     Returns:
         GincFamily.
 
@@ -173,6 +182,9 @@ def parse_family(spec: str) -> GincFamily:
 
 def family_instance(spec: str) -> Instance:
     """The instance of a specification.
+
+    Args:
+        spec: see the head of this file.
 
     Returns:
         Instance of all its concepts.

@@ -81,7 +81,7 @@ class Instance(eqx.Module):
             fields: by name; ``released_vocabulary=None`` belongs to them where its data cannot be replayed any more.
 
         Returns:
-            Another instance.
+            Another instance; arrays that are not named are shared.
 
         Raises:
             ModelError: as for a new one.

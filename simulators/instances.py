@@ -38,7 +38,7 @@ def load_instance(spec: str, seed: int | None = None) -> Instance:
         seed: for ``ginc-paper``, the only instance that is drawn; the others are what they are.
 
     Returns:
-        Instance.
+        Instance: mixture, prompt start laws, true concepts, and k where it has one of its own.
 
     Raises:
         ModelError: an unknown name (the nearest is suggested), a file with a defect, or a negative seed.

@@ -31,7 +31,7 @@ def cdf_table(laws_NxH: np.ndarray, normalised: bool) -> CdfTable:
             otherwise leave the sums as they fall, as hmmlearn's sampler does.
 
     Returns:
-        CdfTable: for :func:`first_above`.
+        CdfTable for ``first_above``: cumulative sums of N laws, in the order NumPy adds them.
     """
     cdf_NxH = np.cumsum(np.asarray(laws_NxH, dtype=np.float64), axis=-1)
     if normalised:

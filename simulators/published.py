@@ -99,7 +99,7 @@ def write_documents(
         words: the spelling of every token.
 
     Returns:
-        The files.
+        Paths of both files.
     """
     stem = Path(directory) / STEMS[split]
     text, record = stem.with_suffix(".txt"), stem.with_suffix(".json")
@@ -123,7 +123,7 @@ def write_prompts(directory: str | os.PathLike[str], sets: Sequence[PromptSet], 
         words: the spelling of every token.
 
     Returns:
-        The files.
+        Paths of both files.
     """
     stem = f"{PROMPT_STEMS[sets[0].kind]}_{sets[0].k}"
     record, text = (Path(directory) / f"{stem}{suffix}" for suffix in (".json", ".txt"))
@@ -173,7 +173,7 @@ def write_tokenizer(directory: str | os.PathLike[str], words: Sequence[str]) -> 
         words: the spelling of every token.
 
     Returns:
-        The file.
+        Path of tokenizer.json.
     """
     special: JsonObject = {"id": 0, "special": True, "content": "[endoftext]"}
     special |= dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
@@ -205,7 +205,7 @@ def write_npz(path: str | os.PathLike[str], documents: Documents, delimiter: int
         vocabulary: V.
 
     Returns:
-        The file.
+        Path of the file.
 
     Raises:
         ModelError: a path that cannot be written.
@@ -226,7 +226,7 @@ def write_prompts_npz(path: str | os.PathLike[str], prompts: Prompts, k: int, de
         vocabulary: V.
 
     Returns:
-        The file.
+        Path of the file.
 
     Raises:
         ModelError: a k below 2, or a path that cannot be written.

@@ -81,6 +81,9 @@ class _Drawn(NamedTuple):
 def shots_within(k: int) -> tuple[int, ...]:
     """The release's n for examples of k tokens: those with (k + 1) n <= 1024.
 
+    Args:
+        k: tokens in an example.
+
     Returns:
         Increasing numbers of examples, 0 first.
     """
@@ -108,7 +111,7 @@ def released_prompts(
         prompts: how many of each set's 2500; all if not given.
 
     Returns:
-        Iterator of PromptSet.
+        An iterator of PromptSets, drawn as they are asked for from one generator: a set depends on those before it.
 
     Raises:
         ModelError: a k or a kind that the release does not hold, or a prompt count outside 1..2500.

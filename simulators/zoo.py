@@ -51,6 +51,9 @@ def mess3(x: float = 0.05, alpha: float = 0.85) -> EdgeProcess:
 def rrxor(p: float = 0.5) -> EdgeProcess:
     """Random, random, exclusive or. States: before the first bit; it was 0; it was 1; the xor is 0; it is 1.
 
+    Args:
+        p: probability of a bit of 1, in (0, 1).
+
     Returns:
         EdgeProcess on 5 states and 2 tokens, started from its stationary law; p is the probability of a bit of 1.
     """
@@ -67,6 +70,9 @@ def even(p: float = 0.5) -> EdgeProcess:
     """The even process. State 0 emits 0 and stays with probability p, or 1 and goes to state 1, which emits 1 and goes
     back.
 
+    Args:
+        p: in (0, 1).
+
     Returns:
         EdgeProcess on 2 states and 2 tokens, started from its stationary law; runs of ones between zeros have even
         length.
@@ -77,6 +83,9 @@ def even(p: float = 0.5) -> EdgeProcess:
 def golden_mean(p: float = 0.5) -> EdgeProcess:
     """The golden mean process. State 0 emits 1 and stays with probability p, or 0 and goes to state 1, which emits 1
     and goes back.
+
+    Args:
+        p: in (0, 1).
 
     Returns:
         EdgeProcess on 2 states and 2 tokens, started from its stationary law; no two zeros follow each other.
@@ -175,16 +184,22 @@ def share(spec: str, word: str) -> float:
 
 
 def zoo_edges(spec: str) -> Edges:
-    """The mixture of a specification, and which edge each of its states is. Raises as ``zoo_processes``.
+    """The mixture of a specification, and which edge each of its states is.
+
+    Args:
+        spec: see the head of this file.
 
     Returns:
         Edges: the mixture, its states being (state, token) pairs, and those pairs.
+
+    Raises:
+        ModelError: as ``zoo_processes``.
     """
     return state_emitting(zoo_processes(spec), DELIMITER)
 
 
 def zoo_instance(spec: str, seed: int | None = None) -> Instance:
-    """The instance of a specification; nothing is drawn, so the seed plays no part. Raises as ``zoo_processes``.
+    """The instance of a specification; nothing is drawn, so the seed plays no part.
 
     Args:
         spec: a name with parameters, as in mess3:x=0.05,alpha=0.85.
@@ -192,6 +207,9 @@ def zoo_instance(spec: str, seed: int | None = None) -> Instance:
 
     Returns:
         Instance with a concept for each process.
+
+    Raises:
+        ModelError: as ``zoo_processes``.
     """
     mixture = zoo_edges(spec).mixture
     text = f"{spec}: {mixture.n_concepts} edge-emitting process(es) as HMMs on (state, token) pairs; token 0 delimits"

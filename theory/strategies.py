@@ -297,6 +297,9 @@ def _near_restart(draw: Draw, kernel: np.ndarray, free: np.ndarray, sizes: _Size
 def normalised(raw: np.ndarray) -> np.ndarray:
     """Nonnegative weights divided by their sum along the last axis; a row of zeros becomes a point mass on entry 0.
 
+    Args:
+        raw: (..., n) weights, at least 0.
+
     Returns:
         float64 of the same shape; rows sum to 1 up to rounding.
     """

@@ -162,7 +162,7 @@ IDENTITIES = (
 
 
 def check_settings(settings: MixedSettings) -> MixedSettings:
-    """Raises ModelError, naming the field, where a check would have nothing to ask.
+    """See that every check has something to ask.
 
     Returns:
         The same settings.

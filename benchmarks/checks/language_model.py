@@ -157,7 +157,7 @@ def _silent(words: str, total: int) -> Callable[[int], None]:
 
 
 def check_settings(settings: Settings) -> Settings:
-    """Raises ModelError, naming the field, where a check would have nothing to ask.
+    """See that every check has something to ask.
 
     Returns:
         The same settings.

@@ -33,7 +33,7 @@ COMMANDS: dict[str, Callable[..., Work]] = {
 
 
 def run(arguments: Sequence[str], keep: bool = False) -> int:
-    """Run one subcommand; returns the exit status, whatever ends it (``benchmarks.cli.process``).
+    """Run one subcommand, to an exit status whatever ends it (``benchmarks.cli.process``).
 
     Args:
         arguments: of the command line.

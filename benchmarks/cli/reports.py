@@ -20,7 +20,7 @@ def write_report(directory: Path) -> Path:
         directory: the --out directory of an earlier ``verify``, ``gap`` or ``reproduce``.
 
     Returns:
-        The page.
+        Path of the page.
 
     Raises:
         ModelError: DIR holds no results of any of them, or damaged ones.

@@ -44,10 +44,10 @@ def _place(name: str, environment: Mapping[str, str]) -> Path | None:
 
 
 def keep_compilations() -> Path | None:
-    """Turn the cache on for this process; returns the directory of JAX's, or None where it stays off.
+    """Turn the cache on for this process, where one is wanted and possible.
 
     Returns:
-        The directory, or None.
+        The directory of JAX's cache, or None where it stays off.
     """
     keep_in(_place("machine-code", os.environ))
     found = directory()

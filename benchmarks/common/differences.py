@@ -66,7 +66,7 @@ def unpaired(first: tuple[int, int], second: tuple[int, int]) -> Difference:
         first, second: (right, prompts).
 
     Returns:
-        Difference.
+        Difference in percentage points, with Newcombe's interval and Fisher's exact p-value.
     """
     from scipy.stats import fisher_exact  # a quarter of a second that one table does not need
 
@@ -109,7 +109,7 @@ def of_seeds(first: tuple[float, float], second: tuple[float, float], runs: int)
         runs: trainings of each.
 
     Returns:
-        Difference.
+        Difference in percentage points, with Student's interval and p-value at ``runs`` - 1 degrees of freedom.
     """
     points, error = second[0] - first[0], math.hypot(first[1], second[1])
     if error == 0.0:
@@ -132,7 +132,7 @@ def share_between(shares: Sequence[float], weights: Sequence[float], prompts: in
         level: probability with which the interval holds the mean of the true shares, at least.
 
     Returns:
-        (low, high).
+        (low, high), shares.
     """
     each = 1 - (1 - level) / len(shares)
     ends = [binomial_interval(round(share * prompts), prompts, each)[1:] for share in shares]

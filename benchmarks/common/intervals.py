@@ -99,7 +99,7 @@ def mean_interval(mean: float, standard_error: float, count: int, level: float =
         level: of the interval.
 
     Returns:
-        (low, high).
+        (low, high), in the mean's unit; infinite where there is one value.
     """
     if not math.isfinite(mean):
         return mean, mean

@@ -40,7 +40,7 @@ def sizes_of(mixture: MixtureOfHMMs) -> str:
         mixture: of C concepts.
 
     Returns:
-        The words.
+        Words of a sentence.
     """
     return f"{mixture.n_concepts:,} concepts, {mixture.n_states:,} states and {mixture.n_tokens:,} tokens"
 

@@ -84,7 +84,7 @@ def run(case: Case, runs: int, seed: int) -> CoverageRow:
         seed: repetition i has the generator of (seed, i), so that more repetitions go on where fewer stopped.
 
     Returns:
-        CoverageRow.
+        CoverageRow: share of the repetitions that the interval covered or the test let pass, with its own 99% interval.
     """
     count = repetitions(case, runs)
     covered = sum(bool(case.covers(np.random.default_rng((seed, i)))) for i in range(count))

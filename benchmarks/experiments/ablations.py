@@ -70,7 +70,7 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
         results: data sets by the names of ``cells``.
 
     Returns:
-        The findings.
+        Findings; accuracies in percent.
     """
     first, last = min(scale.ns), max(scale.ns)
     pictures, rows = [], []

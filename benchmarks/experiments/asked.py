@@ -45,7 +45,7 @@ def conditions(scale: Scale, instance: str, true_concept: int, ks: Sequence[int]
         ks: example lengths k.
 
     Returns:
-        The cell.
+        Cell; its result holds verdicts and, in nats, thresholds, ΣKL and rates.
     """
     return cell("conditions", {"instance": instance, "true_concept": true_concept, "ks": list(ks), "seed": scale.seed})
 

@@ -145,7 +145,7 @@ def point(panel: str, series: str, x: float, found: Accuracy) -> Point:
         found: the accuracy, as a share.
 
     Returns:
-        The point.
+        Point with its 95% Wilson interval.
     """
     return Point(
         panel=panel,
@@ -186,7 +186,7 @@ def curve(
         series: from a predictor's name to what the figure calls it.
 
     Returns:
-        The points, in percent.
+        Points in percent with their 95% Wilson intervals.
     """
     points = []
     for predictor in data.predictor.values:
@@ -228,7 +228,7 @@ def excesses(results: Mapping[str, xr.Dataset], prefix: str) -> dict[str, float]
         prefix: of those that are meant, without the hyphen.
 
     Returns:
-        By label.
+        Label -> nats a token.
     """
     return {
         name.removeprefix(f"{prefix}-"): float(data.excess.values[-1])
@@ -273,7 +273,7 @@ def spaced(values: tuple[float, ...], count: int) -> tuple[float, ...]:
         count: how many to keep, 1 at least.
 
     Returns:
-        Those kept.
+        Positions, in the dial's order.
     """
     at = np.unique(np.linspace(0, len(values) - 1, min(count, len(values))).round().astype(int))
     return tuple(values[i] for i in at)

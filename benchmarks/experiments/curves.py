@@ -86,7 +86,7 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
         results: data sets by the names of ``cells``.
 
     Returns:
-        The findings.
+        Findings; accuracies in percent.
     """
     pictures, rows = [], []
     first, last = min(scale.ns), max(scale.ns)

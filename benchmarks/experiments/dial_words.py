@@ -116,7 +116,7 @@ def shift_picture(scale: Scale, found: Shifts) -> Picture:
         found: the dial of the start law.
 
     Returns:
-        The figure.
+        Picture with its caption; percent against total variation.
     """
     caption = (
         "Regular instance whose most frequent first state has a twin with the same token; prompt start law moved from "
@@ -136,7 +136,7 @@ def delimiter_picture(scale: Scale, found: Delimiters) -> Picture:
         found: the dial of the delimiter.
 
     Returns:
-        The figure.
+        Picture with its caption; percent against a probability.
     """
     caption = (
         f"θ*'s probability of a delimiter, the other concepts staying at 0.1; {scale.prompts} prompts a point, bands "
@@ -155,7 +155,7 @@ def released_picture(scale: Scale, found: Released) -> Picture:
         found: the dial of the start law on released GINC.
 
     Returns:
-        The figure.
+        Picture with its caption; percent against a share.
     """
     caption = (
         f"Prompt start laws from p(h|d, θ*), averaged over the ten delimiter states (0), to the release's (1); "

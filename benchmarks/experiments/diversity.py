@@ -57,7 +57,7 @@ def training(scale: Scale, concepts: int) -> Cell:
         concepts: N.
 
     Returns:
-        The cell.
+        Cell; its result holds losses in nats a token.
     """
     size = SIZES[scale.name]
     network = TransformerConfig(vocabulary=VOCABULARY, width=size.width, layers=2, heads=2, window=None, taps=3)
@@ -131,7 +131,7 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
         results: data sets by the names of ``cells``.
 
     Returns:
-        The findings.
+        Findings; excess and residual in nats a token.
     """
     size = SIZES[scale.name]
     by_n = {n: results[f"diversity-{n}"] for n in size.concepts}

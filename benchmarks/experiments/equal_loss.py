@@ -47,7 +47,7 @@ def at_equal_loss(runs: Mapping[str, xr.Dataset], first: str, second: str) -> Eq
         second: another.
 
     Returns:
-        The comparison.
+        Equal: which is better there and by how many percentage points; None where they reach no common excess.
     """
     curves = {}
     for name in (first, second):

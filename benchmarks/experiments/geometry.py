@@ -81,7 +81,7 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
         results: data sets by the names of ``cells``.
 
     Returns:
-        The findings.
+        Findings; entropies in nats a token.
     """
     probes, moves = results["geometry"], {name: results[f"intervention-{name}"] for name in (PROCESS, MIXTURE)}
     pictures = (_simplex(probes), _r2(probes), _effects(moves), _myopic(results["entropies"]))

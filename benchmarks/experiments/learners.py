@@ -98,7 +98,7 @@ def training(learner: Learner, instance: str, measure: Measure, seed: int = 0, s
         share: of the learner's tokens, in (0, 1].
 
     Returns:
-        The cell.
+        Cell; its result is the training's summary, its RUN lies in the store.
     """
     chosen = preset(learner.architecture, learner.preset, load_variant(instance).mixture.n_tokens)
     network = chosen.network._replace(**learner.network)

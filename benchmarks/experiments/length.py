@@ -33,7 +33,7 @@ def shots(scale: Scale, k: int) -> int:
         k: example length.
 
     Returns:
-        n.
+        A number of examples.
     """
     return max(1, TOTAL[scale.name] // (k + 1))
 
@@ -91,7 +91,7 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
         results: data sets by the names of ``cells``.
 
     Returns:
-        The findings.
+        Findings; accuracies in percent.
     """
     points, marks, rows, needs = [], [], [], []
     panels = {"ginc": "released GINC", "ginc-paper": "GINC, paper recipe", **REGULAR}

@@ -40,7 +40,7 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
         results: data sets by the names of ``cells``.
 
     Returns:
-        The findings.
+        Findings; accuracies in percent.
     """
     points, rows = [], []
     spreads: dict[tuple[int, str], float] = {}

@@ -58,7 +58,7 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
         results: data sets by the names of ``cells``.
 
     Returns:
-        The findings.
+        Findings; accuracies in percent, thresholds in nats.
     """
     split, table, words = _split(scale, results)
     smoothing, spread = _smoothing(scale, results)

@@ -87,7 +87,7 @@ def scale_of(preset: str, seed: int) -> Scale:
         seed: of prompts and trainings.
 
     Returns:
-        The scale.
+        Scale: sizes, numbers of prompts and trainings of a preset.
 
     Raises:
         ModelError: there is none of this name.

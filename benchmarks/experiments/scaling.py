@@ -80,7 +80,7 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
         results: data sets by the names of ``cells``.
 
     Returns:
-        The findings.
+        Findings; losses in nats a token, accuracies in percent.
     """
     k, n, bayes = scale.measure.k, scale.measure.n, float(results["validation"].bayes)
     by_loss, by_size, rows, panel = [], [], [], f"k = {k}, n = {n}"

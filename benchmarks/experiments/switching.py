@@ -46,7 +46,7 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
         results: data sets by the names of ``cells``.
 
     Returns:
-        The findings.
+        Findings; nats a token.
     """
     data = results["switching"]
     documents, length = SIZES[scale.name]

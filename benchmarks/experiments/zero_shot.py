@@ -48,7 +48,7 @@ def read(scale: Scale, results: Mapping[str, xr.Dataset]) -> Findings:
         results: data sets by the names of ``cells``.
 
     Returns:
-        The findings.
+        Findings; accuracies in percent.
     """
     points, rows = [], []
     gains: dict[str, list[Difference]] = {}

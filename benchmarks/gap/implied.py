@@ -65,7 +65,7 @@ def implied_posterior(
         q_NxV: the model's predictive; rows sum to one.
 
     Returns:
-        Implied.
+        Implied: (N, C) weights w*, what they leave unexplained (nats), and the exact posterior beside them.
     """
     weighed = weigh(mixture.prior, log_evidence_NxC)
     exact, defined = np.exp(np.asarray(weighed.log_posterior)), np.asarray(weighed.defined)

@@ -72,7 +72,8 @@ def implied_gap(
         advance: called with the documents just done.
 
     Returns:
-        ImpliedGap.
+        ImpliedGap: total variation from the exact posterior and residual (nats), means over prefixes with errors over
+        documents, and both by prefix length.
     """
     positions = tokens_BxT.shape[1] + 1
     tables, parts = prepare(mixture), []

@@ -180,7 +180,7 @@ def gap(
         progress: called with (words, total) at each stage; returns a function to call with the steps done.
 
     Returns:
-        Gap.
+        Gap: every measure for every model, on the same documents and prompts; prints as tables.
 
     Raises:
         ModelError: bad input, on one line that names the field and the remedy.
@@ -206,7 +206,7 @@ def measure(
         progress: called with (words, total) at each stage; returns a function to call with the steps done.
 
     Returns:
-        Gap.
+        Gap: every measure for every model, on the same documents and prompts.
     """
     start = progress or (lambda words, total: lambda done: None)
     drawn = fresh_documents(instance, settings.documents, settings.length, settings.seed)
@@ -269,7 +269,7 @@ def one_model(
         martingale_documents: documents whose prefixes the martingale gap extends.
 
     Returns:
-        ModelGap.
+        ModelGap; losses in nats a token, intervals over documents.
     """
     mixture, tokens, documents = instance.mixture, drawn.tokens, len(drawn.tokens)
     loss = loss_gap(model, mixture, tokens, start(f"{model.name}: loss", documents))

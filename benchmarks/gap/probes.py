@@ -209,7 +209,7 @@ def read_off(features_BxTxD: np.ndarray, target_BxTxK: np.ndarray, train_B: np.n
         train_B: the documents to fit on; a quarter of them chooses the ridge penalty.
 
     Returns:
-        Predictions.
+        Predictions of the target, affine in the features, neither clipped nor normalised.
     """
     features_BxTxD = features_BxTxD.astype(np.float64)
     train = np.flatnonzero(train_B)

@@ -22,7 +22,7 @@ def as_json(gap: Gap, command: str = "") -> JsonObject:
         command: of the shell.
 
     Returns:
-        What ``gap.json`` holds.
+        An object with the keys of ``gap --json``.
     """
     objects = [
         compact(found)
@@ -111,7 +111,7 @@ def curve_rows(gap: Gap, model: str, split: str) -> list[JsonObject]:
         split: all, possible or impossible prompts.
 
     Returns:
-        The rows.
+        Objects: counts, accuracy with its 95% interval, and log-loss in nats.
     """
     rows = []
     every = [(each.label, each.name, each.epsilon) for each in references(EPSILONS)] + [(model, model, None)]

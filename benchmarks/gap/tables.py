@@ -72,7 +72,7 @@ def gap_table(models: Sequence[ModelGap], title: str) -> Table:
         title: above it.
 
     Returns:
-        The table.
+        A table of rich's; each row says its unit.
     """
     table = Table("", *(found.model for found in models), title=title, title_justify="left")
     table.add_row("parameters", *(f"{found.parameters:,}" if found.parameters else "–" for found in models))

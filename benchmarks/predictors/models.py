@@ -189,7 +189,7 @@ def find_model(name: str, instance: Instance, ask: bool = True) -> LanguageModel
         ask: whether what a factory makes is asked one question first.
 
     Returns:
-        LanguageModel.
+        LanguageModel, whose ``log_probabilities`` takes this instance's tokens.
 
     Raises:
         ModelError: no such model, or one of another vocabulary.

@@ -85,7 +85,7 @@ def log_bayes(mixture: MixtureOfHMMs, tokens_BxT: np.ndarray) -> np.ndarray:
         tokens_BxT: documents.
 
     Returns:
-        Nats.
+        (B, T) float64, nats.
     """
     tables, parts = prepare(mixture), []
     for begin in range(0, len(tokens_BxT), CHUNK):
@@ -104,7 +104,7 @@ def log_scores(model: LanguageModel, tokens_BxT: np.ndarray) -> np.ndarray:
         tokens_BxT: documents.
 
     Returns:
-        Nats.
+        (B, T) nats.
     """
     log_q = answer(model, tokens_BxT)[:, :-1]
     return np.take_along_axis(log_q, tokens_BxT[..., None], axis=-1)[..., 0].astype(np.float64)
@@ -118,7 +118,7 @@ def excess(model: LanguageModel, held: Held) -> Excess:
         held: of ``hold_out``.
 
     Returns:
-        Excess.
+        Excess, nats a token: the mean over documents with its standard error, and by position.
     """
     gap_BxT = held.log_bayes_BxT - log_scores(model, held.tokens_BxT)
     documents, length = gap_BxT.shape

@@ -54,7 +54,7 @@ def published(name: str) -> Published:
         name: a key of ``NAMES`` or of ``ABLATIONS``.
 
     Returns:
-        Published.
+        Published: accuracies in percent by k and n, means over five trainings with standard errors.
     """
     stored = json.loads((resources.files("implicit_bayes.benchmarks") / "published.json").read_text(encoding="utf-8"))
     rows = stored["accuracy"][name]

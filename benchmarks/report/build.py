@@ -29,7 +29,7 @@ def write_report(directory: Path, order: Sequence[str] = ()) -> Path:
         order: names of experiments in the order of the page; others come last, as they are stored.
 
     Returns:
-        The page.
+        Path of the page.
 
     Raises:
         ModelError: DIR holds no findings.
@@ -58,7 +58,7 @@ def draw(each: Findings, directory: Path) -> list[Path]:
         directory: to write into.
 
     Returns:
-        The files.
+        Paths of PNG and SVG files.
     """
     written = [path for picture in each.pictures for path in write(picture, directory)]
     return written + (overview.write(each, directory) if each.name == "curves" else [])
@@ -72,7 +72,7 @@ def reproduce_page(directory: Path, order: Sequence[str] = ()) -> Page:
         order: names of experiments in the order of the page; others come last, as they are stored.
 
     Returns:
-        The page.
+        Page; nothing is computed again.
 
     Raises:
         ModelError: DIR holds no findings.

@@ -145,7 +145,7 @@ def store(directory: Path, findings: Sequence[Findings], about: JsonObject) -> l
         about: command, seed, preset and what else the report says of the run.
 
     Returns:
-        The files.
+        Paths of the files written.
     """
     rows = [(f.name, p.name, *point) for f in findings for p in f.pictures for point in p.points]
     fields = ("experiment", "picture", *Point._fields)
@@ -284,7 +284,7 @@ def as_csv(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
         rows: cells; floats are written to six digits, and words that look like a formula begin with an apostrophe.
 
     Returns:
-        The text.
+        Text, the header first.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -312,6 +312,6 @@ def percent(share: float, digits: int = 1) -> str:
         digits: after the point.
 
     Returns:
-        The words.
+        Text.
     """
     return "–" if share is None or math.isnan(share) else f"{100 * share:.{digits}f}%"

@@ -29,7 +29,7 @@ def write(findings: Findings, directory: Path) -> list[Path]:
         directory: to write into.
 
     Returns:
-        The files.
+        Paths of both files, or none.
     """
     points = _points(findings)
     if points is None:

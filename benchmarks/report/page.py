@@ -122,7 +122,7 @@ def data_uri(text: str, kind: str = "text/csv") -> str:
         kind: its media type.
 
     Returns:
-        The URI.
+        The text, base64-encoded, with its type in front.
     """
     return f"data:{kind};charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}"
 

@@ -84,7 +84,7 @@ def draw_all(results: xr.Dataset, directory: Path, figures: Figures) -> list[Pat
         figures: which.
 
     Returns:
-        The files written.
+        Paths of PNG and SVG files.
     """
     contents: dict[Path, bytes | None] = {}  # all are drawn before the first is written
     for name, make in figures.items():

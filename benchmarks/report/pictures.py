@@ -187,7 +187,7 @@ def write(picture: Picture, directory: Path, columns: int = COLUMNS) -> list[Pat
         columns: panels side by side.
 
     Returns:
-        The two files.
+        Paths of both files.
     """
     with house_style():
         bare = save(draw(picture, columns), inside(directory, picture.name, "svg"))

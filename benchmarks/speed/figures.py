@@ -19,7 +19,7 @@ def bars(rows: Sequence[Timing], directory: Path) -> list[Path]:
         directory: to write into.
 
     Returns:
-        The files.
+        Paths of PNG and SVG files.
     """
     panels = list(dict.fromkeys((row.task, row.instance) for row in rows))
     with house_style():
@@ -49,7 +49,7 @@ def scaling(curves: Sequence[Scaling], directory: Path) -> list[Path]:
         directory: to write into.
 
     Returns:
-        The files.
+        Paths of PNG and SVG files.
     """
     sizes = list(dict.fromkeys(curve.size for curve in curves))
     with house_style():

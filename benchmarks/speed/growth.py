@@ -135,7 +135,7 @@ def family(at: dict[str, int], seed: int) -> Instance:
         seed: of the kernels.
 
     Returns:
-        The instance.
+        Instance of these sizes.
     """
     rng, (concepts, tokens, states) = np.random.default_rng(seed), (at["concepts"], at["vocabulary"], at["states"])
     kernels, initial = rng.random((concepts, states, states)) + 0.05, rng.random((concepts, states)) + 0.05

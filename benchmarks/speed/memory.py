@@ -69,7 +69,7 @@ def memory(
         cases: (documents, length, chunk) of each.
 
     Returns:
-        list of MemoryUse.
+        MemoryUse of each case: CPU seconds, and peak memory in bytes of both runs, which differ by what grows.
 
     Raises:
         ModelError: two sizes of chunk that disagree on the same documents.

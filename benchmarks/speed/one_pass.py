@@ -53,7 +53,7 @@ def one_pass_speed(
         seed: of the prompts.
 
     Returns:
-        Speed.
+        Speed: CPU seconds of either way, their ratio, and the largest difference of their answers.
     """
     key = jax.random.fold_in(jax.random.key(seed), 10)
     batch = sample_prompts(

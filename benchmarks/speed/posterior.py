@@ -35,7 +35,7 @@ def posterior_and_predictive(
         advance: called with 1 after every timed call.
 
     Returns:
-        One timing for each.
+        One Timing for each: CPU seconds a token, the ratio to ours, and to what they agree.
 
     Raises:
         ModelError: an implementation disagrees with ours.

@@ -49,7 +49,7 @@ def sampling(
         released_vocabulary: V of the released instance; None where it is none.
 
     Returns:
-        One timing for each.
+        One Timing for each: CPU seconds a token and the ratio to ours.
 
     Raises:
         ModelError: the token frequencies of an implementation differ.

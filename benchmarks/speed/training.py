@@ -81,7 +81,7 @@ class Worker:
             place: where the worker writes its gradient.
 
         Returns:
-            The answer.
+            The object that the worker answered.
 
         Raises:
             ModelError: the worker has ended.

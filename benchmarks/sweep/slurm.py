@@ -46,7 +46,7 @@ def write_scripts(out: Path, command: str, host: str = "127.0.0.1", tls: Tls = T
         tls: certificates, passed on to both.
 
     Returns:
-        The files.
+        Paths of both scripts.
 
     Raises:
         ModelError: dask-jobqueue is not installed, or a name that no script can hold as a word.

@@ -47,7 +47,7 @@ def write_index(directory: Path, folders: Sequence[Path], command: str) -> Path:
         command: of the shell.
 
     Returns:
-        The file.
+        Path of compare.json.
     """
     names = [folder.relative_to(directory).as_posix() for folder in folders]
     storage.write_json(directory / FILE, {"command": command, "folders": names})

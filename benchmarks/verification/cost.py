@@ -295,7 +295,7 @@ def in_words(name: str, cost: Cost, budget: float) -> str:
         budget: CPU minutes.
 
     Returns:
-        The line.
+        One line, or "".
     """
     if cost.seconds < SAID and not cost.coarse:
         return ""

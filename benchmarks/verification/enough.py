@@ -136,7 +136,7 @@ def finite_json(found: Sequence[FiniteSample], curves: xr.Dataset) -> list[JsonO
         curves: result of ``in_context_curves``.
 
     Returns:
-        JSON objects.
+        Objects with the keys of ``verify --json``: exponents in nats an example, bounds as probabilities.
     """
     measured = {k: measured_enough(curves, k) for k in {row.k for row in found}}
     ends = {k: measured_between(curves, k) for k in measured}
@@ -177,7 +177,7 @@ def finite_dataset(found: Sequence[FiniteSample], information: Decomposition) ->
         information: the decomposition of the documents' cost, nats.
 
     Returns:
-        The data set.
+        A Dataset: exponents in nats an example, entropies and information in nats a document.
     """
     data = xr.Dataset(
         {

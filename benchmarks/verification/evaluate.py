@@ -89,7 +89,7 @@ def check_statements(
         risk_prompts: on which exact Bayes is measured beside the theorems.
 
     Returns:
-        Statements.
+        Statements: conditions, critical k, theorems, bounds at finite n, splits and, if asked for, certificates.
     """
     lengths, true = tested_ks(instance, ks), instance.true_concepts
     rows: list[Condition] = []
@@ -163,7 +163,7 @@ def certificates_of(
         start: called with (words, total) at the beginning; returns what is called after each step.
 
     Returns:
-        The certificates.
+        Certificates, in the order of k, theta*, theta.
     """
     rows = [row for row in conditions if row.k in ks]
     advance, found = start("certificates", len(rows)), []

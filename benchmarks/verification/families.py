@@ -47,7 +47,7 @@ def affordable(family: GincFamily, settings: Settings) -> int:
         settings: of ``verify``, checked.
 
     Returns:
-        C.
+        A number of concepts C.
     """
     low, high = 0, 1
     while high <= HELD and _fits(family, high, settings):

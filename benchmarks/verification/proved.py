@@ -223,7 +223,7 @@ def outwards(ball: JsonObject | str | None, rounding: str) -> str:
         rounding: ``decimal.ROUND_FLOOR`` for the lower end, ``decimal.ROUND_CEILING`` for the upper one.
 
     Returns:
-        The words.
+        A decimal number as text; a dash where there is no ball.
     """
     if not isinstance(ball, dict):
         return "–"

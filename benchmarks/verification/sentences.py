@@ -15,7 +15,7 @@ def summary(stored: JsonObject) -> list[str]:
         stored: an object of ``verify --json``.
 
     Returns:
-        Sentences.
+        Sentences with their full stops.
     """
     lines = [*_contradictions(stored), *_impossible(stored)]
     assumptions = _assumptions(stored["assumptions"])
@@ -165,7 +165,7 @@ def number(value: float | str | None, digits: int = 4) -> str:
         digits: after the point.
 
     Returns:
-        The words.
+        Text.
     """
     if isinstance(value, str):
         return {"inf": "∞", "-inf": "−∞"}.get(value, value)

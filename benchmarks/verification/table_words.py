@@ -24,7 +24,7 @@ def number(value: float | None, digits: int = 4) -> str:
         digits: after the point.
 
     Returns:
-        The words.
+        Text.
     """
     return "–" if value is None else f"{value:.{digits}f}"
 
@@ -39,7 +39,7 @@ def interval(value: float | None, low: float, high: float, digits: int = 4) -> s
         digits: after the point; the ends have one fewer.
 
     Returns:
-        The words.
+        Text, as in "1.2 [1.1, 1.3]".
     """
     if value is None and not np.isfinite([low, high]).any():
         return "undefined"
@@ -55,7 +55,7 @@ def judged(row: Condition, version: Version) -> str:
         version: printed, repaired or sharp.
 
     Returns:
-        The words.
+        Words of one cell.
     """
     return verdict(row.holds(version)) + (" (θ* has prior 0)" if row.method.endswith(IMPOSSIBLE) else "")
 
@@ -87,7 +87,7 @@ def loss_line(words: str, loss: BayesLoss) -> str:
         loss: of exact Bayes on them.
 
     Returns:
-        The line.
+        One line; nats a token, with the 95% interval over documents.
     """
     return (
         f"Bayes cross-entropy on {loss.documents} {words} of {loss.length} tokens: "

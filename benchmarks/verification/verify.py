@@ -152,7 +152,8 @@ def verify(
         command: the shell command that this call carries out, to be stored with the result.
 
     Returns:
-        Verification.
+        Verification: assumptions, conditions, theorems, bounds, curves and models; prints as the tables of the command
+        line.
 
     Raises:
         ModelError: bad input, on one line that names the field and the remedy.

@@ -52,6 +52,9 @@ class BucketTables(NamedTuple):
 def support_widths(mixture: MixtureOfHMMs) -> np.ndarray:
     """(V,) number of states that can emit each token under some concept.
 
+    Args:
+        mixture: with concrete arrays.
+
     Returns:
         (V,) integers; 0 for a token that no state can emit.
     """
@@ -76,6 +79,9 @@ def bucket_bytes(mixture: MixtureOfHMMs) -> int:
 
 def bucket_tables(mixture: MixtureOfHMMs) -> BucketTables:
     """Build the tables in NumPy (the structure of zeros must be concrete).
+
+    Args:
+        mixture: with concrete arrays.
 
     Returns:
         BucketTables in float64, about ``bucket_bytes(mixture)`` of them.

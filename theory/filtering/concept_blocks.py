@@ -96,7 +96,8 @@ def filter_blocks(blocks: ConceptBlocks, tokens_BxT: Numbers, positions: Sequenc
         positions: prefix lengths t to report; the answer has C numbers for each of them and each document.
 
     Returns:
-        BlockFilter.
+        BlockFilter of B documents at P prefix lengths, exact; nats. Memory grows with the size of a block and with B P
+        C, not with C H^2.
 
     Raises:
         ModelError: no concepts, a prior that is no law, or as ``filter_mixture``.

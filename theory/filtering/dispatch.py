@@ -77,7 +77,7 @@ def choose(mixture: MixtureOfHMMs, method: Method) -> Method:
         method: what was asked for.
 
     Returns:
-        What is run.
+        "dense", "sparse", "log" or "compiled", never "auto".
 
     Raises:
         ModelError: an unknown method, or one that does not go with a traced mixture or with what is installed.

@@ -77,7 +77,7 @@ def log_trace(mixture: MixtureOfHMMs, tokens_TxB: Array, slots: Array, n_slots: 
         slots, n_slots, mixed: what is recorded, see ``forward.Asked``.
 
     Returns:
-        As of ``theory.filtering.scaled.dense_trace``.
+        Trace, as of ``theory.filtering.scaled.dense_trace``; no document in it is doubtful.
     """
     kernel, emission, initial = (_float(x) for x in (mixture.transition, mixture.emissions, mixture.initial))
     whole, prior = jnp.asarray(mixture.emissions), jnp.asarray(mixture.prior)

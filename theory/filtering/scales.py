@@ -82,6 +82,9 @@ def _weighed(
 def tokens_between(least: jax.Array) -> jax.Array:
     """How many tokens may pass between two rescalings: their smallest product takes two fifths of the range.
 
+    Args:
+        least: (), the smallest factor by which one token may shrink a positive entry (``smallest_entries``).
+
     Returns:
         () integer between 1 and ``LONGEST_RUN``.
     """

@@ -42,7 +42,7 @@ def state_beliefs(mixture: MixtureOfHMMs, tokens_BxT: Numbers) -> StateBeliefs:
         tokens_BxT: documents, T at least 1.
 
     Returns:
-        StateBeliefs.
+        StateBeliefs after every prefix of 1 to T tokens: (B, T, H) probabilities, (B, T, C) nats.
 
     Raises:
         ModelError: tokens that are not integers of the vocabulary.

@@ -26,6 +26,9 @@ class SupportTables(NamedTuple):
 def support_width(emission: Array) -> int:
     """W: the largest number of states that can emit one token (under some concept), at least 1.
 
+    Args:
+        emission: (H, V), or (C, H, V) where it depends on the concept.
+
     Returns:
         W, an integer.
     """
@@ -45,6 +48,9 @@ def table_bytes(mixture: MixtureOfHMMs) -> int:
 
 def support_tables(mixture: MixtureOfHMMs) -> SupportTables:
     """Build the sparse tables in NumPy (the structure of zeros must be concrete).
+
+    Args:
+        mixture: with concrete arrays.
 
     Returns:
         SupportTables in float64, ``table_bytes(mixture)`` of them and V W indices.

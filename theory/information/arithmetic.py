@@ -58,6 +58,9 @@ class Watch:
     def widen(self, rounding: float) -> float:
         """The bound, or inf where something underflowed.
 
+        Args:
+            rounding: an error bound that holds as long as nothing underflows.
+
         Returns:
             In the unit of ``rounding``.
         """

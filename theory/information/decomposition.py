@@ -98,6 +98,9 @@ def terms(log_evidence: np.ndarray, log_posterior: np.ndarray) -> tuple[np.ndarr
 def entropy(law: np.ndarray) -> float:
     """H(law), nats.
 
+    Args:
+        law: (C,) probabilities.
+
     Returns:
         Nats, between 0 and log of the number of entries; 0 log 0 counts 0.
     """
@@ -127,6 +130,9 @@ def regret(log_evidence: np.ndarray, log_probability: np.ndarray, prior: np.ndar
 
 def spaced_positions(length: int) -> list[int]:
     """0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, ... and T: about four for each doubling.
+
+    Args:
+        length: T.
 
     Returns:
         Increasing prefix lengths, from 0 to ``length``.

@@ -53,10 +53,16 @@ def exact_rows(table: Array) -> list[Row]:
 
 
 def exact_law(hmm: HMM) -> ExactLaw:
-    """An HMM in fractions; raises as ``exact_rows``.
+    """An HMM in fractions.
+
+    Args:
+        hmm: in short decimals.
 
     Returns:
         ExactLaw: start, kernel and emission in fractions.
+
+    Raises:
+        UndecidedError: as ``exact_rows``.
     """
     return ExactLaw(exact_rows(hmm.initial)[0], tuple(exact_rows(hmm.transition)), tuple(exact_rows(hmm.emission)))
 

@@ -197,6 +197,9 @@ class ExampleGraph(NamedTuple):
     def largest_inputs(self, alternative: int) -> np.ndarray:
         """(N,) the largest log-ratio of any x that ends in each node.
 
+        Args:
+            alternative: its index.
+
         Returns:
             (N,) nats.
         """
@@ -246,6 +249,9 @@ def _weights(
 def total(parts_SxN: Cumulant) -> Cumulant:
     """(S,) of the sum over N of what the parts are the logarithms of.
 
+    Args:
+        parts_SxN: logarithms, nats, and their derivatives.
+
     Returns:
         Cumulant, (S,) each: the logarithm of the sum, nats, and its derivative, the mean of the parts' derivatives
         weighted by their shares.
@@ -259,6 +265,9 @@ def total(parts_SxN: Cumulant) -> Cumulant:
 
 def log_sum(log_parts_SxN: np.ndarray) -> np.ndarray:
     """(S,) log of the sum over N of what is given by its logarithms.
+
+    Args:
+        log_parts_SxN: nats; -inf for a part of zero.
 
     Returns:
         (S,) nats; -inf where every part is.
@@ -277,6 +286,9 @@ def _summed(log_parts_SxN: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def upper_mean(log_parts_SxN: np.ndarray) -> np.ndarray:
     """(S,) log of the upper 95% end of a mean, its N summands / N given by their logarithms.
+
+    Args:
+        log_parts_SxN: nats; independent over N.
 
     Returns:
         (S,) nats; the end of Student's t interval, which is approximate: it holds as N grows.

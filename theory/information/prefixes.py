@@ -71,6 +71,9 @@ class Tables:
     def keep(self, laws: np.ndarray) -> "Tables":
         """The tables of the chosen laws only.
 
+        Args:
+            laws: indices.
+
         Returns:
             Tables of len(laws) laws that share the supports; arrays of the chosen laws are copied.
         """
@@ -109,6 +112,9 @@ class ForwardTables(NamedTuple):
 
     def keep(self, laws: np.ndarray) -> "ForwardTables":
         """The tables of the chosen laws only (the first chosen one is the sampler).
+
+        Args:
+            laws: indices, the sampler's first.
 
         Returns:
             ForwardTables of len(laws) laws, on the same supports.

@@ -70,7 +70,7 @@ def process_entropies(process: EdgeProcess, length: int = 64, budget: int = 200_
         budget: largest number of (belief, token) pairs that one length may visit.
 
     Returns:
-        ProcessEntropies.
+        ProcessEntropies in nats; what is a limit lies between two computed numbers.
 
     Raises:
         ModelError: the start law is not stationary, a length below 1, or a budget too small for one token.

@@ -127,7 +127,8 @@ def log_likelihood_rates(
         shared: what calls for other lengths of the same start law have in common with this one, if there are any.
 
     Returns:
-        One Rate per law.
+        One Rate for each law, in their order: nats an example, certain ends or an interval, and the method it was found
+        by.
 
     Raises:
         ModelError: different shapes; probabilities so small that float64 loses a finite rate.

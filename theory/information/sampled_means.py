@@ -50,7 +50,7 @@ def samples_for(variance: np.ndarray, span: np.ndarray, half: np.ndarray, covera
         coverage: two-sided.
 
     Returns:
-        May be infinite.
+        (Q,) real numbers, to be rounded up: 1 where there is neither variance nor range, else inf where ``half`` is 0.
     """
     level = math.log(4.0 / (1.0 - coverage))
     root = np.sqrt(2.0 * variance * level)

@@ -43,7 +43,31 @@ def survivors(mixture: MixtureOfHMMs, law: PromptLaw, concepts: Sequence[int]) -
         Outcomes of positive probability; a single one, with concepts in ``perhaps``, where several delimiter states or
         too many support sets leave their survival open.
     """
-    lasting = [c for c in concepts if not dies(mixture, law, c)]
+    return survivors_by_start(mixture, [law], concepts)[0]
+
+
+def survivors_by_start(
+    mixture: MixtureOfHMMs, laws: Sequence[PromptLaw], concepts: Sequence[int]
+) -> list[list[Survivors]]:
+    """``survivors`` for several start laws of one theta* and k, which share the walks over support sets.
+
+    Args:
+        mixture: whose concepts are asked.
+        laws: the prompt laws; they differ in p_prompt(h) only.
+        concepts: indices, those of positive prior.
+
+    Returns:
+        The outcomes of each prompt law, in their order.
+    """
+    dying_CxS = [dies(mixture, laws, c) for c in concepts]
+    return [
+        _survivors(mixture, law, [c for c, dying_S in zip(concepts, dying_CxS, strict=True) if not dying_S[s]])
+        for s, law in enumerate(laws)
+    ]
+
+
+def _survivors(mixture: MixtureOfHMMs, law: PromptLaw, lasting: Sequence[int]) -> list[Survivors]:
+    """The outcomes for the concepts that do not die almost surely."""
     at_risk = [c for c in lasting if may_forbid(law, mixture.concept(c))]
     safe = frozenset(lasting) - frozenset(at_risk)
     if not at_risk:
@@ -60,7 +84,7 @@ def survivors(mixture: MixtureOfHMMs, law: PromptLaw, concepts: Sequence[int]) -
     ]
 
 
-def dies(mixture: MixtureOfHMMs, law: PromptLaw, concept: int) -> bool:
+def dies(mixture: MixtureOfHMMs, laws: Sequence[PromptLaw], concept: int) -> np.ndarray:
     """Whether the concept gives almost every long prompt probability zero.
 
     Enough, and with one delimiter state also necessary: it can forbid an example after a delimiter that could have
@@ -69,12 +93,15 @@ def dies(mixture: MixtureOfHMMs, law: PromptLaw, concept: int) -> bool:
 
     Args:
         mixture: the pretraining law.
-        law: the prompt law: theta*, p_prompt(h), k and the delimiter.
+        laws: S prompt laws of one theta*, k and delimiter; they differ in p_prompt(h) only.
         concept: index of theta.
+
+    Returns:
+        (S,) bool, for each of the prompt laws.
     """
     hmm = mixture.concept(concept)
-    emits = np.asarray(hmm.emission)[:, law.delimiter] > 0
-    return can_die(law, hmm, np.asarray(hmm.transition)[emits].sum(0) > 0)
+    emits = np.asarray(hmm.emission)[:, laws[0].delimiter] > 0
+    return can_die(laws, hmm, np.asarray(hmm.transition)[emits].sum(0) > 0)
 
 
 def after_first_example(law: PromptLaw, hmms: Sequence[HMM]) -> dict[tuple[bool, ...], float]:

@@ -40,7 +40,7 @@ def next_token(start: np.ndarray, transition: np.ndarray, emission: np.ndarray, 
         tokens: x.
 
     Returns:
-        (V,) Python integers.
+        (V,) Python integers, which compare and add without rounding.
     """
     ahead = start
     for token in tokens:

@@ -95,7 +95,7 @@ def state_emitting(processes: Sequence[EdgeProcess], delimiter: int, prior: Numb
         prior: of the processes; uniform by default.
 
     Returns:
-        Edges.
+        Edges: the mixture, C concepts on the pairs (s', o) that some process uses, and those pairs.
 
     Raises:
         ModelError: none, or of different shapes.
@@ -123,6 +123,9 @@ def edge_emitting(hmm: HMM) -> EdgeProcess:
     The first token comes with the first *edge* here, so a state before the first is needed: one more, the last, which
     leads into the start law and is never entered again. Where the start law is stationary it is left out, and the
     process starts from that law itself.
+
+    Args:
+        hmm: emits a token from each state, the first state included.
 
     Returns:
         EdgeProcess of H states, or H + 1 where the start law is not stationary; its documents have the same law.

@@ -124,6 +124,9 @@ class ConceptFamily(eqx.Module):
     def laws(self, theta: Numbers) -> tuple[Array, Array]:
         """(..., H) start laws and (..., H, H) kernels at (..., m) parameters, differentiable in theta.
 
+        Args:
+            theta: (..., m) parameters; may be traced.
+
         Returns:
             (start laws, kernels), float64 unless theta is traced: then in the precision of the caller's transformation.
         """
@@ -132,8 +135,14 @@ class ConceptFamily(eqx.Module):
     def hmm(self, theta: Numbers) -> HMM:
         """The concept theta (m,).
 
+        Args:
+            theta: (m,) parameters.
+
         Returns:
             HMM in float64.
+
+        Raises:
+            ModelError: a theta that is no array of m numbers.
         """
         initial, transition = self._computed(self._one(theta))
         return HMM(initial, transition, self.emission)
@@ -141,8 +150,14 @@ class ConceptFamily(eqx.Module):
     def mixture(self, theta: Numbers) -> MixtureOfHMMs:
         """The pretraining law that knows theta (m,): one concept of prior one, as the filter takes it.
 
+        Args:
+            theta: (m,) parameters; may be traced.
+
         Returns:
             MixtureOfHMMs with C = 1.
+
+        Raises:
+            ModelError: a theta that is no array of m numbers.
         """
         initial, transition = self._computed(self._one(theta))
         return MixtureOfHMMs(np.ones(1), initial[None], transition[None], self.emission, self.delimiter)
@@ -154,6 +169,9 @@ class ConceptFamily(eqx.Module):
 
         On an even grid this is the quadrature of the continuous pretraining law, and its exact filter is the
         continuous family's up to the grid's error.
+
+        Args:
+            points: (N, m) parameters, an even grid where sums are to stand for integrals.
 
         Returns:
             MixtureOfHMMs with C = N, concepts in the order of the points.

@@ -149,6 +149,9 @@ class MixtureOfHMMs(eqx.Module):
     def concept(self, index: int) -> HMM:
         """The HMM of one concept.
 
+        Args:
+            index: of the concept, 0..C-1.
+
         Returns:
             Start law (H,), kernel (H, H) and emission (H, V), as stored.
 
@@ -161,8 +164,14 @@ class MixtureOfHMMs(eqx.Module):
     def restrict(self, index: int) -> "MixtureOfHMMs":
         """The mixture that knows the concept: a prior of one on ``index`` and nothing else.
 
+        Args:
+            index: of the concept, 0..C-1.
+
         Returns:
             MixtureOfHMMs with C = 1.
+
+        Raises:
+            ModelError: if there is no such concept.
         """
         c = self._concept_index(index)
         emission = self.emission if self.emission.ndim == 2 else self.emission[c : c + 1]
@@ -180,6 +189,9 @@ class MixtureOfHMMs(eqx.Module):
         transition'[c, h] = (1 - epsilon) transition[c, h] + epsilon / H
 
         Start laws and emissions are unchanged, so A1 survives. ``epsilon = 0`` is the mixture itself.
+
+        Args:
+            epsilon: share of the uniform law, in [0, 1].
 
         Returns:
             A mixture of the same shapes.

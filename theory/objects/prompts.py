@@ -88,6 +88,9 @@ class PromptLaw(eqx.Module):
     def test_position(self, n: int) -> int:
         """Prefix length (k + 1) n + k - 1 of (S_n, x_test) inside a prompt of at least n + 1 examples.
 
+        Args:
+            n: examples before x_test.
+
         Returns:
             Tokens.
         """

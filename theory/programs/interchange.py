@@ -117,7 +117,7 @@ def from_pomegranate(model: Foreign) -> HMM:
         model: with logarithms ``starts`` (H,) and ``edges`` (H, H), and ``distributions[h].probs`` (1, V).
 
     Returns:
-        HMM.
+        HMM in float64, its rows divided by their sums.
 
     Raises:
         ModelError: a part is missing, or a state emits several tokens a step.

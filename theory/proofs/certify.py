@@ -102,7 +102,7 @@ def certify(
         bits: precision of the ball arithmetic.
 
     Returns:
-        Certificate.
+        Certificate of this pair at this k: enclosures in nats, verdicts True, False or "undetermined", all proved.
 
     Raises:
         ImportError: python-flint is missing.

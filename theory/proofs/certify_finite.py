@@ -104,6 +104,9 @@ def certify_finite(
 def exponent_ends(atoms: Atoms) -> tuple[Ball, Ball]:
     """-log inf_{s >= 0} E ratio^s between two numbers (balls, or inf), in nats; a ratio of 0 counts 0 at every s.
 
+    Args:
+        atoms: law of a likelihood ratio, in exact fractions.
+
     Returns:
         (low, high); equal where the infimum is known in closed form, high = inf where no minimum was enclosed.
     """
@@ -123,6 +126,9 @@ def exponent_ends(atoms: Atoms) -> tuple[Ball, Ball]:
 
 def best_s(atoms: Atoms) -> float:
     """The minimiser of E ratio^s in float64, by bisection of the slope of its logarithm.
+
+    Args:
+        atoms: law of a likelihood ratio, in exact fractions.
 
     Returns:
         A float, at most ``LARGEST_S`` (or twice that); it need not be exact, since what is proved at any s is proved.

@@ -89,6 +89,9 @@ def log_ratio(p: Exact, q: Exact) -> Ball:
 def expectation(terms: Terms) -> Ball:
     """sum of weight log(p/q), weights positive; nan where +inf and -inf meet, or p = q = 0.
 
+    Args:
+        terms: {(p, q): weight}, exact fractions.
+
     Returns:
         A ball in nats, or inf, -inf or nan as a float.
     """
@@ -153,6 +156,9 @@ def margin(signal: Ball, cost: Ball) -> Ball:
 
 def enclose(x: Ball) -> Enclosure:
     """A number as decimals, radius and sign.
+
+    Args:
+        x: a ball at the working precision, or an infinite or undefined number as a float.
 
     Returns:
         Enclosure: |x - midpoint| <= radius, and whether x > 0 ("undetermined" where the ball contains 0).

@@ -69,6 +69,9 @@ class ExactInstance(NamedTuple):
     def restart(self, concept: int) -> int | None:
         """The one state that emits the delimiter under this concept, from which it starts afresh; None if several.
 
+        Args:
+            concept: its place among those of the instance.
+
         Returns:
             The state's index, or None where no state or several emit it.
         """

@@ -57,6 +57,9 @@ class Sums(NamedTuple):
 def exact_sums(exact: ExactInstance) -> Sums:
     """All sums of an instance.
 
+    Args:
+        exact: theta*, theta and the prompt law in fractions.
+
     Returns:
         Sums: what certificates need, as weights of exact ratios; no logarithm is taken here.
 
@@ -82,6 +85,9 @@ def _terms() -> Terms:
 
 def merged(exact: ExactInstance) -> Sums:
     """The state is observed, so a sum over examples is one over transitions, by occupancy.
+
+    Args:
+        exact: an instance that ``shows_its_state``.
 
     Returns:
         Sums, by O(k H^2) operations on fractions.
@@ -145,6 +151,9 @@ def _forbidden(exact: ExactInstance, concept: int, d: int) -> ExactForbidden:
 
 def enumerated(exact: ExactInstance) -> Sums:
     """General emission: every example that p_prompt can emit, its joint filters carried along exactly.
+
+    Args:
+        exact: any instance.
 
     Returns:
         Sums, by as many filters as p_prompt can write prefixes.

@@ -109,7 +109,7 @@ def search(
         progress: called with (starts done, starts) after every batch.
 
     Returns:
-        SearchResult.
+        SearchResult: every counterexample that an independent check confirmed, and how much was looked at without one.
 
     Raises:
         ModelError: unknown statement, or a number below its least value.

@@ -51,7 +51,7 @@ def check_assumptions(mixture: MixtureOfHMMs, prompt: PromptLaw, budget: int = 2
         budget: the largest number of (belief, token) pairs that A3 may expand a level to.
 
     Returns:
-        Five assumptions.
+        Assumptions "A1" to "A5", each with its verdict, best constants and a witness in words.
     """
     true_concept = find_concept(mixture, prompt.hmm)
     return [
@@ -89,6 +89,9 @@ def delimiter_purity(mixture: MixtureOfHMMs) -> Assumption:
 
     D is the set of states that emit the delimiter with positive probability under some concept of Theta, so A1 fails
     exactly where one of them does so with probability below 1 under some concept of Theta.
+
+    Args:
+        mixture: the pretraining law; concepts of prior zero take no part.
 
     Returns:
         Assumption "A1" with a witness where it fails: the state and concept of the smallest such probability below 1.

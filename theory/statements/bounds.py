@@ -55,6 +55,9 @@ def g(delta: Numbers) -> np.ndarray:
     Below 1/2 the two logarithms nearly cancel, so the same function is evaluated as
     1/2 log(1 - delta^2) + delta artanh(delta), whose terms differ by a factor of two; exact at 0 and at 1.
 
+    Args:
+        delta: excess 0-1 risks, in [0, 1], of any shape.
+
     Returns:
         An array of the shape of ``delta``, nats, in [0, log 2].
 
@@ -81,6 +84,9 @@ def g_inverse(nats: Numbers) -> np.ndarray:
     root: sqrt(nats / log 2) <= delta <= sqrt(2 nats). Bisection of that bracket is exact to float64, relatively,
     down to nats of 1e-300.
 
+    Args:
+        nats: divergences, at least 0, of any shape.
+
     Returns:
         An array of the shape of ``nats``, probabilities.
 
@@ -101,6 +107,9 @@ def g_inverse(nats: Numbers) -> np.ndarray:
 
 def risk_bound(nats: float) -> RiskBound:
     """The largest excess 0-1 risk that an excess of ``nats`` of Kullback-Leibler divergence allows.
+
+    Args:
+        nats: divergence, at least 0.
 
     Returns:
         RiskBound; vacuous from log 2 nats upwards.
@@ -123,7 +132,7 @@ def excess_risk(bayes: Numbers, predictor: Numbers) -> np.ndarray:
             whatever y is.
 
     Returns:
-        (...,) excess risk.
+        (...,) probabilities.
 
     Raises:
         ModelError: shapes disagree, or ``bayes`` is not a law.
@@ -143,6 +152,9 @@ def first_choice(law: np.ndarray) -> np.ndarray:
 
     In exact arithmetic argmax names the first of several equal numbers. Computed ones come apart in their last bits,
     differently for every order of sums, so tokens within ``TIED`` of the largest count as equal to it.
+
+    Args:
+        law: (..., V) probabilities, up to a positive factor for each law.
 
     Returns:
         Indices into the last axis, shape (...,).

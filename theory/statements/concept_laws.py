@@ -25,6 +25,9 @@ class ConceptLaws:
     def of(self, concept: int) -> tuple[np.ndarray, np.ndarray]:
         """For one concept, (B, D) and (B, D, V).
 
+        Args:
+            concept: index of theta.
+
         Returns:
             (possible, laws): which delimiter states d allow x, and p(y | x, d, concept), 0 throughout where d does not;
             kept after the first call.

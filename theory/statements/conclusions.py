@@ -101,6 +101,9 @@ def measured(risk: MeasuredRisk, risks: Sequence[Interval]) -> str:
 def conclude_theorem_1(evidence: Evidence) -> tuple[Conclusion, str]:
     """Whether f_n -> argmax p_prompt for every pair: by its limit, or undetermined.
 
+    Args:
+        evidence: pairs, assumptions and the measured risk of one k.
+
     Returns:
         (conclusion, reason in words). "holds" asks for every x_test; one pair that fails makes it "fails".
     """
@@ -143,6 +146,9 @@ def _tends(pair: Pair) -> str:
 
 def hypotheses(needs: Mapping[str, Verdict]) -> tuple[bool, str]:
     """Whether all hypotheses hold, and "applies" or what is missing.
+
+    Args:
+        needs: name of each hypothesis -> its verdict.
 
     Returns:
         (all are True, words); one that is undetermined counts as lacking.

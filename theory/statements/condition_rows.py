@@ -83,6 +83,9 @@ class Condition(NamedTuple):
     def holds(self, version: Version) -> Verdict:
         """The verdict of one version.
 
+        Args:
+            version: "printed", "repaired" or "sharp".
+
         Returns:
             True, False or "undetermined".
         """
@@ -91,6 +94,9 @@ class Condition(NamedTuple):
     def room(self, version: Version) -> float:
         """What is left: signal minus threshold, or minus the rate. Positive where the version holds, up to intervals;
         -inf where a threshold is infinite, or where there is no rate.
+
+        Args:
+            version: "printed", "repaired" or "sharp".
 
         Returns:
             Nats.
@@ -103,6 +109,9 @@ class Condition(NamedTuple):
 
     def room_interval(self, version: Version) -> tuple[float, float]:
         """The ends between which the room lies with probability ``level``, all rooms of the table at once.
+
+        Args:
+            version: "printed", "repaired" or "sharp".
 
         Returns:
             (low, high), nats; both -inf where the room is.
@@ -120,6 +129,9 @@ class Condition(NamedTuple):
         """Sorts conditions by what binds a version: the worst verdict, then the least room, signal and forbidden mass.
 
         A verdict goes before the room, so that of several conditions the first shows the verdict of them all.
+
+        Args:
+            version: "printed", "repaired" or "sharp".
 
         Returns:
             A key to sort by: the smallest binds.

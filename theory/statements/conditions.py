@@ -84,7 +84,8 @@ def check_conditions(
         accuracy: relative half-width aimed at by the Monte Carlo.
 
     Returns:
-        Conditions by concept.
+        One Condition for each theta of positive prior but theta*, in the order of their indices: thresholds, ΣKL and
+        rate in nats, three verdicts, and an interval's level that all share.
 
     Raises:
         ModelError: as ``conditions_by_start_law``.
@@ -297,7 +298,7 @@ def critical_k(
         seed: of the sampling, if any.
 
     Returns:
-        CriticalK.
+        CriticalK: for each version the smallest of ``ks``, or None where it is not shown to hold at any.
 
     Raises:
         ModelError: a k below 2, no true concept, or as ``condition_table``.

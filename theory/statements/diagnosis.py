@@ -114,7 +114,8 @@ def split_condition(
         logarithms: see ``scores.collect``.
 
     Returns:
-        ConditionSplit.
+        ConditionSplit: signal and costs of both mismatches, nats, the entries that cause them, A3, and advice in a
+        line.
 
     Raises:
         ModelError: no ``true_concept`` is given and none has the laws of theta*, or ``concept`` is theta*.
@@ -170,6 +171,9 @@ def _extreme_ratio(mixture: MixtureOfHMMs, concept: int, sign: int) -> StartRati
 
 def reading(split: ConditionSplit) -> str:
     """One line: what to change for the repaired theorem to apply (the printed one may hold and conclude falsely).
+
+    Args:
+        split: of the pair that binds, without its ``reading``.
 
     Returns:
         One or two sentences, numbers in nats unless they say otherwise.

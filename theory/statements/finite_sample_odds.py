@@ -163,6 +163,9 @@ class Odds(NamedTuple):
     def largest(self, a: int) -> tuple[float, float, np.ndarray]:
         """The largest log-odds of a first example, of a later one, and (N,) of the x of each class.
 
+        Args:
+            a: theta, by its place among ``concepts``.
+
         Returns:
             (first, later, (N,)), nats without the prior's odds; -inf where theta forbids everything.
         """

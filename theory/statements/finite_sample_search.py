@@ -173,6 +173,9 @@ class Summand:
     def factors(self, s_G: np.ndarray) -> Factors:
         """Everything at the given s, in one pass over the examples, for ``best_of``.
 
+        Args:
+            s_G: (G,) powers.
+
         Returns:
             Factors at the G powers, nats; the upper 95% end for x where inputs were sampled.
         """
@@ -189,7 +192,7 @@ class Summand:
             later_I: n - 1.
 
         Returns:
-            As ``best``.
+            As ``best`` for all x together: ((I,) nats, (I,) whether it can only fall from this n on).
         """
         tables = [self._at(factors, np.full(len(factors.s), n)) for n in later_I]
         at = [int(value.argmin()) for value, _ in tables]

@@ -24,6 +24,9 @@ from implicit_bayes.theory.statements.repaired import Sides
 def lost_weight(odds_PxA: np.ndarray) -> Sides:
     """Step 1: 1 - w_n(theta*) on the left, sum_theta min(1, odds) on the right; odds may be inf.
 
+    Args:
+        odds_PxA: odds of every theta against theta* on P prompts.
+
     Returns:
         Sides of shape (P,), probabilities; left <= right is the claim.
     """

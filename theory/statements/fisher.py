@@ -159,6 +159,9 @@ def _log_conditionals(mixture: MixtureOfHMMs, tokens: Array) -> jax.Array:
 def gamma(information: Array) -> Gamma:
     """Both versions of gamma from (k, m, m) Fisher informations.
 
+    Args:
+        information: (k, m, m) I_j at theta*, as of ``second_order``.
+
     Returns:
         Gamma: the printed ratio of eigenvalues (inf where the smallest is zero) and the smallest constant that the
         proof needs.

@@ -21,7 +21,7 @@ from implicit_bayes.theory.objects.models import HMM, MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
 from implicit_bayes.theory.statements.bounds import bounded_mean_interval
 from implicit_bayes.theory.statements.concept_laws import ConceptLaws
-from implicit_bayes.theory.statements.merged_inputs import InputBlock, input_blocks
+from implicit_bayes.theory.statements.merged_beliefs import BeliefBlock, Start, belief_blocks
 from implicit_bayes.theory.statements.rate_order import Rates, beats
 from implicit_bayes.theory.statements.risk import (
     LEVEL,
@@ -181,7 +181,8 @@ def _tests(
     states = mixture.delimiter_states()
     laws = max(1, len(concepts)) * len(states)
     hmms = {c: mixture.concept(c) for c in concepts}  # once: checking its rows costs more than a block does
-    blocks = input_blocks(law, list(hmms.values()), length, budget // (laws * mixture.n_tokens))
+    begun = [Start(np.asarray(hmm.transition)[d], hmm) for hmm in hmms.values() for d in states]
+    blocks = belief_blocks(law, begun, length, budget // (laws * mixture.n_tokens))
     if blocks is not None:
         return (_of_block(mixture, law, hmms, states, block) for block in blocks), True
     tokens = prompt_tokens(law, SAMPLED_TESTS, 0, np.random.default_rng(seed))[:, :length]
@@ -197,12 +198,12 @@ def _of_sample(mixture: MixtureOfHMMs, law: PromptLaw, tokens: np.ndarray) -> tu
 
 
 def _of_block(
-    mixture: MixtureOfHMMs, law: PromptLaw, hmms: Mapping[int, HMM], states: np.ndarray, block: InputBlock
+    mixture: MixtureOfHMMs, law: PromptLaw, hmms: Mapping[int, HMM], states: np.ndarray, block: BeliefBlock
 ) -> tuple[_Tests, ConceptLaws]:
-    truth = block.predictive(0, np.asarray(law.start), law.hmm)
+    truth = block.predictive(0, law.hmm)
     laws = ConceptLaws(mixture, block.tokens_NxM, states)
     for i, (c, hmm) in enumerate(hmms.items()):
-        rows = [block.predictive(i + 1, np.asarray(hmm.transition)[d], hmm) for d in laws.states]
+        rows = [block.predictive(1 + i * len(states) + j, hmm) for j in range(len(states))]
         found = np.stack(rows, 1)
         laws.found[c] = np.asarray(found.any(-1)), found
     return _Tests(block.tokens_NxM, block.mass_N, truth, block.alike_N), laws

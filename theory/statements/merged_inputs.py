@@ -124,14 +124,26 @@ def input_blocks(
     Returns:
         An iterator of InputBlocks, one for each pair of a first and a last token; None above the budget.
     """
-    hmms = [law.hmm, *others]
+    laws = supports_of(law, [law.hmm, *others])
+    return _blocks(laws, length) if count_classes(laws, length) <= budget else None
+
+
+def supports_of(law: PromptLaw, hmms: Sequence[HMM]) -> _Laws:
+    """The laws in one table, with the states that can emit each token under any of them.
+
+    Args:
+        law: p_prompt, whose start law is kept.
+        hmms: the laws, theta* = ``law.hmm`` first.
+
+    Returns:
+        What ``count_classes`` counts on.
+    """
     transition, emission = (np.stack([np.asarray(getattr(h, n)) for h in hmms]) for n in ("transition", "emission"))
     can_HxV: np.ndarray = np.logical_or.reduce(emission > 0)
     kinds = token_classes(can_HxV)
     shared = [np.flatnonzero(can_HxV[:, token]) for token in kinds.first_K]
     supports = tuple(shared[kind] for kind in kinds.class_V)
-    laws = _Laws(transition, emission, np.asarray(law.start), supports)
-    return _blocks(laws, length) if count_classes(laws, length) <= budget else None
+    return _Laws(transition, emission, np.asarray(law.start), supports)
 
 
 def merged_tests(

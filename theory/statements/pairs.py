@@ -11,7 +11,7 @@ import numpy as np
 from implicit_bayes.theory.information.estimates import Rate, Verdict
 from implicit_bayes.theory.information.rates import log_likelihood_rates
 from implicit_bayes.theory.information.supports import may_forbid
-from implicit_bayes.theory.information.survival import Survivors, survivors
+from implicit_bayes.theory.information.survival import Survivors, survivors_by_start
 from implicit_bayes.theory.objects.models import HMM, MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
 from implicit_bayes.theory.objects.types import Array
@@ -70,6 +70,9 @@ class Pair(NamedTuple):
     def beaten(self, concept: int) -> bool:
         """The rate of this concept is shown to be negative.
 
+        Args:
+            concept: index of theta.
+
         Returns:
             False also where rates are not known.
         """
@@ -96,6 +99,9 @@ class Pair(NamedTuple):
     def same_argmax(self, mixture: MixtureOfHMMs) -> Verdict:
         """Whether theta*'s predictive after a delimiter has the argmax of p_prompt(y|x) at every reachable x.
 
+        Args:
+            mixture: the pretraining law.
+
         Returns:
             True, False or "undetermined".
         """
@@ -106,6 +112,9 @@ class Pair(NamedTuple):
     def lemma_1_holds(self, mixture: MixtureOfHMMs) -> Verdict:
         """The repaired Lemma 1 at every reachable x: start-state posteriors given x closer than Delta(x)/2.
 
+        Args:
+            mixture: the pretraining law.
+
         Returns:
             True, False or "undetermined".
         """
@@ -114,6 +123,9 @@ class Pair(NamedTuple):
 
 def all_hold(verdicts: Sequence[Verdict]) -> Verdict:
     """False if one is False, else undetermined if one is, else True (of none: True).
+
+    Args:
+        verdicts: of any statements.
 
     Returns:
         True, False or "undetermined".
@@ -141,14 +153,24 @@ def pairs_of(
     """
     starts = np.asarray(starts)
     starts_CxSxH = starts if starts.ndim == 3 else np.broadcast_to(starts, (mixture.n_concepts, *starts.shape))
-    return [
-        _pair(mixture, true, s, PromptLaw.of(mixture, start, true, k), rows)
-        for true in true_concepts
-        for s, start in enumerate(starts_CxSxH[true])
-    ]
+    pairs = []
+    for true in true_concepts:
+        laws = [PromptLaw.of(mixture, start, true, k) for start in starts_CxSxH[true]]
+        outcomes = survivors_by_start(mixture, laws, mixture.possible_concepts().tolist())
+        pairs += [
+            _pair(mixture, true, s, law, found, rows) for s, (law, found) in enumerate(zip(laws, outcomes, strict=True))
+        ]
+    return pairs
 
 
-def _pair(mixture: MixtureOfHMMs, true: int, start: int, law: PromptLaw, rows: Sequence[Condition]) -> Pair:
+def _pair(
+    mixture: MixtureOfHMMs,
+    true: int,
+    start: int,
+    law: PromptLaw,
+    outcomes: Sequence[Survivors],
+    rows: Sequence[Condition],
+) -> Pair:
     possible = [int(c) for c in mixture.possible_concepts()]
     member = true if true in possible else find_concept(mixture, law.hmm)
     others = tuple(c for c in possible if c != member)
@@ -159,7 +181,6 @@ def _pair(mixture: MixtureOfHMMs, true: int, start: int, law: PromptLaw, rows: S
     }
     sampled = frozenset(r.concept for r in here if r.rate_samples > 0)
     rates: dict[int, tuple[float, float]] | None = dict(known)
-    outcomes = tuple(survivors(mixture, law, possible))
     alive = frozenset().union(*(outcome.alive | outcome.perhaps for outcome in outcomes)) - {member}
     missing = [c for c in alive if np.isinf(known.get(c, (-np.inf, np.inf))).all()]
     if missing and affordable(law, law.length - 1):
@@ -179,7 +200,7 @@ def _pair(mixture: MixtureOfHMMs, true: int, start: int, law: PromptLaw, rows: S
         member=member,
         others=others,
         rates=rates,
-        outcomes=outcomes,
+        outcomes=tuple(outcomes),
         sampled=sampled,
     )
 

@@ -88,6 +88,9 @@ def repaired_constants(mixture: MixtureOfHMMs, true_concept: int, concept: int) 
 def pure_delimiter_states(mixture: MixtureOfHMMs) -> np.ndarray:
     """(|D|,) the delimiter states, A1 checked.
 
+    Args:
+        mixture: the pretraining law; concepts of prior zero take no part.
+
     Returns:
         Increasing indices of D.
 

@@ -69,7 +69,8 @@ def evaluate_theorems(
         seed, prompts, shots: of the measurement, see ``measure_risk``.
 
     Returns:
-        Six verdicts.
+        Six TheoremVerdicts in this order: whether each applies, its bound on the excess 0-1 risk, and whether its
+        conclusion is true of exact Bayes.
 
     Raises:
         ModelError: a pair (true concept, other concept) of positive prior has no row in ``conditions``.

@@ -8,7 +8,7 @@ import pytest
 from exact_limits import fractions, probability, random_case
 
 from implicit_bayes.simulators.instance_files import read_instance
-from implicit_bayes.theory.information.survival import survivors
+from implicit_bayes.theory.information.survival import survivors, survivors_by_start
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
 
@@ -45,6 +45,22 @@ def test_survivors_of_one_delimiter_state_are_enumerated_exactly(seed):
         assert {o.alive: o.probability for o in found} == pytest.approx(enumerated(mixture, law), abs=1e-12)
         several += len(found) > 1
     assert several > 3
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_start_laws_that_share_a_walk_have_their_own_outcomes(seed):
+    """Start laws on one state each, and mixed ones, together against each alone; in some cases they differ."""
+    rng, differ = np.random.default_rng(2000 + seed), 0
+    for _ in range(25):
+        mixture, _, true, k = random_case(rng)
+        starts = [*np.eye(mixture.n_states), rng.dirichlet(np.ones(mixture.n_states))]
+        laws = [PromptLaw.of(mixture, start, true, k) for start in starts]
+        concepts = mixture.possible_concepts().tolist()
+        together = survivors_by_start(mixture, laws, concepts)
+        alone = [survivors(mixture, law, concepts) for law in laws]
+        assert together == alone
+        differ += len({outcomes[0].alive for outcomes in alone}) > 1
+    assert differ > 3
 
 
 def test_the_case_where_a_first_example_decides():
