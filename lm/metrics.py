@@ -1,11 +1,12 @@
 """RUN/metrics.jsonl: one record a line, written as training goes, read when it resumes and when it is drawn."""
 
+import math
 from pathlib import Path
 
 import msgspec
 
 from implicit_bayes.simulators.json_types import JsonObject
-from implicit_bayes.simulators.stored import Count, convert, parse, read_text
+from implicit_bayes.simulators.stored import MOST_DRAWN, Count, Positive, convert, parse, read_text
 from implicit_bayes.theory.objects.checks import ModelError
 
 Record = JsonObject
@@ -37,6 +38,7 @@ class Measured(Always):
     excess_positions: list[Count]
     excess_by_position: list[float]
     excess_by_position_standard_error: list[float]
+    excess_documents: Positive | None = None
 
 
 def read_metrics(path: Path) -> tuple[list[str], list[Record]]:
@@ -69,12 +71,21 @@ def check_measured(path: Path, records: list[Record]) -> list[Record]:
         Records in their order, perhaps none; losses in them are nats a token.
 
     Raises:
-        ModelError: one of them lacks what the figure draws, or has bins of different numbers.
+        ModelError: one of them lacks what the figure draws, has a finite number that no axis can show, or bins of
+            different numbers.
     """
     found = [record for record in records if "excess" in record]
     for record in found:
         read = convert(record, Measured, f"{path}, step {record['step']}", REMEDY)
+        _check_drawn(read, f"{path}, step {record['step']}")
         bins = {len(read.excess_positions), len(read.excess_by_position), len(read.excess_by_position_standard_error)}
         if len(bins) > 1:
             raise ModelError(f"{path}, step {record['step']}: excess_by_position has another length; {REMEDY}")
     return found
+
+
+def _check_drawn(read: Measured, source: str) -> None:
+    for name, value in msgspec.structs.asdict(read).items():
+        for number in value if isinstance(value, list) else [value or 0]:
+            if MOST_DRAWN < abs(number) < math.inf:
+                raise ModelError(f"{source}: {name} is beyond {MOST_DRAWN:g}, which no axis can show; {REMEDY}")

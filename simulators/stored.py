@@ -23,6 +23,9 @@ Converted = Any
 LARGEST = 1 << 28
 """Bytes of a stored text file; ten thousand times what any run writes."""
 
+MOST_DRAWN = 1e100
+"""Beyond this no axis can be laid out and no sum taken: matplotlib squares what it is given."""
+
 Text = Annotated[str, msgspec.Meta(max_length=1 << 16)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 62)]
 Positive = Annotated[int, msgspec.Meta(ge=1, le=1 << 62)]

@@ -5,6 +5,7 @@ Exit status: 0 done, 1 a failed check or a machine at its limits, 2 bad input, 1
 141 where whoever read the output has left.
 """
 
+import codecs
 import gc
 import os
 import signal
@@ -12,6 +13,8 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import FrameType
+
+from implicit_bayes.benchmarks.common.letters import SPELT, spelt
 
 BROKEN_PIPE = 128 + signal.SIGPIPE
 COLLECT_AFTER = 100_000
@@ -114,9 +117,10 @@ def _open_streams() -> None:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    codecs.register_error(SPELT, spelt)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors=SPELT)
 
 
 def _drop_output() -> None:

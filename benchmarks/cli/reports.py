@@ -1,6 +1,7 @@
 """DIR/report.html of whatever is stored in DIR, made again without computing anything."""
 
 import importlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from implicit_bayes.theory import ModelError
@@ -13,11 +14,13 @@ PAGES = {
 """File that a command leaves in DIR -> what makes a page of it, imported only then; the first that is there."""
 
 
-def write_report(directory: Path) -> Path:
+def write_report(directory: Path, made: Mapping[str, object] | None = None) -> Path:
     """Write DIR/report.html.
 
     Args:
         directory: the --out directory of an earlier ``verify``, ``gap`` or ``reproduce``.
+        made: what the caller has just stored beside a file of ``PAGES``, by that file's name, so that it is not read
+            back and checked.
 
     Returns:
         Path of the page.
@@ -35,7 +38,8 @@ def write_report(directory: Path) -> Path:
             from implicit_bayes.benchmarks.report.page import write_page
 
             module, _, make = made_by.partition(":")
-            page = getattr(importlib.import_module(f"implicit_bayes.benchmarks.{module}"), make)(directory)
+            known = (made[name],) if made and name in made else ()
+            page = getattr(importlib.import_module(f"implicit_bayes.benchmarks.{module}"), make)(directory, *known)
             return write_page(page, directory / "report.html")
     words = f"run verify, gap or reproduce with --out {directory} first"
     raise ModelError(f"report: {directory} holds no results; {words}")

@@ -127,4 +127,4 @@ def _store(result: verification.Verification, folder: Path) -> list[Path]:
         file.write(as_csv(list(curves[0]), [list(row.values()) for row in curves]))
     names = ("results.json", "results.nc", "results.csv")
     written = [*(folder / name for name in names), *panels.draw_all(results, folder, drawing.FIGURES)]
-    return [*written, reports.write_report(folder)]
+    return [*written, reports.write_report(folder, {"results.json": results})]

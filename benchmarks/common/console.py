@@ -20,16 +20,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from implicit_bayes.benchmarks.common.letters import LETTERS
 from implicit_bayes.benchmarks.common.tables import fitted, read
 from implicit_bayes.simulators.stored import printable
 
 WIDTH = 118
 """Columns used when the output is not a terminal and COLUMNS says nothing."""
 NARROWEST = 20
-LETTERS = {
-    "θ": "theta", "Σ": "sum ", "ε": "eps", "Δ": "Delta", "Ω": "Omega", "∞": "inf", "±": "+/-", "–": "-", "−": "-",
-    "—": "-", "…": "...", "‖": "||", "≥": ">=", "≤": "<=", "²": "^2", "×": "x", "→": "->", "’": "'", "“": '"', "”": '"',
-}  # fmt: skip
 
 
 class Console(RichConsole):

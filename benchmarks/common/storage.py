@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from implicit_bayes.simulators.atomic import clear_left_behind, written_aside
-from implicit_bayes.simulators.stored import LARGEST, short
+from implicit_bayes.simulators.stored import LARGEST, MOST_DRAWN, short
 from implicit_bayes.theory import ModelError
 
 if TYPE_CHECKING:  # imported where they are used: most errors are found without them
@@ -125,10 +125,6 @@ def write_results(path: Path, results: "xr.Dataset") -> None:
         file.write(content.getvalue())
 
 
-MOST_DRAWN = 1e100
-"""Beyond this no axis can be laid out and no sum taken: matplotlib squares what it is given."""
-
-
 def read_results(path: Path, remedy: str = "run verify with --out first") -> "xr.Dataset":
     """A stored results.nc, in memory.
 
@@ -189,6 +185,8 @@ def _check_contents(file: "h5py.File") -> None:
 def reading(source: Path, remedy: str = "run the command that made it again") -> Iterator[None]:
     """What goes wrong in this block is the fault of a stored file that somebody changed, in a way no schema sees.
 
+    Numbers whose product or sum float64 does not hold are such a fault, and not a warning on the screen.
+
     Args:
         source: the stored file, for the error.
         remedy: how an error ends.
@@ -197,7 +195,8 @@ def reading(source: Path, remedy: str = "run the command that made it again") ->
         ModelError: for whatever the block raises but errors of the system.
     """
     try:
-        yield
+        with np.errstate(over="raise"):
+            yield
     except (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError) as error:
         words = f"{source}: holds what cannot be shown ({type(error).__name__}: {short(error)}); {remedy}"
         raise ModelError(words) from error

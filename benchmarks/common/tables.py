@@ -94,8 +94,8 @@ def fitted(sheet: Sheet, width: int) -> Iterator[Table | Text]:
         return
     keys = _keys(sheet)
     rest = [i for i in columns if i not in keys]
-    if not rest or _needs([least[i] for i in keys] + [max(least[i] for i in rest)]) > width:
-        yield _stacked(sheet, keys, width)
+    if not keys or not rest or _needs([least[i] for i in keys] + [max(least[i] for i in rest)]) > width:
+        yield _stacked(sheet, keys or [0], width)
         return
     title, group = sheet.title, list(keys)
     for i in rest:
@@ -122,15 +122,21 @@ def _least(sheet: Sheet, i: int) -> int:
 
 
 def _keys(sheet: Sheet) -> list[int]:
-    """The first columns that tell the rows apart, three at most; an empty cell repeats the one above it."""
+    """The first columns that tell the rows apart, three at most, or none that do.
+
+    An empty cell repeats the one above it, and an indented one is about the last that is not.
+    """
     filled: list[list[str]] = []
+    heads = [""] * len(sheet.header)
     for row in sheet.rows:
         above = filled[-1] if filled else [""] * len(row.cells)
-        filled.append([cell or before for cell, before in zip(row.cells, above, strict=True)])
+        heads = [cell if cell and cell[0] != " " else head for cell, head in zip(row.cells, heads, strict=True)]
+        told = [f"{head}/{cell}" if cell[:1] == " " else cell for cell, head in zip(row.cells, heads, strict=True)]
+        filled.append([cell or before for cell, before in zip(told, above, strict=True)])
     for count in range(1, min(3, len(sheet.header)) + 1):
         if len({tuple(row[:count]) for row in filled}) == len(filled):
             return list(range(count))
-    return [0]
+    return []
 
 
 def _table(sheet: Sheet, columns: list[int], least: list[int], width: int, title: str) -> Iterator[Table | Text]:
@@ -157,8 +163,8 @@ def _stacked(sheet: Sheet, keys: list[int], width: int) -> Text:
         lines += [Text(line, "bold") for line in _packed([row.cells[i] for i in keys if row.cells[i]], width)]
         for i, (head, cell) in enumerate(zip(sheet.header, row.cells, strict=True)):
             if i not in keys and cell:
-                whole = f"  {head}: {cell}"
-                lines += map(Text, [whole] if len(whole) <= width else [f"  {head}:", f"    {cell}"])
+                whole = f"  {head}: {cell}" if head else f"  {cell}"
+                lines += map(Text, [whole] if len(whole) <= width or not head else [f"  {head}:", f"    {cell}"])
     return Text("\n").join(lines)
 
 

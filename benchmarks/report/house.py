@@ -54,13 +54,29 @@ def as_bytes(figure: Figure, kind: str) -> bytes:
     Returns:
         The content of the file.
     """
-    buffer = io.BytesIO()
+    return in_kinds(figure, (kind,))[kind]
+
+
+def in_kinds(figure: Figure, kinds: Sequence[str]) -> dict[str, bytes]:
+    """``as_bytes`` in several kinds, laid out once.
+
+    Args:
+        figure: drawn.
+        kinds: of png and svg.
+
+    Returns:
+        kind -> the content of the file.
+    """
+    contents = {}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)  # names in other scripts
         box = settle(figure).padded(rcParams["savefig.pad_inches"])
-        metadata = {"Date": None} if kind == "svg" else {"Software": None}
-        figure.savefig(buffer, format=kind, metadata=metadata, bbox_inches=box)
-    return buffer.getvalue()
+        for kind in kinds:
+            buffer = io.BytesIO()
+            metadata = {"Date": None} if kind == "svg" else {"Software": None}
+            figure.savefig(buffer, format=kind, metadata=metadata, bbox_inches=box)
+            contents[kind] = buffer.getvalue()
+    return contents
 
 
 def settle(figure: Figure) -> Bbox:

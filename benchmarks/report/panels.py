@@ -14,7 +14,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from implicit_bayes.benchmarks.report.house import as_bytes, caption, house_style
+from implicit_bayes.benchmarks.report.house import as_bytes, caption, house_style, in_kinds
 from implicit_bayes.simulators.atomic import written_aside
 
 COLUMNS = 4
@@ -91,8 +91,8 @@ def draw_all(results: xr.Dataset, directory: Path, figures: Figures) -> list[Pat
         drawing = make(results)
         with house_style():
             figure = compose(drawing) if drawing is not None and drawing.panels else None
-            for kind in ("png", "svg"):
-                contents[directory / f"{name}.{kind}"] = None if figure is None else as_bytes(figure, kind)
+            kinds = {} if figure is None else in_kinds(figure, ("png", "svg"))
+        contents |= {directory / f"{name}.{kind}": kinds.get(kind) for kind in ("png", "svg")}
     for path, content in contents.items():
         if content is None:
             path.unlink(missing_ok=True)

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import xarray as xr
+
 from implicit_bayes.benchmarks.common import storage
 from implicit_bayes.benchmarks.common.made_by import with_out
 from implicit_bayes.benchmarks.common.words import sizes
@@ -56,8 +58,12 @@ def read(directory: Path) -> JsonObject:
     return stored
 
 
-def verify_page(directory: Path) -> Page:
+def verify_page(directory: Path, results: xr.Dataset | None = None) -> Page:
     """The page of a ``verify --out DIR``.
+
+    Args:
+        directory: DIR, which holds results.json and results.nc.
+        results: what results.nc holds, where the caller has it: it is not read then.
 
     Returns:
         Page; nothing is computed again.
@@ -67,14 +73,14 @@ def verify_page(directory: Path) -> Page:
     """
     stored = read(directory)
     with storage.reading(directory / "results.json"):
-        return _page(directory, stored)
+        return _page(directory, stored, results)
 
 
-def _page(directory: Path, stored: JsonObject) -> Page:
+def _page(directory: Path, stored: JsonObject, results: xr.Dataset | None) -> Page:
     instance = stored["instance"]
     name, seed = instance["name"], str(instance["seed"])
     command = with_out(stored.get("command", ""), directory)
-    figures = _figures(directory, stored, command, seed)
+    figures = _figures(directory, stored, command, seed, results)
 
     def of(*names: str) -> tuple[PageFigure, ...]:
         return tuple(figures[each] for each in names if each in figures)
@@ -111,11 +117,14 @@ def _page(directory: Path, stored: JsonObject) -> Page:
     )
 
 
-def _figures(directory: Path, stored: JsonObject, command: str, seed: str) -> dict[str, PageFigure]:
+def _figures(
+    directory: Path, stored: JsonObject, command: str, seed: str, results: xr.Dataset | None
+) -> dict[str, PageFigure]:
     """Drawn from results.nc; none where that is missing."""
-    if not (directory / "results.nc").is_file():
+    if results is None and not (directory / "results.nc").is_file():
         return {}
-    results, found = storage.read_results(directory / "results.nc"), {}
+    results = storage.read_results(directory / "results.nc") if results is None else results
+    found = {}
     for each, make in FIGURES.items():
         drawing = make(results)
         if drawing is None:

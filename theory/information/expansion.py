@@ -20,6 +20,9 @@ HEAD_SHARE = 64
 PAIRS = 1 << 20
 """Pairs of tokens that a level may be looked through for: half a minute of Python, whatever the nodes are."""
 
+AHEAD, LEVELS = 1 << 27, 2
+"""Bytes of the laws of next states that are held for a level: so many, or so many times what the level takes itself."""
+
 
 class Nodes(NamedTuple):
     """N merged prefixes that end in one token.
@@ -148,6 +151,9 @@ def count_children(forward: ForwardTables, level: Sequence[Nodes], ahead: int) -
 def children(forward: ForwardTables, level: Sequence[Nodes]) -> Iterator[Nodes]:
     """The reachable extensions of a level, token by token, merged.
 
+    The laws of the next state are worked out once for each prefix, and read for every token; only where they would take
+    more memory than ``AHEAD`` and than ``LEVELS`` levels, once for each prefix and token.
+
     Args:
         forward: the laws.
         level: merged prefixes of one length.
@@ -155,14 +161,22 @@ def children(forward: ForwardTables, level: Sequence[Nodes]) -> Iterator[Nodes]:
     Yields:
         Nodes, one for each last token that is reachable.
     """
+    held = sum(nodes.belief.nbytes for nodes in level)
+    wanted = 8 * forward.n_laws * forward.emission.shape[1] * sum(len(nodes.weight) for nodes in level)
+    ahead = [nodes.belief @ forward.rows[nodes.token] for nodes in level] if wanted <= max(AHEAD, LEVELS * held) else []
     for token in range(forward.n_tokens):
         support = forward.supports[token]
+        spoken = forward.emission[:, None, support, token]
         parts = []
-        for nodes in level:
-            step = forward.rows[nodes.token][:, :, support] * forward.emission[:, None, support, token]
-            if not (step[0] > 0).any():
-                continue
-            mass, belief = normalise(nodes.belief @ step)
+        for place, nodes in enumerate(level):
+            if ahead:
+                joint = ahead[place][:, :, support] * spoken
+            else:
+                step = forward.rows[nodes.token][:, :, support] * spoken
+                if not (step[0] > 0).any():
+                    continue
+                joint = nodes.belief @ step
+            mass, belief = normalise(joint)
             weight = nodes.weight * mass[0]
             alive = weight > 0
             if alive.any():

@@ -170,6 +170,23 @@ def test_damaged_metrics_are_left_as_they_are(line, stored, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("excess_standard_error", 1e308), ("excess", -1e308), ("bayes_cross_entropy", 1e200),
+        ("excess_by_position", [0.1, 1e308]), ("excess_documents", 0), ("excess_documents", "many"),
+    ],
+)  # fmt: skip
+def test_a_finite_number_of_a_record_that_no_axis_shows_is_refused(name, value, stored, tmp_path, capsys):
+    """Found by the fuzz: 1e308 standard errors, times the quantile of their interval, are no number."""
+    run = copy(stored / "run", tmp_path / "run")
+    (run / "metrics.jsonl").write_text(json.dumps(RECORD | {name: value}) + "\n")
+    before = snapshot(run)
+    said = refused(["figures", str(run)], capsys)
+    assert "metrics.jsonl, step 2" in said and name in said
+    assert snapshot(run) == before
+
+
+@pytest.mark.parametrize(
     "name", ["../../escaped", "/tmp/escaped", "a/b", "..", ".hidden", "", "x" * 300, "a\x00b", "α"]
 )
 @pytest.mark.parametrize("command", ["figures", "report"])

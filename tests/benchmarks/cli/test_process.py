@@ -1,5 +1,6 @@
 """The program as a process: one line and a status for whatever ends it early, and silence where nobody reads."""
 
+import codecs
 import errno
 import os
 import subprocess
@@ -9,6 +10,7 @@ import pytest
 
 from implicit_bayes.benchmarks.cli import process
 from implicit_bayes.benchmarks.cli.process import Terminated, guarded
+from implicit_bayes.benchmarks.common.letters import SPELT, spelt
 
 ENDS = {
     "interrupt": (KeyboardInterrupt(), 130, "interrupted"),
@@ -65,8 +67,16 @@ def test_help_where_output_is_closed_full_or_in_another_encoding():
     status, _, error = program("--help", "> /dev/full")
     assert status == 1 and error.count(b"\n") == 1 and b"No space left on device" in error
     status, out, error = program("--help", LC_ALL="C", PYTHONCOERCECLOCALE="0", PYTHONUTF8="0")
-    assert (status, error) == (0, b"") and out.startswith(b"usage")
+    assert (status, error) == (0, b"") and out.startswith(b"usage: implicit-bayes SUBCOMMAND ...")
     assert program("verify gincc", ">&- 2>&-")[0] == 2
+
+
+def test_what_an_encoding_lacks_is_spelt_wherever_it_is_printed():
+    codecs.register_error(SPELT, spelt)
+    assert "θ* ± 1, \udcff漢".encode("latin-1", SPELT) == b"theta* \xb1 1, ??"
+    assert "… ≥ ½".encode("ascii", SPELT) == b"... >= ?"
+    with pytest.raises(UnicodeDecodeError):
+        b"\xff".decode("ascii", SPELT)
 
 
 def test_standard_output_is_not_the_next_file_that_is_opened(tmp_path):

@@ -70,6 +70,39 @@ def test_rows_of_a_split_table_can_be_told_apart():
     assert all(re.search(r"[35].*(exact|smoothed)", line) for line in rows)
 
 
+def test_indented_rows_are_about_the_row_above_and_tell_it_apart():
+    """The in-context table at 40 columns had rows "3 | 95.0" and no predictor: "  95%" stands under every one."""
+    table = Table("k", "predictor", "n=0", "n=1")
+    for name in ("exact", "prompt-aware"):
+        table.add_row("3", name, "100.0", "95.0")
+        table.add_row("3", "  95%", "83.9–100.0", "76.4–99.1")
+        table.add_row("", "  % undefined", "0.0", "0.0")
+    text = shown(table, width=40)
+    assert "━" in text and "(continued)" in text
+    for line in text.splitlines():
+        if any(number in line for number in ("95.0", "76.4")):
+            assert any(name in line for name in ("exact", "prompt-aware", "95%"))
+
+
+def test_rows_that_nothing_tells_apart_are_not_split():
+    table = Table("k", "value", "error", "more")
+    for _ in range(2):
+        table.add_row("3", "1.2345678901", "0.1234567890", "1.1111111111")
+    lines = shown(table, width=30).splitlines()
+    assert lines == [
+        "3",
+        *(each := ["  value: 1.2345678901", "  error: 0.1234567890", "  more: 1.1111111111"]),
+        "3",
+        *each,
+    ]
+
+
+def test_a_column_without_a_name_is_stacked_without_a_colon():
+    table = Table("check", "", "what was found")
+    table.add_row("shape", "holds", "one law after every prefix, the empty one included, and more words than fit")
+    assert shown(table, width=24).splitlines()[:3] == ["shape", "  holds", "  what was found:"]
+
+
 def test_prose_is_wrapped_and_figures_are_not():
     table = Table("assumption", "constants", "witness")
     table.add_row("A2", "c1=0.0123  c2=0.5", "the smallest transition into a delimiter " * 4)

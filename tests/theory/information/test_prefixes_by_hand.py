@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from implicit_bayes.theory import HMM, ModelError, PromptLaw
-from implicit_bayes.theory.information import prefixes, sampling, supports
-from implicit_bayes.theory.information.expansion import Nodes, count_children, merge, root
+from implicit_bayes.theory.information import expansion, prefixes, sampling, supports
+from implicit_bayes.theory.information.expansion import Nodes, children, count_children, merge, root
 from implicit_bayes.theory.information.kl import _kl_each, _kl_total
 from implicit_bayes.theory.information.ranges import _least_logs, _reachable, score_range
 from implicit_bayes.theory.information.rates import _log_probabilities, _ratio
@@ -140,6 +140,34 @@ def test_children_are_counted_and_merged_by_hand():
     merged = merge(1, np.array([0.25, 0.5, 0.25]), np.array([[[0.0, 1.0], [1.0, 0.0], [0.0, 1.0]]]))
     found = dict(zip(map(tuple, merged.belief[0].tolist()), merged.weight.tolist(), strict=True))
     assert found == {(0.0, 1.0): 0.5, (1.0, 0.0): 0.5} and merged.token == 1
+
+
+def test_a_kernel_is_read_once_for_a_token_and_not_for_every_pair(monkeypatch):
+    """40 states that emit all 12 tokens: of 500 states this was ten times the rest (docs/sizes.md). The law of the
+    next state that is held gives the same children as a product for every pair of tokens."""
+    rng = np.random.default_rng(0)
+    laws = [HMM(*(rng.dirichlet(np.ones(n), size) for n, size in ((40, None), (40, 40), (12, 40)))) for _ in range(2)]
+    machine, read = prefixes.build(laws), []
+
+    class Counted:
+        def __getitem__(self, token):
+            read.append(token)
+            return machine.rows[token]
+
+    counted = machine._replace(rows=Counted())
+    level = list(children(counted, [root(machine)]))
+    held = list(children(counted, level))
+    assert read == [12, *range(12)]
+    assert [len(nodes.weight) for nodes in held] == [12] * 12
+    read.clear()
+    monkeypatch.setattr(expansion, "AHEAD", 0)
+    monkeypatch.setattr(expansion, "LEVELS", 0)
+    pairs = list(children(counted, level))
+    assert len(read) == 12 * 12
+    for nodes in zip(held, pairs, strict=True):
+        one, other = (np.argsort(each.weight) for each in nodes)
+        np.testing.assert_allclose(nodes[0].weight[one], nodes[1].weight[other], rtol=1e-13)
+        np.testing.assert_allclose(nodes[0].belief[:, one], nodes[1].belief[:, other], rtol=1e-12)
 
 
 def test_kl_and_rate_columns_by_hand():
