@@ -131,7 +131,7 @@ def test_the_lstm_reaches_the_accuracy_without_examples_that_it_is_held_to(name)
     assert accuracy[-1, 0] >= LEAST_ACCURACY["lstm-small"]
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", [*SHIPPED, *TAUGHT])
 def test_the_mean_over_seeds_is_at_or_above_the_published_model_in_every_cell(name):
     card = _card(name)
     rival = published(RIVAL[card["config"]["architecture"]])
