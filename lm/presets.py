@@ -1,7 +1,9 @@
 """Presets: a network with the recipe that trains it.
 
 ``small`` has a few hundred thousand parameters, trained in minutes on two cores. ``long`` is the same network on more
-tokens; its rate is held before it falls, and its weights are averaged. ``paper-*`` have the published shapes and
+tokens; its rate is held before it falls, and its weights are averaged. ``taught`` is the long one on fewer tokens,
+with the exact law of each in place of the token itself: a yardstick of what the network can hold, and no language model
+that has only read documents. ``paper-*`` have the published shapes and
 schedules: 29M, 85M and 115M parameters for 4, 12 and 16 layers, 28M for the LSTM.
 
 Source: Xie et al. 2022, appendix F, for the ``paper-*`` ones.
@@ -27,12 +29,14 @@ class Preset(NamedTuple):
         optimiser: its configuration.
         schedule: batches, learning rates and tokens.
         data: "fresh" documents without end, or the "released" ones again and again.
+        target: of the loss, "token" or "law" (lm.targets).
     """
 
     network: LSTMConfig | TransformerConfig
     optimiser: OptimiserConfig
     schedule: Schedule
     data: str
+    target: str = "token"
 
 
 def preset(architecture: str, name: str, vocabulary: int) -> Preset:
@@ -40,7 +44,7 @@ def preset(architecture: str, name: str, vocabulary: int) -> Preset:
 
     Args:
         architecture: lstm or transformer.
-        name: small, long, wide (LSTM only), tiny (seconds, for tests and first steps), or paper-4l, paper-12l,
+        name: small, long, wide (LSTM only), taught, tiny (seconds, for tests and first steps), or paper-4l, paper-12l,
             paper-16l, paper-lstm.
         vocabulary: V.
 
@@ -60,6 +64,10 @@ def preset(architecture: str, name: str, vocabulary: int) -> Preset:
 def _long(small: Preset, tokens: int, phases: tuple[Phase, ...], peak: float) -> Preset:
     schedule = Schedule(tokens=tokens, phases=phases, peak=peak, decay="linear", floor=0.0, hold=0.6)
     return small._replace(optimiser=small.optimiser._replace(average=16.0), schedule=schedule)
+
+
+def _taught(long: Preset, tokens: int) -> Preset:
+    return long._replace(schedule=long.schedule._replace(tokens=tokens, hold=0.3), target="law")
 
 
 def _paper(layers: int) -> Preset:
@@ -115,3 +123,5 @@ LSTMS["wide"] = LSTMS["long"]._replace(
     network=LSTMS["long"].network._replace(width=256),
     schedule=LSTMS["long"].schedule._replace(tokens=45_000_000, peak=5e-3),
 )
+LSTMS["taught"] = _taught(LSTMS["long"], 20_000_000)
+TRANSFORMERS["taught"] = _taught(TRANSFORMERS["long"], 9_000_000)

@@ -45,6 +45,7 @@ class RunConfig(NamedTuple):
             anything else *another* pretraining law.
         devices: in the mesh, over all processes.
         half: computed in bfloat16.
+        target: of the loss: "token" (the one that came) or "law" (the exact one that it was drawn from; lm.targets).
         documents, length: how many held-out documents, of how many tokens, the run is measured on as it goes (no
             weight depends on them).
     """
@@ -62,6 +63,7 @@ class RunConfig(NamedTuple):
     half: bool = False
     documents: int = 64
     length: int = 1024
+    target: str = "token"
 
 
 def draw_network(config: RunConfig) -> LSTM | Transformer:
@@ -111,7 +113,7 @@ SCHEDULE = record(Schedule, tokens=Positive, phases=PHASES, peak=Amount, warm_up
 RUN = record(
     RunConfig, instance=Text, architecture=Literal["lstm", "transformer"], preset=Text, network=JsonObject,
     optimiser=OPTIMISER, schedule=SCHEDULE, seed=Count, data=Literal["fresh", "released"], resets=Share,
-    devices=at_most(1 << 16, 0),
+    devices=at_most(1 << 16, 0), target=Literal["token", "law"],
 )  # fmt: skip
 REMEDY = "name a directory, or weights, that train wrote"
 

@@ -22,6 +22,10 @@ AXIS = "data"
 Network = Arrays
 """An Equinox module: tokens (B, T), key -> logits (B, T + 1, V)."""
 Tree = TypeVar("Tree")
+Batch = tuple[Array, Array | None]
+"""Tokens (B, T), and the laws that they were drawn from (B, T, V) where these are learnt."""
+Step = Callable[..., tuple["State", Array]]
+"""What ``make_step`` returns."""
 
 
 class State(NamedTuple):
@@ -57,6 +61,19 @@ def token_loss(logits_BxTxV: Float[Array, "B T V"], tokens_BxT: Int[Array, "B T"
     """
     log_p = jax.nn.log_softmax(logits_BxTxV)
     return -jnp.mean(jnp.sum(log_p * jax.nn.one_hot(tokens_BxT, logits_BxTxV.shape[-1]), axis=-1))
+
+
+def law_loss(logits_BxTxV: Float[Array, "B T V"], laws_BxTxV: Float[Array, "B T V"]) -> Float[Array, ""]:
+    """Mean cross-entropy of the laws that the tokens were drawn from, nats per token (lm.targets).
+
+    Args:
+        logits_BxTxV: for every token, from those before it.
+        laws_BxTxV: the exact law of each.
+
+    Returns:
+        () nats a token; at least the entropy of the laws, which it has where the network's laws are they.
+    """
+    return -jnp.mean(jnp.sum(jax.nn.log_softmax(logits_BxTxV) * laws_BxTxV, axis=-1))
 
 
 def start(network: Network, config: OptimiserConfig) -> State:
@@ -102,23 +119,21 @@ def replicate(tree: Tree, mesh: Mesh) -> Tree:
     return jax.tree.map(place, tree)
 
 
-def shard(tokens_BxT: np.ndarray, mesh: Mesh) -> Array:
+def shard(batch: np.ndarray, mesh: Mesh) -> Array:
     """A batch that every process has in full, split over the mesh's devices.
 
     Args:
-        tokens_BxT: B a multiple of the devices.
+        batch: (B, T) tokens or (B, T, V) laws, B a multiple of the devices.
         mesh: devices.
 
     Returns:
         A (B, T) array, B / devices rows on each device.
     """
     rows = NamedSharding(mesh, PartitionSpec(AXIS))
-    return jax.make_array_from_callback(tokens_BxT.shape, rows, lambda index: tokens_BxT[index])
+    return jax.make_array_from_callback(batch.shape, rows, lambda index: batch[index])
 
 
-def make_step(
-    config: OptimiserConfig, mesh: Mesh, seed: int, half: bool = False
-) -> Callable[[State, Array, Array | np.float32], tuple[State, Array]]:
+def make_step(config: OptimiserConfig, mesh: Mesh, seed: int, half: bool = False) -> Step:
     """The compiled step.
 
     Args:
@@ -129,20 +144,22 @@ def make_step(
             do a Transformer's residual stream, its scores and the logits of a tied table.
 
     Returns:
-        (State, tokens, learning rate) -> (State, loss in nats per token before the update).
+        (State, tokens, learning rate, laws = None) -> (State, loss in nats per token before the update): the loss of
+        the tokens, or where laws are given theirs.
     """
     transform = optimiser(config)
 
-    def loss_of(weights: Network, rest: Network, tokens_BxT: Array, key: Array) -> Array:
+    def loss_of(weights: Network, rest: Network, batch: Batch, key: Array) -> Array:
         if half:
             weights = jax.tree.map(lambda x: x.astype(jnp.bfloat16), weights)
-        network = eqx.combine(weights, rest)
-        return token_loss(network(tokens_BxT[:, :-1], key), tokens_BxT)
+        tokens_BxT, laws_BxTxV = batch
+        logits_BxTxV = eqx.combine(weights, rest)(tokens_BxT[:, :-1], key)
+        return token_loss(logits_BxTxV, tokens_BxT) if laws_BxTxV is None else law_loss(logits_BxTxV, laws_BxTxV)
 
-    def local(weights: Network, carried: State, rest: Network, tokens_BxT: Array, rate: Array) -> tuple[Arrays, ...]:
+    def local(weights: Network, carried: State, rest: Network, batch: Batch, rate: Array) -> tuple[Arrays, ...]:
         _, state, step, average = carried
         key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), step), jax.lax.axis_index(AXIS))
-        loss, gradient = jax.value_and_grad(loss_of)(weights, rest, tokens_BxT, key)
+        loss, gradient = jax.value_and_grad(loss_of)(weights, rest, batch, key)
         loss, gradient = jax.lax.pmean((loss, gradient), AXIS)
         direction, state = transform.update(gradient, state, weights, value=loss)
         weights = jax.tree.map(lambda w, d: w - rate * d, weights, direction)
@@ -150,16 +167,18 @@ def make_step(
 
     same = PartitionSpec()
 
-    def run(state: State, tokens_BxT: Array, rate: Array) -> tuple[State, Array]:
+    def run(
+        state: State, tokens_BxT: Array, rate: Array | np.float32, laws_BxTxV: Array | None = None
+    ) -> tuple[State, Array]:
         weights, rest = eqx.partition(state.network, eqx.is_inexact_array)
         spread = jax.shard_map(
-            lambda w, s, t, r: local(w, s, rest, t, r),
+            lambda w, s, b, r: local(w, s, rest, b, r),
             mesh=mesh,
             in_specs=(same, same, PartitionSpec(AXIS), same),
             out_specs=same,
             check_vma=False,
         )
-        state, loss = spread(weights, state._replace(network=None), tokens_BxT, rate)
+        state, loss = spread(weights, state._replace(network=None), (tokens_BxT, laws_BxTxV), rate)
         return state._replace(network=eqx.combine(state.network, rest)), loss
 
     return jax.jit(run, donate_argnums=0)

@@ -20,7 +20,7 @@ import numpy as np
 import threadpoolctl
 
 from implicit_bayes.lm.checkpoints import load_latest, save, steps_of
-from implicit_bayes.lm.data import Batches, fresh_batches, released_batches
+from implicit_bayes.lm.data import fresh_batches, released_batches
 from implicit_bayes.lm.faults import CheckpointError, TrainingStopped
 from implicit_bayes.lm.lock import locked
 from implicit_bayes.lm.lstm import LSTM
@@ -28,6 +28,7 @@ from implicit_bayes.lm.metrics import read_metrics
 from implicit_bayes.lm.run import RunConfig, draw_network, read_config, write_config
 from implicit_bayes.lm.schedule import Plan, plan
 from implicit_bayes.lm.step import State, make_mesh, make_step, replicate, shard, start
+from implicit_bayes.lm.targets import Lessons, taught, tokens_alone
 from implicit_bayes.lm.transformer import Transformer
 from implicit_bayes.lm.weights import write_weights
 from implicit_bayes.simulators.atomic import written_aside
@@ -171,7 +172,7 @@ class _Loop:
         self.config, self.folder, self.chart, self.cadence = config, folder, chart, cadence
         self.evaluate, self.report, self.first = evaluate, report, jax.process_index() == 0
         self.mesh = make_mesh(config.devices)
-        self.batch = _batches(config, instance, chart)
+        self.lesson = _lessons(config, instance, chart)
         self.step = make_step(config.optimiser, self.mesh, config.seed, config.half)
         self.notes: list[str] = []
         self.spent = 0.0
@@ -185,8 +186,9 @@ class _Loop:
         losses: list[jax.Array] = []
         self.begun = (time.process_time(), time.perf_counter(), int(self.chart.tokens_S1[done]))
         for now in range(done, self.chart.steps):
-            tokens = shard(self.batch(now), self.mesh)
-            state, loss = self.step(state, tokens, np.float32(self.chart.rate_S[now]))
+            tokens, laws = self.lesson(now)
+            given = () if laws is None else (shard(laws, self.mesh),)
+            state, loss = self.step(state, shard(tokens, self.mesh), np.float32(self.chart.rate_S[now]), *given)
             losses.append(loss.block_until_ready())  # two steps in flight can wait for one another for ever on CPUs
             done = now + 1
             last = done == self.chart.steps
@@ -263,13 +265,16 @@ def _one_blas_thread() -> threadpoolctl.threadpool_limits:
 def _check_data(config: RunConfig, instance: Instance) -> None:
     if config.data == "released" and (instance.released_vocabulary is None or config.resets):
         raise ModelError("data: released is for ginc, ginc-100 and ginc-150 without resets; use --data fresh")
+    if config.data == "released" and config.target == "law":
+        raise ModelError("data: a window of a released document has no exact law of its own; use --data fresh")
 
 
-def _batches(config: RunConfig, instance: Instance, chart: Plan) -> Batches:
+def _lessons(config: RunConfig, instance: Instance, chart: Plan) -> Lessons:
     if config.data == "fresh":
-        return fresh_batches(instance.mixture, chart, config.seed)
+        batches = fresh_batches(instance.mixture, chart, config.seed)
+        return taught(batches, instance.mixture, chart) if config.target == "law" else tokens_alone(batches)
     assert instance.released_vocabulary is not None  # by _check_data
-    return released_batches(instance.released_vocabulary, chart, config.seed)
+    return tokens_alone(released_batches(instance.released_vocabulary, chart, config.seed))
 
 
 def _keep_records(path: Path, done: int) -> float:

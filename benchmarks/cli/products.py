@@ -97,8 +97,8 @@ def train(
         out: directory of the run.
         instance: a name or the path of an .npz (default: ginc, or what RUN has with --resume).
         model: architecture (default: lstm, or RUN's).
-        preset: small (the default), long (hours), wide (of lstm), tiny (seconds), paper-4l, paper-12l, paper-16l,
-            paper-lstm (of lstm).
+        preset: small (the default), long (hours), wide (of lstm), tiny (seconds), taught (by the exact law of each
+            token instead of the token), paper-4l, paper-12l, paper-16l, paper-lstm (of lstm).
         resume: go on from the newest good checkpoint in RUN, with everything that RUN was begun with.
         seed: of weights, documents and dropout (default 0).
         tokens: to train on (default: the preset's; curriculum and learning rate scale along, so RUN cannot change it).

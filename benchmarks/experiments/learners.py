@@ -117,7 +117,7 @@ def training(learner: Learner, instance: str, measure: Measure, seed: int = 0, s
     if learner.preset.startswith("paper") and load_variant(instance).released_vocabulary is not None:
         run = run._replace(data=chosen.data)
     points = learner.points if instance == WATCHED else 1
-    stored = {field: value for field, value in to_json(run).items() if field not in ("documents", "length")}
+    stored = {field: value for field, value in to_json(run).items() if field not in ("documents", "length", "target")}
     return cell("train", {"run": stored, "points": points} | measure._asdict())
 
 

@@ -10,7 +10,7 @@ from implicit_bayes.benchmarks.gap.costs import costs
 from implicit_bayes.benchmarks.report.panels import MARKERS, Drawing, Figures, Panel, number_axis
 
 FLOOR = 1e-9
-"""Nats below which a divergence is rounding."""
+"""Nats, or total variation, below which a divergence is rounding; of a variance of probabilities, its square."""
 
 
 def loss(results: xr.Dataset) -> Drawing:
@@ -130,19 +130,30 @@ def bayesianity(results: xr.Dataset) -> Drawing:
     Returns:
         Drawing.
     """
-    panels = [Panel("Martingale gap", partial(_martingale, results))]
-    note = ""
-    if "order_possible" in results and np.isfinite(results.order_possible.values).any():
+    panels, notes = [], []
+    drift = results.martingale.values
+    if (drift > FLOOR).any():
+        panels.append(Panel("Martingale gap", partial(_martingale, results)))
+    elif np.isfinite(drift).any():
+        notes.append("No implied posterior drifts under its own predictions.")
+    else:
+        notes.append(
+            "No prefix leaves the concept open and the weights identified: there is no martingale gap to show."
+        )
+    orders = [results[name].values for name in ("order_possible", "order_bayes") if name in results]
+    if not orders or not np.isfinite(orders[0]).any():
+        notes.append("No prompt was possible in every order of its examples: there is no variance over orders to show.")
+    elif max(np.nanmax(values, initial=0.0) for values in orders) > FLOOR**2:
         panels.append(Panel("Variance over orders", partial(_orders, results)))
     else:
-        note = "No prompt was possible in every order of its examples: there is no variance over orders to show."
+        notes.append("The order of the examples changes no probability, of a model or of exact Bayes.")
     panels.append(Panel("Largest log M", partial(_ville, results)))
     return Drawing(
         tuple(panels),
         f"{_what(results)}. Martingale gap, by model: how far the implied posterior drifts on average under its own "
         "predictions (0 for Bayes). Variance over the orders of the examples, on prompts possible in every order. "
         "Largest log M: a model above Ville's threshold sees the future.",
-        note,
+        " ".join(notes),
     )
 
 
@@ -161,8 +172,9 @@ def _martingale(results: xr.Dataset, axis: Axes) -> None:
 
 def _orders(results: xr.Dataset, axis: Axes) -> None:
     x = _names(results, axis)
-    axis.bar(x - 0.2, results.order_possible.values, 0.38, label="model", color="C0")
-    axis.bar(x + 0.2, results.order_bayes.values, 0.38, label="exact Bayes", color="C1")
+    model, exact = (results[name].values for name in ("order_possible", "order_bayes"))
+    axis.bar(x - 0.2, np.where(model > FLOOR**2, model, 0.0), 0.38, label="model", color="C0")
+    axis.bar(x + 0.2, np.where(exact > FLOOR**2, exact, 0.0), 0.38, label="exact Bayes", color="C1")
     axis.set_yscale("symlog", linthresh=1e-6)
     axis.set(ylabel="variance of the probability")
 

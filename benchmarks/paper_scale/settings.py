@@ -10,7 +10,7 @@ import jax
 
 from implicit_bayes.lm.lstm import LSTM, LSTMConfig
 from implicit_bayes.lm.presets import Preset, preset
-from implicit_bayes.lm.schedule import Phase
+from implicit_bayes.lm.schedule import Phase, plan
 from implicit_bayes.lm.stacked import StackedTransformer
 from implicit_bayes.lm.transformer import Transformer, TransformerConfig
 from implicit_bayes.theory import ModelError
@@ -139,10 +139,12 @@ def recipe(job: Job, settings: Settings) -> Preset:
     schedule, optimiser = chosen.schedule, chosen.optimiser
     if settings.rehearsal:
         schedule = schedule._replace(phases=(Phase(0.0, 4, 64),), warm_up=min(schedule.warm_up, 4))
-        if optimiser.plateau is not None:
-            optimiser = optimiser._replace(plateau=8)
     if settings.tokens is not None:
         schedule = schedule._replace(tokens=settings.tokens)
+    if (
+        settings.rehearsal and optimiser.plateau is not None
+    ):  # looks at the loss ten times, as in the published training
+        optimiser = optimiser._replace(plateau=max(1, plan(schedule).steps // 10))
     network: Any = chosen.network  # the union does not tell which fields `narrow` may have
     if settings.rehearsal:
         narrow = {"width": 16, "embedding": 16, "layers": 2} if architecture == "lstm" else {"width": 24, "heads": 2}

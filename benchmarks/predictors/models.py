@@ -29,7 +29,10 @@ LARGER = {100: ("lstm-100", "transformer-100"), 150: ("lstm-150", "transformer-1
 """Names of lm/pretrained/ by vocabulary; trained on ``ginc-100`` and ``ginc-150``. One may be known and not shipped."""
 OTHER_LAW = ("lstm-resets",)
 """Names of lm/pretrained/ that were trained on ``ginc`` with state resets: found by name, never among ``shipped``."""
-STORED = (*SHIPPED, *LARGER[100], *LARGER[150], *OTHER_LAW)
+TAUGHT = ("lstm-taught", "transformer-taught")
+"""Names of lm/pretrained/ that learnt the exact law of every token of ``ginc`` instead of the token (lm.targets): the
+same networks at the floor, found by name, never among ``shipped``."""
+STORED = (*SHIPPED, *LARGER[100], *LARGER[150], *OTHER_LAW, *TAUGHT)
 """Every name that lm/pretrained/ may hold."""
 CHUNK = 16
 

@@ -20,7 +20,7 @@ from tyro.conf import Positional
 
 from implicit_bayes.benchmarks.common.storage import write_json
 from implicit_bayes.benchmarks.predictors.curves import in_context_curves
-from implicit_bayes.benchmarks.predictors.models import LARGER, OTHER_LAW, STORED, MixtureModel, shipped_path
+from implicit_bayes.benchmarks.predictors.models import LARGER, OTHER_LAW, STORED, TAUGHT, MixtureModel, shipped_path
 from implicit_bayes.benchmarks.predictors.paired import Held, excess, hold_out
 from implicit_bayes.benchmarks.predictors.published_accuracy import RIVAL, published
 from implicit_bayes.benchmarks.report.house import house_style, save
@@ -162,6 +162,7 @@ def page(name: str, card: JsonObject) -> str:
         f"`{card['instance']}`.",
         f"The shipped weights are those of seed {first['seed']}.",
         *_another_law(card),
+        *_taught(card),
         "",
         "| | |",
         "|---|---|",
@@ -229,11 +230,26 @@ def _another_law(card: JsonObject) -> list[str]:
     ]
 
 
+def _taught(card: JsonObject) -> list[str]:
+    """What has to be said before any number of a model that was shown what Bayes knows."""
+    if card["config"].get("target", "token") != "law":
+        return []
+    return [
+        "",
+        "**Taught.** At every token the loss was the cross-entropy of the exact Bayes predictive of the pretraining "
+        "law (`--preset taught`), not of the token that came. The mean over documents is the same, the noise of the "
+        "sampled token is gone. So these numbers say what the network can hold, and nothing of what one reaches that "
+        "has only read documents: for that see the model without `taught` in its name.",
+    ]
+
+
 def _check_names(name: str, configs: Sequence[RunConfig]) -> None:
     """Refuse runs of another law, instance or architecture than the name says."""
     for config in configs:
         if (name in OTHER_LAW) != (config.resets > 0):
             raise ModelError(f"name: {name} is {'' if name in OTHER_LAW else 'not '}for runs with --resets")
+        if (name in TAUGHT) != (config.target == "law"):
+            raise ModelError(f"name: {name} is {'' if name in TAUGHT else 'not '}for runs with --preset taught")
         if not name.startswith(f"{config.architecture}-"):
             raise ModelError(f"name: {name} is for no {config.architecture}")
         learnt = {f"ginc-{size}": size for size in LARGER}.get(config.instance)
@@ -251,7 +267,8 @@ def main(
     """Measure finished RUNs of one recipe and ship the first one's weights with a model card.
 
     Args:
-        name: lstm-small, transformer-small, lstm-100, transformer-100, lstm-150, transformer-150, or lstm-resets.
+        name: lstm-small, transformer-small, lstm-100, transformer-100, lstm-150, transformer-150, lstm-resets,
+            lstm-taught or transformer-taught.
         runs: finished RUNs (or a shipped folder), one a seed; the first is shipped.
         prompts: for each k.
         documents: held-out documents for the excess.

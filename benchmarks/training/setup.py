@@ -129,11 +129,11 @@ def configure(asked: Asked, folder: Path, resume: bool) -> RunConfig:
         assert chosen is not None
         base = RunConfig(
             instance=instance, architecture=architecture, preset=name, network=chosen.network,
-            optimiser=chosen.optimiser, schedule=chosen.schedule, data=chosen.data, devices=0,
+            optimiser=chosen.optimiser, schedule=chosen.schedule, data=chosen.data, target=chosen.target, devices=0,
         )  # fmt: skip
     config = base._replace(instance=instance, architecture=architecture)
     if chosen:
-        config = config._replace(preset=name, network=chosen.network, optimiser=chosen.optimiser)
+        config = config._replace(preset=name, network=chosen.network, optimiser=chosen.optimiser, target=chosen.target)
     for field in ("seed", "data", "resets", "devices", "half", "documents", "length"):
         if getattr(asked, field) is not None:
             config = config._replace(**{field: getattr(asked, field)})

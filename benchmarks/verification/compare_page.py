@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
+import numpy as np
 from matplotlib.axes import Axes
 
 from implicit_bayes.benchmarks.common import storage
@@ -24,6 +25,8 @@ Stored = JsonObject
 
 
 REMEDY = "run verify --compare again"
+ASIDE = 0.06
+"""Places on the axis of n between the points of one instance and the next, so that no interval hides another."""
 
 
 class Index(msgspec.Struct):
@@ -127,7 +130,7 @@ def _subject(words: str) -> tuple[str, Callable[[str], str]]:
         subject = f"the {version} version of Condition 1"
         return subject, lambda cell: "holds at no tested k" if cell == "none" else f"first holds at k = {cell}"
     if kind == "Theorem 1":
-        return f"Theorem 1, {version},", lambda cell: cell.replace("; ", " and its ")
+        return f"Theorem 1, {version},", lambda cell: cell.replace("; ", " and ")
     return "", lambda cell: cell
 
 
@@ -145,10 +148,7 @@ def side_by_side(every: dict[str, Stored]) -> PageTable:
         rows.append((f"critical k, {version}", *("none" if k is None else str(k) for k in found)))
     for version in VERSIONS:
         found = [_named(stored["theorems"], name="1", version=version) for stored in every.values()]
-        cells = [
-            f"{'applies' if row['applies'] else 'does not apply'}; conclusion {row['conclusion']}" for row in found
-        ]
-        rows.append((f"Theorem 1, {version}", *cells))
+        rows.append((f"Theorem 1, {version}", *map(_of_theorem, found)))
     for predictor, words in (("exact", "exact Bayes"), ("prompt-aware", "prompt-aware (ceiling)")):
         last = [_last(stored, predictor) for stored in every.values()]
         rows.append((f"{words}, largest k and n", *(accuracy(row) for row in last)))
@@ -156,6 +156,15 @@ def side_by_side(every: dict[str, Stored]) -> PageTable:
     cells = [f"{number(loss['cross_entropy'])} [{number(loss['low'])}, {number(loss['high'])}]" for loss in losses]
     rows.append(("Bayes cross-entropy, nats/token", *cells))
     return PageTable("Side by side", ("", *every), tuple(rows))
+
+
+def _of_theorem(row: Stored) -> str:
+    """What it asks for and what is so, told apart: where it does not apply, nothing was promised."""
+    applies = {True: "applies", False: "does not apply"}.get(row["applies"], "may apply")
+    promised = {"holds": "its conclusion holds", "fails": "its conclusion fails"}
+    given = {"holds": "its conclusion is true here", "fails": "its conclusion is false here"}
+    said = promised if row["applies"] is True else given
+    return f"{applies}; {said.get(row['conclusion'], 'its conclusion is undetermined')}"
 
 
 def _named(rows: Sequence[Stored], **names: str) -> Stored:
@@ -184,7 +193,7 @@ def picture(every: dict[str, Stored]) -> Drawing:
     return Drawing(
         tuple(panels),
         "Accuracy by the number of examples n at each instance's largest k, in % of defined prompts; and the largest "
-        "log-likelihood rate over pairs (θ*, θ) by the example length k.",
+        "log-likelihood rate over pairs (θ*, θ) by the example length k; bars 95%.",
         f"No rate is finite for every pair on {join(absent)}." if absent else "",
         columns=len(panels),
     )
@@ -196,24 +205,38 @@ def _curves(every: dict[str, Stored], predictor: str, axis: Axes) -> None:
         k = max(row["k"] for row in stored["curves"])
         rows = [row for row in stored["curves"] if (row["predictor"], row["k"]) == (predictor, k)]
         rows = sorted((row for row in rows if row["accuracy"] is not None), key=lambda row: row["n"])
-        x, y = [ns.index(row["n"]) for row in rows], [100 * row["accuracy"] for row in rows]
-        axis.plot(x, y, marker=MARKERS[i % 7], color=f"C{i % 7}", label=name)
+        x = np.array([ns.index(row["n"]) for row in rows]) + ASIDE * (i - (len(every) - 1) / 2)
+        bars = [(row["accuracy"], row["accuracy_low"], row["accuracy_high"]) for row in rows]
+        _points(axis, x, 100 * np.array(bars).reshape(-1, 3), i, name)
     axis.set(ylim=(-2, 102), xlabel="examples in the prompt, n", ylabel="accuracy, %")
     number_axis(axis, ns)
 
 
-def _rates(stored: Stored) -> list[tuple[int, float]]:
-    """(k, largest rate over pairs) where every pair has a finite one."""
-    rows: dict[int, list[float | str | None]] = {}
+def _points(axis: Axes, x: np.ndarray, values_Nx3: np.ndarray, i: int, name: str) -> None:
+    """A line of values, each with its interval."""
+    value, low, high = values_Nx3.T
+    bars = np.clip([value - low, high - value], 0.0, None)
+    axis.errorbar(x, value, bars, marker=MARKERS[i % 7], color=f"C{i % 7}", capsize=2, label=name)
+
+
+def _rates(stored: Stored) -> list[tuple[int, float, float, float]]:
+    """(k, largest rate over pairs, its interval) where every pair has a finite one."""
+    rows: dict[int, list[tuple[float | str | None, ...]]] = {}
     for row in stored["conditions"]:
-        rows.setdefault(row["k"], []).append(row["rate"])
-    finite = {k: [x for x in values if isinstance(x, float) and math.isfinite(x)] for k, values in rows.items()}
-    return [(k, max(values)) for k, values in sorted(finite.items()) if len(values) == len(rows[k])]
+        rows.setdefault(row["k"], []).append((row["rate"], row["rate_low"], row["rate_high"]))
+    found = []
+    for k, values in sorted(rows.items()):
+        finite = [tuple(x for x in each if isinstance(x, float) and math.isfinite(x)) for each in values]
+        if all(len(each) == 3 for each in finite):
+            value, low, high = max(finite)
+            found.append((k, value, low, high))
+    return found
 
 
-def _rate_lines(rates: dict[str, list[tuple[int, float]]], axis: Axes) -> None:
+def _rate_lines(rates: dict[str, list[tuple[int, float, float, float]]], axis: Axes) -> None:
     for i, (name, points) in enumerate(rates.items()):
         if points:
-            axis.plot(*zip(*points, strict=True), marker=MARKERS[i % 7], color=f"C{i % 7}", label=name)
+            ks, *values = np.array(points).T
+            _points(axis, ks, np.stack(values, 1), i, name)
     axis.axhline(0, color="#888888", lw=0.8)
     axis.set(xlabel="example length k, tokens", ylabel="nats an example")

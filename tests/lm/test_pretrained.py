@@ -10,6 +10,7 @@ from implicit_bayes.benchmarks.predictors.models import (
     LARGER,
     OTHER_LAW,
     SHIPPED,
+    TAUGHT,
     find_model,
     installed,
     shipped_for,
@@ -24,15 +25,16 @@ LARGEST_EXCESS = {"lstm-small": 0.010, "transformer-small": 0.015}
 """Nats per token: what the shipped models are to reach."""
 LEAST_ACCURACY = {"lstm-small": 98.0, "transformer-small": 95.0}
 """Percent, at k = 10, n = 64, in the mean over the seeds."""
-FLOOR = {"lstm-small": 0.0045, "transformer-small": 0.0075}
-"""Nats per token, in the mean over the seeds: what the next generation of shipped models is to reach."""
-FLOOR_ACCURACY = {"lstm-small": 98.5, "transformer-small": 97.0}
-"""Percent, as above, of that generation."""
+FLOOR = {"lstm": 0.0045, "transformer": 0.0075}
+"""Nats per token, in the mean over the seeds, of a model at the floor."""
+FLOOR_ACCURACY = {"lstm": 98.5, "transformer": 97.0}
+"""Percent, as above, of a model at the floor."""
 LARGER_EXCESS = {"lstm": 0.012, "transformer": 0.02}
 """Nats per token, of the models of V = 100 and 150."""
 NEXT = pytest.mark.xfail(
     strict=True,
-    reason="lstm-small: 0.0071 and 98.2%, transformer-small: 0.0113 and 96.0%; no long run at V = 50 is finished",
+    reason="from tokens alone: lstm-small 0.0071 and 98.2%, transformer-small 0.0113 and 96.0%; docs/training.md has "
+    "the curves, and the taught models reach both",
 )
 SHORT = pytest.mark.xfail(strict=True, reason="lstm-small: 97.6% at n = 0 (three seeds, 97.4 to 97.8); see its card")
 
@@ -40,11 +42,6 @@ SHORT = pytest.mark.xfail(strict=True, reason="lstm-small: 97.6% at n = 0 (three
 @pytest.fixture(scope="module")
 def ginc():
     return load_instance("ginc")
-
-
-@pytest.fixture(scope="module", params=SHIPPED)
-def model(request, ginc):
-    return find_model(request.param, ginc)
 
 
 def _card(name):
@@ -55,20 +52,21 @@ def test_both_models_are_shipped(ginc):
     assert shipped_for(ginc) == SHIPPED
 
 
-@parametrize_with_checks(SHIPPED, "ginc", documents=200, length=128)
+@parametrize_with_checks([*SHIPPED, *TAUGHT], "ginc", documents=200, length=128)
 def test_every_law_of_a_causal_model_holds(model, check):
     """On 200 fresh documents; a false alarm comes with 1e-3 for each of the three statistical laws."""
     check(model)
 
 
-def test_the_card_tells_the_measured_excess(model, ginc):
+@pytest.mark.parametrize("name", [*SHIPPED, *TAUGHT])
+def test_the_card_tells_the_measured_excess(name, ginc):
     """Fresh documents: the difference of the two means within 5 of its standard errors, false alarm 6e-7."""
-    card = _card(model.name)["seeds"][0]
-    found = excess(model, hold_out(ginc.mixture, 64, 512, seed=7))
+    card = _card(name)["seeds"][0]
+    found = excess(find_model(name, ginc), hold_out(ginc.mixture, 64, 512, seed=7))
     assert abs(found.nats - card["excess"]) < 5 * np.hypot(found.standard_error, card["excess_standard_error"]) + 0.002
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", [*SHIPPED, *TAUGHT])
 def test_the_card_is_of_a_small_model_trained_in_twenty_minutes_of_two_cores(name):
     card = _card(name)
     assert card["parameters"] <= 2_000_000
@@ -76,7 +74,7 @@ def test_the_card_is_of_a_small_model_trained_in_twenty_minutes_of_two_cores(nam
     assert all(row["cpu_seconds"] <= 2 * 20 * 60 for row in card["seeds"])
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", [*SHIPPED, *TAUGHT])
 def test_three_seeds_are_on_the_card(name):
     assert len(_card(name)["seeds"]) >= 3
 
@@ -92,17 +90,26 @@ def test_the_mean_over_seeds_reaches_the_accuracy_that_the_model_is_held_to(name
     assert accuracy[-1, -1] >= LEAST_ACCURACY[name]
 
 
-@NEXT
-@pytest.mark.parametrize("name", SHIPPED)
+AT_THE_FLOOR = [*TAUGHT, *(pytest.param(name, marks=NEXT) for name in SHIPPED)]
+
+
+@pytest.mark.parametrize("name", AT_THE_FLOOR)
 def test_the_mean_over_seeds_reaches_the_excess_of_a_model_at_the_floor(name):
-    assert np.mean([row["excess"] for row in _card(name)["seeds"]]) <= FLOOR[name]
+    assert np.mean([row["excess"] for row in _card(name)["seeds"]]) <= FLOOR[name.split("-")[0]]
 
 
-@NEXT
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", AT_THE_FLOOR)
 def test_the_mean_over_seeds_reaches_the_accuracy_of_a_model_at_the_floor(name):
     accuracy = np.mean([row["accuracy"] for row in _card(name)["seeds"]], axis=0)
-    assert accuracy[-1, -1] >= FLOOR_ACCURACY[name]
+    assert accuracy[-1, -1] >= FLOOR_ACCURACY[name.split("-")[0]]
+
+
+@pytest.mark.parametrize("name", TAUGHT)
+def test_a_taught_model_is_labelled_and_never_taken_for_one_that_has_only_read(name, ginc):
+    card = _card(name)
+    assert name not in shipped_for(ginc) and card["config"]["target"] == "law" and "--preset taught" in card["command"]
+    assert "**Taught.**" in (shipped_path(name).parent / "card.md").read_text()
+    assert all(_card(each)["config"].get("target", "token") == "token" for each in installed() if each not in TAUGHT)
 
 
 @pytest.mark.parametrize(("size", "name"), [(s, n) for s, names in LARGER.items() for n in names if n in installed()])
@@ -118,13 +125,13 @@ def test_a_model_of_a_larger_vocabulary_has_the_excess_that_its_card_tells(size,
     assert found.nats > -5 * found.standard_error
 
 
-@SHORT
-def test_the_lstm_reaches_the_accuracy_without_examples_that_it_is_held_to():
-    accuracy = np.mean([row["accuracy"] for row in _card("lstm-small")["seeds"]], axis=0)
+@pytest.mark.parametrize("name", ["lstm-taught", pytest.param("lstm-small", marks=SHORT)])
+def test_the_lstm_reaches_the_accuracy_without_examples_that_it_is_held_to(name):
+    accuracy = np.mean([row["accuracy"] for row in _card(name)["seeds"]], axis=0)
     assert accuracy[-1, 0] >= LEAST_ACCURACY["lstm-small"]
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", [*SHIPPED, *TAUGHT])
 def test_the_mean_over_seeds_is_at_or_above_the_published_model_in_every_cell(name):
     card = _card(name)
     rival = published(RIVAL[card["config"]["architecture"]])

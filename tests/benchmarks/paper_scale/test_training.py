@@ -111,6 +111,15 @@ def test_the_published_recipe_is_trained_as_it_was_published():
     assert recipe(job, REHEARSAL).network.layers == 16, "a rehearsal has as many layers"
 
 
+@pytest.mark.parametrize("tokens", [REHEARSAL.tokens, 1_536_000])
+def test_a_rehearsed_lstm_looks_at_its_loss_as_often_as_the_published_one(tokens):
+    """Ten times in a training, however long: a fixed number of steps cut the rate to nothing in a long rehearsal."""
+    job = jobs(["paper-lstm"], fresh=False)[0]
+    published, rehearsed = recipe(job, Settings()), recipe(job, REHEARSAL._replace(tokens=tokens))
+    looks = [plan(each.schedule).steps // each.optimiser.plateau for each in (published, rehearsed)]
+    assert looks == [10, 10]
+
+
 @pytest.mark.parametrize(("field", "value"), [("every", 30), ("documents", 1), ("points", 0), ("seed", -1)])
 def test_settings_that_make_no_sense_are_named(field, value):
     with pytest.raises(ModelError, match=f"^{field}: "):

@@ -7,11 +7,14 @@ from functools import partial
 import numpy as np
 import pytest
 import xarray as xr
+from matplotlib.container import ErrorbarContainer
+from matplotlib.figure import Figure
 
 from implicit_bayes.benchmarks.cli import commands as cli
+from implicit_bayes.benchmarks.gap import figures as gap_figures
 from implicit_bayes.benchmarks.report.panels import Drawing, Panel, compose, draw_all, on_page
-from implicit_bayes.benchmarks.verification import enough_figures, figures
-from implicit_bayes.benchmarks.verification.page import IN_WORDS, alike
+from implicit_bayes.benchmarks.verification import compare_page, enough_figures, figures
+from implicit_bayes.benchmarks.verification.page import IN_WORDS, alike, read
 from implicit_bayes.benchmarks.verification.sentences import summary
 from implicit_bayes.simulators.instances import load_instance
 
@@ -77,6 +80,26 @@ def test_compare_writes_a_page_that_compares(compared, capsys):
     assert (compared / "report.html").read_text() == page
 
 
+def test_comparing_keeps_what_was_promised_apart_and_shows_intervals(compared):
+    for applies, conclusion, words in (
+        (True, "fails", "applies; its conclusion fails"),
+        (False, "fails", "does not apply; its conclusion is false here"),
+        (False, "undetermined", "does not apply; its conclusion is undetermined"),
+        ("undetermined", "holds", "may apply; its conclusion is true here"),
+    ):
+        assert compare_page._of_theorem({"applies": applies, "conclusion": conclusion}) == words
+    page = html.unescape((compared / "report.html").read_text())
+    assert 'data-name="" class="named"' not in page  # "= A1" on a telephone
+    assert 'data-name="k" class="named"' in html.unescape((compared / "two_start_laws" / "report.html").read_text())
+    every = {name: read(compared / name) for name in ("printed-counterexample", "two_start_laws")}
+    for panel in compare_page.picture(every).panels:
+        axis = Figure().subplots()
+        panel.draw(axis)
+        bars = [each.has_yerr for each in axis.containers if isinstance(each, ErrorbarContainer)]
+        assert bars and all(bars), panel.title
+    assert [len(found) for found in compare_page._rates(every["two_start_laws"])] == [4] * 9
+
+
 @pytest.mark.parametrize("name", ["..", "../../etc", "/etc", "a/b", ""])
 def test_a_stored_folder_is_a_name_and_no_path(name, tmp_path, capsys):
     (tmp_path / "compare.json").write_text(json.dumps({"command": "", "folders": [name]}))
@@ -92,6 +115,25 @@ def test_gap_writes_a_page(gapped):
     assert "No divergence at all: bayes." in page
     assert cli.run(["report", str(gapped)]) == 0
     assert html.unescape((gapped / "report.html").read_text()) == page
+
+
+def test_where_beliefs_and_orders_change_nothing_there_are_sentences():
+    """Bars of 9e-32, and an axis of 0.04 around no number at all, were drawn of rounding."""
+    values = {"martingale": [np.nan, np.nan], "order_possible": [3e-32, 1e-19], "order_bayes": [9e-32, 9e-32]}
+    values |= {"martingale_low": values["martingale"], "martingale_high": values["martingale"], "ville_log_max": [0, 1]}
+    settings = {"ville_threshold": 8.0, "instance": "i", "setting_documents": 3, "setting_length": 9}
+    results = xr.Dataset({name: ("model", value) for name, value in values.items()}, {"model": ["a", "b"]}, settings)
+    drawn = gap_figures.bayesianity(results)
+    assert [panel.title for panel in drawn.panels] == ["Largest log M"]
+    assert "no martingale gap to show" in drawn.note and "order of the examples changes no probability" in drawn.note
+    results["martingale"][:], results["order_possible"][:] = [1e-16, 1e-3], [3e-32, 0.1]
+    drawn = gap_figures.bayesianity(results)
+    assert [panel.title for panel in drawn.panels] == ["Martingale gap", "Variance over orders", "Largest log M"]
+    axis = Figure().subplots()
+    drawn.panels[1].draw(axis)
+    assert [bar.get_height() for bar in axis.patches] == [0.0, 0.1, 0.0, 0.0]
+    results["martingale"][:] = 1e-16
+    assert gap_figures.bayesianity(results).note == "No implied posterior drifts under its own predictions."
 
 
 @pytest.mark.parametrize("which", ["printed-counterexample", "two_start_laws", "", "gap"])
