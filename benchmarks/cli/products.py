@@ -72,6 +72,7 @@ def train(
     tokens: int | None = None,
     data: Literal["fresh", "released"] | None = None,
     resets: float | None = None,
+    target: Literal["token", "law"] | None = None,
     devices: int | None = None,
     bfloat16: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     documents: int | None = None,
@@ -104,6 +105,7 @@ def train(
         tokens: to train on (default: the preset's; curriculum and learning rate scale along, so RUN cannot change it).
         data: fresh documents without end, or the released training documents again and again (default: the preset's).
         resets: probability that a document's state is redrawn at a token; anything but 0 is another pretraining law.
+        target: of the loss, the token that came or the exact law that it was drawn from (default: the preset's).
         devices: to split every batch over (default: as many as there are and as divide the batches).
         bfloat16: compute in bfloat16 (for accelerators); weights and optimiser stay in float32.
         documents: held-out documents that the excess over Bayes is measured on (default: 64, or RUN's).
@@ -122,6 +124,7 @@ def train(
     cluster = training.Cluster(coordinator, processes, process)
     asked = training.Asked(
         instance=instance, architecture=model, preset=preset, seed=seed, tokens=tokens, data=data, resets=resets,
+        target=target,
         devices=devices, half=True if bfloat16 else None, documents=documents, length=length,
     )  # fmt: skip
     return lambda: jobs.train(asked, out, resume, tensorboard, cluster, json)

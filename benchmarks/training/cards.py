@@ -139,6 +139,8 @@ def command(config: RunConfig) -> str:
         parts.append(f"--tokens {config.schedule.tokens}")
     if config.resets:
         parts.append(f"--resets {config.resets:g}")
+    if config.target != preset(config.architecture, config.preset, 2).target:
+        parts.append(f"--target {config.target}")
     return " ".join([*parts, "--out RUN"])
 
 

@@ -49,6 +49,7 @@ class Asked(NamedTuple):
         tokens: to train on.
         data: "fresh" or "released".
         resets: probability that a state is redrawn from the start law at a step.
+        target: of the loss, "token" or "law" (lm.targets).
         devices: in the mesh.
         half: computed in bfloat16.
         documents: held out, to measure on.
@@ -62,6 +63,7 @@ class Asked(NamedTuple):
     tokens: int | None = None
     data: str | None = None
     resets: float | None = None
+    target: str | None = None
     devices: int | None = None
     half: bool | None = None
     documents: int | None = None
@@ -134,7 +136,7 @@ def configure(asked: Asked, folder: Path, resume: bool) -> RunConfig:
     config = base._replace(instance=instance, architecture=architecture)
     if chosen:
         config = config._replace(preset=name, network=chosen.network, optimiser=chosen.optimiser, target=chosen.target)
-    for field in ("seed", "data", "resets", "devices", "half", "documents", "length"):
+    for field in ("seed", "data", "resets", "target", "devices", "half", "documents", "length"):
         if getattr(asked, field) is not None:
             config = config._replace(**{field: getattr(asked, field)})
     if asked.tokens is not None:
