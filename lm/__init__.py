@@ -1,4 +1,5 @@
 """Language models: Transformer and LSTM, their training, checkpoints and shipped weights.
 
-Nothing here knows what is Bayes-optimal; measurements come in from outside (``lm.train.train(evaluate=...)``).
+What is Bayes-optimal is asked in one place only, for models that are taught it (``lm.targets``); measurements come in
+from outside (``lm.train.train(evaluate=...)``).
 """

@@ -1,9 +1,9 @@
 """Presets: a network with the recipe that trains it.
 
 ``small`` has a few hundred thousand parameters, trained in minutes on two cores. ``long`` is the same network on more
-tokens; its rate is held before it falls, and its weights are averaged. ``taught`` is the long one on fewer tokens,
-with the exact law of each in place of the token itself: a yardstick of what the network can hold, and no language model
-that has only read documents. ``paper-*`` have the published shapes and
+tokens; its rate is held before it falls, and its weights are averaged. ``taught`` is the long one on fewer tokens, its
+rate held for 30% of them instead of 60, with the exact law of each in place of the token itself: a yardstick of what
+the network can hold, and no language model that has only read documents. ``paper-*`` have the published shapes and
 schedules: 29M, 85M and 115M parameters for 4, 12 and 16 layers, 28M for the LSTM.
 
 Source: Xie et al. 2022, appendix F, for the ``paper-*`` ones.

@@ -127,7 +127,7 @@ def shard(batch: np.ndarray, mesh: Mesh) -> Array:
         mesh: devices.
 
     Returns:
-        A (B, T) array, B / devices rows on each device.
+        The array, B / devices of its rows on each device.
     """
     rows = NamedSharding(mesh, PartitionSpec(AXIS))
     return jax.make_array_from_callback(batch.shape, rows, lambda index: batch[index])

@@ -3,7 +3,7 @@
 The loss of a token is -log q(o_t | o_1..o_{t-1}). Its expectation given the document so far is the cross-entropy
 -sum_v p(v | o_1..o_{t-1}) log q(v | o_1..o_{t-1}) with the Bayes predictive p of the pretraining law. Both have the
 same mean over documents, and so the same minimiser; the second has no noise of the token that happened to come, and
-its gradient vanishes at the minimiser on every batch, not only in the mean. A network that learns it is *taught*: it
+where q is p its gradient vanishes on every batch, not only in the mean. A network that learns it is *taught*: it
 has been shown p, which no reader of documents is.
 
 Source: Rao and Blackwell's theorem for the loss; Hinton, Vinyals and Dean 2015 for learning from a law.
@@ -19,7 +19,7 @@ from implicit_bayes.lm.schedule import Plan
 from implicit_bayes.theory import MixtureOfHMMs, filter_mixture
 
 NUMBERS = 1 << 22
-"""Probabilities that are worked out at once, about: 32 MB, and as float32 half of it."""
+"""Probabilities that are worked out at once, about (one step at least): 32 MB, and as float32 half of it."""
 
 
 class Lesson(NamedTuple):

@@ -1,6 +1,7 @@
-"""The training loop: resumable, interruptible, and ignorant of what is Bayes-optimal.
+"""The training loop: resumable and interruptible.
 
-What is measured as it goes is handed in (``evaluate``), so that this package needs no theory of its own.
+What is measured as it goes is handed in (``evaluate``). What is Bayes-optimal is asked in one place only,
+``lm.targets``, where a run is to be taught it.
 
 RUN holds ``config.json``, ``metrics.jsonl`` (one object a line), ``checkpoints/``, ``lock`` and, at the end,
 ``weights.npz``. A run that is killed at any moment and resumed ends with bitwise the weights of one that was not:

@@ -81,7 +81,7 @@ class Instance(eqx.Module):
             fields: by name; ``released_vocabulary=None`` belongs to them where its data cannot be replayed any more.
 
         Returns:
-            Another instance; arrays that are not named are shared.
+            Another instance, of the same mixture unless another is named.
 
         Raises:
             ModelError: as for a new one.
@@ -92,7 +92,7 @@ class Instance(eqx.Module):
         """The same instance by another name.
 
         Returns:
-            Instance, its arrays shared with this one.
+            Instance of the same mixture.
         """
         return self.changed(name=name)
 

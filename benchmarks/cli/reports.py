@@ -38,8 +38,8 @@ def write_report(directory: Path, made: Mapping[str, object] | None = None) -> P
             from implicit_bayes.benchmarks.report.page import write_page
 
             module, _, make = made_by.partition(":")
-            known = (made[name],) if made and name in made else ()
-            page = getattr(importlib.import_module(f"implicit_bayes.benchmarks.{module}"), make)(directory, *known)
+            known = {"results": made[name]} if made and name in made else {}
+            page = getattr(importlib.import_module(f"implicit_bayes.benchmarks.{module}"), make)(directory, **known)
             return write_page(page, directory / "report.html")
     words = f"run verify, gap or reproduce with --out {directory} first"
     raise ModelError(f"report: {directory} holds no results; {words}")

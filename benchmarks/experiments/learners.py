@@ -113,11 +113,13 @@ def training(learner: Learner, instance: str, measure: Measure, seed: int = 0, s
         schedule=schedule,
         seed=seed,
         data="fresh",
+        target=chosen.target,
     )
     if learner.preset.startswith("paper") and load_variant(instance).released_vocabulary is not None:
         run = run._replace(data=chosen.data)
     points = learner.points if instance == WATCHED else 1
-    stored = {field: value for field, value in to_json(run).items() if field not in ("documents", "length", "target")}
+    left_out = ("documents", "length") if run.target == "law" else ("documents", "length", "target")  # as ever stored
+    stored = {field: value for field, value in to_json(run).items() if field not in left_out}
     return cell("train", {"run": stored, "points": points} | measure._asdict())
 
 

@@ -1,4 +1,4 @@
-"""What a run leaves in OUT, small enough to come back from a machine that is lent for minutes:
+"""What a run leaves in OUT, small enough to come back from a machine that is there for minutes:
 
 run.json             device, settings, and how far each training came
 bayes.json           what exact Bayes, smoothed and prompt-aware, answer to the same prompts

@@ -141,9 +141,8 @@ def recipe(job: Job, settings: Settings) -> Preset:
         schedule = schedule._replace(phases=(Phase(0.0, 4, 64),), warm_up=min(schedule.warm_up, 4))
     if settings.tokens is not None:
         schedule = schedule._replace(tokens=settings.tokens)
-    if (
-        settings.rehearsal and optimiser.plateau is not None
-    ):  # looks at the loss ten times, as in the published training
+    # the loss is looked at ten times, as in the published training
+    if settings.rehearsal and optimiser.plateau is not None:
         optimiser = optimiser._replace(plateau=max(1, plan(schedule).steps // 10))
     network: Any = chosen.network  # the union does not tell which fields `narrow` may have
     if settings.rehearsal:

@@ -30,8 +30,8 @@ LARGER = {100: ("lstm-100", "transformer-100"), 150: ("lstm-150", "transformer-1
 OTHER_LAW = ("lstm-resets",)
 """Names of lm/pretrained/ that were trained on ``ginc`` with state resets: found by name, never among ``shipped``."""
 TAUGHT = ("lstm-taught", "transformer-taught")
-"""Names of lm/pretrained/ that learnt the exact law of every token of ``ginc`` instead of the token (lm.targets): the
-same networks at the floor, found by name, never among ``shipped``."""
+"""Names of lm/pretrained/ that learnt the exact law of every token of ``ginc`` instead of the token (lm.targets):
+yardsticks of what the same networks can hold, found by name, never among ``shipped``."""
 STORED = (*SHIPPED, *LARGER[100], *LARGER[150], *OTHER_LAW, *TAUGHT)
 """Every name that lm/pretrained/ may hold."""
 CHUNK = 16
@@ -76,8 +76,8 @@ def find_models(names: Sequence[str | LanguageModel], instance: Instance, ask: b
     """Models by name; models themselves are taken as they are.
 
     Args:
-        names: of each a stored model (``lstm-small``, ``transformer-small``, ``lstm-resets``), ``bayes`` (the
-            instance's own mixture), ``bayes(EPS)`` (smoothed), ``untrained``, ``shipped`` (all that were trained on
+        names: of each a stored model (``lstm-small``, ``transformer-small``, ``lstm-resets``, ``lstm-taught``,
+            ``transformer-taught``), ``bayes`` (the instance's own mixture), ``bayes(EPS)`` (smoothed), ``untrained``, ``shipped`` (all that were trained on
             this instance, which may be none), the path of a RUN, or of a file of weights, or ``module.py:factory``
             (benchmarks.predictors.factories).
         instance: what they are to be asked about.
@@ -213,7 +213,8 @@ def find_model(name: str, instance: Instance, ask: bool = True) -> LanguageModel
     if config.network.vocabulary != mixture.n_tokens:
         words = f"learnt {config.network.vocabulary} tokens ({config.instance}), {instance.name} has {mixture.n_tokens}"
         raise ModelError(f"model: {name} {words}; name a model trained on this instance")
-    return NetworkModel(_label(name), network)
+    taught = config.target == "law" and name not in STORED
+    return NetworkModel(f"{_label(name)} (taught)" if taught else _label(name), network)
 
 
 def _label(name: str) -> str:

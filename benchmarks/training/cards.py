@@ -20,7 +20,15 @@ from tyro.conf import Positional
 
 from implicit_bayes.benchmarks.common.storage import write_json
 from implicit_bayes.benchmarks.predictors.curves import in_context_curves
-from implicit_bayes.benchmarks.predictors.models import LARGER, OTHER_LAW, STORED, TAUGHT, MixtureModel, shipped_path
+from implicit_bayes.benchmarks.predictors.models import (
+    LARGER,
+    OTHER_LAW,
+    SHIPPED,
+    STORED,
+    TAUGHT,
+    MixtureModel,
+    shipped_path,
+)
 from implicit_bayes.benchmarks.predictors.paired import Held, excess, hold_out
 from implicit_bayes.benchmarks.predictors.published_accuracy import RIVAL, published
 from implicit_bayes.benchmarks.report.house import house_style, save
@@ -85,7 +93,7 @@ def measure(runs: Sequence[Path], prompts: int, documents: int, length: int) -> 
         "seeds": seeds,
         "floor": [_reference(curves, words, at) for at, words in enumerate(FLOOR)],
     }
-    if instance.released_vocabulary not in LARGER:  # the published accuracies are of V = 50
+    if instance.released_vocabulary not in LARGER and configs[0].target == "token":  # published at V = 50, by readers
         rival = published(RIVAL[configs[0].architecture])
         card["published"] = {
             "model": rival.label, "accuracy": rival.accuracy_KxN, "half_width": rival.half_width_KxN,
@@ -239,9 +247,10 @@ def _taught(card: JsonObject) -> list[str]:
     return [
         "",
         "**Taught.** At every token the loss was the cross-entropy of the exact Bayes predictive of the pretraining "
-        "law (`--preset taught`), not of the token that came. The mean over documents is the same, the noise of the "
-        "sampled token is gone. So these numbers say what the network can hold, and nothing of what one reaches that "
-        "has only read documents: for that see the model without `taught` in its name.",
+        "law (`--preset taught`), not of the token that came. Its mean over documents is the same, and the noise of "
+        "the sampled token is gone. These numbers say what the network can hold. They say nothing about networks that "
+        f"only read documents, for which see `{card['config']['architecture']}-small`; no published model stands beside "
+        "them.",
     ]
 
 
@@ -254,6 +263,8 @@ def _check_names(name: str, configs: Sequence[RunConfig]) -> None:
             raise ModelError(f"name: {name} is {'' if name in TAUGHT else 'not '}for runs with --preset taught")
         if not name.startswith(f"{config.architecture}-"):
             raise ModelError(f"name: {name} is for no {config.architecture}")
+        if name in (*SHIPPED, *TAUGHT) and config.instance != "ginc":
+            raise ModelError(f"name: {name} is not for a run on {config.instance}")
         learnt = {f"ginc-{size}": size for size in LARGER}.get(config.instance)
         if learnt != next((size for size, names in LARGER.items() if name in names), None):
             raise ModelError(f"name: {name} is not for a run on {config.instance}")

@@ -72,6 +72,8 @@ def verify_page(directory: Path, results: xr.Dataset | None = None) -> Page:
         ModelError: results.json is missing or not one of verify's.
     """
     stored = read(directory)
+    if results is not None:  # our own, a moment old
+        return _page(directory, stored, results)
     with storage.reading(directory / "results.json"):
         return _page(directory, stored, results)
 

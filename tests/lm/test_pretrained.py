@@ -25,10 +25,10 @@ LARGEST_EXCESS = {"lstm-small": 0.010, "transformer-small": 0.015}
 """Nats per token: what the shipped models are to reach."""
 LEAST_ACCURACY = {"lstm-small": 98.0, "transformer-small": 95.0}
 """Percent, at k = 10, n = 64, in the mean over the seeds."""
-FLOOR = {"lstm": 0.0045, "transformer": 0.0075}
-"""Nats per token, in the mean over the seeds, of a model at the floor."""
-FLOOR_ACCURACY = {"lstm": 98.5, "transformer": 97.0}
-"""Percent, as above, of a model at the floor."""
+ASKED = {"lstm": 0.0045, "transformer": 0.0075}
+"""Nats per token, in the mean over the seeds: what is asked of the best model of each kind."""
+ASKED_ACCURACY = {"lstm": 98.5, "transformer": 97.0}
+"""Percent, as above, at k = 10, n = 64."""
 LARGER_EXCESS = {"lstm": 0.012, "transformer": 0.02}
 """Nats per token, of the models of V = 100 and 150."""
 NEXT = pytest.mark.xfail(
@@ -90,18 +90,18 @@ def test_the_mean_over_seeds_reaches_the_accuracy_that_the_model_is_held_to(name
     assert accuracy[-1, -1] >= LEAST_ACCURACY[name]
 
 
-AT_THE_FLOOR = [*TAUGHT, *(pytest.param(name, marks=NEXT) for name in SHIPPED)]
+OF_EACH = [*TAUGHT, *(pytest.param(name, marks=NEXT) for name in SHIPPED)]
 
 
-@pytest.mark.parametrize("name", AT_THE_FLOOR)
-def test_the_mean_over_seeds_reaches_the_excess_of_a_model_at_the_floor(name):
-    assert np.mean([row["excess"] for row in _card(name)["seeds"]]) <= FLOOR[name.split("-")[0]]
+@pytest.mark.parametrize("name", OF_EACH)
+def test_the_mean_over_seeds_reaches_the_excess_that_is_asked(name):
+    assert np.mean([row["excess"] for row in _card(name)["seeds"]]) <= ASKED[name.split("-")[0]]
 
 
-@pytest.mark.parametrize("name", AT_THE_FLOOR)
-def test_the_mean_over_seeds_reaches_the_accuracy_of_a_model_at_the_floor(name):
+@pytest.mark.parametrize("name", OF_EACH)
+def test_the_mean_over_seeds_reaches_the_accuracy_that_is_asked(name):
     accuracy = np.mean([row["accuracy"] for row in _card(name)["seeds"]], axis=0)
-    assert accuracy[-1, -1] >= FLOOR_ACCURACY[name.split("-")[0]]
+    assert accuracy[-1, -1] >= ASKED_ACCURACY[name.split("-")[0]]
 
 
 @pytest.mark.parametrize("name", TAUGHT)
@@ -131,7 +131,7 @@ def test_the_lstm_reaches_the_accuracy_without_examples_that_it_is_held_to(name)
     assert accuracy[-1, 0] >= LEAST_ACCURACY["lstm-small"]
 
 
-@pytest.mark.parametrize("name", [*SHIPPED, *TAUGHT])
+@pytest.mark.parametrize("name", SHIPPED)
 def test_the_mean_over_seeds_is_at_or_above_the_published_model_in_every_cell(name):
     card = _card(name)
     rival = published(RIVAL[card["config"]["architecture"]])

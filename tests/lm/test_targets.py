@@ -158,3 +158,4 @@ def test_the_taught_preset_is_the_long_one_with_another_target(architecture):
     assert (ours.target, long.target) == ("law", "token")
     assert ours.network == long.network and ours.optimiser == long.optimiser
     assert ours.schedule.tokens < long.schedule.tokens / 4
+    assert ours.schedule._replace(tokens=long.schedule.tokens, hold=0.6) == long.schedule and ours.schedule.hold == 0.3

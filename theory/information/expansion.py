@@ -73,7 +73,7 @@ def expand(
 
     Returns:
         Expansion of the positions that were affordable, at least the first: expected scores (nats) and the number of
-        nodes that each took.
+        nodes visited up to each.
     """
     level = [root(forward)]
     scores, closing_scores, visited = [], [], [0]

@@ -234,6 +234,9 @@ def can_die(prompts: Sequence[PromptLaw], law: HMM, first_set: np.ndarray) -> np
 
     Returns:
         (S,) bool, for each of the prompt laws.
+
+    Raises:
+        ModelError: more support sets than can be carried.
     """
     first, starts = prompts[0], np.stack([np.asarray(prompt.start) for prompt in prompts])
     dies: np.ndarray = np.zeros(len(prompts), dtype=bool)

@@ -59,7 +59,12 @@ def survivors_by_start(
     Returns:
         The outcomes of each prompt law, in their order.
     """
-    dying_CxS = [dies(mixture, laws, c) for c in concepts]
+    try:
+        dying_CxS = [dies(mixture, laws, c) for c in concepts]
+    except ModelError:  # too many sets for all of them together
+        if len(laws) == 1:
+            raise
+        return [survivors(mixture, law, concepts) for law in laws]
     return [
         _survivors(mixture, law, [c for c, dying_S in zip(concepts, dying_CxS, strict=True) if not dying_S[s]])
         for s, law in enumerate(laws)

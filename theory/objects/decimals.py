@@ -17,7 +17,7 @@ def integers(*arrays: Array) -> list[np.ndarray]:
     """The arrays as Python integers (dtype object), each array times one common factor of its own.
 
     Returns:
-        Arrays of the same shapes, exact: the entry that prints as 0.25 among two decimals is 25.
+        Arrays of the same shapes, exact: 0.25 beside 0.75 is 1 beside 3.
     """
     return [_scaled(np.asarray(array, dtype=np.float64)) for array in arrays]
 

@@ -23,7 +23,8 @@ from implicit_bayes.theory.objects.rows import distinct_rows
 from implicit_bayes.theory.statements.merged_inputs import CLASSES, count_classes, supports_of
 
 TOGETHER = 1 << 22
-"""Probabilities in the beliefs of one block, about: 32 MB. First tokens share a block as long as they fit."""
+"""Probabilities that are held for first tokens together, about: 32 MB. They share blocks as long as they fit; one alone
+may take more."""
 
 LOOKED_AT = 1 << 12
 """Classes among which a repetition is looked for before all are sorted for them."""
@@ -114,7 +115,7 @@ def belief_blocks(
     law_SxH = np.stack([start.law_H for start in starts])
     concepts = _concepts([start.hmm for start in starts])
     alive = [token for token, states in enumerate(laws.supports) if _begins(law, states, token)]
-    numbers = count * len(starts) * max((len(states) for states in laws.supports), default=1)
+    numbers = count * len(starts) * law.hmm.n_states  # a step ahead, before the next token is known
     parts = np.array_split(np.array(alive), min(len(alive), max(1, math.ceil(numbers / TOGETHER))))
     return (
         BeliefBlock(found.tokens_Nxj, found.mass_N, laws.supports[last], found.beliefs_SxNxW, found.alike_N)
@@ -192,7 +193,7 @@ def _merged(beliefs_SxNxW: np.ndarray, mass_N: np.ndarray, tokens_Nxj: np.ndarra
     rows = beliefs_SxNxW.swapaxes(0, 1).reshape(len(mass_N), -1)
     if len(rows) > LOOKED_AT:
         sample = rows[:: len(rows) // LOOKED_AT]
-        if len(distinct_rows(sample)[0]) == len(sample):  # a few repetitions may be missed: classes more, none wrong
+        if len(distinct_rows(sample)[0]) == len(sample):  # repetitions may be missed: classes more, none wrong
             return _Classes(beliefs_SxNxW, mass_N, tokens_Nxj, alike_N)
     first, inverse = distinct_rows(rows)
     beliefs = beliefs_SxNxW[:, first]
