@@ -163,25 +163,34 @@ def _names(results: xr.Dataset, axis: Axes) -> np.ndarray:
     return x
 
 
+def _heights(axis: Axes, x: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Heights of bars: none for what is not finite, and infinity as a sign in its place."""
+    for at in x[np.isinf(values)]:
+        axis.annotate("∞", (at, 0.0), (0, 2), textcoords="offset points", ha="center", fontsize=12)
+    return np.where(np.isfinite(values), values, np.nan)
+
+
 def _martingale(results: xr.Dataset, axis: Axes) -> None:
     x = _names(results, axis)
     bars = _bars(results.martingale.values, results.martingale_low.values, results.martingale_high.values)
-    axis.bar(x, results.martingale.values, 0.6, yerr=bars, capsize=2, color="C0")
+    axis.bar(x, _heights(axis, x, results.martingale.values), 0.6, yerr=bars, capsize=2, color="C0")
     axis.set(ylabel="total variation")
 
 
 def _orders(results: xr.Dataset, axis: Axes) -> None:
     x = _names(results, axis)
     model, exact = (results[name].values for name in ("order_possible", "order_bayes"))
-    axis.bar(x - 0.2, np.where(model > FLOOR**2, model, 0.0), 0.38, label="model", color="C0")
-    axis.bar(x + 0.2, np.where(exact > FLOOR**2, exact, 0.0), 0.38, label="exact Bayes", color="C1")
+    sides = ((-0.2, model, "model", "C0"), (0.2, exact, "exact Bayes", "C1"))
+    for aside, values, words, colour in sides:
+        heights = _heights(axis, x + aside, np.where(values > FLOOR**2, values, 0.0))
+        axis.bar(x + aside, heights, 0.38, label=words, color=colour)
     axis.set_yscale("symlog", linthresh=1e-6)
     axis.set(ylabel="variance of the probability")
 
 
 def _ville(results: xr.Dataset, axis: Axes) -> None:
     x = _names(results, axis)
-    axis.bar(x, results.ville_log_max.values, 0.6, color="C0")
+    axis.bar(x, _heights(axis, x, results.ville_log_max.values), 0.6, color="C0")
     axis.axhline(results.attrs["ville_threshold"], color="#D55E00", label="Ville's threshold")
     axis.set(ylabel="nats")
 

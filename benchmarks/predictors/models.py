@@ -77,9 +77,9 @@ def find_models(names: Sequence[str | LanguageModel], instance: Instance, ask: b
 
     Args:
         names: of each a stored model (``lstm-small``, ``transformer-small``, ``lstm-resets``, ``lstm-taught``,
-            ``transformer-taught``), ``bayes`` (the instance's own mixture), ``bayes(EPS)`` (smoothed), ``untrained``, ``shipped`` (all that were trained on
-            this instance, which may be none), the path of a RUN, or of a file of weights, or ``module.py:factory``
-            (benchmarks.predictors.factories).
+            ``transformer-taught``), ``bayes`` (the instance's own mixture), ``bayes(EPS)`` (smoothed), ``untrained``,
+            ``shipped`` (all that were trained on this instance, which may be none), the path of a RUN, or of a file
+            of weights, or ``module.py:factory`` (benchmarks.predictors.factories).
         instance: what they are to be asked about.
         ask: whether what a factory makes is asked one question first.
 

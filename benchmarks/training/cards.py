@@ -23,7 +23,6 @@ from implicit_bayes.benchmarks.predictors.curves import in_context_curves
 from implicit_bayes.benchmarks.predictors.models import (
     LARGER,
     OTHER_LAW,
-    SHIPPED,
     STORED,
     TAUGHT,
     MixtureModel,
@@ -249,8 +248,8 @@ def _taught(card: JsonObject) -> list[str]:
         "**Taught.** At every token the loss was the cross-entropy of the exact Bayes predictive of the pretraining "
         "law (`--preset taught`), not of the token that came. Its mean over documents is the same, and the noise of "
         "the sampled token is gone. These numbers say what the network can hold. They say nothing about networks that "
-        f"only read documents, for which see `{card['config']['architecture']}-small`; no published model stands beside "
-        "them.",
+        f"only read documents, for which see `{card['config']['architecture']}-small`; no published model stands "
+        "beside them.",
     ]
 
 
@@ -263,8 +262,6 @@ def _check_names(name: str, configs: Sequence[RunConfig]) -> None:
             raise ModelError(f"name: {name} is {'' if name in TAUGHT else 'not '}for runs with --preset taught")
         if not name.startswith(f"{config.architecture}-"):
             raise ModelError(f"name: {name} is for no {config.architecture}")
-        if name in (*SHIPPED, *TAUGHT) and config.instance != "ginc":
-            raise ModelError(f"name: {name} is not for a run on {config.instance}")
         learnt = {f"ginc-{size}": size for size in LARGER}.get(config.instance)
         if learnt != next((size for size, names in LARGER.items() if name in names), None):
             raise ModelError(f"name: {name} is not for a run on {config.instance}")

@@ -12,6 +12,7 @@ from prompt_enumeration import forward
 from small_training import mass, records, small_config, small_instance
 
 import implicit_bayes.lm.targets as module
+from implicit_bayes.benchmarks.predictors.models import find_model
 from implicit_bayes.lm.data import fresh_batches
 from implicit_bayes.lm.lstm import LSTM, LSTMConfig
 from implicit_bayes.lm.presets import preset
@@ -128,8 +129,10 @@ def test_a_taught_run_that_was_stopped_ends_as_one_that_was_not(tmp_path):
     assert half.notes == ["resumed after step 12 of 24"]
     assert mass(half.network) == mass(whole.network)
     assert records(tmp_path / "half") == records(tmp_path / "whole")
+    assert find_model(str(tmp_path / "whole"), instance).name == "whole (taught)"
     tokens = train(small_config(), instance, tmp_path / "tokens", evaluate=mass, cadence=often)
     assert mass(tokens.network) != mass(whole.network)
+    assert find_model(str(tmp_path / "tokens"), instance).name == "tokens"
     with pytest.raises(ModelError, match=r"target: .* was begun with law, not token"):
         train(small_config(), instance, tmp_path / "whole", resume=True)
 

@@ -20,6 +20,8 @@ from implicit_bayes.benchmarks.gap.context import context_gap
 from implicit_bayes.benchmarks.gap.loss import loss_gap
 from implicit_bayes.benchmarks.gap.scaling_laws import bayesian, bounded_power, fit_laws, power
 from implicit_bayes.benchmarks.predictors.models import MixtureModel, find_model, find_models
+from implicit_bayes.benchmarks.report.house import house_style, settle
+from implicit_bayes.benchmarks.report.panels import compose
 from implicit_bayes.benchmarks.speed.one_pass import one_pass_speed
 from implicit_bayes.simulators.instances import load_instance, save_instance
 from implicit_bayes.simulators.sampler import sample_documents
@@ -228,6 +230,20 @@ def test_figures_of_a_gap_redraw_from_its_file_alone(folder, tmp_path):
     assert cli.run(["figures", str(tmp_path)]) == 0
     for name in gap_figures.FIGURES:
         assert (tmp_path / f"{name}.svg").read_bytes() == (folder / f"{name}.svg").read_bytes()
+
+
+def test_what_is_infinite_is_a_sign_and_no_bar(folder):
+    """Nothing is drawn of no height or of one beyond the axis, and nothing warns (warnings are errors here)."""
+    results = storage.read_results(folder / "gap.nc").load()
+    for name in ("ville_log_max", "martingale", "order_possible"):
+        results[name] = results[name] * 0.0 + np.where(np.arange(results.model.size) == 0, np.inf, 0.5)
+    with house_style():
+        figure = compose(gap_figures.bayesianity(results))
+        settle(figure)
+        figure.canvas.draw()
+    for axis in figure.axes[:3]:
+        assert [text.get_text() for text in axis.texts] == ["∞"]
+        assert np.isfinite([bar.get_height() for bar in axis.patches[1 : results.model.size]]).all()
 
 
 def test_one_model_is_one_object():

@@ -8,6 +8,8 @@ import pytest
 from exact_limits import fractions, probability, random_case
 
 from implicit_bayes.simulators.instance_files import read_instance
+from implicit_bayes.theory import ModelError
+from implicit_bayes.theory.information import survival
 from implicit_bayes.theory.information.survival import survivors, survivors_by_start
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
@@ -61,6 +63,22 @@ def test_start_laws_that_share_a_walk_have_their_own_outcomes(seed):
         assert together == alone
         differ += len({outcomes[0].alive for outcomes in alone}) > 1
     assert differ > 3
+
+
+def test_start_laws_that_share_too_many_sets_are_walked_one_by_one(monkeypatch):
+    rng = np.random.default_rng(5)
+    mixture, _, true, k = random_case(rng)
+    laws = [PromptLaw.of(mixture, start, true, k) for start in np.eye(mixture.n_states)]
+    concepts, plain = mixture.possible_concepts().tolist(), survival.dies
+    expected = survivors_by_start(mixture, laws, concepts)
+
+    def narrow(mixture, laws, concept):
+        if len(laws) > 1:
+            raise ModelError("laws: too many support sets")
+        return plain(mixture, laws, concept)
+
+    monkeypatch.setattr(survival, "dies", narrow)
+    assert survivors_by_start(mixture, laws, concepts) == expected
 
 
 def test_the_case_where_a_first_example_decides():
