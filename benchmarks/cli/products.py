@@ -98,16 +98,16 @@ def train(
         out: directory of the run.
         instance: a name or the path of an .npz (default: ginc, or what RUN has with --resume).
         model: architecture (default: lstm, or RUN's).
-        preset: small (the default), long (hours), wide (of lstm), tiny (seconds), taught (by the exact law of each
-            token instead of the token), paper-4l, paper-12l, paper-16l, paper-lstm (of lstm).
+        preset: small (the default), long (hours), wide (of lstm), tiny (seconds), taught (by exact laws), paper-4l,
+            paper-12l, paper-16l, paper-lstm (of lstm).
         resume: go on from the newest good checkpoint in RUN, with everything that RUN was begun with.
         seed: of weights, documents and dropout (default 0).
         tokens: to train on (default: the preset's; curriculum and learning rate scale along, so RUN cannot change it).
         data: fresh documents without end, or the released training documents again and again (default: the preset's).
         resets: probability that a document's state is redrawn at a token; anything but 0 is another pretraining law.
-        target: of the loss, the token that came or the exact law that it was drawn from (default: the preset's).
+        target: of the loss: the token, or its exact law (default: the preset's).
         devices: to split every batch over (default: as many as there are and as divide the batches).
-        bfloat16: compute in bfloat16 (for accelerators); weights and optimiser stay in float32.
+        bfloat16: compute in bfloat16; weights stay in float32.
         documents: held-out documents that the excess over Bayes is measured on (default: 64, or RUN's).
         length: tokens of each of them (default: 1024, or RUN's).
         tensorboard: also write TensorBoard events to RUN/tensorboard (needs the package tensorboardX).

@@ -5,7 +5,7 @@ reachable S, the sampler's law over its own hidden state gives both the decision
 is still alive?) and the exact mass of the prefixes that theta forbids.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -222,38 +222,17 @@ def everywhere_possible(prompt: PromptLaw, law: HMM) -> bool:
     return bool((np.asarray(law.transition) > 0).all() and starts.all())
 
 
-def can_die(prompts: Sequence[PromptLaw], law: HMM, first_set: np.ndarray) -> np.ndarray:
-    """Whether an example and its delimiter can be impossible for ``law`` started from any of the (H,) states given.
-
-    All start laws take one walk together: what it costs are the support sets, and most of them are shared.
+def at_delimiter(prompt: PromptLaw, law: HMM, sets_KxH: np.ndarray) -> np.ndarray:
+    """The support sets right after the delimiter that follows them.
 
     Args:
-        prompts: S prompt laws of one theta*, k and delimiter, which differ in where examples start.
+        prompt: theta*, p_prompt(h), k and the delimiter.
         law: theta.
-        first_set: where it may begin.
+        sets_KxH: where theta can be, bool.
 
     Returns:
-        (S,) bool, for each of the prompt laws.
-
-    Raises:
-        ModelError: more support sets than can be carried.
+        (K, H) bool; empty rows where theta forbids the delimiter.
     """
-    first, starts = prompts[0], np.stack([np.asarray(prompt.start) for prompt in prompts])
-    dies: np.ndarray = np.zeros(len(prompts), dtype=bool)
-    last: Front | None = None
-    for _, dead, front in walk(starts, first.hmm, law, np.asarray(first_set, dtype=bool), first.length):
-        np.logical_or(dies, dead, out=dies)
-        last = front
-        if dies.all():
-            return dies
-    assert last is not None  # k >= 2 tokens
-    lost_K: np.ndarray = np.logical_not(np.any(_at_delimiter(first, law, last.sets), axis=1))
-    np.logical_or(dies, np.any(lost_K[:, None] & np.any(last.alive, axis=-1), axis=0), out=dies)
-    return dies
-
-
-def _at_delimiter(prompt: PromptLaw, law: HMM, sets_KxH: np.ndarray) -> np.ndarray:
-    """(K, H) the support sets right after the delimiter that follows them."""
     move, speak = np.asarray(law.transition) > 0, np.asarray(law.emission)[:, prompt.delimiter] > 0
     after: np.ndarray = (sets_KxH.astype(np.float32) @ move.astype(np.float32) > 0) & speak
     return after
@@ -293,9 +272,9 @@ def _one_example(prompt: PromptLaw, law: HMM, first_set: np.ndarray, stop_early:
         dies, sets = dies or bool(dead[0]), front.sets
         if dies and stop_early:
             return np.zeros((0, law.n_states), dtype=bool), True
-    at_delimiter = _at_delimiter(prompt, law, sets)
-    lost = ~at_delimiter.any(1)
-    return np.unique(at_delimiter[~lost], axis=0), dies or bool(lost.any())
+    after = at_delimiter(prompt, law, sets)
+    lost = ~after.any(1)
+    return np.unique(after[~lost], axis=0), dies or bool(lost.any())
 
 
 def can_forbid(sampler: HMM, law: HMM) -> bool:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from implicit_bayes.theory.information.supports import can_die, may_forbid, walk
+from implicit_bayes.theory.information.supports import Front, at_delimiter, may_forbid, walk
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import HMM, MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
@@ -107,6 +107,36 @@ def dies(mixture: MixtureOfHMMs, laws: Sequence[PromptLaw], concept: int) -> np.
     hmm = mixture.concept(concept)
     emits = np.asarray(hmm.emission)[:, laws[0].delimiter] > 0
     return can_die(laws, hmm, np.asarray(hmm.transition)[emits].sum(0) > 0)
+
+
+def can_die(prompts: Sequence[PromptLaw], law: HMM, first_set: np.ndarray) -> np.ndarray:
+    """Whether an example and its delimiter can be impossible for ``law`` started from any of the (H,) states given.
+
+    All start laws take one walk together: what it costs are the support sets, and most of them are shared.
+
+    Args:
+        prompts: S prompt laws of one theta*, k and delimiter, which differ in where examples start.
+        law: theta.
+        first_set: where it may begin.
+
+    Returns:
+        (S,) bool, for each of the prompt laws.
+
+    Raises:
+        ModelError: more support sets than can be carried.
+    """
+    first, starts = prompts[0], np.stack([np.asarray(prompt.start) for prompt in prompts])
+    dies: np.ndarray = np.zeros(len(prompts), dtype=bool)
+    last: Front | None = None
+    for _, dead, front in walk(starts, first.hmm, law, np.asarray(first_set, dtype=bool), first.length):
+        np.logical_or(dies, dead, out=dies)
+        last = front
+        if dies.all():
+            return dies
+    assert last is not None  # k >= 2 tokens
+    lost_K: np.ndarray = np.logical_not(np.any(at_delimiter(first, law, last.sets), axis=1))
+    np.logical_or(dies, np.any(lost_K[:, None] & np.any(last.alive, axis=-1), axis=0), out=dies)
+    return dies
 
 
 def after_first_example(law: PromptLaw, hmms: Sequence[HMM]) -> dict[tuple[bool, ...], float]:
