@@ -25,8 +25,13 @@ def wilson(successes: np.ndarray, trials: np.ndarray, level: float = LEVEL) -> t
 
     Returns:
         (low, high) in [0, 1].
+
+    Raises:
+        ValueError: counts outside 0..t, which no share has (a stored file that somebody changed).
     """
     s, t = np.asarray(successes, float), np.asarray(trials, float)
+    if ((s < 0) | (s > t) | (t < 0)).any():
+        raise ValueError("successes that lie outside 0..trials")
     z = float(ndtri(0.5 + level / 2))
     centre = (s + z * z / 2) / (t + z * z)
     spread = np.divide(s * (t - s), t, out=np.zeros_like(s), where=t > 0)

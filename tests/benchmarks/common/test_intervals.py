@@ -169,3 +169,10 @@ def test_what_lies_between_two_shares_is_covered_however_they_depend():
     low, high = share_between([0.5, 0.7], [0.25, 0.75], 100, 0.95)
     ends = [binomial_interval(right, 100, 0.975)[1:] for right in (50, 70)]
     assert (low, high) == pytest.approx(tuple(0.25 * a + 0.75 * b for a, b in zip(*ends, strict=True)))
+
+
+@pytest.mark.parametrize(("successes", "trials"), [(-1, 4), (5, 4), (0, -1)])
+def test_counts_that_no_share_has_are_refused(successes, trials):
+    """Of a changed file: half a width was the root of a negative number."""
+    with pytest.raises(ValueError, match=r"outside 0\.\.trials"):
+        wilson(np.array([successes]), np.array([trials]))
