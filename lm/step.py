@@ -59,8 +59,7 @@ def token_loss(logits_BxTxV: Float[Array, "B T V"], tokens_BxT: Int[Array, "B T"
     Returns:
         A scalar in the logits' type.
     """
-    log_p = jax.nn.log_softmax(logits_BxTxV)
-    return -jnp.mean(jnp.sum(log_p * jax.nn.one_hot(tokens_BxT, logits_BxTxV.shape[-1]), axis=-1))
+    return law_loss(logits_BxTxV, jax.nn.one_hot(tokens_BxT, logits_BxTxV.shape[-1]))
 
 
 def law_loss(logits_BxTxV: Float[Array, "B T V"], laws_BxTxV: Float[Array, "B T V"]) -> Float[Array, ""]:

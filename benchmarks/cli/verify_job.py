@@ -119,10 +119,11 @@ def _verified(
 
 
 def _store(result: verification.Verification, folder: Path) -> list[Path]:
-    storage.write_json(folder / "results.json", store.as_json(result))
+    stored = store.as_json(result)
+    storage.write_json(folder / "results.json", stored)
     results = store.as_dataset(result)
     storage.write_results(folder / "results.nc", results)
-    curves = store.as_json(result)["curves"]
+    curves = stored["curves"]
     with written_aside(folder / "results.csv") as file:
         file.write(as_csv(list(curves[0]), [list(row.values()) for row in curves]))
     names = ("results.json", "results.nc", "results.csv")

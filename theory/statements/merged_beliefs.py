@@ -20,7 +20,7 @@ import numpy as np
 from implicit_bayes.theory.objects.models import HMM
 from implicit_bayes.theory.objects.prompts import PromptLaw
 from implicit_bayes.theory.objects.rows import distinct_rows
-from implicit_bayes.theory.statements.merged_inputs import CLASSES, count_classes, supports_of
+from implicit_bayes.theory.statements.merged_inputs import CLASSES, Classes, count_classes, joined, supports_of
 
 TOGETHER = 1 << 22
 """Probabilities that are held for first tokens together, about: 32 MB. They share blocks as long as they fit; one alone
@@ -75,15 +75,6 @@ class BeliefBlock(NamedTuple):
         return found
 
 
-class _Classes(NamedTuple):
-    """N classes after the same last token; fields as in ``BeliefBlock``, beliefs and tokens so far."""
-
-    beliefs_SxNxW: np.ndarray
-    mass_N: np.ndarray
-    tokens_Nxj: np.ndarray
-    alike_N: np.ndarray
-
-
 class _Concept(NamedTuple):
     """A concept with the starts it goes on from: a slice of S."""
 
@@ -118,7 +109,7 @@ def belief_blocks(
     numbers = count * len(starts) * law.hmm.n_states  # a step ahead, before the next token is known
     parts = np.array_split(np.array(alive), min(len(alive), max(1, math.ceil(numbers / TOGETHER))))
     return (
-        BeliefBlock(found.tokens_Nxj, found.mass_N, laws.supports[last], found.beliefs_SxNxW, found.alike_N)
+        BeliefBlock(found.tokens_Nxj, found.mass_N, laws.supports[last], found.values, found.alike_N)
         for part in parts
         for last, found in _grown(law_SxH, concepts, laws.supports, part, length).items()
     )
@@ -141,13 +132,13 @@ def _concepts(hmm_S: Sequence[HMM]) -> list[_Concept]:
 
 def _grown(
     law_SxH: np.ndarray, concepts: Sequence[_Concept], supports: Sequence[np.ndarray], first: np.ndarray, length: int
-) -> dict[int, _Classes]:
+) -> dict[int, Classes]:
     """The classes of all x that begin with one of these tokens, by their last token."""
-    level: dict[int, _Classes] = {}
+    level: dict[int, Classes] = {}
     for token in first.tolist():
         raw = law_SxH[:, None, supports[token]] * _emits(concepts, supports[token], token)
         mass = raw[0].sum(-1)
-        level[token] = _Classes(_normalise(raw), mass, np.array([[token]]), np.ones(1, dtype=bool))
+        level[token] = Classes(_normalise(raw), mass, np.array([[token]]), np.ones(1, dtype=bool))
     for _ in range(length - 1):
         level = dict(_extended(concepts, supports, level))
     return level
@@ -160,11 +151,11 @@ def _emits(concepts: Sequence[_Concept], states: np.ndarray, token: int) -> np.n
 
 
 def _extended(
-    concepts: Sequence[_Concept], supports: Sequence[np.ndarray], level: dict[int, _Classes]
-) -> Iterator[tuple[int, _Classes]]:
+    concepts: Sequence[_Concept], supports: Sequence[np.ndarray], level: dict[int, Classes]
+) -> Iterator[tuple[int, Classes]]:
     """The classes one token on, by that token."""
     ahead = {
-        o: np.concatenate([found.beliefs_SxNxW[c.starts] @ c.transition_HxH[supports[o]] for c in concepts])
+        o: np.concatenate([found.values[c.starts] @ c.transition_HxH[supports[o]] for c in concepts])
         for o, found in level.items()
     }
     for token, states in enumerate(supports):
@@ -175,11 +166,10 @@ def _extended(
             alive = slice(None) if (gain_N > 0).all() else np.flatnonzero(gain_N > 0)
             if gain_N[alive].size:
                 mass = found.mass_N[alive] * gain_N[alive]
-                parts.append((raw[:, alive], mass, found.tokens_Nxj[alive], found.alike_N[alive]))
+                parts.append(Classes(raw[:, alive], mass, found.tokens_Nxj[alive], found.alike_N[alive]))
         if parts:
-            beliefs = _normalise(np.concatenate([part[0] for part in parts], 1))
-            mass, tokens, alike = (np.concatenate([part[i] for part in parts]) for i in (1, 2, 3))
-            yield token, _merged(beliefs, mass, np.pad(tokens, ((0, 0), (0, 1)), constant_values=token), alike)
+            every = joined(parts, token)
+            yield token, _merged(every._replace(values=_normalise(every.values)))
 
 
 def _normalise(beliefs_SxNxW: np.ndarray) -> np.ndarray:
@@ -189,15 +179,11 @@ def _normalise(beliefs_SxNxW: np.ndarray) -> np.ndarray:
     return normalised
 
 
-def _merged(beliefs_SxNxW: np.ndarray, mass_N: np.ndarray, tokens_Nxj: np.ndarray, alike_N: np.ndarray) -> _Classes:
-    rows = beliefs_SxNxW.swapaxes(0, 1).reshape(len(mass_N), -1)
+def _merged(classes: Classes) -> Classes:
+    """``Classes.merged`` where a sample of them has repetitions; some may be missed: classes more, none wrong."""
+    rows = classes.values.swapaxes(0, 1)
     if len(rows) > LOOKED_AT:
         sample = rows[:: len(rows) // LOOKED_AT]
-        if len(distinct_rows(sample)[0]) == len(sample):  # repetitions may be missed: classes more, none wrong
-            return _Classes(beliefs_SxNxW, mass_N, tokens_Nxj, alike_N)
-    first, inverse = distinct_rows(rows)
-    beliefs = beliefs_SxNxW[:, first]
-    count = np.bincount(inverse, minlength=len(first))
-    points = ((beliefs > 0).sum(-1) <= 1).all(0)
-    alike = points | ((count == 1) & alike_N[first])
-    return _Classes(beliefs, np.bincount(inverse, mass_N, len(first)), tokens_Nxj[first], alike)
+        if len(distinct_rows(sample.reshape(len(sample), -1))[0]) == len(sample):
+            return classes
+    return classes.merged()

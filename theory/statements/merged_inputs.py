@@ -96,18 +96,50 @@ class _Laws(NamedTuple):
     supports: tuple[np.ndarray, ...]
 
 
-class _Paths(NamedTuple):
-    """N classes after the same last token.
+class Classes(NamedTuple):
+    """N classes of inputs so far, after the same last token.
 
     Attributes:
-        paths_LxNxFxW: J.
-        mass_N, tokens_Nxj, alike_N: as in ``InputBlock``.
+        values: (L, N, ...) what tells classes apart under each of L laws: J here, beliefs in ``merged_beliefs``.
+        mass_N: p_prompt-mass of each.
+        tokens_Nxj: (N, j) a representative of each.
+        alike_N: the inputs of the class have exactly equal values: there is but one, or values are points under every
+            law (else they are equal as rounded).
     """
 
-    paths_LxNxFxW: np.ndarray
+    values: np.ndarray
     mass_N: np.ndarray
     tokens_Nxj: np.ndarray
     alike_N: np.ndarray
+
+    def merged(self) -> "Classes":
+        """The same classes, those whose values agree bit for bit made one.
+
+        Returns:
+            No more classes, in another order; masses added up.
+        """
+        rows_NxR = np.ascontiguousarray(self.values.swapaxes(0, 1)).reshape(len(self.mass_N), -1)
+        first, inverse = distinct_rows(rows_NxR)
+        values = self.values[:, first]
+        count = np.bincount(inverse, minlength=len(first))
+        points = ((values > 0).reshape(*values.shape[:2], -1).sum(-1) <= 1).all(0)
+        alike = points | ((count == 1) & self.alike_N[first])
+        return Classes(values, np.bincount(inverse, self.mass_N, len(first)), self.tokens_Nxj[first], alike)
+
+
+def joined(parts: Sequence[Classes], token: int) -> Classes:
+    """Classes from several last tokens, after the token that now follows all of them.
+
+    Args:
+        parts: at least one; of the same laws and states.
+        token: appended to every representative.
+
+    Returns:
+        All classes, none merged.
+    """
+    values = np.concatenate([part.values for part in parts], 1)
+    mass, tokens, alike = (np.concatenate(each) for each in zip(*(part[1:] for part in parts), strict=True))
+    return Classes(values, mass, np.pad(tokens, ((0, 0), (0, 1)), constant_values=token), alike)
 
 
 def input_blocks(
@@ -227,46 +259,35 @@ def _blocks(laws: _Laws, length: int) -> Iterator[InputBlock]:
         if mass <= 0:
             continue
         paths = _normalise((np.eye(len(states)) * emits_LxF[:, None, :])[:, None])
-        level = {first: _Paths(paths, np.array([mass]), np.array([[first]]), np.ones(1, dtype=bool))}
+        level = {first: Classes(paths, np.array([mass]), np.array([[first]]), np.ones(1, dtype=bool))}
         for _ in range(length - 1):
             level = dict(_extended(laws, level, laws.start_H[states]))
         for last, found in level.items():
             ends = laws.supports[last]
-            yield InputBlock(found.tokens_Nxj, found.mass_N, states, ends, found.paths_LxNxFxW, found.alike_N)
+            yield InputBlock(found.tokens_Nxj, found.mass_N, states, ends, found.values, found.alike_N)
 
 
-def _extended(laws: _Laws, level: dict[int, _Paths], start_F: np.ndarray) -> Iterator[tuple[int, _Paths]]:
+def _extended(laws: _Laws, level: dict[int, Classes], start_F: np.ndarray) -> Iterator[tuple[int, Classes]]:
     """The classes one token on, by that token."""
-    ahead = {o: found.paths_LxNxFxW @ laws.transition_LxHxH[:, None, laws.supports[o]] for o, found in level.items()}
+    ahead = {o: found.values @ laws.transition_LxHxH[:, None, laws.supports[o]] for o, found in level.items()}
     for token, states in enumerate(laws.supports):
         emits_LxW = laws.emission_LxHxV[:, states, token]
         parts = []
         for o, found in level.items():
             raw = ahead[o][..., states] * emits_LxW[:, None, None]
-            gain_N = (start_F @ raw[0]).sum(-1) / (start_F @ found.paths_LxNxFxW[0]).sum(-1)
+            gain_N = (start_F @ raw[0]).sum(-1) / (start_F @ found.values[0]).sum(-1)
             alive = np.flatnonzero(gain_N > 0)
             if alive.size:
                 mass = found.mass_N[alive] * gain_N[alive]
-                parts.append((raw[:, alive], mass, found.tokens_Nxj[alive], found.alike_N[alive]))
+                parts.append(Classes(raw[:, alive], mass, found.tokens_Nxj[alive], found.alike_N[alive]))
         if parts:
-            paths = _normalise(np.concatenate([part[0] for part in parts], 1))
-            mass, tokens, alike = (np.concatenate([part[i] for part in parts]) for i in (1, 2, 3))
-            yield token, _merged(paths, mass, np.pad(tokens, ((0, 0), (0, 1)), constant_values=token), alike)
+            every = joined(parts, token)
+            yield token, every._replace(values=_normalise(every.values)).merged()
 
 
 def _normalise(paths_LxNxFxW: np.ndarray) -> np.ndarray:
     sums = paths_LxNxFxW.sum((-1, -2), keepdims=True)
     return paths_LxNxFxW / np.where(sums > 0, sums, 1.0)
-
-
-def _merged(paths_LxNxFxW: np.ndarray, mass_N: np.ndarray, tokens_Nxj: np.ndarray, alike_N: np.ndarray) -> _Paths:
-    rows = np.ascontiguousarray(paths_LxNxFxW.swapaxes(0, 1)).reshape(len(mass_N), -1)
-    first, inverse = distinct_rows(rows)
-    paths = paths_LxNxFxW[:, first]
-    count = np.bincount(inverse, minlength=len(first))
-    points = ((paths > 0).sum((-1, -2)) <= 1).all(0)
-    alike = points | ((count == 1) & alike_N[first])
-    return _Paths(paths, np.bincount(inverse, mass_N, len(first)), tokens_Nxj[first], alike)
 
 
 def answer_margins(truth_NxV: np.ndarray, predictive_NxDxV: np.ndarray, tie: float) -> np.ndarray:

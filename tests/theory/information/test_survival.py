@@ -65,6 +65,15 @@ def test_start_laws_that_share_a_walk_have_their_own_outcomes(seed):
     assert differ > 3
 
 
+def test_a_delimiter_that_is_lost_kills_from_the_starts_that_meet_it_only():
+    """theta can write word 1 again and again, and no delimiter after it; prompts begun at word 0 never hold word 1."""
+    true = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.5, 0.5, 0.0]]  # examples are one word again and again
+    theta = [[0.5, 0.0, 0.5], [0.0, 1.0, 0.0], [0.5, 0.5, 0.0]]
+    mixture = MixtureOfHMMs([0.5, 0.5], [[0.5, 0.5, 0.0]] * 2, [true, theta], np.eye(3), 2)
+    laws = [PromptLaw.of(mixture, start, 0, 2) for start in ([0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.5, 0.5, 0.0])]
+    assert survival.dies(mixture, laws, 1).tolist() == [True, False, True]
+
+
 def test_start_laws_that_share_too_many_sets_are_walked_one_by_one(monkeypatch):
     rng = np.random.default_rng(5)
     mixture, _, true, k = random_case(rng)

@@ -8,8 +8,9 @@ from prompt_enumeration import forward, random_instance
 
 import implicit_bayes.theory.statements.merged_beliefs as module
 from implicit_bayes.simulators.regular import regular
-from implicit_bayes.theory import PromptLaw
+from implicit_bayes.theory import HMM, PromptLaw
 from implicit_bayes.theory.statements.merged_beliefs import Start, belief_blocks
+from implicit_bayes.theory.statements.merged_inputs import input_blocks
 
 
 def starts_of(mixture):
@@ -86,3 +87,17 @@ def test_inputs_of_a_class_are_alike_where_beliefs_are_points_or_there_is_one_in
 def test_too_many_classes_are_refused_before_the_work():
     mixture, law = random_instance(0, zeros=False)
     assert belief_blocks(law, starts_of(mixture), 3, budget=2) is None
+
+
+def test_a_class_of_two_inputs_stays_one_of_two_where_it_goes_on_alone():
+    """Words 0 and 1 lead to the same belief over two states that both write word 2, and so on to word 3: the two
+    inputs become one class at word 2, nothing joins it at word 3, and it is not one input that stands there."""
+    kernel = np.zeros((7, 7))
+    kernel[:2, 2:4], kernel[2, 4:6], kernel[3, 4:6] = [0.3, 0.7], [0.4, 0.6], [0.8, 0.2]
+    kernel[4:6, 6], kernel[6, :2] = 1.0, [0.5, 0.5]
+    hmm = HMM([0.5, 0.5, 0, 0, 0, 0, 0], kernel, np.eye(5)[[0, 1, 2, 2, 3, 3, 4]])
+    law = PromptLaw(hmm, hmm.initial, 3, 4)
+    (block,) = belief_blocks(law, [], 3)
+    assert block.mass_N.tolist() == [1.0] and block.alike_N.tolist() == [False]
+    (paths,) = [each for each in input_blocks(law, [], 3) if each.tokens_NxM[0, 0] == 0]
+    assert paths.mass_N.tolist() == [0.5] and paths.alike_N.tolist() == [True]  # there first words stay apart
