@@ -221,7 +221,8 @@ def test_a_budget_without_a_number_is_a_sentence():
 
 
 def test_panels_of_one_figure_have_the_same_k_axis():
-    data = results().isel(n=[0]).reindex(k=[3, 5], fill_value=1).assign_attrs(instance="mine")
+    fill = {"correct": 1, "undefined": 0, "prompts": 1, "accuracy": 1.0, "undefined_share": 0.0}
+    data = results().isel(n=[0]).reindex(k=[3, 5], fill_value=fill).assign_attrs(instance="mine")
     numbers = {"k": ("condition", [2, 3, 9]), "level": ("condition", [0.99] * 3)}
     for version in ("printed", "repaired", "sharp"):
         room = np.array([1.0, 2.0, 3.0]) if version != "repaired" else np.full(3, -np.inf)
