@@ -45,14 +45,14 @@ def _best_s(slope: Callable[[np.ndarray, np.ndarray], np.ndarray], count: int, l
     Args:
         slope: (s, index) -> derivatives of the functions with those indices.
         count: how many functions.
-        largest: the end of the range; with inf it grows until the derivative is positive, up to ``LARGEST_S``.
+        largest: the end of the range; beyond 1 it grows until the derivative is positive, up to ``LARGEST_S``.
     """
     from scipy.optimize import elementwise  # an eighth of a second that much else does not need
 
-    every, end = np.arange(count), np.full(count, min(largest, 1.0))
+    every, most, end = np.arange(count), min(largest, LARGEST_S), np.full(count, min(largest, 1.0))
     at_0, at_end = slope(np.zeros(count), every), slope(end, every)
-    while largest > 1.0 and (falling := np.flatnonzero(at_end < 0)).size and end.max() < LARGEST_S:
-        end[falling] *= 2.0
+    while (falling := np.flatnonzero((at_end < 0) & (end < most))).size:
+        end[falling] = np.minimum(2.0 * end[falling], most)
         at_end[falling] = slope(end[falling], falling)
     s = np.where(at_0 >= 0, 0.0, end)
     if (inside := np.flatnonzero((at_0 < 0) & (at_end >= 0))).size:
