@@ -105,7 +105,7 @@ def test_the_remainder_of_one_parameter_is_that_of_both_signs(monkeypatch):
     """In one dimension every direction is 1 or -1: the maximum is over both signs and all positions, whatever is drawn.
     The expansion is bent, so that each of its terms counts."""
     series = series_by_hand()
-    series = series._replace(gradient=series.gradient + [[0.0], [0.25], [-0.5]])
+    series = series._replace(gradient=np.array([[0.0], [0.25], [-0.5]]))
     monkeypatch.setattr(fisher, "second_order", lambda *_: series)
     right = []
     for radius in (0.5, 0.125):
@@ -173,10 +173,11 @@ def test_no_peak_is_refused(rate, at, steps, monkeypatch):
         peak_of(monkeypatch, rate, at, steps=steps)
 
 
+RIGHT = LimitRisk((0.0, 0.0), (0.0, 0.125), True)
 NOTHING = SecondOrder(np.zeros(3), np.zeros((3, 1)), np.zeros((3, 1, 1)), np.zeros((3, 1, 1)))
 
 
-def verdict(monkeypatch, printed, thresholds, limit=LimitRisk((0.0, 0.0), (0.0, 0.125), True), series=NOTHING):
+def verdict(monkeypatch, printed, thresholds, limit=RIGHT, series=NOTHING):
     """Theorem 2 with series, gamma, rows, limit and measurement told: the rest is worked out, on a grid of three."""
 
     class Row:

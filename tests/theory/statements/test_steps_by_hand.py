@@ -45,6 +45,9 @@ def test_both_sides_of_every_step():
     assert sides.left == logs(0.125 * 0.125**2, 0.125 * 0.125**2)
     assert sides.right == logs(0.25 * 0.25 * 0.5, 0.125 * 0.5 * 0.25)
     assert sides.defined.tolist() == [True, True]
+    shorter = last_segment(mixture(), 0, 1, past, example[:, :1])
+    assert shorter.left == logs(0.125 * 0.125, 0.125 * 0.125)
+    assert shorter.right == logs(0.25 * 0.25, 0.125 * 0.5)
     alone = segment_probability(mixture(), 1, past, example)
     assert alone.left == logs(0.5 * 0.5 * 0.25, 0.25 * 0.25 * 0.25)
     assert alone.right == logs(0.25 * 0.25, 0.5 * 0.25)
@@ -236,9 +239,10 @@ class Told(Odds):
 
     def __new__(cls, first=0.0, later=-1.0, of_x=(0.0, 0.0), most=(0.0, 0.0, (0.0, 0.0)), pilot=None):
         none = np.zeros(1)
-        self = super().__new__(cls, version="sharp", concepts=(1,), log_prior_A=np.array([math.log(2)]), first_graph=None,
-                               later_graph=None, front_A=none, delimiter_A=none, mass_N=none, margin_N=none,
-                               pilot=pilot)  # fmt: skip
+        self = super().__new__(
+            cls, version="sharp", concepts=(1,), log_prior_A=np.array([math.log(2)]), first_graph=None, later_graph=None,
+            front_A=none, delimiter_A=none, mass_N=none, margin_N=none, pilot=pilot,
+        )  # fmt: skip
         self.told, self.most = (first, later, of_x), most
         return self
 
