@@ -11,7 +11,7 @@ from implicit_bayes.theory import MixtureOfHMMs, ModelError, PromptLaw
 from implicit_bayes.theory.proofs import certify_finite, certify_moments, exact_sums
 from implicit_bayes.theory.proofs.certify import _constants, _ratio
 from implicit_bayes.theory.proofs.certify_bracket import _after, _point
-from implicit_bayes.theory.proofs.certify_finite import LARGEST_S, _enough, _Table, best_s, exponent_ends
+from implicit_bayes.theory.proofs.certify_finite import _enough, _Table, best_s, exponent_ends
 from implicit_bayes.theory.proofs.certify_moments import MomentLaws, error_ball, moment, moment_certificate
 from implicit_bayes.theory.proofs.enclosures import Enclosure, enclose, expectation, load_flint, margin, settled
 from implicit_bayes.theory.proofs.exact_instance import exact_instance, off_one, printed_fractions
@@ -82,7 +82,7 @@ def test_the_table_of_exponents_by_hand():
     assert value == pytest.approx(math.exp(right.min())) and s == table.s[right.argmin()]
     growing = _Table(laws_with([kept], later={F(2): F(1)}), 1)
     assert growing.best(5)[0] == math.e
-    assert _Table(laws_with([kept], later={F(1, 2): F(1)}), 1).s[-1] == LARGEST_S
+    assert _Table(laws_with([kept], later={F(1, 2): F(1)}), 1).s[-1] == 256.0
     assert certify_finite._slope(np.array([[0.25, 0.75], [math.log(2), -math.log(2)]]), BEST) == pytest.approx(0.0)
 
 

@@ -7,7 +7,14 @@ import pytest
 from implicit_bayes.theory import HMM, MixtureOfHMMs, PromptLaw
 from implicit_bayes.theory.statements import lemma_1 as lemma_module
 from implicit_bayes.theory.statements import merged_beliefs, merged_inputs
-from implicit_bayes.theory.statements.merged_beliefs import Start, _begins, _concepts, _merged, _normalise, belief_blocks
+from implicit_bayes.theory.statements.merged_beliefs import (
+    Start,
+    _begins,
+    _concepts,
+    _merged,
+    _normalise,
+    belief_blocks,
+)
 from implicit_bayes.theory.statements.merged_inputs import Classes, input_blocks, joined
 
 KERNEL = np.full((3, 3), 1 / 3)
@@ -55,7 +62,9 @@ def test_runs_of_starts_that_one_concept_goes_on_from():
 def test_beliefs_by_hand_under_two_laws():
     """x = 0 0: behind (1/2, 1/4, 1/4) states are (3/8, 1/16) at the first word, and alike at the second but for what
     they write; behind a start that cannot write 0 nothing is left."""
-    blocks = {int(b.tokens_NxM[0, -1]): b for b in belief_blocks(law(), [Start(np.array([0.0, 0.0, 1.0]), law().hmm)], 1)}
+    blocks = {
+        int(b.tokens_NxM[0, -1]): b for b in belief_blocks(law(), [Start(np.array([0.0, 0.0, 1.0]), law().hmm)], 1)
+    }
     np.testing.assert_allclose(blocks[0].beliefs_SxNxW[:, 0], [[6 / 7, 1 / 7], [0.0, 0.0]])
     assert blocks[0].mass_N.tolist() == [pytest.approx(7 / 16)] and blocks[0].last_W.tolist() == [0, 1]
     np.testing.assert_allclose(blocks[2].beliefs_SxNxW[:, 0], [[1.0], [1.0]])

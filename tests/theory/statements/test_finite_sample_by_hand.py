@@ -13,7 +13,6 @@ import pytest
 from implicit_bayes.theory import MixtureOfHMMs, PromptLaw
 from implicit_bayes.theory.statements import finite_sample as module
 from implicit_bayes.theory.statements.finite_sample import (
-    LARGEST_N,
     Bound,
     StartLaw,
     _few_s,
@@ -154,8 +153,8 @@ def test_a_row_that_says_nothing():
         (lambda n: 1 / n, lambda n: n >= 20, 0.1, 20),
         (lambda n: 1 / n, lambda n: n > 0, 1.0, 1),
         (lambda n: 1 / n, lambda n: n > 0, 0.5, 2),
-        (lambda n: np.where(n < LARGEST_N, 1.0, 0.0), lambda n: n > 0, 0.5, LARGEST_N),
-        (lambda n: np.where(n <= LARGEST_N, 1.0, 0.0), lambda n: n > 0, 0.5, None),
+        (lambda n: np.where(n < 2**30, 1.0, 0.0), lambda n: n > 0, 0.5, 2**30),
+        (lambda n: np.where(n <= 2**30, 1.0, 0.0), lambda n: n > 0, 0.5, None),
         (lambda n: 1 / n, lambda n: n < 0, 0.5, None),
     ],
 )

@@ -2,6 +2,7 @@
 
 import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -156,6 +157,26 @@ def test_the_gradient_is_the_largest_entry_whatever_its_sign(monkeypatch):
     """The step from (2 + 3e-9, 1e-9) to the top is taken, and the gradient that is told is the one before it."""
     peak = peak_of(monkeypatch, lambda t: -0.5 * (t[0] - 2.0) ** 2 - 0.5 * t[1] ** 2, [2.0 + 3e-9, 1e-9], steps=1)
     assert peak.gradient == pytest.approx(3e-9, rel=1e-6)
+
+
+def test_a_search_ends_where_the_gradient_is_none(monkeypatch):
+    """One Newton step finds the top of a parabola; the rate is asked before it, after it, and for the result."""
+    asked = []
+
+    def rate(t):
+        if not isinstance(t, jax.core.Tracer):
+            asked.append(float(t[0]))
+        return -0.5 * (t[0] - 2.0) ** 2
+
+    monkeypatch.setattr(jax, "jit", lambda f: f)
+    peak_of(monkeypatch, rate, [0.0])
+    assert asked == [0.0, 2.0, 2.0]
+
+
+def test_a_search_ends_where_no_step_is_small_enough(monkeypatch):
+    """The gradient at 0 is 1 and the rate falls beside it by 1: nothing is moved, and that gradient is told."""
+    with pytest.raises(ModelError, match="gradient 1 after 50 steps"):
+        peak_of(monkeypatch, lambda t: jnp.where(t[0] == 0.0, t[0], -1.0), [0.0])
 
 
 @pytest.mark.parametrize(

@@ -240,8 +240,8 @@ class Told(Odds):
     def __new__(cls, first=0.0, later=-1.0, of_x=(0.0, 0.0), most=(0.0, 0.0, (0.0, 0.0)), pilot=None):
         none = np.zeros(1)
         self = super().__new__(
-            cls, version="sharp", concepts=(1,), log_prior_A=np.array([math.log(2)]), first_graph=None, later_graph=None,
-            front_A=none, delimiter_A=none, mass_N=none, margin_N=none, pilot=pilot,
+            cls, version="sharp", concepts=(1,), log_prior_A=np.array([math.log(2)]), first_graph=None,
+            later_graph=None, front_A=none, delimiter_A=none, mass_N=none, margin_N=none, pilot=pilot,
         )  # fmt: skip
         self.told, self.most = (first, later, of_x), most
         return self
