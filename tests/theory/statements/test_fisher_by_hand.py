@@ -198,7 +198,11 @@ RIGHT = LimitRisk((0.0, 0.0), (0.0, 0.125), True)
 NOTHING = SecondOrder(np.zeros(3), np.zeros((3, 1)), np.zeros((3, 1, 1)), np.zeros((3, 1, 1)))
 
 
-def verdict(monkeypatch, printed, thresholds, limit=RIGHT, series=NOTHING):
+DEFAULTS = dict(prompts=200, shots=(0, 1, 2, 4, 8, 16, 32, 64, 128, 256))
+"""What is measured where nothing else is asked for."""
+
+
+def verdict(monkeypatch, printed, thresholds, limit=RIGHT, series=NOTHING, sizes=None):
     """Theorem 2 with series, gamma, rows, limit and measurement told: the rest is worked out, on a grid of three."""
 
     class Row:
@@ -213,7 +217,7 @@ def verdict(monkeypatch, printed, thresholds, limit=RIGHT, series=NOTHING):
             return limit
 
     def measured(mixture, laws, prompts, seed, shots):
-        assert (mixture.n_concepts, len(laws), prompts, seed, shots) == (3, 1, 8, 3, (0, 2))
+        assert (mixture.n_concepts, len(laws), seed) == (3, 1, 3) and dict(prompts=prompts, shots=tuple(shots)) == asked
         each = (Interval(0.75, 0.5, 1.0), Interval(0.0625, 0.0, 0.5))
         return MeasuredRisk(shots=shots, error=each, excess=each, random_excess=each, undefined=(0.0, 0.0), pairs=1,
                             prompts=8)  # fmt: skip
@@ -222,13 +226,14 @@ def verdict(monkeypatch, printed, thresholds, limit=RIGHT, series=NOTHING):
         assert (np.shape(starts), true_concept, k, seed) == ((1, 3), 0, 3, 3)
         return [Row(*each) for each in thresholds]
 
+    asked = DEFAULTS if sizes == {} else dict(prompts=8, shots=(0, 2))
     monkeypatch.setattr(theorem_2, "second_order", lambda *_: series)
     monkeypatch.setattr(theorem_2, "gamma", lambda information: Gamma(printed, 0.25))
     monkeypatch.setattr(theorem_2, "check_conditions", rows_of)
     monkeypatch.setattr(theorem_2, "pairs_of", lambda *_: [Alone()])
     monkeypatch.setattr(theorem_2, "measure_risk", measured)
     return evaluate_theorem_2(family(), family().hmm(THETA).initial, THETA, 3, np.array([[0.0], [1.0]]), seed=3,
-                              prompts=8, shots=(0, 2))  # fmt: skip
+                              **(asked if sizes is None else sizes))  # fmt: skip
 
 
 def lacks(found):
@@ -260,6 +265,10 @@ def test_theorem_2_needs_neither_constant_nor_gradient(monkeypatch):
             found = verdict(monkeypatch, 0.5, [(0.5, False)], series=bent)
             assert ("expansion" in lacks(found)) == (abs(size) > 1e-9)
             assert found.applies is (abs(size) <= 1e-9) and found.vacuous is not found.applies
+
+
+def test_what_theorem_2_measures_where_nothing_is_said(monkeypatch):
+    assert verdict(monkeypatch, 0.5, [(0.8, False)], sizes={}).conclusion == "holds"
 
 
 def test_theorem_2_without_a_limit_is_undetermined(monkeypatch):

@@ -1,0 +1,155 @@
+"""Edges of verdicts that one change of a line would move: ties of unequal weight, rounding asked for, lists cut off."""
+
+import math
+
+import numpy as np
+import pytest
+
+from implicit_bayes.theory import MixtureOfHMMs, PromptLaw
+from implicit_bayes.theory.information.survival import Survivors
+from implicit_bayes.theory.proofs.counterexamples import printed_theorem_1
+from implicit_bayes.theory.statements import limits, risk
+from implicit_bayes.theory.statements.diagnosis import _extreme_ratio, _extreme_transition, reading, split_condition
+from implicit_bayes.theory.statements.exact_margins import exact_margin
+from implicit_bayes.theory.statements.input_margins import _sampled_inputs, start_shift_by_input
+from implicit_bayes.theory.statements.limits import limit_risk, same_argmax
+
+TRUE = [[0.25, 0.5, 0.25], [0.5, 0.375, 0.125], [0.5, 0.25, 0.25]]
+OTHER = [[0.25, 0.25, 0.5], [0.25, 0.5, 0.25], [0.25, 0.5, 0.25]]
+STARTS = [[0.5, 0.375, 0.125], [0.5, 0.25, 0.25]]
+HIDDEN = np.array([[0.75, 0.25, 0.0], [0.25, 0.75, 0.0], [0.0, 0.0, 1.0]])
+
+
+def mixture(kernels=(TRUE, OTHER), starts=STARTS, emission=None):
+    return MixtureOfHMMs(
+        [0.5, 0.5], np.array(starts), np.array(kernels), np.eye(3) if emission is None else emission, 2
+    )
+
+
+def test_heavier_ties_are_decided_first(monkeypatch):
+    """Words 1 and 2 are followed by word 0 from two states, in other shares, and word 0 by 1 and 2 alike: inputs of 1/4
+    and 3/4 that tie, after one last token. Where one may be decided in integers it is the heavier one."""
+    words = [[0, 0, 0.75, 0.25, 0], [0, 0, 0.25, 0.75, 0]]
+    kernel = [*words, *[[0.375, 0.375, 0, 0, 0.25]] * 2, [0.5, 0.5, 0, 0, 0]]
+    ties = MixtureOfHMMs([1.0], [[0.5, 0.5, 0, 0, 0]], [kernel], np.eye(4)[[1, 2, 0, 0, 3]], 3)
+    monkeypatch.setattr(limits, "EXACT_TESTS", 1)
+    outcomes, rates = [Survivors(1.0, frozenset({0}))], {0: (0.0, 0.0)}
+    for start, wrong in (([0.25, 0.75], 0.25), ([0.75, 0.25], 0.25), ([0.5, 0.5], 0.5)):
+        law = PromptLaw.of(ties, [*start, 0.0, 0.0, 0.0], 0, 3)
+        assert limit_risk(ties, law, outcomes, rates, 2).wrong == (0.0, wrong)
+
+
+@pytest.mark.parametrize(("lead", "wrong"), [(2.0**-50, 1.0), (-(2.0**-50), 0.0)])
+def test_what_is_too_close_in_floats_is_decided_in_integers(lead, wrong):
+    """theta prefers a to b after a by 2^-50, or b to a; theta* answers b, by 1/4."""
+    kernels = [[[0.25, 0.5, 0.25], [0, 1, 0], [1, 0, 0]], [[0.375 + lead, 0.375, 0.25 - lead], [0, 1, 0], [1, 0, 0]]]
+    close = MixtureOfHMMs([0.5, 0.5], [[1, 0, 0]] * 2, kernels, np.eye(3), 2)
+    law = PromptLaw.of(close, [1.0, 0.0, 0.0], 0, 2)
+    found = limit_risk(close, law, [Survivors(1.0, frozenset({1}))], {1: (0.0, 0.0)}, 1)
+    assert found.wrong == (wrong, wrong) and found.exhaustive
+    assert found.excess == (pytest.approx(0.25 * wrong, abs=1e-12), pytest.approx(0.25 * wrong, abs=1e-12))
+    assert same_argmax(close, law, 1) is (wrong == 0.0)
+
+
+def test_a_measured_risk_allows_for_the_rounding_of_k_minus_1_tokens(monkeypatch):
+    asked, plain = [], risk.rounding
+    monkeypatch.setattr(risk, "rounding", lambda *given: asked.append(given) or plain(*given))
+    law = PromptLaw.of(mixture(), [0.5, 0.5, 0.0], 0, 4)
+    risk.measure_risk(mixture(), [law], prompts=4, seed=0, shots=(0,))
+    assert asked == [(3, 3)]
+    assert plain(2, 5) == 4 * 3 * 13 * 2.0**-52
+
+
+def test_numbers_of_examples_that_are_looked_at():
+    """None, one, and doubled up to 256."""
+    assert (0, *(2**i for i in range(9))) == risk.SHOTS
+
+
+def test_five_inputs_are_listed_where_nothing_else_is_asked():
+    law = PromptLaw.of(mixture(), [0.5, 0.25, 0.25], 0, 4)  # 27 inputs, three beliefs
+    hidden = mixture(emission=HIDDEN)
+    many = PromptLaw.of(hidden, [0.5, 0.25, 0.25], 0, 4)
+    assert len(start_shift_by_input(mixture(), law).worst) == 3
+    assert len(start_shift_by_input(hidden, many).worst) == 5
+    assert len(split_condition(hidden, many, 1).start_shift.worst) == 5
+    assert len(split_condition(hidden, many, 1, worst=2).start_shift.worst) == 2
+
+
+def test_extreme_entries_by_hand():
+    """Over concepts, sources and targets; a state that never starts and is never reached has no ratio."""
+    m = mixture()
+    assert tuple(_extreme_transition(m, [0, 1], 1)) == (1, 0, 2, 0.5)
+    assert tuple(_extreme_transition(m, [1, 0], -1)) == (0, 1, 2, 0.125)
+    assert tuple(_extreme_ratio(m, 0, 1)) == (0, 2, 0.25, 0.125, 2.0)
+    assert tuple(_extreme_ratio(m, 0, -1)) == (0, 1, 0.25, 0.375, pytest.approx(2 / 3))
+    kernel = [[0.0, 0.5, 0.5], [0.0, 0.5, 0.5], [0.0, 0.75, 0.25]]
+    idle = mixture(kernels=(kernel, OTHER), starts=[[0.0, 0.5, 0.5], STARTS[1]])
+    assert _extreme_ratio(idle, 0, 1)[1] == 1 and _extreme_ratio(idle, 0, -1)[1] == 2
+    two = mixture(emission=np.eye(3)[[0, 2, 2]])
+    assert tuple(_extreme_ratio(two, 0, 1)) == (0, 2, 0.375, 0.125, 3.0)
+
+
+def test_advice_names_the_state_that_it_is_about():
+    case = printed_theorem_1()
+    split = split_condition(case.mixture, case.prompt, 1)
+    low, high = split.smallest._replace(ratio=0.0, state=1), split.largest._replace(ratio=math.inf, state=2)
+    assert reading(split._replace(smallest=low, largest=high)).endswith(
+        "Let a delimiter of theta* lead to state 1, where its documents can start (rho* = 0)."
+    )
+    assert reading(split._replace(largest=high)).endswith(
+        "Let documents of theta start in state 2, where its delimiters lead (R_theta is infinite)."
+    )
+    never = split.c1._replace(probability=0.0, source=1, target=3)
+    assert "from state 1 to delimiter state 3 (c1 = 0" in reading(split._replace(c1=never))
+    a1 = split._replace(condition=split.condition._replace(eps_delim_repaired=math.inf))
+    assert reading(a1).endswith("(A1 fails, so no delimiter bound applies).")
+
+
+def test_costs_of_advice_are_compared_in_nats():
+    """c2 = 0 costs nothing; of two costs the larger is named, log R = log 3 against -log rho* = log 4."""
+    case = printed_theorem_1()
+    split = split_condition(case.mixture, case.prompt, 1)
+    tame = split._replace(
+        c2=split.c2._replace(probability=0.0), start_kl=split.start_kl._replace(value=0.5),
+        largest=split.largest._replace(ratio=3.0), smallest=split.smallest._replace(ratio=0.25),
+    )  # fmt: skip
+    assert "Let delimiters of theta* lead to state" in reading(tame)
+    assert "Let documents of theta start in state" in reading(
+        tame._replace(largest=tame.largest._replace(ratio=5.0), smallest=tame.smallest._replace(ratio=0.25))
+    )
+    near = tame._replace(c2=split.c2._replace(probability=5 * split.c1.probability))
+    assert "together" in reading(near)  # log 5
+
+
+@pytest.mark.parametrize("k", range(2, 9))
+def test_exact_margins_have_the_sign_of_floats(k):
+    """theta* and theta of two words: R = 2, rho* = 2/3, c2 / c1 = 4, c8 = 1/8, c4 / c3 = 2; the sum grows with k."""
+    true, other, start = np.array(TRUE), np.array(OTHER), np.array([0.75, 0.25, 0.0])
+    each, occupancy, inner = (true * np.log(true / other)).sum(-1), start, 0.0
+    for _ in range(k - 1):
+        inner, occupancy = inner + occupancy @ each, occupancy @ true
+    kl_sum, start_kl = (start[:2] @ np.log(start[:2] / np.array(STARTS)[c, :2]) for c in (1, 0))
+    m, scale = (
+        mixture(),
+        {"repaired": math.log(4) + math.log(3), "printed": math.log(8) + 2 * math.log(4) + math.log(2)},
+    )
+    law = PromptLaw.of(m, start, 0, k)
+    right = {"repaired": kl_sum + inner - start_kl - scale["repaired"], "printed": kl_sum + inner - scale["printed"]}
+    for version in ("repaired", "printed"):
+        assert exact_margin(m, law, 0, 1, version) == np.sign(right[version])
+    assert exact_margin(m, law, 0, 1, "sharp") == 1
+
+
+def test_sampled_inputs_and_the_laws_after_them():
+    """Filters of two hidden words, input by input, and shares that add up."""
+    law = PromptLaw.of(mixture(emission=HIDDEN), [0.5, 0.5, 0.0], 0, 3)
+    tokens, share, after = _sampled_inputs(law, 0)
+    assert tokens.shape == (6, 2) and share.sum() == pytest.approx(1.0)
+    for x, state in zip(tokens, after, strict=True):
+        ahead = np.array([0.5, 0.5, 0.0])
+        for token in x:
+            ahead = (ahead * HIDDEN[:, token]) @ np.array(TRUE)
+        np.testing.assert_allclose(state, ahead / ahead.sum(), rtol=1e-13)
+    first = np.array([0.5, 0.5, 0.0]) @ HIDDEN
+    found = np.bincount(tokens[:, 0], share, 3)
+    np.testing.assert_allclose(found, first, atol=0.1)  # of thousands of inputs: beyond six standard errors
