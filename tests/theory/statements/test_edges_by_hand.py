@@ -129,15 +129,15 @@ def test_exact_margins_have_the_sign_of_floats(k):
     for _ in range(k - 1):
         inner, occupancy = inner + occupancy @ each, occupancy @ true
     kl_sum, start_kl = (start[:2] @ np.log(start[:2] / np.array(STARTS)[c, :2]) for c in (1, 0))
-    m, scale = (
-        mixture(),
-        {"repaired": math.log(4) + math.log(3), "printed": math.log(8) + 2 * math.log(4) + math.log(2)},
-    )
-    law = PromptLaw.of(m, start, 0, k)
-    right = {"repaired": kl_sum + inner - start_kl - scale["repaired"], "printed": kl_sum + inner - scale["printed"]}
-    for version in ("repaired", "printed"):
-        assert exact_margin(m, law, 0, 1, version) == np.sign(right[version])
-    assert exact_margin(m, law, 0, 1, "sharp") == 1
+    last = occupancy @ np.log(other[:, 2] / true[:, 2])
+    right = {
+        "repaired": kl_sum + inner - start_kl - math.log(4) - math.log(3),
+        "printed": kl_sum + inner - math.log(8) - 2 * math.log(4) - math.log(2),
+        "sharp": inner - last - start[:2] @ np.log(other[2, :2] / true[2, :2]),
+    }
+    law = PromptLaw.of(mixture(), start, 0, k)
+    for version, value in right.items():
+        assert exact_margin(mixture(), law, 0, 1, version) == np.sign(value)
 
 
 def test_sampled_inputs_and_the_laws_after_them():
