@@ -134,8 +134,8 @@ def _changed(source: str, mutated: str) -> tuple[int, str, str]:
 
 
 def _bare(source: str) -> str | None:
-    """The program without annotations, docstrings and ``strict=`` of zip, an assertion that no test of a program whose
-    lists are as long as each other can miss; None where it is no program."""
+    """The program without annotations, docstrings and what asserts only: ``strict=`` of zip, and the ``*`` behind which
+    arguments have names (for which the operators take ``/``); None where it is no program."""
     try:
         tree = ast.parse(source)
     except SyntaxError:
@@ -145,6 +145,10 @@ def _bare(source: str) -> str | None:
             node.returns = None
         if isinstance(node, ast.arg):
             node.annotation = None
+        if isinstance(node, ast.arguments):
+            node.args, node.posonlyargs = [*node.posonlyargs, *node.args, *node.kwonlyargs], []
+            node.defaults = [*node.defaults, *(each or ast.Constant(None) for each in node.kw_defaults)]
+            node.kwonlyargs, node.kw_defaults = [], []
         if isinstance(node, ast.Call):
             node.keywords = [each for each in node.keywords if each.arg != "strict"]
         if isinstance(node, ast.AnnAssign):

@@ -246,7 +246,7 @@ class BlockSampler:
         kernel, mass = (x[: count * (forgotten + counted)].reshape(count, -1, *x.shape[1:]) for x in pool)
         belief = np.broadcast_to(self.pure, (count, *self.pure.shape))
         lag = np.broadcast_to(np.where(self.own > 0, 0.0, -np.inf), (count, *self.own.shape))
-        low, high = np.zeros((2, count, len(self.own)))
+        even = np.zeros((count, len(self.own)))  # what the fixed law gives the counted examples
         for i in range(forgotten + counted):
             here, scale = mass[:, i], mass[:, i].max(2, keepdims=True)
             weights = belief * np.exp(here - scale)[:, :, None]
@@ -254,13 +254,11 @@ class BlockSampler:
             with np.errstate(divide="ignore"):
                 lag = lag + np.log(total) + scale
                 if i >= forgotten:
-                    plain = np.log((self.fixed * np.exp(here - scale)).sum(-1)) + scale[..., 0]
-                    low, high = low - plain, high - plain
+                    even += np.log((self.fixed * np.exp(here - scale)).sum(-1)) + scale[..., 0]
             if i + 1 == forgotten:
                 lag = np.where(lag > -np.inf, 0.0, -np.inf)
                 possible = lag > -np.inf
         if not forgotten:
             possible = np.broadcast_to(self.own > 0, lag.shape)
-        high = high + lag.max(-1)
-        low = low + np.where(possible, lag, np.inf).min(-1)
+        low, high = np.where(possible, lag, np.inf).min(-1) - even, lag.max(-1) - even
         return Residuals((low[:, 1:] - high[:, :1]) / counted, (high[:, 1:] - low[:, :1]) / counted, counted)
