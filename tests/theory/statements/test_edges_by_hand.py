@@ -1,16 +1,22 @@
 """Edges of verdicts that one change of a line would move: ties of unequal weight, rounding asked for, lists cut off."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from implicit_bayes.theory import MixtureOfHMMs, PromptLaw
+from implicit_bayes.theory.information.likelihood_moments import Cumulant
 from implicit_bayes.theory.information.survival import Survivors
 from implicit_bayes.theory.proofs.counterexamples import printed_theorem_1
-from implicit_bayes.theory.statements import limits, risk
+from implicit_bayes.theory.statements import limits, risk, signals
 from implicit_bayes.theory.statements.diagnosis import _extreme_ratio, _extreme_transition, reading, split_condition
 from implicit_bayes.theory.statements.exact_margins import exact_margin
+from implicit_bayes.theory.statements.finite_sample import StartLaw
+from implicit_bayes.theory.statements.finite_sample_odds import Odds
+from implicit_bayes.theory.statements.finite_sample_search import Exponent
+from implicit_bayes.theory.statements.finite_sample_table import _reason
 from implicit_bayes.theory.statements.input_margins import _sampled_inputs, start_shift_by_input
 from implicit_bayes.theory.statements.limits import limit_risk, same_argmax
 
@@ -153,3 +159,59 @@ def test_sampled_inputs_and_the_laws_after_them():
     first = np.array([0.5, 0.5, 0.0]) @ HIDDEN
     found = np.bincount(tokens[:, 0], share, 3)
     np.testing.assert_allclose(found, first, atol=0.1)  # of thousands of inputs: beyond six standard errors
+
+
+def test_a_sample_is_wrong_for_certain_only_where_every_outcome_is():
+    """Half of the prompts have no predictor: what is sampled says so of no other half."""
+    certain = [[[0, 1, 0], [0, 1, 0], [1, 0, 0]]]
+    one = MixtureOfHMMs([1.0], [[1, 0, 0]], certain, np.eye(3), 2)
+    law = PromptLaw.of(one, [1.0, 0.0, 0.0], 0, 2)
+    nobody, somebody = Survivors(0.5, frozenset()), Survivors(0.5, frozenset({0}))
+    assert limit_risk(one, law, [nobody, nobody], {}, 1, budget=0).wrong == (1.0, 1.0)
+    found = limit_risk(one, law, [nobody, somebody], {}, 1, budget=0)
+    assert found.wrong[0] < 0.5 < found.wrong[1] < 1.0
+
+
+def test_an_enclosure_twice_as_wide_as_its_end_is_given_up(monkeypatch):
+    ends = SimpleNamespace(low=1.0, high=2.0, per_position=np.array([1.0, 0.5]), prefixes=1)
+    monkeypatch.setattr(signals, "start_divergences", lambda *_: [ends])
+    options = signals.SignalOptions(seed=0, budget=64, accuracy=0.1, coverage=0.9, logarithms=1e6)
+    both = signals.Signals(mixture(), np.array([[0.5, 0.5, 0.0]]), 0, [1], [2], options)
+    law = PromptLaw.of(mixture(), [0.5, 0.5, 0.0], 0, 2)
+    (found,) = both._enclosed(law, 3).values()
+    assert (found.value, found.low, found.high, found.method) == (1.5, 1.0, 2.0, "bracketed")
+    ends.high = 2.001
+    assert both._enclosed(law, 3) == {}
+    ends.low = ends.high
+    assert both._enclosed(law, 3)[2, 0].method == "exact"
+
+
+def test_the_first_concept_that_does_not_fall_is_named():
+    """Of two that stay the first: its rate of 1/2, and not the other's, which is 0."""
+
+    class Staying(Odds):
+        def later(self, a, s):
+            return Cumulant(np.zeros(1), np.array([[0.5, 0.0, -1.0][a]]))
+
+    none = np.ones(1)
+    odds = Staying("sharp", (1, 2, 4), np.zeros(3), None, None, np.zeros(3), np.zeros(3), none, none)
+    stay, fall = Exponent(0.0, 0.0), Exponent(0.5, 0.5)
+    assert _reason([StartLaw(odds, {1: stay, 2: stay, 4: fall})]) == (
+        "concept 1 has rate +0.5: the posterior goes to the wrong concept"
+    )
+    assert _reason([StartLaw(odds, {1: fall, 2: stay, 4: stay})]).startswith("concept 2 is not told apart")
+    assert _reason([StartLaw(odds, {1: fall}), StartLaw("words", {})]) == "words"
+    repaired = odds._replace(version="repaired")
+    assert _reason([StartLaw(repaired, {1: fall, 4: stay})]).endswith("does not hold for concept 4")
+    lost = odds._replace(mass_N=np.array([0.25, 0.5, 0.25]), margin_N=np.array([1e-12, 0.5, 2e-12]))
+    assert _reason([StartLaw(odds, {1: fall}), StartLaw(lost, {1: fall})]) == (
+        "theta* itself may answer wrongly on 0.25 of the test inputs"
+    )
+    assert _reason([StartLaw(odds, {1: fall})]) == ""
+
+
+def test_prompts_are_looked_at_one_by_one_where_memory_is_short(monkeypatch):
+    law = PromptLaw.of(mixture(), [0.5, 0.5, 0.0], 0, 3)
+    whole = risk.measure_risk(mixture(), [law], prompts=8, seed=1, shots=(0, 2))
+    monkeypatch.setattr(risk, "NUMBERS", 1)
+    assert risk.measure_risk(mixture(), [law], prompts=8, seed=1, shots=(0, 2)) == whole
