@@ -6,11 +6,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from implicit_bayes.theory import MixtureOfHMMs, PromptLaw
+from implicit_bayes.theory import MixtureOfHMMs, ModelError, PromptLaw
 from implicit_bayes.theory.information.likelihood_moments import Cumulant
 from implicit_bayes.theory.information.survival import Survivors
 from implicit_bayes.theory.proofs.counterexamples import printed_theorem_1
 from implicit_bayes.theory.statements import limits, risk, signals
+from implicit_bayes.theory.statements.bounds import bounded_mean_interval
+from implicit_bayes.theory.statements.conditions import conditions_by_start_law
 from implicit_bayes.theory.statements.diagnosis import _extreme_ratio, _extreme_transition, reading, split_condition
 from implicit_bayes.theory.statements.exact_margins import exact_margin
 from implicit_bayes.theory.statements.finite_sample import StartLaw
@@ -215,3 +217,24 @@ def test_prompts_are_looked_at_one_by_one_where_memory_is_short(monkeypatch):
     whole = risk.measure_risk(mixture(), [law], prompts=8, seed=1, shots=(0, 2))
     monkeypatch.setattr(risk, "NUMBERS", 1)
     assert risk.measure_risk(mixture(), [law], prompts=8, seed=1, shots=(0, 2)) == whole
+
+
+def test_rooms_that_are_infinite_either_way():
+    """A sum of infinity above a finite threshold has infinite room, one above an infinite threshold none."""
+    rows = conditions_by_start_law(mixture(), np.array([[0.5, 0.5, 0.0]]), 0, [2])
+    base = rows[0]._replace(eps_start=1.0, eps_delim_printed=2.0, eps_delim_repaired=3.0)
+    endless = {f"{name}kl_{end}": math.inf for name in ("", "repaired_") for end in ("sum", "low", "high")}
+    for version in ("printed", "repaired"):
+        above = base._replace(**endless)
+        assert above.room(version) == math.inf and above.room_interval(version) == (math.inf, math.inf)
+        none = above._replace(eps_delim_printed=math.inf, eps_delim_repaired=math.inf)
+        assert none.room(version) == -math.inf and none.room_interval(version) == (-math.inf, -math.inf)
+
+
+def test_values_outside_of_0_and_1_are_refused():
+    for values in ([-0.5, 0.5], [0.5, 1.5], [-2e-12, 0.5], [0.5, 1 + 2e-12], []):
+        with pytest.raises(ModelError, match="values: expected at least one"):
+            bounded_mean_interval(values)
+    for values in ([-5e-13, 0.5], [0.5, 1 + 5e-13], [-1e-12, 1.0]):
+        found = bounded_mean_interval(values)
+        assert 0.0 <= found.low < found.value < found.high <= 1.0
