@@ -135,3 +135,16 @@ def test_how_many_blocks_are_forgotten(monkeypatch):
     monkeypatch.setattr(bracket_module, "MAX_BLOCKS", 5)
     with pytest.raises(ModelError, match="forgotten: 1 examples lead to more than 5 exact filters"):
         certify_bracket(mixture, prompt, 0, 1, 1)
+
+
+def test_as_many_digits_as_are_certain():
+    """256 bits are 77 digits, of which three are left for rounding; never fewer than 15 are printed."""
+    flint = pytest.importorskip("flint")
+    from implicit_bayes.theory.proofs.enclosures import enclose
+
+    for bits, digits in ((256, 74), (128, 35), (53, 15), (64, 16)):
+        with flint.ctx.workprec(bits):
+            third = flint.arb(flint.fmpq(1, 3))
+            found = enclose(third)
+        assert found.midpoint == "0." + "3" * digits
+        assert abs(F(found.midpoint) - F(1, 3)) <= F(found.radius) < F(1, 10 ** (digits - 1))
