@@ -186,6 +186,9 @@ def test_an_enclosure_twice_as_wide_as_its_end_is_given_up(monkeypatch):
     assert both._enclosed(law, 3) == {}
     ends.low = ends.high
     assert both._enclosed(law, 3)[2, 0].method == "exact"
+    both.ks = [2, 3, 4]
+    monkeypatch.setattr(signals, "start_divergences", lambda prompt, ks, *_: [ends for _ in ks])
+    assert sorted(both._enclosed(law, 4)) == [(2, 0), (3, 0)]  # from the fourth token on it is infinite
 
 
 def test_the_first_concept_that_does_not_fall_is_named():

@@ -84,6 +84,13 @@ def test_every_n_asks_about_its_own_test_input():
     assert [each.value for each in (*found.error, *found.excess, *found.random_excess)] == [1.0] * 9
 
 
+def test_no_predictor_is_counted_after_all_of_the_test_input():
+    """The one concept of the mixture writes a and never b behind it: of a b there is no predictive, of a there was."""
+    mixture, law = MixtureOfHMMs([1.0], [[1, 0, 0]], [[[0.5, 0.0, 0.5]] * 3], np.eye(3), D), certain(3)[1]
+    found = measure_risk(mixture, [law], prompts=8, seed=0, shots=(0,))
+    assert found.undefined == (1.0,) and found.error[0].value == 1.0
+
+
 def test_prompts_in_small_blocks_are_the_same(monkeypatch):
     mixture, law = certain(3)
     law = PromptLaw(law.hmm, [0.5, 0.5, 0.0], 3, D)

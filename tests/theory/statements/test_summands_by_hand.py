@@ -233,3 +233,15 @@ def test_a_bound_is_settled_where_every_input_is(falls, settled, monkeypatch):
     monkeypatch.setattr(Summand, "unreachable", lambda *_: (np.array([True, False]), np.ones(2, bool)))
     never = error_bound(Two(), [3])
     assert never.value[0] == pytest.approx(math.exp(-2)) and never.settled.tolist() == [falls[1]]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "edges", "sampled", "few"),
+    [(64, 3125, False, True), (64, 3126, False, False), (65, 1, False, False), (1, 200_000, False, True),
+     (1, 200_001, False, False), (2, 1, True, False)],
+)  # fmt: skip
+def test_inputs_that_are_few_enough_for_a_power_each(inputs, edges, sampled, few):
+    class Sized(Told):
+        mass_N, later_graph = np.full(inputs, 1 / inputs), SimpleNamespace(edges=edges)
+
+    assert finite_sample._one_s_for_each_input(Sized(pilot=Told() if sampled else None)) is few
