@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from implicit_bayes.theory import HMM, MixtureOfHMMs, PromptLaw
+from implicit_bayes.theory.information.survival import Survivors
 from implicit_bayes.theory.statements import lemma_1 as lemma_module
-from implicit_bayes.theory.statements import merged_beliefs, merged_inputs
+from implicit_bayes.theory.statements import limits, merged_beliefs, merged_inputs
+from implicit_bayes.theory.statements.concept_laws import ConceptLaws
 from implicit_bayes.theory.statements.merged_beliefs import (
     Start,
     _begins,
@@ -119,3 +121,58 @@ def test_lemma_1_is_told_what_rounding_may_have_done(monkeypatch):
     lemma_module.lemma_1(mixture, prompt.start, 0, np.array([[0, 1], [1, 1], [1, 0]]))
     next(iter(input_blocks(prompt, [], 2))).lemma_1(mixture, prompt)
     assert told == [(0.25, pytest.approx(4 * 16 * 3 * 11 * 2.0**-52, rel=1e-12))] * 2
+
+
+def two_states_write_d():
+    """Words a, b and two delimiter states: the first leads to a, the second to b; a b and b a have 1/4 x 1/2 each."""
+    kernel = [[0.5, 0.25, 0.125, 0.125], [0.25, 0.5, 0.125, 0.125], [0.75, 0.0, 0.125, 0.125], [0.0, 0.5, 0.25, 0.25]]
+    return MixtureOfHMMs([0.5, 0.5], [[0.25] * 4] * 2, [kernel, kernel], np.eye(3)[[0, 1, 2, 2]], 2)
+
+
+def test_what_delimiter_states_allow_and_answer():
+    """After a word the next one has the word's row, from whichever state; where x cannot come there is no law."""
+    laws = ConceptLaws(two_states_write_d(), np.array([[0], [1]]))
+    allowed, answers = laws.of(1)
+    assert laws.states.tolist() == [2, 3] and allowed.tolist() == [[True, False], [False, True]]
+    np.testing.assert_allclose(answers, [[[0.5, 0.25, 0.25], [0, 0, 0]], [[0, 0, 0], [0.25, 0.5, 0.25]]])
+    assert laws.of(1)[0] is allowed and laws.found.keys() == {1}
+    found = [laws.exactly(0, d, x).tolist() for d, x in ((0, 0), (1, 1))]
+    assert (np.array(found[0]) / sum(found[0])).tolist() == [0.5, 0.25, 0.25]
+    assert found[1][0] * 2 == found[1][1] and laws.exactly(0, 1, 0).tolist() == [0, 0, 0]
+    assert found[0][0] * 4 == found[1][1] * 6  # one scale: 3/4 x 1/2 against 1/2 x 1/2
+    one = ConceptLaws(two_states_write_d(), np.array([[0]]), np.array([3]))
+    assert one.of(0)[0].tolist() == [[False]]
+
+
+def test_inputs_are_sampled_so_many_at_a_time(monkeypatch):
+    """200 inputs of two tokens; for two concepts and two delimiter states 12 numbers each."""
+    mixture = two_states_write_d()
+    prompt = PromptLaw.of(mixture, [0.5, 0.5, 0, 0], 0, 4)
+    outcomes = [Survivors(1.0, frozenset({0}), frozenset({1}))]
+    for numbers, parts in ((12 * 80, [80, 80, 40]), (12 * 200, [200]), (1, [1] * 200)):
+        monkeypatch.setattr(limits, "NUMBERS", numbers)
+        blocks, exhaustive = limits._tests(mixture, prompt, outcomes, 2, 0, 0)
+        found = list(blocks)
+        assert not exhaustive and [len(tests.tokens) for tests, _ in found] == parts
+        assert {tests.tokens.shape[1] for tests, _ in found} == {2} and all(tests.alike.all() for tests, _ in found)
+        tests, laws = found[0]
+        ahead = np.asarray(mixture.transition)[0]
+        for x, truth in zip(tests.tokens, tests.truth, strict=True):
+            after = ahead[x[1]] if x[1] < 2 else None
+            assert after is None or truth.tolist() == pytest.approx([after[0], after[1], after[2:].sum()])
+        assert laws.of(0)[0].shape == (len(tests.tokens), 2)
+
+
+def test_blocks_of_the_limit_by_hand():
+    """Every x of one token under two concepts: truth, masses, and the answers behind each delimiter state."""
+    mixture = two_states_write_d()
+    prompt = PromptLaw.of(mixture, [0.5, 0.25, 0.25, 0], 0, 3)
+    outcomes = [Survivors(0.5, frozenset({0})), Survivors(0.5, frozenset({1}))]
+    blocks, exhaustive = limits._tests(mixture, prompt, outcomes, 1, 0, 2 * 2 * 3 * 3)
+    found = {int(tests.tokens[0, 0]): (tests, laws) for tests, laws in blocks}
+    weights = {x: tests.weight.tolist() for x, (tests, _) in found.items()}
+    assert exhaustive and weights == {0: [0.5], 1: [0.25], 2: [0.25]}
+    tests, laws = found[1]
+    assert tests.truth.tolist() == [[0.25, 0.5, 0.25]] and laws.of(1)[0].tolist() == [[False, True]]
+    np.testing.assert_allclose(laws.of(1)[1], [[[0, 0, 0], [0.25, 0.5, 0.25]]])
+    assert limits._tests(mixture, prompt, outcomes, 1, 0, 2 * 2 * 3 * 2)[1] is False
