@@ -10,9 +10,10 @@ STATEMENTS, INFORMATION, PROOFS, GAP = (
 BY_HAND = GAP + "measures_by_hand.py", GAP + "gap_by_hand.py"
 TESTS: dict[str, tuple[str, ...]] = {
     "theory/statements": ("tests/theory/statements", "tests/theory/proofs/test_counterexamples.py"),
-    "theory/information/beliefs.py": (STATEMENTS + "assumptions.py",),
+    "theory/information/beliefs.py": (STATEMENTS + "assumptions.py", INFORMATION + "rates_by_hand.py"),
     "theory/information/estimates.py": (
         INFORMATION + "estimates.py",
+        INFORMATION + "limits_of_work_by_hand.py",
         STATEMENTS + "conditions.py",
         INFORMATION + "sampled_means.py",
     ),
