@@ -63,7 +63,7 @@ def test_the_rounding_of_an_expected_ratio(monkeypatch):
 
 
 def test_only_wide_brackets_are_sampled(monkeypatch):
-    """Widths below 1e-9, 2 and 4: the second and third are sampled, each with its own numbers, at half of the error each."""
+    """Widths below 1e-9, 2 and 4: the last two are sampled, each with its own numbers, at half of the error each."""
     ends = Ends(low=np.array([-0.5, -1.0, -2.0]), high=np.array([-0.5 + 2.0**-30, 1.0, 2.0]), forgotten=1, nodes=5,
                 magnitude=np.ones(3))  # fmt: skip
     asked = []
@@ -85,7 +85,7 @@ def test_only_wide_brackets_are_sampled(monkeypatch):
         return ends
 
     def expected(prompt, laws, work):
-        assert laws == "restarted" and work._replace(coverage=0.9) == WORK
+        assert laws == "restarted" and work._replace(coverage=0.9, budget=50) == WORK
         asked.append(round(work.coverage, 9))
         return np.array([0.125, 0.25]), (np.array([0.0, 0.125]), np.array([0.25, 0.5])), np.array([1e-3, 2e-3])
 
