@@ -38,7 +38,7 @@ class Front(NamedTuple):
     alive: np.ndarray
 
 
-class Edges(NamedTuple):
+class Steps(NamedTuple):
     """One token, from (set, state of the sampler) before it to (set, state) after it: E edges.
 
     Attributes:
@@ -119,7 +119,7 @@ def walk(
 
 
 def _steadily(
-    front: Front, transition: np.ndarray, edges: Edges, steps: int
+    front: Front, transition: np.ndarray, edges: Steps, steps: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """(S,) newly forbidden mass and (K, S, H) what is left, for so many more tokens, each of which leaves sets and
     possible states as they are: a token is then one matrix, from the possible places (set, state) to themselves."""
@@ -186,7 +186,7 @@ class Emitted(NamedTuple):
     alive: np.ndarray
     dead_mass: np.ndarray
     dead: np.ndarray
-    edges: Edges
+    edges: Steps
 
 
 def _joined(parts: list[Emitted]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -225,7 +225,7 @@ def _emit(
     to_E = np.where(lives_N[pair_E], goes_N[pair_E] * states + state_E, -1)
     order = np.flatnonzero(np.any(alive_IxS, axis=1)[from_E])
     order = order[np.argsort(to_E[order], kind="stable")]  # edges on which the law dies come first
-    edges = Edges(from_E[order], speech.share_E[place_E[order]], to_E[order])
+    edges = Steps(from_E[order], speech.share_E[place_E[order]], to_E[order])
     flow_ExS, live_ExS = mass_IxS[edges.from_E] * edges.share_E[:, None], alive_IxS[edges.from_E]
     dying = int(np.searchsorted(edges.to_E, 0))
     begins = dying + np.flatnonzero(np.diff(edges.to_E[dying:], prepend=-1))
