@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from implicit_bayes.theory import HMM, MixtureOfHMMs, ModelError, PromptLaw
-from implicit_bayes.theory.information import sampling, scores, simulated_rates, supports
+from implicit_bayes.theory.information import sampling, scores, simulated_rates, support_walk, supports
 from implicit_bayes.theory.information.likelihood_moments import log_sum, total, upper_mean
 from implicit_bayes.theory.information.moment_graphs import _may_close, _refuse_faint, example_graph
 from implicit_bayes.theory.information.prefixes import build
@@ -23,8 +23,6 @@ from implicit_bayes.theory.information.simulated_rates import (
     simulate_rates,
 )
 from implicit_bayes.theory.information.supports import (
-    _group,
-    _join,
     can_forbid,
     everywhere_possible,
     forbidden_mass,
@@ -33,6 +31,7 @@ from implicit_bayes.theory.information.supports import (
 )
 from implicit_bayes.theory.information.survival import after_first_example, survivors
 from implicit_bayes.theory.objects.edges import EdgeProcess
+from implicit_bayes.theory.objects.rows import distinct_words
 
 COIN = HMM([0.25, 0.75], [[0.5, 0.5], [0.125, 0.875]], np.eye(2))
 FREE = HMM([0.5, 0.25, 0.25], [[0.5, 0.25, 0.25]] * 3, np.eye(3))
@@ -108,37 +107,28 @@ def test_how_often_prompts_are_forbidden_is_that_of_enumeration():
     assert {"never", "surely", "sometimes"} == set(found)
 
 
-@pytest.mark.parametrize("columns", [3, 61, 62, 63, 64, 70])
-def test_sets_are_told_apart_by_their_last_column(columns):
-    """Four rows, of which the first and third are one set; the second differs in the last column, the fourth in the
-    first. Flows and possibilities add up, and states beyond the columns stay empty."""
-    after = np.ones((4, columns), dtype=bool)
-    after[1, -1] = after[3, 0] = False
-    flow = np.arange(1.0, 9.0).reshape(4, 1, 2)
-    live = np.array([[[True, False]], [[True, True]], [[False, False]], [[False, True]]])
-    front = _group(after, np.arange(columns), flow, live, np.array([0, 2]), columns + 1)
-    order = {front.sets[i].tobytes(): i for i in range(3)}
-    assert front.sets.shape == (3, columns + 1) and not front.sets[:, -1].any()
-    for row, mass, possible in (
-        (0, [1 + 5, 2 + 6], [True, False]),
-        (1, [3, 4], [True, True]),
-        (3, [7, 8], [False, True]),
-    ):
-        at = order[np.append(after[row], False).tobytes()]
-        assert front.mass[at, 0, [0, 2]].tolist() == mass and front.mass[at].sum() == sum(mass)
-        assert front.alive[at, 0, [0, 2]].tolist() == possible
-    assert _join([], 2, 3).mass.shape == (0, 2, 3)
+@pytest.mark.parametrize("columns", [1, 3, 63, 64, 65, 70, 128, 129])
+def test_sets_are_told_apart_by_their_first_and_last_columns(columns):
+    """Of four rows the first and third are one; the second lacks the last column, the fourth the first."""
+    rows = np.ones((4, columns), dtype=bool)
+    rows[1, -1] = rows[3, 0] = False
+    words = support_walk._bits(rows)
+    assert words.shape == (4, -(-columns // 64)) and words.dtype == np.uint64
+    first, inverse = distinct_words(words)
+    assert len(first) == (3 if columns > 1 else 2) and inverse[0] == inverse[2] != inverse[1]
+    assert (inverse[1] == inverse[3]) is np.bool_(columns == 1)
+    np.testing.assert_array_equal(rows[first][inverse], rows)
 
 
 def test_numbers_that_support_sets_carry_are_limited(monkeypatch):
     """Two start laws on three states: six numbers for each set; after one of three tokens there are three sets."""
     law = HMM([0.5, 0.25, 0.25], np.eye(3), np.eye(3))
     starts = np.array([[0.5, 0.25, 0.25], [0.25, 0.5, 0.25]])
-    monkeypatch.setattr(supports, "MAX_NUMBERS", 18)
+    monkeypatch.setattr(support_walk, "MAX_NUMBERS", 18)
     found = forbidden_mass(starts, FREE, law, 2)
     np.testing.assert_allclose(found.mass[:, 1], [0.5 * 0.5 + 0.25 * 0.75 + 0.25 * 0.75, 0.25 * 0.5 + 0.75 * 0.75])
     assert found.first.tolist() == [2, 2] and found.mass[:, 0].tolist() == [0.0, 0.0]
-    monkeypatch.setattr(supports, "MAX_NUMBERS", 17)
+    monkeypatch.setattr(support_walk, "MAX_NUMBERS", 17)
     with pytest.raises(ModelError, match="3 support sets after 1 tokens"):
         forbidden_mass(starts, FREE, law, 2)
 
@@ -147,25 +137,13 @@ def test_support_sets_at_delimiters_are_limited(monkeypatch):
     """From every start one word follows D, then any: two sets at the starts of examples."""
     law = HMM([1.0, 0.0, 0.0], [[0.5, 0.25, 0.25], [0.5, 0.25, 0.25], [0.5, 0.5, 0.0]], np.eye(3))
     prompt = PromptLaw(HMM(FREE.initial, [[0.75, 0.25, 0.0]] * 3, np.eye(3)), [1.0, 0.0, 0.0], 2, 2)
-    monkeypatch.setattr(supports, "MAX_SETS", 3)
     assert forbids(prompt, law) == "never"
+    for most in (1, 2):
+        monkeypatch.setattr(supports, "MAX_SETS", most)
+        assert forbids(prompt, law) == "never"
     monkeypatch.setattr(supports, "MAX_SETS", 0)
-    monkeypatch.setattr(supports, "walk", _unlimited(supports.walk))
     with pytest.raises(ModelError, match="more than 0 support sets at delimiters"):
         forbids(prompt, law)
-    monkeypatch.setattr(supports, "MAX_SETS", 1)
-    assert forbids(prompt, law) == "never"
-
-
-def _unlimited(walk):
-    def free(*given):
-        kept, supports.MAX_SETS = supports.MAX_SETS, 100
-        try:
-            yield from walk(*given)
-        finally:
-            supports.MAX_SETS = kept
-
-    return free
 
 
 def test_a_positive_kernel_settles_it_where_every_token_has_a_start():
