@@ -167,6 +167,30 @@ def test_what_the_first_example_decides_after_all_of_its_tokens():
     assert found == pytest.approx(right)
 
 
+def test_the_delimiter_after_the_first_example_decides_too():
+    """From word 1 one law never goes to the state that writes the delimiter: it dies with examples that end in word 1,
+    1/4 of those whose last word is free. What another state of its could write does not help."""
+    mute = HMM(FREE.initial, [FREE.transition[0], [0.5, 0.5, 0.0], FREE.transition[2]], np.eye(3))
+    found = after_first_example(PromptLaw(FREE, [0.5, 0.5, 0.0], 3, 2), [mute, FREE])
+    # 0 x y: x = 1 and y = D is forbidden (1/16), y = 1 leaves no delimiter (1/4); 1 x y: x = D (1/4), else as before
+    assert found == pytest.approx({(False, True): 0.5 * 5 / 16 + 0.5 * (1 / 4 + 1 / 4 * (1 / 4 + 1 / 4) + 1 / 2 * 1 / 4),
+                                   (True, True): 0.5 * 11 / 16 + 0.5 * (1 / 4 * 1 / 2 + 1 / 2 * 3 / 4)})  # fmt: skip
+
+
+def test_inputs_that_theta_star_forbids_are_marked():
+    """theta* never begins with word 1: of the two inputs of one token the second is lost, and so are its examples."""
+    true = HMM([0.5, 0.0, 0.5], FREE.transition, np.eye(3))
+    prompt = PromptLaw(FREE, [0.5, 0.5, 0.0], 2, 2)
+    graph = example_graph(prompt.example_law(), true, [FREE], 2, 2)
+    assert graph.lost_N.tolist() == [False, True] and graph.lost_last and graph.lost_closed
+    assert graph.law_2xNxV[1, 1].tolist() == [0.0, 0.0, 0.0]
+    plain = example_graph(prompt.example_law(), FREE, [true], 2, 2)
+    assert plain.lost_N.tolist() == [False, False] and not plain.lost_last and not plain.lost_closed
+    mute = HMM(FREE.initial, [[0.5, 0.5, 0.0]] * 3, np.eye(3))  # no delimiter behind an example, and none within
+    ended = example_graph(PromptLaw(mute, [0.5, 0.5, 0.0], 2, 2).example_law(), mute, [FREE], 2, 2)
+    assert (ended.lost_last, ended.lost_closed, ended.lost_N.any()) == (False, True, False)
+
+
 def test_what_is_open_has_probability_one():
     """Two delimiter states: one outcome, and all of it."""
     words = [[0.4, 0.2, 0.1, 0.15, 0.15]] * 3
