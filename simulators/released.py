@@ -13,7 +13,9 @@ import numpy as np
 from implicit_bayes.simulators.datasets import Documents, as_count
 from implicit_bayes.simulators.ginc import CONCEPTS, STATES, ReleasedGinc, released_ginc
 from implicit_bayes.simulators.inverse_cdf import CdfTable, cdf_table, first_above
+from implicit_bayes.simulators.sampler import DRAW
 from implicit_bayes.theory.filtering import compiled
+from implicit_bayes.theory.filtering.dispatch import on_host
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 
@@ -85,10 +87,10 @@ def _document_draws(
 
 
 def _walk(mixture: MixtureOfHMMs, concepts: np.ndarray, uniforms_BxT: np.ndarray) -> np.ndarray:
-    """(B, T) hidden states; in machine code where numba is installed, else all documents side by side in NumPy."""
+    """(B, T) hidden states; in machine code where numba is installed and they are many, else side by side in NumPy."""
     starts = cdf_table(np.asarray(mixture.initial), normalised=False)
     kernels = cdf_table(np.reshape(mixture.transition, (-1, STATES)), normalised=False)
-    if compiled.available():
+    if compiled.available() and not on_host(uniforms_BxT.shape[1], DRAW * uniforms_BxT.size):
         from implicit_bayes.simulators.compiled_walks import inverse_cdf_chains
 
         states_BxT, block = np.empty(uniforms_BxT.shape, dtype=np.int32), concepts * STATES
