@@ -10,7 +10,7 @@ from implicit_bayes.theory import MixtureOfHMMs, ModelError, PromptLaw
 from implicit_bayes.theory.information.likelihood_moments import Cumulant
 from implicit_bayes.theory.information.survival import Survivors
 from implicit_bayes.theory.proofs.counterexamples import printed_theorem_1
-from implicit_bayes.theory.statements import limits, risk, signals
+from implicit_bayes.theory.statements import limits, risk, signals, theorems
 from implicit_bayes.theory.statements.bounds import bounded_mean_interval
 from implicit_bayes.theory.statements.conditions import conditions_by_start_law
 from implicit_bayes.theory.statements.diagnosis import _extreme_ratio, _extreme_transition, reading, split_condition
@@ -241,3 +241,24 @@ def test_values_outside_of_0_and_1_are_refused():
     for values in ([-5e-13, 0.5], [0.5, 1 + 5e-13], [-1e-12, 1.0]):
         found = bounded_mean_interval(values)
         assert 0.0 <= found.low < found.value < found.high <= 1.0
+
+
+class Stopped(Exception):
+    """Carries what was asked for."""
+
+
+def test_what_theorems_measure_where_nothing_is_said(monkeypatch):
+    """200 prompts at every number of examples, seed 0, of every pair of a true concept and a start law."""
+
+    def stop(mixture, laws, **options):
+        raise Stopped(len(laws), options)
+
+    monkeypatch.setattr(theorems, "measure_risk", stop)
+    starts = np.array([[0.5, 0.5, 0.0], [0.25, 0.75, 0.0]])
+    rows = [row for true in (0, 1) for row in conditions_by_start_law(mixture(), starts, true, [2])]
+    with pytest.raises(Stopped) as found:
+        theorems.evaluate_theorems(mixture(), starts, [0, 1], 2, conditions=rows, assumptions=[])
+    shots = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256)
+    assert found.value.args == (4, dict(prompts=200, seed=0, shots=shots))
+    with pytest.raises(ModelError, match="conditions: none for k = 2, true concept 1, concept 0"):
+        theorems.evaluate_theorems(mixture(), starts, [0, 1], 2, conditions=rows[:2], assumptions=[])
