@@ -155,6 +155,7 @@ def test_how_much_is_forgotten_and_drawn(monkeypatch):
     assert piloted(monkeypatch, lambda m: 0.0, 10.0, 1.0)[0] == (1, 1536)
     assert piloted(monkeypatch, lambda m: 0.0, 1e-9, 1.0)[0] == (1, 98304)
     assert piloted(monkeypatch, lambda m: 0.00117, 0.1, 0.5)[0][0] == 1
+    assert piloted(monkeypatch, lambda m: 0.0, 0.1, 0.0)[0] == (1, 98304)  # relative to 0 nothing is accurate enough
 
 
 def test_a_bracket_that_stays_wide_is_given_up(monkeypatch):

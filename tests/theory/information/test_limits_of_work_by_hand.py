@@ -9,7 +9,13 @@ import pytest
 from implicit_bayes.theory import HMM, ModelError, PromptLaw
 from implicit_bayes.theory.information import bracket, expansion, moment_graphs, sampled_means
 from implicit_bayes.theory.information.bracket import enumerate_bracket
-from implicit_bayes.theory.information.equality import _first_tokens_agree, is_renaming, same_process
+from implicit_bayes.theory.information.equality import (
+    _first_tokens_agree,
+    _independent_columns,
+    exact_entries,
+    is_renaming,
+    same_process,
+)
 from implicit_bayes.theory.information.ergodic_mixtures import _distinct, mixture_entropies, same_edge_process
 from implicit_bayes.theory.information.estimates import exceeds, simultaneous, t_interval
 from implicit_bayes.theory.information.expansion import children, expand, root
@@ -207,6 +213,19 @@ def test_states_of_one_colour_are_checked_entry_by_entry():
                     HMM(laws[0].initial, two, [[0.5, 0.5], [0.25, 0.75], [0.5, 0.5], [0.5, 0.5]])):  # fmt: skip
         assert not is_renaming(laws[0], changed)
     assert same_process(*laws) is True
+
+
+def test_a_difference_between_the_last_two_of_three_tokens_is_seen():
+    """A ring of three states; only the third tells tokens 1 and 2 apart, by 2^-30, and token 0 never says so."""
+    ring = [[0, 1.0, 0], [0, 0, 1.0], [0, 0, 1.0]]
+    rows = [[0.5, 0.25, 0.25]] * 2
+    laws = [HMM([1.0, 0, 0], ring, [*rows, [0.5, 0.25 + d, 0.25 - d]]) for d in (0.0, 2.0**-30)]
+    assert same_process(*laws) is False and same_process(laws[1], laws[1]) is True
+    assert [len(_independent_columns(exact_entries(*pair))) for pair in (laws, laws[:1] * 2)] == [2, 1]
+    full = HMM([0.5, 0.5], np.eye(2), np.eye(2))
+    assert len(_independent_columns(exact_entries(full, HMM([1.0], [[1.0]], [[0.25, 0.75]])))) == 2
+    many = HMM([1.0], [[1.0]], [[0.5, 0.25, 0.125, 0.125]])
+    assert _independent_columns(exact_entries(many)) == [[0.5]]  # one state: one column is enough
 
 
 def edge(p, tokens=2):
