@@ -117,6 +117,14 @@ def test_sampled_graphs_have_so_many_prefixes(monkeypatch):
         sampled_graph(COIN, COIN, [OTHER], 3, 0, 0, 3)
 
 
+def test_prefixes_that_are_drawn_where_nothing_is_said():
+    """8,192, the fewest 256; of vocabularies of more than 7,812 tokens too few can be drawn."""
+    assert len(sampled_graph(COIN, COIN, [OTHER], 2, 0, 0).lost_N) == 8192
+    with pytest.raises(ModelError, match="vocabulary"):
+        sampled_graph(COIN, COIN, [OTHER], 2, 0, 0, 255)
+    assert len(sampled_graph(COIN, COIN, [OTHER], 2, 0, 0, 256).lost_N) == 256
+
+
 def test_a_sampled_graph_is_right_on_its_own_prefixes():
     """Moments are means over the prefixes that were drawn, each with its exact ratio; filters are hidden ones."""
     theta = HMM([0.25, 0.75], [[0.25, 0.75], [0.5, 0.5]], [[0.25, 0.75, 0.0], [0.0, 0.5, 0.5]])
@@ -164,7 +172,13 @@ def test_a_bracket_counts_what_it_visits():
     """One delimiter state: one example, merged into one node after its delimiter. Two that lead to different words, and
     words that alike tell which comes next: the first example forgets it, the second is counted."""
     prompt = PromptLaw(hmm=COIN, start=COIN.initial, length=2, delimiter=0)
-    assert enumerate_bracket(prompt, [OTHER]).nodes == 1
+    found = enumerate_bracket(prompt, [OTHER])
+    assert found.nodes == 1
+    start, each = np.array(COIN.initial), []  # E |log p(x, y, 0 | after 0)| of theta and of theta*, together
+    rows = np.array(COIN.transition)
+    for law in (rows, np.array(OTHER.transition)):
+        each.append(-start @ np.log(law[0]) - start @ (rows * np.log(law)).sum(-1) - start @ rows @ np.log(law[:, 0]))
+    assert found.magnitude[0] == pytest.approx(sum(each), rel=1e-12)
     last = [[0.75, 0.125, 0.0625, 0.0625], [0.125, 0.75, 0.0625, 0.0625]]
     two = np.eye(3)[[0, 1, 2, 2]]
     laws = [HMM([0.5, 0.5, 0, 0], [*[[0.25, 0.25, d, 0.5 - d]] * 2, *last], two) for d in (0.25, 0.375)]
