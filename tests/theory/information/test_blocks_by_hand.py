@@ -138,7 +138,7 @@ def piloted(monkeypatch, widths, accuracy, offset):
     def residuals(pool, forgotten):
         assert len(pool.mass) >= 24 * forgotten
         low = np.tile([[-1.0], [1.0]], (4, 1))
-        return Residuals(low, low + widths(forgotten), 2 * forgotten)
+        return Residuals(low, low + widths(forgotten) * np.tile([[0.0], [2.0]], (4, 1)), 2 * forgotten)
 
     monkeypatch.setattr(blocks, "_draw", draw)
     monkeypatch.setattr(blocks, "_residuals", residuals)
@@ -187,6 +187,17 @@ def test_blocks_are_drawn_so_many_at_a_time(monkeypatch):
         length = m + 2 * max(m, 1)
         assert (len(found.low), found.counted) == (sum(count // length for count in counts), 2 * max(m, 1))
         assert found.low.shape == found.high.shape and (found.low <= found.high).all()
+
+
+def test_more_laws_are_more_numbers(monkeypatch):
+    """Three laws with two delimiter states: 12 numbers an example; 120 are 10 examples, of which 9 are whole blocks."""
+    blocks, asked = sampler(THETA, TRUE), []
+    draw = blocks._draw
+    monkeypatch.setattr(module, "CHUNK_NUMBERS", 120)
+    monkeypatch.setattr(blocks, "_draw", lambda count: asked.append(count) or draw(count))
+    found = blocks.blocks(18, 1)
+    assert asked == [9, 9] and found.low.shape == (6, 2)
+    np.testing.assert_allclose(found.low[:, 1], -found.high[:, 1], atol=1e-12)  # theta* against itself
 
 
 def test_only_own_delimiter_states_begin_a_block():

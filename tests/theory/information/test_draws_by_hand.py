@@ -79,6 +79,10 @@ def test_sizes_of_samples_that_are_not_finite():
     offset, span = np.array([math.nan, 0.0]), np.ones(2)
     assert sample_size(values, offset, span, 0.5, 0.9) == 2048
     assert sample_size(values, np.array([1.0, 0.0]), span, 1e-3, 0.9) == 65536
+    two = np.array([[1.0, 1.0], [3.0, 3.0]] * 20)  # means of 2 and 42: the first asks for more
+    alone = sample_size(two[:, :1], np.zeros(1), span[:1], 0.02, 0.9)
+    assert 2048 < alone < 65536
+    assert sample_size(two, np.array([0.0, 40.0]), span, 0.02, 0.9) == alone
 
 
 def test_ranges_of_hidden_words_hold_for_every_prefix_and_are_met_by_beliefs_that_are_points():

@@ -249,6 +249,7 @@ def edge(p, tokens=2):
 def test_edge_processes_that_are_nearly_one():
     """Coins of 1/2 and 1/2 + d: told apart from about 1e-10 on, relatively; other vocabularies always."""
     assert same_edge_process(edge(0.5), edge(0.5 + 1e-12)) and not same_edge_process(edge(0.5), edge(0.5 + 1e-9))
+    assert same_edge_process(edge(0.5), edge(0.5 + 0.4e-10)) and not same_edge_process(edge(0.5), edge(0.5 + 0.75e-10))
     assert not same_edge_process(edge(0.5), edge(0.5, 3))
     two = EdgeProcess(np.array([[[0.25, 0.25], [0.25, 0.25]], [[0.25, 0.25], [0.25, 0.25]]]))
     assert same_edge_process(edge(0.5), two) and same_edge_process(two, edge(0.5))
