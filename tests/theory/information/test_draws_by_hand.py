@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from implicit_bayes.theory import HMM
-from implicit_bayes.theory.information import sampling, support_walk
+from implicit_bayes.theory.information import expansion, sampling, support_walk
 from implicit_bayes.theory.information.decomposition import entropy, regret, spaced_positions
 from implicit_bayes.theory.information.expansion import Nodes, children, count_children, merge, root
 from implicit_bayes.theory.information.prefixes import build, expected_log_scores, normalise
@@ -141,6 +141,19 @@ def test_extensions_of_hidden_words():
     both = merge(1, np.array([0.25, 0.25, 0.5]), np.array([[[0.5, 0.5]] * 3, [[0.5, 0.5], [0.25, 0.75], [0.5, 0.5]]]))
     assert sorted(both.weight.tolist()) == [0.25, 0.75] and both.belief.shape == (2, 2, 2)
     assert isinstance(both, Nodes)
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_extensions_that_another_law_forbids_are_kept(held, monkeypatch):
+    """The last law never leaves its first state, which is not the sampler's; the first prefix has no filter under it."""
+    stuck = HMM([1.0, 0.0], np.eye(2), HIDDEN.emission)
+    forward = build([HIDDEN, OTHER, stuck], 1)
+    if not held:
+        monkeypatch.setattr(expansion, "AHEAD", 0)
+        monkeypatch.setattr(expansion, "LEVELS", 0)
+    level = list(children(forward, list(children(forward, [root(forward)]))))
+    assert sum(nodes.weight.sum() for nodes in level) == pytest.approx(1.0)
+    assert sum(nodes.weight[nodes.belief[2].sum(-1) == 0].sum() for nodes in level) > 0.5
 
 
 def test_expected_scores_leave_out_what_the_sampler_never_says():

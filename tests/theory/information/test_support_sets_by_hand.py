@@ -300,7 +300,7 @@ def test_entropies_of_one_token():
     assert process_entropies(coin, 1).block_n.tolist() == [pytest.approx(h)]
     with pytest.raises(ModelError, match="length: 0"):
         process_entropies(coin, 0)
-    assert len(process_entropies(coin, 3, budget=2).myopic_n) == 3
+    assert len(process_entropies(coin, 3, budget=2).myopic_n) == 3 and len(process_entropies(coin).known_n) == 64
     with pytest.raises(ModelError, match="budget: 1 is below"):
         process_entropies(coin, 3, budget=1)
     both = union([coin, EdgeProcess(np.array([[[0.5]], [[0.5]]]))], np.array([0.25, 0.75]))
