@@ -194,7 +194,7 @@ def _bayes_starts(n: np.ndarray, loss: np.ndarray) -> list[list[float]]:
 
     last, first = np.exp(-np.clip(loss[[-1, 0]], 0.01, 10.0))
     return [
-        [logit(last), logit(np.clip(first * other, 1e-4, 0.99)), prior, np.log(b)]
+        [logit(last), logit(max(first * other, 1e-4)), prior, np.log(b)]
         for other in (0.3, 0.9)
         for prior in (-1.5, 0.0)
         for b in (0.3, 2.0)
