@@ -161,5 +161,7 @@ def order_variance(
 
 def _variance(model: LanguageModel, tokens_OxPxT: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(P,) variance over orders, and whether the model answers in every order."""
-    log_q = np.stack([answer_at(model, tokens, [tokens.shape[1]]).squeeze(1).astype(np.float64) for tokens in tokens_OxPxT])
+    log_q = np.stack(
+        [answer_at(model, tokens, [tokens.shape[1]]).squeeze(1).astype(np.float64) for tokens in tokens_OxPxT]
+    )
     return np.exp(log_q).var(0).sum(-1), np.asarray(np.isfinite(log_q).any(-1).all(0))

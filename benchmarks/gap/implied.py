@@ -29,6 +29,9 @@ TELLING = 0.01
 much (Euclidean norms). Below it an error of 0.001 in the model's law could mean a tenth of posterior mass: so it is at
 the empty prefix of GINC, where the concepts differ by their start laws only (0.002)."""
 
+LEAST = 1e-300
+"""A probability at or below this is 0 here: products with it leave the range of float64."""
+
 
 class Implied(NamedTuple):
     """Implied and exact posteriors after each of N prefixes, C concepts.
@@ -107,7 +110,7 @@ def after_prefixes(mixture: MixtureOfHMMs, found: ConceptFilter, q_BxPxV: np.nda
 @jax.jit
 def _fit(q_NxV: jax.Array, p_NxCxV: jax.Array, possible_NxC: jax.Array) -> tuple[jax.Array, ...]:
     """Weights, residual KL, forbidden mass, and whether the weights are unique; zeros where no concept is possible."""
-    p_NxCxV = p_NxCxV * possible_NxC[..., None]
+    p_NxCxV = jnp.where(p_NxCxV > LEAST, p_NxCxV, 0.0) * possible_NxC[..., None]
     kept_NxV = jnp.where(p_NxCxV.any(1), q_NxV, 0.0)
     mass_N = kept_NxV.sum(-1)
     some_N = mass_N > 0

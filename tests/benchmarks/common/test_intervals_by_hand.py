@@ -54,7 +54,7 @@ def test_one_impossible_count_among_possible_ones_is_refused(wrong):
 )  # fmt: skip
 def test_the_paired_interval_takes_half_a_trial_from_a_positive_correlation(table, cross):
     """ad - bc, less half the trials where it is positive, but not below 0; no correlation where a margin is empty."""
-    both, lost, won, neither = table
+    both, lost, won, _ = table
     trials, right = sum(table), (both + lost, both + won)
     (l1, l2), (u1, u2) = wilson(np.array(right), np.full(2, trials), 0.9)
     p1, p2 = (each / trials for each in right)
@@ -100,7 +100,7 @@ def test_two_shares_of_different_samples():
     assert found.p_value == pytest.approx(sum(p for p in law if p <= law[1] * (1 + 1e-9)))
     assert unpaired((9, 10), (1, 4)).prompts == 4
     for empty in (unpaired((0, 0), (2, 5)), unpaired((2, 5), (0, 0))):
-        assert empty == NONE or math.isnan(empty.points) and empty[1:] == NONE[1:]
+        assert empty == NONE or (math.isnan(empty.points) and empty[1:] == NONE[1:])
 
 
 def pairs(both, lost, won, neither, silent=0):

@@ -67,6 +67,26 @@ def test_no_residual_is_below_zero():
     assert told.sum() > 250
 
 
+@pytest.mark.parametrize("chance", [1e-100, 1e-160, 1e-200, 2e-300])
+def test_a_token_that_is_next_to_impossible_is_still_explained(chance):
+    """Only the first concept allows the second token, and only the third the last: it has the whole rest.
+    The square of the chance leaves the range of float64: equal weights were the answer once."""
+    laws = np.array([[1.0, chance, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    found = implied_posterior(mixture_of([0.3, 0.3, 0.4]), np.zeros((1, 3)), laws[None], np.array([[0.5, 0.25, 0.25]]))
+    np.testing.assert_allclose(found.weight_NxC, [[0.75, 0.0, 0.25]], atol=1e-9)
+    assert found.forbidden_N.tolist() == [0.0]
+    assert found.residual_N[0] == pytest.approx(0.5 * math.log(0.5 / 0.75) + 0.25 * math.log(1 / 3 / chance), rel=1e-6)
+
+
+@pytest.mark.parametrize("chance", [1e-300, 3e-308, 1e-310, 5e-324])
+def test_a_token_at_the_end_of_the_range_is_impossible(chance):
+    """As if its chance were 0: a quarter of q is forbidden, and the rest is explained as far as it goes."""
+    laws = np.array([[1.0, chance, 0.0], [0.0, chance, 1.0]])
+    found = implied_posterior(mixture_of([0.5, 0.5]), np.zeros((1, 2)), laws[None], np.array([[0.5, 0.25, 0.25]]))
+    np.testing.assert_allclose(found.weight_NxC, [[2 / 3, 1 / 3]], atol=1e-9)
+    assert found.forbidden_N == pytest.approx([0.25]) and found.residual_N[0] <= 1e-12
+
+
 def newton(q, p, steps):
     """The primal-dual method with its whole system: gradient + 1 - z = 0 and w z = mu, linearised."""
     count = len(p)
@@ -87,7 +107,7 @@ def newton(q, p, steps):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_every_step_is_newtons(seed, monkeypatch):
-    """One to five steps of the method; of four concepts the last is impossible, and no concept allows the last token."""
+    """One to five steps of the method; the last of four concepts is impossible, no concept allows the last token."""
     rng = np.random.default_rng(seed)
     p, q = rng.dirichlet(np.full(4, 0.5), 4), rng.dirichlet(np.ones(4))
     p[3], q[seed % 3] = 0.0, 0.0
@@ -159,7 +179,6 @@ def test_the_martingale_gap_of_rows_that_are_made_up(monkeypatch):
         assert counted.tolist() == counts
         assert seen == [((size or 1024, 3), [2, 3])] * calls
         seen.clear()
-
 
 
 def test_variance_over_orders_of_rows_that_are_made_up(monkeypatch):

@@ -57,9 +57,7 @@ def test_the_terms_of_three_tokens():
     np.testing.assert_allclose(found.risk, [[0.0, 0.25, 0.0]])
     for at, tilt in enumerate(TILTS):
         mass = 0.5 ** (1 - tilt) * 0.25**tilt + 0.25 ** (1 - tilt) * (0.5**tilt + 0.125**tilt)
-        np.testing.assert_allclose(
-            found.tilted[0, :, at], [0.0, -tilt * log2 - math.log(mass), 0.0], atol=1e-15
-        )
+        np.testing.assert_allclose(found.tilted[0, :, at], [0.0, -tilt * log2 - math.log(mass), 0.0], atol=1e-15)
     assert (TILTS[0], TILTS[1], TILTS[10], len(TILTS)) == (1.0, 0.5, 1 / 1024, 11)
 
 
@@ -81,9 +79,12 @@ def test_a_probability_that_rounding_puts_above_one_is_no_surprise():
 def test_documents_are_worked_on_sixteen_at_a_time(monkeypatch):
     """18 documents of a coin: the mean over all of them, two of which fill the last part up."""
     seen, done = [], []
-    monkeypatch.setattr(
-        loss, "filter_mixture", lambda mixture, tokens, tables: seen.append(tokens.shape) or filter_mixture(mixture, tokens)
-    )  # fmt: skip
+
+    def watched(mixture, tokens, tables):
+        seen.append(tokens.shape)
+        return filter_mixture(mixture, tokens)
+
+    monkeypatch.setattr(loss, "filter_mixture", watched)
     coin = MixtureOfHMMs([1.0], [[0.25, 0.75]], [[[0.25, 0.75]] * 2], np.eye(2), 0)
     tokens = (np.arange(36).reshape(18, 2) % 5 == 0).astype(np.int32)
     tokens[17] = 0
@@ -163,7 +164,9 @@ def test_a_cell_that_is_empty_and_one_with_an_infinite_loss():
     np.testing.assert_allclose([found["accuracy_low"][1:], found["accuracy_high"][1:]], ends)
     np.testing.assert_allclose(found["calibration"][1:], [(0.5 + 1.0) / 2, (-0.25 + 2 * 0.75) / 3])
     assert set(found) == {*MEASURES, "prompts"}
-    certain = _cells(np.tile([0.5, 0.5], (3, 1, 1)), Answers(np.full((3, 1, 2), 0.5), np.ones((3, 1), bool)), split[:, 2:])
+    certain = _cells(
+        np.tile([0.5, 0.5], (3, 1, 1)), Answers(np.full((3, 1, 2), 0.5), np.ones((3, 1), bool)), split[:, 2:]
+    )
     assert certain["log_loss_low"] == pytest.approx(math.log(2)) == certain["log_loss_high"]  # it does not vary
 
 

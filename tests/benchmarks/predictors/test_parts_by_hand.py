@@ -246,9 +246,12 @@ def test_held_out_documents_lie_off_every_stream():
 def test_documents_are_filtered_sixteen_at_a_time(monkeypatch):
     """35 documents of a coin with a forbidden side: log of each token's chance, -inf once it is impossible."""
     seen = []
-    monkeypatch.setattr(
-        paired, "filter_mixture", lambda mixture, tokens, tables: seen.append(len(tokens)) or filter_mixture(mixture, tokens)
-    )  # fmt: skip
+
+    def watched(mixture, tokens, tables):
+        seen.append(len(tokens))
+        return filter_mixture(mixture, tokens)
+
+    monkeypatch.setattr(paired, "filter_mixture", watched)
     coin = MixtureOfHMMs([1.0], [[0.25, 0.75, 0.0]], [[[0.25, 0.75, 0.0]] * 3], np.eye(3), 0)
     tokens = np.random.default_rng(0).integers(0, 2, (35, 4))
     tokens[34, 1] = 2
@@ -267,7 +270,8 @@ def test_scores_of_a_model_are_those_of_the_tokens_that_came():
 
 
 @pytest.mark.parametrize(
-    ("length", "first"), [(1, [0]), (2, [0, 1]), (3, [0, 1, 2]), (4, [0, 1, 2]), (5, [0, 1, 2, 4]), (9, [0, 1, 2, 4, 8])]
+    ("length", "first"),
+    [(1, [0]), (2, [0, 1]), (3, [0, 1, 2]), (4, [0, 1, 2]), (5, [0, 1, 2, 4]), (9, [0, 1, 2, 4, 8])]
 )  # fmt: skip
 def test_excess_by_position(monkeypatch, length, first):
     """Three documents, then two, then one: means and their errors of each bin, and of all tokens."""
