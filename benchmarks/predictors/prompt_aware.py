@@ -14,6 +14,7 @@ from implicit_bayes.theory import MixtureOfHMMs, filter_concepts
 from implicit_bayes.theory.filtering.dispatch import Method, Prepared
 from implicit_bayes.theory.filtering.filter import log_evidence
 from implicit_bayes.theory.filtering.posterior import weigh
+from implicit_bayes.theory.objects.rows import distinct_rows
 from implicit_bayes.theory.statements.bounds import first_choice
 
 
@@ -71,7 +72,7 @@ def prompt_aware(
     tables: Prepared | None = None,
     ns: Sequence[int] | None = None,
 ) -> PromptAware:
-    """Filter every example on its own, and add up; laws of the next token are made at the ``ns`` alone.
+    """Filter every example that occurs on its own, and add up; laws of the next token are made at the ``ns`` alone.
 
     Args:
         mixture: the pretraining law (its document start laws are not used).
@@ -91,7 +92,10 @@ def prompt_aware(
     started = started_mixture(mixture, start_SxH)
     extra = np.broadcast_to((mixture.n_tokens + start_index_P)[:, None, None], (prompts, examples, 1))
     tokens = np.concatenate([extra, example_PxNxK], -1)
-    evidence_O = np.asarray(log_evidence(started, tokens, method=method, tables=tables))
+    flat = tokens.reshape(prompts * examples, 1 + length)
+    first, inverse = distinct_rows(flat.astype(float))  # short examples repeat: each is filtered once
+    evidence_MxC = np.asarray(log_evidence(started, flat[first], method=method, tables=tables))
+    evidence_O = evidence_MxC[inverse].reshape(prompts, examples, -1)
     out = filter_concepts(started, tokens[:, chosen, :length], positions=[length], method=method, tables=tables)
     evidence_x = np.asarray(out.log_evidence).squeeze(-2)
     concept_PxNxCxV = np.asarray(out.predictive).squeeze(-3)[..., : mixture.n_tokens]

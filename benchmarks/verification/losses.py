@@ -9,7 +9,7 @@ from implicit_bayes.benchmarks.common.intervals import mean_interval
 from implicit_bayes.benchmarks.gap.measure import ModelGap
 from implicit_bayes.simulators.instances import Instance
 from implicit_bayes.simulators.released import released_documents
-from implicit_bayes.theory import filter_mixture
+from implicit_bayes.theory.filtering.filter import filter_evidence
 from implicit_bayes.theory.filtering.posterior import weigh
 from implicit_bayes.theory.statements.bounds import first_choice
 
@@ -77,7 +77,7 @@ def bayes_loss(instance: Instance, tokens_BxT: np.ndarray, concepts_B: np.ndarra
         Mean over documents with its 95% interval.
     """
     documents, length = tokens_BxT.shape
-    out = filter_mixture(instance.mixture, tokens_BxT, positions=[length])
+    out = filter_evidence(instance.mixture, tokens_BxT, positions=[length])
     loss_B = -np.asarray(weigh(instance.mixture.prior, out.log_evidence[:, 0]).log_probability) / length
     recovered = int((first_choice(np.exp(np.asarray(out.log_posterior)[:, 0])) == concepts_B).sum())
     known = documents > 1 and np.isfinite(loss_B).all()

@@ -75,6 +75,26 @@ def filter_mixture(
     return found
 
 
+def filter_evidence(
+    mixture: MixtureOfHMMs,
+    tokens: Numbers,
+    *,
+    positions: Sequence[int] | None = None,
+    method: Method = "auto",
+    tables: Prepared | None = None,
+) -> MixtureFilter:
+    """``filter_mixture`` without next-token laws, which are most of the work and memory where V is large.
+
+    Args:
+        mixture, tokens, positions, method, tables: as for ``filter_mixture``; what it refuses is refused here.
+
+    Returns:
+        MixtureFilter whose ``predictive`` is (..., P, 0).
+    """
+    found: MixtureFilter = _filter(mixture, tokens, positions, method, tables, "evidence")
+    return found
+
+
 def filter_concepts(
     mixture: MixtureOfHMMs,
     tokens: Numbers,
@@ -156,8 +176,8 @@ def log_evidence(
     Returns:
         (..., C) float64, one row for each document: the evidence of all its T tokens, without the empty prefix.
     """
-    found: MixtureFilter = _filter(mixture, tokens, [np.shape(tokens)[-1]], method, tables, "evidence")
-    return found.log_evidence[..., 0, :]
+    last = [np.shape(tokens)[-1]]
+    return filter_evidence(mixture, tokens, positions=last, method=method, tables=tables).log_evidence[..., 0, :]
 
 
 def log_probability(mixture: MixtureOfHMMs, tokens: Numbers, *, method: Method = "auto") -> Array:

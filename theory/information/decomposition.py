@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from implicit_bayes.theory.filtering.filter import filter_mixture
+from implicit_bayes.theory.filtering.filter import filter_evidence
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 
@@ -60,7 +60,7 @@ def decompose(mixture: MixtureOfHMMs, tokens_BxT: np.ndarray, positions: Sequenc
     """
     length = np.shape(tokens_BxT)[1]
     chosen = spaced_positions(length) if positions is None else list(positions)
-    out = filter_mixture(mixture, tokens_BxT, positions=chosen)
+    out = filter_evidence(mixture, tokens_BxT, positions=chosen)
     if not np.asarray(out.defined).all():
         raise ModelError("documents: one is impossible under the mixture; draw them from it")
     entropy_BxP, posterior_entropy_BxP = terms(np.asarray(out.log_evidence), np.asarray(out.log_posterior))

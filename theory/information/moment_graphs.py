@@ -86,7 +86,8 @@ def sampled_graph(
     if samples < FEWEST:
         raise ModelError(f"vocabulary: {sampler.n_tokens} tokens are too many for moments of examples, even sampled")
     forward = build([sampler, true, *alternatives], delimiter)
-    tokens = draw(forward, length, samples, np.random.default_rng(seed)).tokens
+    drawn = build([sampler], delimiter)  # scores under the other laws are not asked for
+    tokens = draw(drawn, length, samples, np.random.default_rng(seed)).tokens
     tokens = tokens[np.argsort(tokens[:, -1], kind="stable")]
     before = np.full(samples, forward.n_tokens)
     belief_LxNxH = np.zeros((forward.n_laws, samples, forward.emission.shape[1]))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from implicit_bayes.theory.filtering.filter import filter_concepts
+from implicit_bayes.theory.filtering.filter import filter_evidence
 from implicit_bayes.theory.information.estimates import Rate, t_interval
 from implicit_bayes.theory.information.supports import can_forbid
 from implicit_bayes.theory.objects.models import HMM, MixtureOfHMMs
@@ -107,7 +107,7 @@ def batch_means(laws: MixtureOfHMMs, tokens: np.ndarray, begin: int) -> np.ndarr
     Returns:
         (B, C) sums over the counted tokens, not yet divided by their number.
     """
-    evidence = np.asarray(filter_concepts(laws, tokens, positions=[begin, tokens.shape[1]]).log_evidence)
+    evidence = np.asarray(filter_evidence(laws, tokens, positions=[begin, tokens.shape[1]]).log_evidence)
     possible = evidence[:, 1] > -math.inf
     return np.where(possible, evidence[:, 1] - np.where(possible, evidence[:, 0], 0.0), -math.inf)
 

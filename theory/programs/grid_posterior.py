@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from implicit_bayes.theory.filtering.filter import filter_concepts
+from implicit_bayes.theory.filtering.filter import filter_evidence
 from implicit_bayes.theory.filtering.requests import check_tokens
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.families import ConceptFamily
@@ -50,7 +50,7 @@ def document_posterior(family: ConceptFamily, tokens_BxT: Numbers, points: Numbe
     """
     mixture = family.discretise(points)
     tokens = check_tokens(tokens_BxT, family.n_tokens)
-    evidence = np.asarray(filter_concepts(mixture, tokens, positions=[tokens.shape[-1]]).log_evidence)
+    evidence = np.asarray(filter_evidence(mixture, tokens, positions=[tokens.shape[-1]]).log_evidence)
     return _on_grid(mixture.prior, evidence.reshape(-1, mixture.n_concepts).sum(0), points)
 
 
@@ -72,7 +72,7 @@ def prompt_posterior(
         ModelError: tokens outside the vocabulary, or a prompt of probability zero at every point.
     """
     mixture = family.discretise(points)
-    evidence = np.asarray(filter_concepts(mixture, tokens, positions=positions).log_evidence)
+    evidence = np.asarray(filter_evidence(mixture, tokens, positions=positions).log_evidence)
     return _on_grid(mixture.prior, evidence, points)
 
 

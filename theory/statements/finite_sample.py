@@ -20,7 +20,7 @@ Source: docs/theory, "How many examples are enough".
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -30,7 +30,14 @@ from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw
 from implicit_bayes.theory.statements.bounds import binomial_interval
 from implicit_bayes.theory.statements.finite_sample_odds import TIE, Odds, Version, odds_moments
-from implicit_bayes.theory.statements.finite_sample_search import LARGEST_S, ROUNDING, Exponent, Summand, exponent
+from implicit_bayes.theory.statements.finite_sample_search import (
+    LARGEST_S,
+    ROUNDING,
+    Exponent,
+    Factors,
+    Summand,
+    exponent,
+)
 
 DELTAS = (0.1, 0.01, 0.001)
 """Error probabilities for which n(delta) is reported."""
@@ -92,21 +99,41 @@ def error_bound(odds: Odds, ns: Sequence[int]) -> Bound:
     return _f2(odds)(ns)
 
 
-def _f1(odds: Odds) -> "_BoundOfN":
-    return _BoundOfN(odds, np.zeros(len(odds.mass_N)), 1.0)
+def _f1(odds: Odds, exponents: Mapping[int, Exponent] | None = None) -> "_BoundOfN":
+    return _BoundOfN(odds, np.zeros(len(odds.mass_N)), 1.0, exponents)
 
 
-def _f2(odds: Odds) -> "_BoundOfN":
-    return _BoundOfN(odds, _log_threshold(odds), math.inf)
+def _f2(odds: Odds, exponents: Mapping[int, Exponent] | None = None) -> "_BoundOfN":
+    return _BoundOfN(odds, _log_threshold(odds), math.inf, exponents)
 
 
 class _BoundOfN:
-    """A bound as a function of n; what does not depend on n is worked out once."""
+    """A bound as a function of n; what does not depend on n is worked out once.
 
-    def __init__(self, odds: Odds, log_threshold_N: np.ndarray, largest_s: float):
+    Args:
+        odds: the factors.
+        log_threshold_N: nats, of every class of test inputs.
+        largest_s: of any power.
+        exponents: ``exponent`` of every theta, by concept, if the caller has them.
+    """
+
+    def __init__(
+        self,
+        odds: Odds,
+        log_threshold_N: np.ndarray,
+        largest_s: float,
+        exponents: Mapping[int, Exponent] | None = None,
+    ):
         self.odds, self.log_threshold_N, self.largest_s = odds, log_threshold_N, largest_s
         self.summands = [Summand(odds, a, log_threshold_N) for a in range(len(odds.concepts))]
-        self.factors = functools.cache(lambda a: self.summands[a].factors(_few_s(odds, a, largest_s)))
+        known = dict(exponents or {})
+
+        @functools.cache
+        def factors(a: int) -> Factors:
+            best = known[odds.concepts[a]] if known else exponent(odds, a)
+            return self.summands[a].factors(_few_s(odds, a, largest_s, best))
+
+        self.factors = factors
 
     def __call__(self, ns: Sequence[int]) -> Bound:
         odds, ns_N = self.odds, np.asarray(ns)
@@ -154,12 +181,16 @@ def _one_s_for_each_input(odds: Odds) -> bool:
     return odds.pilot is None and count <= FEW_INPUTS and count * odds.later_graph.edges <= FEW_EDGES
 
 
-def _few_s(odds: Odds, a: int, largest_s: float) -> np.ndarray:
+def _few_s(odds: Odds, a: int, largest_s: float, best: Exponent) -> np.ndarray:
     """Where a pass over the graph costs much, a few s for all n: around the exponent's, which is best for large n.
 
-    Where examples were sampled only that one, found on the pilot sample, so that no choice is made on the sample.
+    A convex function that is least at ``best`` is least at the nearest end of [0, ``largest_s``], where that leaves
+    ``best`` out. Where examples were sampled only one s, found on the pilot sample, so that no choice is made on the
+    sample: that ``best`` is infinite was seen there, and says nothing of where a shorter range is to end.
     """
-    s = min(exponent(odds, a, largest_s).s, largest_s, LARGEST_S)
+    if odds.pilot is not None and best.s > LARGEST_S:
+        best = exponent(odds, a, largest_s)
+    s = min(best.s, largest_s, LARGEST_S)
     if odds.pilot is not None:
         return np.array([s])
     return np.linspace(0.0, min(2.0 * s if s > 0 else 1.0, largest_s), 33)
@@ -215,12 +246,12 @@ class StartLaw:
     @functools.cached_property
     def weight(self) -> Callable[[Sequence[int]], Bound]:
         """n -> F1, or 1 where the bound says nothing."""
-        return nothing if isinstance(self.odds, str) else _f1(self.odds)
+        return nothing if isinstance(self.odds, str) else _f1(self.odds, self.exponents)
 
     @functools.cached_property
     def error(self) -> Callable[[Sequence[int]], Bound]:
         """n -> F2, or 1 where the bound says nothing."""
-        return nothing if isinstance(self.odds, str) else _f2(self.odds)
+        return nothing if isinstance(self.odds, str) else _f2(self.odds, self.exponents)
 
 
 def nothing(ns: Sequence[int]) -> Bound:

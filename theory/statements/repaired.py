@@ -29,7 +29,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from implicit_bayes.theory.filtering.filter import filter_mixture, log_evidence
+from implicit_bayes.theory.filtering.filter import filter_evidence, log_evidence
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import prefix_length
@@ -72,7 +72,7 @@ def segment_probability(mixture: MixtureOfHMMs, concept: int, past: np.ndarray, 
     delimiters = np.full((*past.shape[:-1], 1), mixture.delimiter)
     document = np.concatenate([past, delimiters, segment], -1)
     ends = [past.shape[-1], document.shape[-1]]
-    evidence = np.asarray(filter_mixture(mixture, document, positions=ends).log_evidence)[..., concept]
+    evidence = np.asarray(filter_evidence(mixture, document, positions=ends).log_evidence)[..., concept]
     alone = np.asarray(log_evidence(mixture, segment))[..., concept]
     defined = evidence[..., 0] > -np.inf
     left = evidence[..., 1] - np.where(defined, evidence[..., 0], 0.0)
@@ -177,7 +177,7 @@ def assembled_bound(
     constants = repaired_constants(mixture, true_concept, concept)
     shots = np.arange(1, n_max + 1)
     evidence = np.asarray(
-        filter_mixture(mixture, prompts, positions=[prefix_length(k, n) for n in range(1, n_max + 1)]).log_evidence
+        filter_evidence(mixture, prompts, positions=[prefix_length(k, n) for n in range(1, n_max + 1)]).log_evidence
     )
     examples = prompts[..., : (k + 1) * n_max].reshape(*prompts.shape[:-1], n_max, k + 1)[..., :k]
     alone = np.asarray(log_evidence(mixture, examples))

@@ -11,7 +11,7 @@ from strategies import mixtures_with_documents
 
 from implicit_bayes.theory import MixtureOfHMMs, ModelError, filter_mixture, log_evidence, log_probability
 from implicit_bayes.theory.filtering import filter as filter_module
-from implicit_bayes.theory.filtering.filter import filter_concepts
+from implicit_bayes.theory.filtering.filter import filter_concepts, filter_evidence
 
 METHODS = ("dense", "sparse", "log")
 EVERY = (*METHODS, "auto")
@@ -246,3 +246,14 @@ def test_labels_carry_no_information(method):
     np.testing.assert_allclose(after.log_evidence, before.log_evidence[..., c], rtol=1e-12)
     np.testing.assert_allclose(after.predictive, before.predictive[..., v], rtol=1e-11)
     np.testing.assert_array_equal(after.first_impossible, before.first_impossible)
+
+
+@pytest.mark.parametrize("method", EVERY)
+@given(case=mixtures_with_documents(shapes=((2, 2, 3),), lengths=(3,)))
+def test_evidence_without_laws_is_the_filters(method, case):
+    """Evidence, posterior and what is impossible are those of ``filter_mixture``; the predictive has no column."""
+    whole, found = (f(*case, positions=[3, 0], method=method) for f in (filter_mixture, filter_evidence))
+    assert found.predictive.shape == (*whole.predictive.shape[:-1], 0)
+    for one, other in zip(found[:3], whole[:3], strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
+    np.testing.assert_array_equal(found.first_impossible, whole.first_impossible)

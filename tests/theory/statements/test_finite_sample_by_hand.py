@@ -116,9 +116,10 @@ def test_bounds_in_closed_form(version, first, monkeypatch):
 def test_the_grid_of_powers():
     odds = odds_moments(*case(1, (0.25, 0.5, 0.25)), 0, "sharp")
     assert odds.concepts == (1, 2)
-    np.testing.assert_allclose(_few_s(odds, 0, math.inf), np.linspace(0, 1, 33), rtol=1e-6)
-    np.testing.assert_allclose(_few_s(odds, 0, 0.75), np.linspace(0, 0.75, 33), rtol=1e-6)
-    np.testing.assert_allclose(_few_s(odds, 1, math.inf), np.linspace(0, 1, 33))
+    np.testing.assert_allclose(_few_s(odds, 0, math.inf, exponent(odds, 0)), np.linspace(0, 1, 33), rtol=1e-6)
+    np.testing.assert_allclose(_few_s(odds, 0, 0.75, exponent(odds, 0)), np.linspace(0, 0.75, 33), rtol=1e-6)
+    np.testing.assert_allclose(_few_s(odds, 1, math.inf, exponent(odds, 1)), np.linspace(0, 1, 33))
+    assert exponent(odds, 0, 0.25).s == min(exponent(odds, 0).s, 0.25)  # convex: cut off, not searched again
     assert exponent(odds, 1) == (0.0, 0.0)
     assert exponent(odds, 0, 0.25) == (pytest.approx(-math.log(m(0.25))), 0.25)
 
