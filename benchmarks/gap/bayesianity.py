@@ -119,10 +119,10 @@ def _gaps(model: LanguageModel, mixture: MixtureOfHMMs, prefix_BxL: np.ndarray) 
     )
     may_follow_BxV = defined[:, :, 1]
     q_BxV = q[:, 0] * may_follow_BxV
-    share_BxV = q_BxV / np.maximum(q_BxV.sum(-1, keepdims=True), 1e-300)
+    share_BxV = q_BxV / np.maximum(q_BxV.sum(1, keepdims=True), 1e-300)
     then_BxC = np.einsum("bv,bvc->bc", share_BxV, weight[:, :, 1])
-    counted_B = usable[:, 0, 0] & several[:, 0, 0] & (usable[:, :, 1] | ~may_follow_BxV).all(-1)
-    return 0.5 * np.abs(weight[:, 0, 0] - then_BxC).sum(-1), np.asarray(counted_B)
+    counted_B = usable[:, 0, 0] & several[:, 0, 0] & (usable[:, :, 1] | ~may_follow_BxV).all(1)
+    return 0.5 * np.abs(weight[:, 0, 0] - then_BxC).sum(1), np.asarray(counted_B)
 
 
 def order_variance(
@@ -164,4 +164,4 @@ def _variance(model: LanguageModel, tokens_OxPxT: np.ndarray) -> tuple[np.ndarra
     log_q = np.stack(
         [answer_at(model, tokens, [tokens.shape[1]]).squeeze(1).astype(np.float64) for tokens in tokens_OxPxT]
     )
-    return np.exp(log_q).var(0).sum(-1), np.asarray(np.isfinite(log_q).any(-1).all(0))
+    return np.exp(log_q).var(0).sum(1), np.asarray(np.isfinite(log_q).any(-1).all(0))

@@ -77,7 +77,7 @@ def implied_posterior(
     with jax.enable_x64(True):
         found = _fit(jnp.asarray(q_NxV, jnp.float64), jnp.asarray(concept_NxCxV, jnp.float64), jnp.asarray(possible))
     weight, residual, forbidden, identified = (np.asarray(x) for x in found)
-    distance = 0.5 * np.abs(weight - exact).sum(-1)
+    distance = 0.5 * np.abs(weight - exact).sum(1)
     return Implied(
         weight_NxC=weight,
         residual_N=residual,
@@ -86,7 +86,7 @@ def implied_posterior(
         total_variation_N=distance,
         defined_N=defined,
         identified_N=identified,
-        open_N=possible.sum(-1) > 1,
+        open_N=possible.sum(1) > 1,
     )
 
 
@@ -112,14 +112,14 @@ def _fit(q_NxV: jax.Array, p_NxCxV: jax.Array, possible_NxC: jax.Array) -> tuple
     """Weights, residual KL, forbidden mass, and whether the weights are unique; zeros where no concept is possible."""
     p_NxCxV = jnp.where(p_NxCxV > LEAST, p_NxCxV, 0.0) * possible_NxC[..., None]
     kept_NxV = jnp.where(p_NxCxV.any(1), q_NxV, 0.0)
-    mass_N = kept_NxV.sum(-1)
+    mass_N = kept_NxV.sum(1)
     some_N = mass_N > 0
     target_NxV = kept_NxV / jnp.maximum(mass_N, jnp.finfo(mass_N.dtype).tiny)[:, None]
     found_NxC = jax.vmap(_interior_point)(target_NxV, p_NxCxV) * possible_NxC
-    weight_NxC = jnp.where(some_N[:, None], found_NxC / found_NxC.sum(-1, keepdims=True), 0.0)
+    weight_NxC = jnp.where(some_N[:, None], found_NxC / found_NxC.sum(1, keepdims=True), 0.0)
     mixed_NxV = jnp.einsum("nc,ncv->nv", weight_NxC, p_NxCxV)
-    residual_N = jnp.maximum(rel_entr(target_NxV, mixed_NxV).sum(-1), 0.0)
-    forbidden_N = jnp.where(possible_NxC.any(-1), (q_NxV - kept_NxV).sum(-1), 0.0)
+    residual_N = jnp.maximum(rel_entr(target_NxV, mixed_NxV).sum(1), 0.0)
+    forbidden_N = jnp.where(possible_NxC.any(1), (q_NxV - kept_NxV).sum(1), 0.0)
     return weight_NxC, residual_N, forbidden_N, some_N & jax.vmap(_unique)(p_NxCxV, possible_NxC)
 
 

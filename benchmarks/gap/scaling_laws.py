@@ -113,7 +113,7 @@ def _fit(law: ScalingLaw, ns: np.ndarray, mean_N: np.ndarray, error_N: np.ndarra
     curves = np.stack([law.curve(ns, parameters) for parameters in again])
     parameters = np.stack([law.read(each) for each in again])
     targets = np.stack([mean_N, *drawn])
-    errors = np.sqrt(((curves - targets)[:, -HELD_OUT:] ** 2).mean(-1))
+    errors = np.sqrt(((curves - targets)[:, -HELD_OUT:] ** 2).mean(1))
     low_N, high_N = np.quantile(curves[1:], (0.025, 0.975), axis=0)
     carried = float(np.sqrt(((mean_N[kept][-1] - mean_N[-HELD_OUT:]) ** 2).mean()))
     named = {name: _interval(parameters[:, i]) for i, name in enumerate(law.names)}

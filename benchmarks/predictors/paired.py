@@ -123,9 +123,9 @@ def excess(model: LanguageModel, held: Held) -> Excess:
     gap_BxT = held.log_bayes_BxT - log_scores(model, held.tokens_BxT)
     documents, length = gap_BxT.shape
     edges = sorted({0, *(1 << i for i in range(length.bit_length())), length})
-    bins = [_mean(gap_BxT[:, a:b].mean(-1)) for a, b in itertools.pairwise(edges)]
+    bins = [_mean(gap_BxT[:, a:b].mean(1)) for a, b in itertools.pairwise(edges)]
     means, errors = zip(*bins, strict=True)
-    nats, error = _mean(gap_BxT.mean(-1))
+    nats, error = _mean(gap_BxT.mean(1))
     return Excess(
         nats=nats, standard_error=error, tokens=documents * length, documents=documents,
         position_P=np.array(edges[:-1]), nats_P=np.array(means), standard_error_P=np.array(errors),

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy import optimize
 
 from implicit_bayes.benchmarks.gap import probes, scaling_laws
 from implicit_bayes.benchmarks.gap.probes import (
@@ -273,6 +274,20 @@ def test_a_start_outside_the_box_is_put_on_its_edge():
     assert found.parameters["K"][0] == pytest.approx(3.0)
     (bounded,) = fit_laws(NS, np.full((2, 6), 30.0), 0, [law])
     assert bounded.parameters["K"][0] == pytest.approx(20.0)
+
+
+def test_a_search_is_inside_its_box_and_ends_after_200_steps(monkeypatch):
+    """One search for each start, and one from there for each of 40 resamples."""
+    given, search = [], optimize.least_squares
+
+    def watched(residual, start, **settings):
+        given.append((start.tolist(), settings))
+        return search(residual, start, **settings)
+
+    monkeypatch.setattr(optimize, "least_squares", watched)
+    fit_laws(NS, np.full((2, 6), 3.0), 0, [LEVEL._replace(starts=lambda n, loss: [[0.0], [99.0]])])
+    assert [start for start, _ in given[:2]] == [[0.0], [20.0]] and len(given) == 42
+    assert all(settings == {"bounds": LEVEL.box, "max_nfev": 200} for _, settings in given)
 
 
 def test_the_boxes_and_the_starts_written_out():
