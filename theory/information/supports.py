@@ -5,21 +5,14 @@ reachable S, the sampler's law over its own hidden state gives both the decision
 is still alive?) and the exact mass of the prefixes that theta forbids.
 """
 
-from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-from implicit_bayes.theory.information.token_classes import token_classes
+from implicit_bayes.theory.information.support_walk import MAX_SETS, walk
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import HMM
 from implicit_bayes.theory.objects.prompts import PromptLaw
-
-MAX_SETS = 200_000
-"""Support sets carried at once; far above what any instance here needs."""
-
-MAX_NUMBERS = 1 << 27
-"""Numbers carried with them, one for each start law and state: 1 GiB."""
 
 Forbids = Literal["never", "sometimes", "surely"]
 """Whether a law gives a long prompt probability zero: never; with probability in (0, 1); almost surely."""
@@ -35,20 +28,6 @@ class Forbidden(NamedTuple):
 
     mass: np.ndarray
     first: np.ndarray
-
-
-class Front(NamedTuple):
-    """K support sets after j tokens, and the sampler's hidden state jointly with each.
-
-    Attributes:
-        sets: (K, H) bool, where the law can be.
-        mass: (K, S, H) sampler's probability of (this set, hidden state).
-        alive: (K, S, H) bool, whether that is possible.
-    """
-
-    sets: np.ndarray
-    mass: np.ndarray
-    alive: np.ndarray
 
 
 def forbidden_mass(starts: np.ndarray, sampler: HMM, law: HMM, length: int) -> Forbidden:
@@ -91,83 +70,6 @@ def dominates(starts: np.ndarray, sampler: HMM, law: HMM) -> bool:
         (sampler.emission, law.emission),
     ]
     return all(((np.asarray(theirs) > 0) <= (np.asarray(ours) > 0)).all() for theirs, ours in pairs)
-
-
-def walk(
-    starts: np.ndarray, sampler: HMM, law: HMM, first_set: np.ndarray, length: int
-) -> Iterator[tuple[np.ndarray, np.ndarray, Front]]:
-    """Step through ``length`` tokens, support set by support set.
-
-    Args:
-        starts: (S, H) start laws of the sampler.
-        sampler: kernel and emission of the examples.
-        law: theta, whose own start law is not used.
-        first_set: (H,) the states in which theta may begin.
-        length: tokens.
-
-    Yields:
-        (newly forbidden mass (S,), whether there is any (S,), surviving front) after each token.
-
-    Raises:
-        ModelError: more than MAX_SETS support sets.
-    """
-    transition, emission, law_emission = (np.asarray(x) for x in (sampler.transition, sampler.emission, law.emission))
-    kinds = token_classes(emission > 0, law_emission > 0)  # tokens of one kind leave the same sets
-    emission, speak = kinds.sums(emission), law_emission[:, kinds.first_K] > 0
-    move = np.asarray(law.transition) > 0
-    most = min(MAX_SETS, MAX_NUMBERS // np.size(starts))
-    may, step, says = ((x > 0).astype(np.float32) for x in (transition, move, emission))
-    heres, theres = ([np.flatnonzero(column) for column in x.T] for x in (emission > 0, speak))
-    sets, mass = first_set[None].astype(bool), np.asarray(starts, dtype=np.float64)[None]
-    alive, every = mass > 0, np.arange(len(starts))
-    for j in range(length):
-        if j:
-            sets = sets.astype(np.float32) @ step > 0
-            mass, alive = mass @ transition, alive.astype(np.float32) @ may > 0
-        dead_mass, dead, fronts = np.zeros(len(starts)), np.zeros(len(starts), dtype=bool), []
-        spoken_KxV = alive.any(1).astype(np.float32) @ says > 0
-        for token in np.flatnonzero(spoken_KxV.any(0)).tolist():
-            some, here, there = np.flatnonzero(spoken_KxV[:, token]), heres[token], theres[token]
-            place = np.ix_(some, every, here)
-            after, live, flow = sets[np.ix_(some, there)], alive[place], mass[place] * emission[here, token]
-            gone = ~after.any(1)
-            if gone.any():
-                dead_mass += flow[gone].sum((0, 2))
-                dead |= live[gone].any(0).any(-1)
-                after, live, flow = after[~gone], live[~gone], flow[~gone]
-            if not len(after):
-                continue
-            fronts.append(_group(after, there, flow, live, here, emission.shape[0]))
-        front = _join(fronts, len(starts), emission.shape[0])
-        if len(front.sets) > most:
-            raise ModelError(f"laws: {len(front.sets)} support sets after {j + 1} tokens are too many; use a shorter k")
-        sets, mass, alive = front
-        yield dead_mass, dead, front
-
-
-def _group(
-    after: np.ndarray, there: np.ndarray, flow: np.ndarray, live: np.ndarray, here: np.ndarray, states: int
-) -> Front:
-    """Add up equal sets (columns ``there``) and scatter the sampler's few states (columns ``here``) back to all."""
-    if len(there) <= 62:
-        _, first, inverse = np.unique(after @ (1 << np.arange(len(there))), return_index=True, return_inverse=True)
-    else:
-        _, first, inverse = np.unique(np.packbits(after, axis=1), axis=0, return_index=True, return_inverse=True)
-    indicator = (inverse.reshape(-1) == np.arange(len(first))[:, None]).astype(np.float64)
-    both = np.stack([flow, live.astype(np.float64)]).reshape(2, len(flow), -1)
-    flow_sum, live_sum = (indicator @ both).reshape(2, len(first), flow.shape[1], flow.shape[2])
-    sets = np.zeros((len(first), states), dtype=bool)
-    sets[:, there] = after[first]
-    mass, possible = np.zeros((2, len(first), flow.shape[1], states))
-    mass[:, :, here], possible[:, :, here] = flow_sum, live_sum
-    return Front(sets, mass, possible > 0)
-
-
-def _join(fronts: list[Front], count: int, states: int) -> Front:
-    if not fronts:
-        empty = np.zeros((0, count, states))
-        return Front(np.zeros((0, states), dtype=bool), empty, empty > 0)
-    return Front(*(np.concatenate(parts) for parts in zip(*fronts, strict=True)))
 
 
 def forbids(prompt: PromptLaw, law: HMM) -> Forbids:

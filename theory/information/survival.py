@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from implicit_bayes.theory.information.supports import Front, at_delimiter, may_forbid, walk
+from implicit_bayes.theory.information.support_walk import Front, walk
+from implicit_bayes.theory.information.supports import at_delimiter, may_forbid
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import HMM, MixtureOfHMMs
 from implicit_bayes.theory.objects.prompts import PromptLaw

@@ -37,10 +37,22 @@ def distinct_rows(values_NxH: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         is.
     """
     bits_NxH: np.ndarray = np.ascontiguousarray(values_NxH + 0.0).view(np.uint64)  # + 0.0: -0.0 is 0.0
-    bits_NxH = bits_NxH ^ (bits_NxH >> 32)  # the last bits of short fractions are all zero
-    _, first, inverse = np.unique(bits_NxH @ _weights(bits_NxH.shape[1]), return_index=True, return_inverse=True)
-    if not np.array_equal(values_NxH[first][inverse], values_NxH):
-        _, first, inverse = np.unique(values_NxH, axis=0, return_index=True, return_inverse=True)
+    return distinct_words(bits_NxH)
+
+
+def distinct_words(words_NxW: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """``distinct_rows`` of rows of 64-bit words.
+
+    Args:
+        words_NxW: uint64.
+
+    Returns:
+        (first_M, inverse_N), as ``distinct_rows``.
+    """
+    mixed_NxW = words_NxW ^ (words_NxW >> 32)  # the last bits of short fractions are all zero
+    _, first, inverse = np.unique(mixed_NxW @ _weights(mixed_NxW.shape[1]), return_index=True, return_inverse=True)
+    if not np.array_equal(words_NxW[first][inverse], words_NxW):
+        _, first, inverse = np.unique(words_NxW, axis=0, return_index=True, return_inverse=True)
     return first, inverse.reshape(-1)
 
 

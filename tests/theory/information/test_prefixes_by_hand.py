@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from implicit_bayes.theory import HMM, ModelError, PromptLaw
-from implicit_bayes.theory.information import expansion, prefixes, sampling, supports
+from implicit_bayes.theory.information import expansion, prefixes, sampling, support_walk
 from implicit_bayes.theory.information.expansion import Nodes, children, count_children, merge, root
 from implicit_bayes.theory.information.kl import _kl_each, _kl_total
 from implicit_bayes.theory.information.ranges import _least_logs, _reachable, score_range
@@ -193,7 +193,7 @@ def test_chains_of_prompts_and_their_batch_means_by_hand():
 
 
 def test_support_sets_are_followed_up_to_their_limit(monkeypatch):
-    """HIDDEN read by a law that forbids: three tokens, and a set of states after each of them."""
+    """HIDDEN read by a law that forbids: three tokens, and two sets of states after them (two tokens leave one)."""
     law = HMM([0.5, 0.5], np.eye(2), [[1.0, 0.0, 0.0], [0.0, 0.5, 0.5]])
     start = np.array([[0.5, 0.5]])
     found = forbidden_mass(start, HIDDEN, law, 2)
@@ -202,9 +202,9 @@ def test_support_sets_are_followed_up_to_their_limit(monkeypatch):
     ahead = joint.T @ np.array(HIDDEN.transition) @ np.array(HIDDEN.emission)
     right = ahead[0, 1:].sum() + ahead[1:, 0].sum()  # token 0 belongs to the law's state 0, the others to state 1
     np.testing.assert_allclose(found.mass, [[0.0, right]])
-    monkeypatch.setattr(supports, "MAX_SETS", 3)
+    monkeypatch.setattr(support_walk, "MAX_SETS", 2)
     forbidden_mass(start, HIDDEN, law, 2)
-    monkeypatch.setattr(supports, "MAX_SETS", 2)
+    monkeypatch.setattr(support_walk, "MAX_SETS", 1)
     with pytest.raises(ModelError, match="after 1 tokens"):
         forbidden_mass(start, HIDDEN, law, 2)
     assert dominates(start, HIDDEN, HIDDEN)

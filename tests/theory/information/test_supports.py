@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from implicit_bayes.theory import HMM, PromptLaw
+from implicit_bayes.theory.information import support_walk
 from implicit_bayes.theory.information.prefixes import build
 from implicit_bayes.theory.information.supports import _one_example, forbidden_mass, forbids
 
@@ -81,3 +82,38 @@ def test_closing_probabilities_are_of_each_law_itself():
                 for v in range(3):
                     both = probability(law.transition[state], law, (v, 1))
                     assert forward.closing[token][i, w, v] == pytest.approx(both, rel=1e-14)
+
+
+def test_a_walk_in_parts_and_one_that_settles_are_one_walk(monkeypatch):
+    """Kinds of tokens taken one by one never settle into one matrix a token; mass, first positions, sets and what the
+    sampler does beside them are those of the walk that does."""
+
+    def walked(seed):
+        rng = np.random.default_rng(seed)
+        states, tokens = int(rng.integers(1, 5)), int(rng.integers(1, 5))
+        sampler, law = (random_law(rng, states, tokens, rng.choice([0.0, 0.3, 0.6])) for _ in range(2))
+        starts = np.stack([random_law(rng, states, tokens, 0.4).initial for _ in range(3)])
+        found = list(support_walk.walk(starts, sampler, law, np.asarray(law.initial) > 0, 9))
+        rows = []
+        for dead_mass, dead, front in found:
+            beside: dict[bytes, np.ndarray] = {}
+            for sets, mass, alive in zip(*front, strict=True):
+                before = beside.get(sets.tobytes(), np.zeros((2, *mass.shape)))
+                beside[sets.tobytes()] = np.stack([before[0] + mass, np.maximum(before[1], alive)])
+            rows.append((dead_mass, dead, sorted(beside.items())))
+        return rows
+
+    settled = []
+    steadily = support_walk._steadily
+    monkeypatch.setattr(support_walk, "_steadily", lambda *a: settled.append(a[-1]) or steadily(*a))
+    whole = [walked(seed) for seed in range(60)]
+    assert sum(steps > 0 for steps in settled) > 20
+    assert sum(row[-1][0].any() for row in whole) > 3  # mass still dies at token 9
+    monkeypatch.setattr(support_walk, "AT_ONCE", 1)
+    for seed, rows in enumerate(whole):
+        for (mass, dead, beside), (mass_, dead_, beside_) in zip(rows, walked(seed), strict=True):
+            np.testing.assert_allclose(mass, mass_, rtol=1e-12, atol=1e-15)
+            np.testing.assert_array_equal(dead, dead_)
+            assert [key for key, _ in beside] == [key for key, _ in beside_]
+            for (_, one), (_, other) in zip(beside, beside_, strict=True):
+                np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-15)

@@ -7,7 +7,7 @@ import pytest
 from prompt_enumeration import random_instance
 
 from implicit_bayes.theory import HMM, PromptLaw
-from implicit_bayes.theory.information import sampling, supports
+from implicit_bayes.theory.information import sampling, support_walk
 from implicit_bayes.theory.information.prefixes import build
 from implicit_bayes.theory.information.scores import FEWEST, collect
 from implicit_bayes.theory.information.supports import forbidden_mass
@@ -85,7 +85,7 @@ def test_support_sets_are_bounded_by_the_numbers_they_carry(monkeypatch):
 
     rng = np.random.default_rng(3)
     sampler, law = sparse_law(rng, 4, 9), sparse_law(rng, 4, 9)
-    monkeypatch.setattr(supports, "MAX_NUMBERS", 8)
+    monkeypatch.setattr(support_walk, "MAX_NUMBERS", 8)
     with pytest.raises(ModelError, match="too many; use a shorter k"):
         forbidden_mass(np.eye(4), sampler, law, 4)
 
