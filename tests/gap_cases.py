@@ -1,5 +1,7 @@
 """Models and mixtures for the tests of the gap: leaking, mis-specified, forgetful, and small networks."""
 
+import dataclasses
+
 import jax
 import numpy as np
 
@@ -24,6 +26,16 @@ def small(seed: int = 3, zeros: bool = True, concepts: int = 3) -> Instance:
     mixture = MixtureOfHMMs(prior, initial, transition, emission, 0)
     starts = np.broadcast_to(rng.dirichlet(np.ones(4), 2), (concepts, 2, 4))
     return Instance("small", mixture, starts, tuple(range(concepts)), None, None, "a test instance")
+
+
+def forbidding() -> Instance:
+    """An instance on which most orders of most prompts are impossible."""
+    instance = small(1)
+    mixture, kernel = instance.mixture, np.array(instance.mixture.transition)
+    emission = np.array(mixture.emission) * [[1, 1, 0, 0, 1], [0, 1, 1, 0, 0], [0, 0, 1, 1, 0], [0, 0, 0, 1, 1]]
+    kernel[:, 0, 1:3] = kernel[0, :, 3] = kernel[1, 0, :3] = 0
+    kernel, emission = (x / x.sum(-1, keepdims=True) for x in (kernel, emission))
+    return dataclasses.replace(instance, mixture=MixtureOfHMMs(mixture.prior, mixture.initial, kernel, emission, 0))
 
 
 def network(kind: str, width: int, seed: int, vocabulary: int = 5) -> NetworkModel:

@@ -97,7 +97,8 @@ def paired(first_P: np.ndarray, second_P: np.ndarray) -> Difference:
         return NONE._replace(prompts=count)
     both, lost, won = (int(x.sum()) for x in (first & second, first & ~second, ~first & second))
     low, high = paired_difference(both, lost, won, count - both - lost - won)
-    p_value = float(binomtest(won, won + lost).pvalue) if won + lost else 1.0
+    apart = won + lost
+    p_value = float(binomtest(won, apart).pvalue) if apart else 1.0
     return Difference(100 * (won - lost) / count, 100 * low, 100 * high, p_value, count)
 
 

@@ -30,14 +30,13 @@ def wilson(successes: np.ndarray, trials: np.ndarray, level: float = LEVEL) -> t
         ValueError: counts outside 0..t, which no share has (a stored file that somebody changed).
     """
     s, t = np.asarray(successes, float), np.asarray(trials, float)
-    if ((s < 0) | (s > t) | (t < 0)).any():
+    if ((s < 0) | (s > t)).any():
         raise ValueError("successes that lie outside 0..trials")
     z = float(ndtri(0.5 + level / 2))
     centre = (s + z * z / 2) / (t + z * z)
     spread = np.divide(s * (t - s), t, out=np.zeros_like(s), where=t > 0)
     half = z * np.sqrt(spread + z * z / 4) / (t + z * z)
-    low, high = np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
-    return np.where(s == 0, 0.0, low), np.where(s == t, 1.0, high)
+    return np.where(s == 0, 0.0, centre - half), np.where(s == t, 1.0, centre + half)
 
 
 def share_difference(first: tuple[int, int], second: tuple[int, int], level: float = LEVEL) -> tuple[float, float]:
@@ -78,11 +77,11 @@ def paired_difference(
     (p1, l1, u1), (p2, l2, u2) = (_share(each, trials, level) for each in (both + first_only, both + second_only))
     margins = (both + first_only) * (second_only + neither) * (both + second_only) * (first_only + neither)
     cross = float(both * neither - first_only * second_only)
-    cross = max(cross - trials / 2, 0.0) if cross > 0 else cross
+    cross = max(cross - trials / 2, min(cross, 0.0))
     phi = cross / math.sqrt(margins) if margins else 0.0
 
     def root(x: float, y: float) -> float:
-        return math.sqrt(max(x * x - 2 * phi * x * y + y * y, 0.0))
+        return math.sqrt(x * x - 2 * phi * x * y + y * y)
 
     return p2 - p1 - root(p2 - l2, u1 - p1), p2 - p1 + root(u2 - p2, p1 - l1)
 

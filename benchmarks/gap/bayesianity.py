@@ -112,17 +112,17 @@ def _gaps(model: LanguageModel, mixture: MixtureOfHMMs, prefix_BxL: np.ndarray) 
         found = filter_concepts(mixture, tokens, positions=[length, length + 1], tables=tables)
         implied = after_prefixes(mixture, found, q_NxPxV)
         rows = (implied.weight_NxC, implied.defined_N, implied.defined_N & implied.identified_N, implied.open_N)
-        parts.append((q_NxPxV[:, 0], *(x.reshape(ROWS, 2, -1) for x in rows)))
+        parts.append((q_NxPxV[:, 0], *(x.reshape(ROWS, 2, *x.shape[1:]) for x in rows)))
     q, weight, defined, usable, several = (
         np.concatenate(column)[: len(longer)].reshape(documents, vocabulary, *column[0].shape[1:])
         for column in zip(*parts, strict=True)
     )
-    may_follow_BxV = defined[:, :, 1, 0]
+    may_follow_BxV = defined[:, :, 1]
     q_BxV = q[:, 0] * may_follow_BxV
-    share_BxV = q_BxV / np.maximum(q_BxV.sum(-1, keepdims=True), 1e-300)
+    share_BxV = q_BxV / np.maximum(q_BxV.sum(1, keepdims=True), 1e-300)
     then_BxC = np.einsum("bv,bvc->bc", share_BxV, weight[:, :, 1])
-    counted_B = usable[:, 0, 0, 0] & several[:, 0, 0, 0] & (usable[:, :, 1, 0] | ~may_follow_BxV).all(-1)
-    return 0.5 * np.abs(weight[:, 0, 0] - then_BxC).sum(-1), np.asarray(counted_B)
+    counted_B = usable[:, 0, 0] & several[:, 0, 0] & (usable[:, :, 1] | ~may_follow_BxV).all(1)
+    return 0.5 * np.abs(weight[:, 0, 0] - then_BxC).sum(1), np.asarray(counted_B)
 
 
 def order_variance(
@@ -161,5 +161,7 @@ def order_variance(
 
 def _variance(model: LanguageModel, tokens_OxPxT: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(P,) variance over orders, and whether the model answers in every order."""
-    log_q = np.stack([answer_at(model, tokens, [tokens.shape[1]])[:, 0].astype(np.float64) for tokens in tokens_OxPxT])
-    return np.exp(log_q).var(0).sum(-1), np.asarray(np.isfinite(log_q).any(-1).all(0))
+    log_q = np.stack(
+        [answer_at(model, tokens, [tokens.shape[1]]).squeeze(1).astype(np.float64) for tokens in tokens_OxPxT]
+    )
+    return np.exp(log_q).var(0).sum(1), np.asarray(np.isfinite(log_q).any(-1).all(0))

@@ -63,10 +63,10 @@ def context_gap(
     """
     names = [predictor.label for predictor in references(epsilons)] + [model.name for model in models]
     shape = (len(names), len(SPLITS), len(ks), len(ns))
-    out = {name: np.full(shape, np.nan) for name in MEASURES} | {"prompts": np.zeros(shape, int)}
-    entropy, impossible = np.zeros(shape[2:]), np.zeros(shape[2:])
-    every_loss = np.zeros((len(names), *shape[2:], prompts))
-    every_right = np.zeros(every_loss.shape, np.int8)
+    out = {name: np.full(shape, np.nan) for name in MEASURES} | {"prompts": np.empty(shape, int)}
+    entropy, impossible = np.empty(shape[2:]), np.empty(shape[2:])
+    every_loss = np.empty((len(names), *shape[2:], prompts))
+    every_right = np.empty(every_loss.shape, np.int8)
     ask_references = References(instance, references(epsilons))
     for i, k in enumerate(ks):
         truth_PxNxV, possible_PxN, answers = _ask_all(instance, ask_references, models, k, ns, prompts, seed, advance)
@@ -128,7 +128,7 @@ def _cells(truth_PxNxV: np.ndarray, answer: Answers, of_split_PxN: np.ndarray) -
     guess_PxN = first_choice(law_PxNxV)
     right_PxN = is_right(law_PxNxV, truth_PxNxV)
     loss_PxN = _cross(truth_PxNxV, law_PxNxV)
-    confidence, chance = (np.take_along_axis(x, guess_PxN[..., None], -1)[..., 0] for x in (law_PxNxV, truth_PxNxV))
+    confidence, chance = (np.take_along_axis(x, guess_PxN[..., None], -1).squeeze(-1) for x in (law_PxNxV, truth_PxNxV))
     cells = {name: np.full(guess_PxN.shape[1], np.nan) for name in MEASURES}
     cells["prompts"] = counted_PxN.sum(0)
     for n, count in enumerate(cells["prompts"]):

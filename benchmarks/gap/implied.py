@@ -17,6 +17,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.special import rel_entr
 
 from implicit_bayes.theory import ConceptFilter, MixtureOfHMMs
 from implicit_bayes.theory.filtering.posterior import weigh
@@ -27,6 +28,9 @@ TELLING = 0.01
 """Weights are identified where a unit of difference between them, in whatever direction, moves the predictive by this
 much (Euclidean norms). Below it an error of 0.001 in the model's law could mean a tenth of posterior mass: so it is at
 the empty prefix of GINC, where the concepts differ by their start laws only (0.002)."""
+
+LEAST = 1e-300
+"""A probability at or below this is 0 here: products with it leave the range of float64."""
 
 
 class Implied(NamedTuple):
@@ -73,7 +77,7 @@ def implied_posterior(
     with jax.enable_x64(True):
         found = _fit(jnp.asarray(q_NxV, jnp.float64), jnp.asarray(concept_NxCxV, jnp.float64), jnp.asarray(possible))
     weight, residual, forbidden, identified = (np.asarray(x) for x in found)
-    distance = 0.5 * np.abs(weight - exact).sum(-1)
+    distance = 0.5 * np.abs(weight - exact).sum(1)
     return Implied(
         weight_NxC=weight,
         residual_N=residual,
@@ -82,7 +86,7 @@ def implied_posterior(
         total_variation_N=distance,
         defined_N=defined,
         identified_N=identified,
-        open_N=possible.sum(-1) > 1,
+        open_N=possible.sum(1) > 1,
     )
 
 
@@ -106,62 +110,54 @@ def after_prefixes(mixture: MixtureOfHMMs, found: ConceptFilter, q_BxPxV: np.nda
 @jax.jit
 def _fit(q_NxV: jax.Array, p_NxCxV: jax.Array, possible_NxC: jax.Array) -> tuple[jax.Array, ...]:
     """Weights, residual KL, forbidden mass, and whether the weights are unique; zeros where no concept is possible."""
-    p_NxCxV = p_NxCxV * possible_NxC[..., None]
-    kept_NxV = jnp.where(p_NxCxV.sum(1) > 0, q_NxV, 0.0)
-    mass_N = kept_NxV.sum(-1)
-    some_N = possible_NxC.any(-1) & (mass_N > 0)
-    target_NxV = kept_NxV / jnp.where(some_N, mass_N, 1.0)[:, None]
-    weight_NxC = jax.vmap(_interior_point)(target_NxV, p_NxCxV, possible_NxC)
-    weight_NxC = jnp.where(some_N[:, None], weight_NxC, 0.0)
+    p_NxCxV = jnp.where(p_NxCxV > LEAST, p_NxCxV, 0.0) * possible_NxC[..., None]
+    kept_NxV = jnp.where(p_NxCxV.any(1), q_NxV, 0.0)
+    mass_N = kept_NxV.sum(1)
+    some_N = mass_N > 0
+    target_NxV = kept_NxV / jnp.maximum(mass_N, jnp.finfo(mass_N.dtype).tiny)[:, None]
+    found_NxC = jax.vmap(_interior_point)(target_NxV, p_NxCxV) * possible_NxC
+    weight_NxC = jnp.where(some_N[:, None], found_NxC / found_NxC.sum(1, keepdims=True), 0.0)
     mixed_NxV = jnp.einsum("nc,ncv->nv", weight_NxC, p_NxCxV)
-    seen = (target_NxV > 0) & some_N[:, None]
-    log_ratio = jnp.log(jnp.where(seen, target_NxV, 1.0)) - jnp.log(jnp.where(seen & (mixed_NxV > 0), mixed_NxV, 1.0))
-    residual_N = jnp.maximum(jnp.where(seen, target_NxV * log_ratio, 0.0).sum(-1), 0.0)
-    forbidden_N = jnp.where(possible_NxC.any(-1), jnp.maximum(q_NxV.sum(-1) - mass_N, 0.0), 0.0)
+    residual_N = jnp.maximum(rel_entr(target_NxV, mixed_NxV).sum(1), 0.0)
+    forbidden_N = jnp.where(possible_NxC.any(1), (q_NxV - kept_NxV).sum(1), 0.0)
     return weight_NxC, residual_N, forbidden_N, some_N & jax.vmap(_unique)(p_NxCxV, possible_NxC)
 
 
-def _interior_point(target_V: jax.Array, p_CxV: jax.Array, possible_C: jax.Array) -> jax.Array:
+def _interior_point(target_V: jax.Array, p_CxV: jax.Array) -> jax.Array:
     """argmin_{w >= 0} -sum_v q_v log (w p)_v + sum_c w_c; at its minimum the weights sum to one of themselves.
 
     Primal-dual steps: (H + diag(z / w)) dw = mu / w - gradient, where z are the multipliers of w >= 0 and z w = mu is
-    driven to 0. A concept that is not possible is held at weight 0.
+    driven to 0. A concept that is not possible has a law of zeros: nothing keeps its weight from 0.
     """
-    count = jnp.maximum(possible_C.sum(), 1)
 
     def step(_: int, state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         w, z = state
-        mixed = jnp.where(target_V > 0, w @ p_CxV, 1.0)
-        pull = p_CxV @ (target_V / mixed)
-        hessian = (p_CxV * (target_V / mixed**2)) @ p_CxV.T
-        mu = 0.1 * jnp.where(possible_C, w * z, 0.0).sum() / count
-        safe = jnp.where(possible_C, w, 1.0)
-        ridge = 1e-14 * jnp.trace(hessian) + 1e-300  # where weights are not unique the system is singular in the end
-        system = hessian + jnp.diag(jnp.where(possible_C, z / safe + ridge, 1.0))
-        dw = jnp.where(possible_C, jnp.linalg.solve(system, jnp.where(possible_C, mu / safe - 1.0 + pull, 0.0)), 0.0)
-        dz = jnp.where(possible_C, mu / safe - z - z / safe * dw, 0.0)
-        new = (w + _longest(w, dw, possible_C) * dw, z + _longest(z, dz, possible_C) * dz)
-        sound = jnp.isfinite(new[0]).all() & jnp.isfinite(new[1]).all()
+        part_CxV = p_CxV / jnp.where(target_V > 0, w @ p_CxV, jnp.inf)
+        hessian = (part_CxV * target_V) @ part_CxV.T
+        mu = 0.1 * (w @ z) / len(w)
+        ridge = 1e-14 * jnp.trace(hessian)  # where weights are not unique the system is singular in the end
+        dw = jnp.linalg.solve(hessian + jnp.diag(z / w + ridge), mu / w - 1.0 + part_CxV @ target_V)
+        dz = mu / w - z - z / w * dw
+        new = w + _longest(w, dw) * dw, z + _longest(z, dz) * dz
+        sound = jnp.isfinite(jnp.stack(new)).all()
         return jnp.where(sound, new[0], w), jnp.where(sound, new[1], z)
 
-    start = jnp.where(possible_C, 1.0 / count, 0.0)
-    w, _ = jax.lax.fori_loop(0, STEPS, step, (start, jnp.where(possible_C, 1.0, 0.0)))
-    return w / jnp.where(w.sum() > 0, w.sum(), 1.0)
+    start = jnp.ones(len(p_CxV), p_CxV.dtype)
+    return jax.lax.fori_loop(0, STEPS, step, (start / len(start), start))[0]
 
 
-def _longest(x_C: jax.Array, dx_C: jax.Array, possible_C: jax.Array) -> jax.Array:
+def _longest(x_C: jax.Array, dx_C: jax.Array) -> jax.Array:
     """The longest step, at most 1, that keeps x positive with 5% to spare."""
-    room = jnp.where(possible_C & (dx_C < 0), x_C / jnp.where(dx_C < 0, -dx_C, 1.0), jnp.inf)
-    return jnp.minimum(1.0, 0.95 * room.min())
+    return jnp.minimum(1.0, 0.95 * jnp.where(dx_C < 0, -x_C / dx_C, jnp.inf).min())
 
 
 def _unique(p_CxV: jax.Array, possible_C: jax.Array) -> jax.Array:
     """Whether every unit difference between two weightings of the possible concepts moves the law by TELLING at least:
     the smallest singular value of their laws on weights that sum to zero (no concept is singled out)."""
-    one_C = possible_C / jnp.maximum(possible_C.sum(), 1)
-    centred_CxV = jnp.where(possible_C[:, None], p_CxV - one_C @ p_CxV, 0.0)
+    one_C = possible_C / possible_C.sum()
+    centred_CxV = possible_C[:, None] * (p_CxV - one_C @ p_CxV)
     level = jnp.outer(possible_C, one_C)  # the direction in which weights do not sum to zero: not asked about
-    gram = centred_CxV @ centred_CxV.T + level + jnp.diag(jnp.where(possible_C, 0.0, 1.0))
+    gram = centred_CxV @ centred_CxV.T + level + jnp.diag(~possible_C)
     return jnp.linalg.eigvalsh(gram)[0] > TELLING**2
 
 
@@ -179,7 +175,7 @@ def time_to_identify(
     Returns:
         (B,) indices into the prefixes, 0..P.
     """
-    weight_BxP = np.take_along_axis(posterior_BxPxC, concept_B[:, None, None], axis=-1)[..., 0]
+    weight_BxP = np.take_along_axis(posterior_BxPxC, concept_B[:, None, None], axis=-1).squeeze(-1)
     below = (weight_BxP <= level) & counted_BxP
     positions = below.shape[1]
     last_below = positions - 1 - below[:, ::-1].argmax(1)

@@ -86,7 +86,7 @@ def implied_gap(
         np.concatenate(column) for column in zip(*parts, strict=True)
     )
     counted = defined & identified & several
-    true = [np.take_along_axis(x, concept_B[:, None, None], -1)[..., 0] for x in (weight, exact)]
+    true = [np.take_along_axis(x, concept_B[:, None, None], -1).squeeze(-1) for x in (weight, exact)]
     usable = defined & identified
     times = [time_to_identify(weight, concept_B, usable), time_to_identify(exact, concept_B, defined)]
     return ImpliedGap(

@@ -167,10 +167,10 @@ def _terms(tokens_BxT: np.ndarray, p_BxTxV: np.ndarray, log_q_BxTxV: np.ndarray)
         kl_BxT = np.where(p_BxTxV > 0, p_BxTxV * (log_p - log_q_BxTxV), 0.0).sum(-1)
     q_BxTxV = np.exp(log_q_BxTxV)
     came = tokens_BxT[..., None]
-    surprise = np.maximum(-np.take_along_axis(log_p, came, -1)[..., 0], 0.0)  # p may exceed 1 by a rounding
-    excess = -surprise - np.take_along_axis(log_q_BxTxV, came, -1)[..., 0]
+    surprise = np.maximum(-np.take_along_axis(log_p, came, -1).squeeze(-1), 0.0)  # p may exceed 1 by a rounding
+    excess = -surprise - np.take_along_axis(log_q_BxTxV, came, -1).squeeze(-1)
     guess = first_choice(q_BxTxV)[..., None]
-    confidence, right = (np.take_along_axis(x, guess, -1)[..., 0] for x in (q_BxTxV, p_BxTxV))
+    confidence, right = (np.take_along_axis(x, guess, -1).squeeze(-1) for x in (q_BxTxV, p_BxTxV))
     risk, tv = computed_excess_risk(p_BxTxV, q_BxTxV), 0.5 * np.abs(p_BxTxV - q_BxTxV).sum(-1)
     tilted = _tilted(log_p, log_q_BxTxV, excess, np.isfinite(kl_BxT))
     return _Terms(
@@ -180,19 +180,18 @@ def _terms(tokens_BxT: np.ndarray, p_BxTxV: np.ndarray, log_q_BxTxV: np.ndarray)
 
 def _tilted(log_p: np.ndarray, log_q: np.ndarray, excess_BxT: np.ndarray, finite_BxT: np.ndarray) -> np.ndarray:
     """(B, T, len(TILTS)) log of the factors of E; 0 where KL is infinite."""
-    known = np.isfinite(log_p) & finite_BxT[..., None]
-    log_p, log_q = np.where(known, log_p, 0.0), np.where(known, log_q, 0.0)
+    log_ratio = np.subtract(log_q, log_p, out=np.zeros_like(log_p), where=np.isfinite(log_p))
     excess_BxT = np.where(finite_BxT, excess_BxT, 0.0)
     factors = []
     for tilt in TILTS:
-        mass = np.exp((1 - tilt) * log_p + tilt * log_q, where=known, out=np.zeros_like(log_p)).sum(-1)
+        mass = np.exp(log_p + tilt * log_ratio).sum(-1)
         factors.append(-tilt * excess_BxT - np.log(np.where(finite_BxT, mass, 1.0)))
     return np.stack(factors, -1)
 
 
 def _reduce(terms: _Terms) -> LossGap:
     documents, length = terms.kl.shape
-    edges = sorted({0, length, *(edge for edge in (1 << i for i in range(length.bit_length())) if edge < length)})
+    edges = sorted({0, *(1 << i for i in range(length.bit_length())), length})
     place = np.broadcast_to(np.arange(length), terms.kl.shape)
     positions = [
         _slice(terms, (place >= a) & (place < b), f"{a}" if b == a + 1 else f"{a}–{b - 1}")
@@ -210,10 +209,10 @@ def _reduce(terms: _Terms) -> LossGap:
     everywhere = np.ones_like(place, bool)
     every, risk = _slice(terms, everywhere, "all"), ratio(terms.risk, everywhere)
     finite = np.isfinite(terms.kl)
-    foresight = ratio(np.where(finite, terms.kl, 0.0) - np.where(finite, terms.excess, 0.0), finite)
+    ahead = np.subtract(terms.kl, terms.excess, out=np.zeros_like(terms.kl), where=finite)
     log_e = float(np.logaddexp.reduce(terms.tilted.sum((0, 1))) - math.log(len(TILTS)))
     return LossGap(
-        excess=every.excess, kl=every.kl, tv=every.tv, risk=risk, foresight=foresight, foresight_log_e=log_e,
+        excess=every.excess, kl=every.kl, tv=every.tv, risk=risk, foresight=ratio(ahead, finite), foresight_log_e=log_e,
         positions=positions, places=[row for row in places if row.share],
         surprises=[row for row in surprises if row.share], tokens=documents * length,
         bayes_cross_entropy=float(terms.surprise.mean()),

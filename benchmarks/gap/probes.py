@@ -215,7 +215,7 @@ def read_off(features_BxTxD: np.ndarray, target_BxTxK: np.ndarray, train_B: np.n
     train = np.flatnonzero(train_B)
     inner, judged = train[: max(1, 3 * len(train) // 4)], train[3 * len(train) // 4 :]
     tried = [
-        float(((_predict(features_BxTxD, target_BxTxK, inner, judged, penalty) - target_BxTxK[judged]) ** 2).sum())
+        float(np.linalg.norm(_predict(features_BxTxD, target_BxTxK, inner, judged, penalty) - target_BxTxK[judged]))
         for penalty in PENALTIES
     ]
     best = PENALTIES[int(np.argmin(tried))]

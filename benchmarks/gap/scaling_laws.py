@@ -113,7 +113,7 @@ def _fit(law: ScalingLaw, ns: np.ndarray, mean_N: np.ndarray, error_N: np.ndarra
     curves = np.stack([law.curve(ns, parameters) for parameters in again])
     parameters = np.stack([law.read(each) for each in again])
     targets = np.stack([mean_N, *drawn])
-    errors = np.sqrt(((curves - targets)[:, -HELD_OUT:] ** 2).mean(-1))
+    errors = np.sqrt(((curves - targets)[:, -HELD_OUT:] ** 2).mean(1))
     low_N, high_N = np.quantile(curves[1:], (0.025, 0.975), axis=0)
     carried = float(np.sqrt(((mean_N[kept][-1] - mean_N[-HELD_OUT:]) ** 2).mean()))
     named = {name: _interval(parameters[:, i]) for i, name in enumerate(law.names)}
@@ -194,7 +194,7 @@ def _bayes_starts(n: np.ndarray, loss: np.ndarray) -> list[list[float]]:
 
     last, first = np.exp(-np.clip(loss[[-1, 0]], 0.01, 10.0))
     return [
-        [logit(last), logit(np.clip(first * other, 1e-4, 0.99)), prior, np.log(b)]
+        [logit(last), logit(max(first * other, 1e-4)), prior, np.log(b)]
         for other in (0.3, 0.9)
         for prior in (-1.5, 0.0)
         for b in (0.3, 2.0)

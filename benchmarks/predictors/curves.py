@@ -29,7 +29,7 @@ DEFAULT_KS = (3, 5, 8, 10)
 """Example lengths where an instance has none of its own: the paper's."""
 CHUNK = 100
 """Prompts drawn with one key."""
-TOGETHER = 4_000_000
+TOGETHER = 1 << 22
 """Numbers (prompts x examples x concepts x tokens) in one table of what is filtered together, a progress tick each."""
 
 NUMBERS = 1 << 26
@@ -250,7 +250,7 @@ def split_examples(tokens_PxL: np.ndarray, k: int) -> np.ndarray:
         A view or a copy in the tokens' type; delimiters are left out.
     """
     prompts, length = tokens_PxL.shape
-    padded = np.concatenate([tokens_PxL, np.zeros((prompts, 1), tokens_PxL.dtype)], 1)
+    padded = np.concatenate([tokens_PxL, tokens_PxL[:, :1]], 1)  # any token where a last delimiter would stand
     return padded.reshape(prompts, (length + 1) // (k + 1), k + 1)[..., :k]
 
 

@@ -92,7 +92,7 @@ def log_bayes(mixture: MixtureOfHMMs, tokens_BxT: np.ndarray) -> np.ndarray:
         tokens = tokens_BxT[begin : begin + CHUNK]
         predictive = np.asarray(filter_mixture(mixture, tokens, tables=tables).predictive)[:, :-1]
         with np.errstate(divide="ignore"):
-            parts.append(np.log(np.take_along_axis(predictive, tokens[..., None], axis=-1)[..., 0]))
+            parts.append(np.log(np.take_along_axis(predictive, tokens[..., None], axis=-1).squeeze(-1)))
     return np.concatenate(parts)
 
 
@@ -107,7 +107,7 @@ def log_scores(model: LanguageModel, tokens_BxT: np.ndarray) -> np.ndarray:
         (B, T) nats.
     """
     log_q = answer(model, tokens_BxT)[:, :-1]
-    return np.take_along_axis(log_q, tokens_BxT[..., None], axis=-1)[..., 0].astype(np.float64)
+    return np.take_along_axis(log_q, tokens_BxT[..., None], axis=-1).squeeze(-1).astype(np.float64)
 
 
 def excess(model: LanguageModel, held: Held) -> Excess:
@@ -122,11 +122,10 @@ def excess(model: LanguageModel, held: Held) -> Excess:
     """
     gap_BxT = held.log_bayes_BxT - log_scores(model, held.tokens_BxT)
     documents, length = gap_BxT.shape
-    edges = [0, *(1 << i for i in range(length.bit_length())), length]
-    edges = sorted({edge for edge in edges if edge <= length})
-    bins = [_mean(gap_BxT[:, a:b].mean(-1)) for a, b in itertools.pairwise(edges)]
+    edges = sorted({0, *(1 << i for i in range(length.bit_length())), length})
+    bins = [_mean(gap_BxT[:, a:b].mean(1)) for a, b in itertools.pairwise(edges)]
     means, errors = zip(*bins, strict=True)
-    nats, error = _mean(gap_BxT.mean(-1))
+    nats, error = _mean(gap_BxT.mean(1))
     return Excess(
         nats=nats, standard_error=error, tokens=documents * length, documents=documents,
         position_P=np.array(edges[:-1]), nats_P=np.array(means), standard_error_P=np.array(errors),

@@ -97,8 +97,8 @@ def prompt_aware(
     evidence_MxC = np.asarray(log_evidence(started, flat[first], method=method, tables=tables))
     evidence_O = evidence_MxC[inverse].reshape(prompts, examples, -1)
     out = filter_concepts(started, tokens[:, chosen, :length], positions=[length], method=method, tables=tables)
-    evidence_x = np.asarray(out.log_evidence[..., 0, :])
-    concept_PxNxCxV = np.asarray(out.predictive[..., 0, :, : mixture.n_tokens])
+    evidence_x = np.asarray(out.log_evidence).squeeze(-2)
+    concept_PxNxCxV = np.asarray(out.predictive).squeeze(-3)[..., : mixture.n_tokens]
     before_PxNxC = np.concatenate([np.zeros_like(evidence_O[:, :1]), evidence_O[:, :-1].cumsum(1)], 1)[:, chosen]
     _, log_posterior, defined = (np.asarray(x) for x in weigh(mixture.prior, before_PxNxC + evidence_x))
     predictive = np.einsum("pnc,pncv->pnv", np.exp(log_posterior), concept_PxNxCxV)

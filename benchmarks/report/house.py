@@ -74,7 +74,8 @@ def in_kinds(figure: Figure, kinds: Sequence[str]) -> dict[str, bytes]:
         for kind in kinds:
             buffer = io.BytesIO()
             metadata = {"Date": None} if kind == "svg" else {"Software": None}
-            figure.savefig(buffer, format=kind, metadata=metadata, bbox_inches=box)
+            with rc_context({"figure.constrained_layout.use": False}):  # else the first file brings the engine back
+                figure.savefig(buffer, format=kind, metadata=metadata, bbox_inches=box)
             contents[kind] = buffer.getvalue()
     return contents
 

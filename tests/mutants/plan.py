@@ -8,6 +8,13 @@ STATEMENTS, INFORMATION, PROOFS, GAP = (
     f"tests/{room}/test_" for room in ("theory/statements", "theory/information", "theory/proofs", "benchmarks/gap")
 )
 BY_HAND = GAP + "measures_by_hand.py", GAP + "gap_by_hand.py"
+COMMON, CURVES = (
+    tuple(f"tests/benchmarks/{name}.py" for name in names)
+    for names in (
+        ("common/test_intervals", "common/test_intervals_by_hand"),
+        ("predictors/test_curves", "predictors/test_parts_by_hand"),
+    )
+)
 TESTS: dict[str, tuple[str, ...]] = {
     "theory/statements": ("tests/theory/statements", "tests/theory/proofs/test_counterexamples.py"),
     "theory/information/beliefs.py": (STATEMENTS + "assumptions.py", INFORMATION + "rates_by_hand.py"),
@@ -31,19 +38,19 @@ TESTS: dict[str, tuple[str, ...]] = {
     ),
     "theory/information": ("tests/theory/information",),
     "theory/proofs": ("tests/theory/proofs",),
-    "benchmarks/gap/bayesianity.py": (GAP + "implied.py", *BY_HAND),
-    "benchmarks/gap/implied.py": (GAP + "implied.py", *BY_HAND),
-    "benchmarks/gap/implied_documents.py": (GAP + "implied.py", *BY_HAND),
-    "benchmarks/gap/context.py": (GAP + "gap.py", *BY_HAND),
-    "benchmarks/gap/laws.py": (GAP + "loss.py", *BY_HAND),
-    "benchmarks/gap/loss.py": (GAP + "loss.py", *BY_HAND),
-    "benchmarks/gap/probes.py": (GAP + "gap.py", *BY_HAND),
-    "benchmarks/gap/scaling_laws.py": (GAP + "gap.py", *BY_HAND),
-    "benchmarks/common/intervals.py": ("tests/benchmarks/common/test_intervals.py",),
-    "benchmarks/common/differences.py": ("tests/benchmarks/common/test_intervals.py",),
-    "benchmarks/predictors/curves.py": ("tests/benchmarks/predictors",),
-    "benchmarks/predictors/paired.py": ("tests/benchmarks/predictors", "tests/benchmarks/gap"),
-    "benchmarks/predictors/prompt_aware.py": ("tests/benchmarks/predictors",),
+    "benchmarks/gap/bayesianity.py": (GAP + "implied.py", GAP + "implied_by_hand.py", *BY_HAND),
+    "benchmarks/gap/implied.py": (GAP + "implied.py", GAP + "implied_by_hand.py", *BY_HAND),
+    "benchmarks/gap/implied_documents.py": (GAP + "implied.py", GAP + "implied_by_hand.py", *BY_HAND),
+    "benchmarks/gap/context.py": (GAP + "gap.py", GAP + "loss_by_hand.py", *BY_HAND),
+    "benchmarks/gap/laws.py": (GAP + "loss.py", GAP + "loss_by_hand.py", *BY_HAND),
+    "benchmarks/gap/loss.py": (GAP + "loss.py", GAP + "loss_by_hand.py", *BY_HAND),
+    "benchmarks/gap/probes.py": (GAP + "gap.py", GAP + "probes_by_hand.py", *BY_HAND),
+    "benchmarks/gap/scaling_laws.py": (GAP + "gap.py", GAP + "probes_by_hand.py", *BY_HAND),
+    "benchmarks/common/intervals.py": COMMON,
+    "benchmarks/common/differences.py": COMMON,
+    "benchmarks/predictors/curves.py": CURVES,
+    "benchmarks/predictors/paired.py": CURVES,
+    "benchmarks/predictors/prompt_aware.py": CURVES,
     "simulators/ginc.py": ("tests/simulators/test_ginc.py",),
     "simulators/sampler.py": ("tests/simulators/test_sampler.py",),
 }

@@ -1,11 +1,9 @@
 """The implied posterior against SciPy, and against exact Bayes; the measures of non-Bayesianity built on it."""
 
-import dataclasses
-
 import jax
 import numpy as np
 import pytest
-from gap_cases import misspecified, network, relabelled, small
+from gap_cases import forbidding, misspecified, network, relabelled, small
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
@@ -140,16 +138,6 @@ def test_the_martingale_gap_by_its_definition(seed):
     found = martingale_gap(model, mixture, tokens, (1, 3, 99))
     assert found.prefixes == len(gaps) > 0
     assert found.gap.value == pytest.approx(np.mean(gaps), abs=1e-6)
-
-
-def forbidding():
-    """An instance on which most orders of most prompts are impossible."""
-    instance = small(1)
-    mixture, kernel = instance.mixture, np.array(instance.mixture.transition)
-    emission = np.array(mixture.emission) * [[1, 1, 0, 0, 1], [0, 1, 1, 0, 0], [0, 0, 1, 1, 0], [0, 0, 0, 1, 1]]
-    kernel[:, 0, 1:3] = kernel[0, :, 3] = kernel[1, 0, :3] = 0
-    kernel, emission = (x / x.sum(-1, keepdims=True) for x in (kernel, emission))
-    return dataclasses.replace(instance, mixture=MixtureOfHMMs(mixture.prior, mixture.initial, kernel, emission, 0))
 
 
 def test_order_variance_counts_prompts_that_are_possible_in_every_order():
