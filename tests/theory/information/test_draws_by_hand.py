@@ -145,7 +145,7 @@ def test_extensions_of_hidden_words():
 
 @pytest.mark.parametrize("held", [True, False])
 def test_extensions_that_another_law_forbids_are_kept(held, monkeypatch):
-    """The last law never leaves its first state, which is not the sampler's; the first prefix has no filter under it."""
+    """The last law never leaves its first state, which is not the sampler's: most prefixes have no filter under it."""
     stuck = HMM([1.0, 0.0], np.eye(2), HIDDEN.emission)
     forward = build([HIDDEN, OTHER, stuck], 1)
     if not held:

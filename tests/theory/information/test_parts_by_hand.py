@@ -52,6 +52,13 @@ def test_zero_sums_are_shown_up_to_the_limit_on_terms(monkeypatch):
     assert sign_of_log_sum(three | {Fraction(3): Fraction(-1, 10**60)}) == -1
 
 
+def test_digits_that_show_a_sign():
+    """Of log 3/2 = .405 three digits err by (log 3 + log 2 + 1) 9 / 100 = .251; of log 6/5 = .182 by .396."""
+    assert log_sums._by_digits({Fraction(3, 2): Fraction(1)}, 3) == 1 == -log_sums._by_digits({Fraction(2, 3): HALF}, 3)
+    assert log_sums._by_digits({Fraction(6, 5): Fraction(1)}, 3) == 0 == log_sums._by_digits({}, 3)
+    assert log_sums._by_digits({Fraction(6, 5): Fraction(1)}, 4) == 1
+
+
 def test_a_coprime_base_by_hand():
     """12 = 2^2 3 and 18 = 2 3^2 split into 2 and 3; what a base has already is not put in again."""
     base = []
