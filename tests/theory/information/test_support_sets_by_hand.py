@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from implicit_bayes.theory import HMM, MixtureOfHMMs, ModelError, PromptLaw
-from implicit_bayes.theory.information import sampling, scores, simulated_rates, support_walk, supports
+from implicit_bayes.theory.information import sampling, scores, simulated_rates, support_walk, supports, survival
 from implicit_bayes.theory.information.likelihood_moments import log_sum, total, upper_mean
 from implicit_bayes.theory.information.moment_graphs import _may_close, _refuse_faint, example_graph
 from implicit_bayes.theory.information.prefixes import build
@@ -199,6 +199,25 @@ def test_what_is_open_has_probability_one():
     mixture = MixtureOfHMMs([0.5, 0.5], [[0.2] * 5] * 2, [free, split], np.eye(4)[[0, 1, 2, 3, 3]], 3)
     (found,) = survivors(mixture, PromptLaw.of(mixture, [0.9, 0.0, 0.1, 0.0, 0.0], 0, 2), [0, 1])
     assert found == (1.0, frozenset({0}), frozenset({1}))
+
+
+def test_what_takes_too_many_sets_has_probability_one_too(monkeypatch):
+    """One delimiter state, one law at risk, and more sets than can be carried."""
+    stuck = [[0.5, 0.0, 0.5], [0.5, 0.0, 0.5], [0.5, 0.25, 0.25]]
+    mixture = MixtureOfHMMs(
+        [0.5, 0.5], [FREE.initial, [0.5, 0.0, 0.5]], [FREE.transition, FREE.transition], np.eye(3), 2
+    )
+
+    def refuse(*_):
+        raise ModelError("laws: too many support sets")
+
+    law = PromptLaw.of(mixture, [0.5, 0.5, 0.0], 0, 2)
+    decided = survivors(mixture, law, [0, 1])
+    assert {(o.probability, o.alive) for o in decided} == {(0.5, frozenset({0})), (0.5, frozenset({0, 1}))}
+    monkeypatch.setattr(survival, "after_first_example", refuse)
+    assert survivors(mixture, law, [0, 1]) == [(1.0, frozenset({0}), frozenset({1}))]
+    dying = MixtureOfHMMs([0.5, 0.5], [FREE.initial] * 2, [FREE.transition, stuck], np.eye(3), 2)
+    assert survivors(dying, PromptLaw.of(dying, [0.5, 0.5, 0.0], 0, 2), [0, 1]) == [(1.0, frozenset({0}), frozenset())]
 
 
 def test_a_witness_that_theta_star_forbids_a_prompt():

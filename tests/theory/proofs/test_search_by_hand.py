@@ -282,6 +282,10 @@ def test_balls_that_touch_a_limit():
         True, "undetermined", "undetermined", False
     ]  # fmt: skip
     assert (_below(flint.arb(1), flint.arb(1)), _below(flint.arb(2), 1)) == (True, False)
+    ball = flint.arb(1.5, 0.5)
+    with flint.ctx.workprec(256):
+        end = ball.mid() - ball.rad()
+    assert end.rad() == 0 and _below(ball, end) == "undetermined"  # the number may be the limit itself
 
 
 def test_enclosures_on_their_edges():
