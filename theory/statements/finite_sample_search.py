@@ -47,8 +47,6 @@ def _best_s(slope: Callable[[np.ndarray, np.ndarray], np.ndarray], count: int, l
         count: how many functions.
         largest: the end of the range; beyond 1 it grows until the derivative is positive, up to ``LARGEST_S``.
     """
-    from scipy.optimize import elementwise  # an eighth of a second that much else does not need
-
     every, most, end = np.arange(count), min(largest, LARGEST_S), np.full(count, min(largest, 1.0))
     at_0, at_end = slope(np.zeros(count), every), slope(end, every)
     while (falling := np.flatnonzero((at_end < 0) & (end < most))).size:
@@ -56,11 +54,46 @@ def _best_s(slope: Callable[[np.ndarray, np.ndarray], np.ndarray], count: int, l
         at_end[falling] = slope(end[falling], falling)
     s = np.where(at_0 >= 0, 0.0, end)
     if (inside := np.flatnonzero((at_0 < 0) & (at_end >= 0))).size:
-        found = elementwise.find_root(
-            slope, (np.zeros(inside.size), end[inside]), args=(inside,), tolerances={"xrtol": CLOSE}, maxiter=MOST_STEPS
-        )
-        s[inside] = np.where(np.isfinite(found.x), found.x, end[inside])
+        s[inside] = _roots(lambda s, index: slope(s, inside[index]), end[inside], at_0[inside], at_end[inside])
     return s
+
+
+def _roots(
+    rises: Callable[[np.ndarray, np.ndarray], np.ndarray], end: np.ndarray, at_0: np.ndarray, at_end: np.ndarray
+) -> np.ndarray:
+    """Roots of increasing functions in [0, ``end``], to CLOSE of themselves, by the method of Chandrupatla (1997).
+
+    Between the last three points inverse quadratic interpolation where it is monotone there, else bisection. (scipy's
+    ``find_root`` asks for both ends again, a third of all evaluations, and takes a quarter of a second to import.)
+
+    Args:
+        rises: (x, index) -> values of the functions with those indices.
+        end: where the ranges end.
+        at_0: values at 0, below 0.
+        at_end: values at the ends, at least 0.
+    """
+    root, todo = end.copy(), np.arange(len(end))
+    (a, f_a), (b, f_b) = (end, at_end), (np.zeros(len(end)), at_0)
+    t = np.full(len(end), 0.5)
+    for _ in range(MOST_STEPS):
+        x = a + t * (b - a)
+        f = rises(x, todo)
+        same = (f >= 0) == (f_a >= 0)
+        c, f_c = np.where(same, a, b), np.where(same, f_a, f_b)
+        b, f_b = np.where(same, b, a), np.where(same, f_b, f_a)
+        a, f_a = x, f
+        nearest = np.where(np.abs(f_a) < np.abs(f_b), a, b)
+        root[todo] = nearest
+        least = 0.5 * CLOSE * nearest / np.abs(b - a)
+        on = (least < 0.5) & (np.minimum(np.abs(f_a), np.abs(f_b)) > 0)
+        if not on.any():
+            break
+        a, b, c, f_a, f_b, f_c, least, todo = (each[on] for each in (a, b, c, f_a, f_b, f_c, least, todo))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            xi, phi = (a - b) / (c - b), (f_a - f_b) / (f_c - f_b)
+            bent = f_a / (f_b - f_a) * f_c / (f_b - f_c) + (c - a) / (b - a) * f_a / (f_c - f_a) * f_b / (f_c - f_b)
+        t = np.clip(np.where((phi**2 < xi) & ((1 - phi) ** 2 < 1 - xi), bent, 0.5), least, 1 - least)
+    return root
 
 
 def exponent(odds: Odds, a: int, largest_s: float = math.inf) -> Exponent:

@@ -4,12 +4,13 @@ import math
 
 import numpy as np
 import pytest
+from scipy.optimize import elementwise
 
 from implicit_bayes.simulators.regular import regular
 from implicit_bayes.theory import PromptLaw
 from implicit_bayes.theory.information.likelihood_moments import ExampleGraph
 from implicit_bayes.theory.statements import finite_sample
-from implicit_bayes.theory.statements.finite_sample_search import CLOSE, _best_s
+from implicit_bayes.theory.statements.finite_sample_search import CLOSE, _best_s, _roots
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -45,6 +46,38 @@ def test_a_derivative_that_jumps(edge):
     """|s - edge| has no root of a smooth derivative: bisection alone gets there."""
     found = _best_s(lambda s, index: np.where(s < edge, -1.0, 3.0), 2, math.inf)
     np.testing.assert_allclose(found, edge, rtol=10 * CLOSE)
+
+
+@pytest.mark.parametrize("power", [0.3, 1.0, 3.0, 9.0])
+def test_roots_are_scipys_and_cost_two_evaluations_less(power):
+    """The same method, begun with the ends that are known: the same points, without the two of the ends."""
+    generator = np.random.default_rng(int(10 * power))
+    roots = 1000.0 * generator.uniform(size=200) ** 4
+    end, asked = roots * generator.uniform(1.0, 10.0, 200) + 1e-3, []
+
+    def rises(x, index):
+        asked.append(len(x))
+        return np.sign(x - roots[index]) * np.abs(x - roots[index]) ** power * (1.0 + x)
+
+    every = np.arange(200)
+    at_0, at_end = rises(np.zeros(200), every), rises(end, every)
+    asked.clear()
+    found, cost = _roots(rises, end, at_0, at_end), sum(asked)
+    asked.clear()
+    theirs = elementwise.find_root(rises, (np.zeros(200), end), args=(every,), tolerances={"xrtol": CLOSE}, maxiter=100)
+    np.testing.assert_array_equal(found, theirs.x)
+    assert cost == sum(asked) - 2 * 200
+    np.testing.assert_allclose(found, roots, rtol=10 * CLOSE)
+
+
+def test_roots_at_an_end_beside_infinities_and_one_by_one():
+    assert _roots(lambda x, i: x - 2.0, np.array([2.0]), np.array([-2.0]), np.array([0.0])).tolist() == [2.0]
+    steep = lambda x, i: np.where(x < 3.0, -np.inf, np.where(x > 3.0, np.inf, 0.0))  # noqa: E731
+    found = _roots(steep, np.array([7.0, 4.0]), np.full(2, -np.inf), np.full(2, np.inf))
+    np.testing.assert_allclose(found, 3.0, rtol=10 * CLOSE)
+    targets = np.array([0.1, 5.0, 9.99])  # which function is asked for stays its own when others have ended
+    found = _roots(lambda x, i: (x - targets[i]) ** 3, np.full(3, 10.0), -(targets**3), (10.0 - targets) ** 3)
+    np.testing.assert_allclose(found, targets, rtol=10 * CLOSE)
 
 
 def test_one_pass_over_the_examples_serves_all_n(monkeypatch):

@@ -11,7 +11,7 @@ from implicit_bayes.theory.information.likelihood_moments import Cumulant
 from implicit_bayes.theory.statements import finite_sample
 from implicit_bayes.theory.statements.finite_sample import error_bound
 from implicit_bayes.theory.statements.finite_sample_odds import Odds
-from implicit_bayes.theory.statements.finite_sample_search import Exponent, Summand, _best_s, exponent
+from implicit_bayes.theory.statements.finite_sample_search import Exponent, Summand, _best_s, _roots, exponent
 from implicit_bayes.theory.statements.finite_sample_steps import conditional_moment
 
 
@@ -246,3 +246,22 @@ def test_inputs_that_are_few_enough_for_a_power_each(inputs, edges, sampled, few
         mass_N, later_graph = np.full(inputs, 1 / inputs), SimpleNamespace(edges=edges)
 
     assert finite_sample._one_s_for_each_input(Sized(pilot=Told() if sampled else None)) is few
+
+
+def test_roots_are_found_in_few_steps():
+    """Of increasing functions on [0, 2]: a line, a cube, an exponential, a jump, and a root at the end. Smooth ones
+    take some ten evaluations where bisection takes thirty, and each function is asked only as long as it is open."""
+    functions = [lambda x: x - 0.75, lambda x: x**3 - 0.5, lambda x: np.exp(20 * (x - 1.5)) - 1.0,
+                 lambda x: np.where(x < 1.25, -1.0, 1e-3), lambda x: x - 2.0]  # fmt: skip
+    right = [0.75, 0.5 ** (1 / 3), 1.5, 1.25, 2.0]
+    asked = np.zeros(5, dtype=int)
+
+    def rises(x, index):
+        np.add.at(asked, index, 1)
+        return np.array([functions[i](v) for v, i in zip(x, index, strict=True)], dtype=float)
+
+    end = np.full(5, 2.0)
+    at_0, at_end = (np.array([f(v) for f in functions], dtype=float) for v in (0.0, 2.0))
+    found = _roots(rises, end, at_0, at_end)
+    np.testing.assert_allclose(found, right, rtol=2e-9)
+    assert (asked[[0, 1, 2]] <= 20).all() and asked[0] <= 4 and asked[4] == 1 and 25 <= asked[3] <= 45
