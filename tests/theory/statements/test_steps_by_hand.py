@@ -220,6 +220,19 @@ def test_what_conditions_refuse():
         critical_k(mixture(), np.array([STARTS[0]]), 0, 2)
 
 
+def test_what_a_table_asks_where_nothing_is_said(monkeypatch):
+    """One table of 95%, seed 0, 200,000 prefixes, an accuracy of 1%, 2^33 logarithms; one k for ``check_conditions``."""
+    asked = []
+    monkeypatch.setattr(
+        conditions, "conditions_by_start_law", lambda *given, **how: asked.append((given[2:], how)) or []
+    )
+    monkeypatch.setattr(conditions, "worst_over_start_laws", lambda rows: rows)
+    conditions.condition_table(mixture(), np.array([STARTS[0]]), 1, [2, 3])
+    conditions.check_conditions(mixture(), np.array([STARTS[0]]), 1, 4, seed=5)
+    plain = dict(seed=0, budget=200_000, accuracy=0.01, coverage=0.95, tables=1)
+    assert asked == [((1, [2, 3]), plain), ((1, [4]), plain | dict(seed=5))]
+
+
 def test_critical_k_shares_its_coverage_among_true_concepts(monkeypatch):
     asked = []
     monkeypatch.setattr(conditions, "condition_table", lambda *given, **how: asked.append((given[2], how)) or [])
