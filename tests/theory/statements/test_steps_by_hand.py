@@ -221,7 +221,7 @@ def test_what_conditions_refuse():
 
 
 def test_what_a_table_asks_where_nothing_is_said(monkeypatch):
-    """One table of 95%, seed 0, 200,000 prefixes, an accuracy of 1%, 2^33 logarithms; one k for ``check_conditions``."""
+    """One table of 95%, seed 0, 200,000 prefixes, an accuracy of 1%; ``check_conditions`` is of one k."""
     asked = []
     monkeypatch.setattr(
         conditions, "conditions_by_start_law", lambda *given, **how: asked.append((given[2:], how)) or []
