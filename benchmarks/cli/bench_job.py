@@ -55,7 +55,7 @@ def bench(name: str, instance: Instance, task: str, settings: Settings, out: Pat
         task: all, or one task by name.
         settings: sizes, repeats and seed.
         out: directory for figures and tables, or None.
-        json: file for the machine-readable answer, or None.
+        json: file for the machine-readable answer, or None; cases of growth are kept beside it (FILE.cases) until then.
 
     Raises:
         ModelError: documents, length or repeats below 1, or a place that cannot be written.
@@ -76,7 +76,8 @@ def bench(name: str, instance: Instance, task: str, settings: Settings, out: Pat
             rows = speed_memory.memory(instance, settings.seed, progress("streams", len(speed_memory.CASES)))
         elif task == "growth":
             cases = len(speed_growth.QUESTIONS) * sum(map(len, speed_growth.GRID.values()))
-            rows = speed_growth.growth(settings.seed, progress("cases", cases))
+            keep = json and json.with_name(json.name + ".cases")
+            rows = speed_growth.growth(settings.seed, progress("cases", cases), keep=keep)
         else:
             rows = inference(name, instance, task, settings, progress)
         advance = progress("scaling", 0) if settings.scaling else None
@@ -93,6 +94,7 @@ def bench(name: str, instance: Instance, task: str, settings: Settings, out: Pat
     if json is not None:
         storage.write_json(json, [*rows, *curves])
         written.append(json)
+        json.with_name(json.name + ".cases").unlink(missing_ok=True)
     console = terminal.console()
     console.print(tables.get(task, speed_tables.timing_table)(rows))
     if task not in tables:

@@ -250,7 +250,8 @@ def bench(
 
     Of the evidence of one concept, the posterior and predictive of all, sampling and KL; or (--task train) of training
     steps of both architectures, beside PyTorch; or (--task memory) of ten million tokens filtered in bounded memory; or
-    (--task growth) of evidence, posterior and verify against concepts, vocabulary, states, k and n (an hour).
+    (--task growth) of evidence, posterior and verify against concepts, vocabulary, states, k and n (an hour; with
+    --json an interrupted one goes on).
     Agreement is checked before anything is timed. Times are CPU seconds of the process (all threads), compilation
     apart, repeats interleaved; pin the process to one core, one thread a library, to compare cores.
 

@@ -2,7 +2,8 @@
 
 Every case runs in a process of its own, so that its peak memory is its own; what the same process takes for the base
 case is said beside it. Compilation and table building are part of the figure: it is what a person waits for, once.
-A case that ``verify`` refuses (``--budget``), or that passes its limit of CPU time, is said to be.
+A case that ``verify`` refuses (``--budget``), or that passes its limit of CPU time, is said to be. Finished cases are
+kept beside the file that the rows will go to, and an interrupted run goes on from them.
 """
 
 import contextlib
@@ -13,15 +14,17 @@ import resource
 import signal
 import sys
 import time
+from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
 import numpy as np
 from rich.table import Table
 
-from implicit_bayes.benchmarks.common import children
+from implicit_bayes.benchmarks.common import children, storage
 from implicit_bayes.benchmarks.speed.compare import Advance
 from implicit_bayes.benchmarks.speed.scaling import slope
+from implicit_bayes.simulators import stored
 from implicit_bayes.simulators.instances import Instance
 from implicit_bayes.simulators.json_types import JsonObject
 from implicit_bayes.theory import MixtureOfHMMs, ModelError
@@ -76,23 +79,58 @@ class Growth(NamedTuple):
     exponent: float
 
 
-def growth(seed: int, advance: Advance, grid: dict[str, tuple[int, ...]] = GRID) -> list[Growth]:
+class Case(NamedTuple):
+    """One case as it is kept while others run.
+
+    Attributes:
+        at: every size.
+        question: evidence, posterior or verify.
+        seed: of kernels and prompts.
+        cpu_seconds, peak_bytes, note: as of ``report_on``.
+    """
+
+    at: dict[str, int]
+    question: str
+    seed: int
+    cpu_seconds: float | None
+    peak_bytes: int | None
+    note: str
+
+
+def growth(
+    seed: int, advance: Advance, grid: dict[str, tuple[int, ...]] = GRID, keep: Path | None = None
+) -> list[Growth]:
     """Every question along every size.
 
     Args:
         seed: of kernels and prompts.
         advance: called with 1 after every case, each in a process of its own.
         grid: values of every size that is varied.
+        keep: file for the cases as they come; those that it holds are taken from it. Without one the same case (the
+            base, on several sizes' way) is still worked out once.
 
     Returns:
         A row for each (size, question).
+
+    Raises:
+        ModelError: the file holds something else, or a case fails.
     """
-    rows = []
+    rows, cases = [], kept(keep)
+
+    def known(at: dict[str, int], question: str) -> JsonObject:
+        for case in cases:
+            if (case.at, case.question, case.seed) == (at, question, seed):
+                return case._asdict()
+        cases.append(Case(at, question, seed, **_child(at, question, seed)))
+        if keep is not None:
+            storage.write_json(keep, cases)
+        return cases[-1]._asdict()
+
     for size, values in grid.items():
         for question in QUESTIONS:
             found = []
             for value in values:
-                found.append(_child(BASE | {size: value}, question, seed))
+                found.append(known(BASE | {size: value}, question))
                 advance(1)
             finished = [(v, each["cpu_seconds"]) for v, each in zip(values, found, strict=True) if not each["note"]]
             rows.append(
@@ -108,6 +146,24 @@ def growth(seed: int, advance: Advance, grid: dict[str, tuple[int, ...]] = GRID)
                 )
             )
     return rows
+
+
+def kept(path: Path | None) -> list[Case]:
+    """The cases that an interrupted run left.
+
+    Args:
+        path: where it kept them.
+
+    Returns:
+        Cases, none where there is no file.
+
+    Raises:
+        ModelError: the file holds something else.
+    """
+    if path is None or not path.is_file():
+        return []
+    found = stored.read_json(path, list[stored.record(Case)], "remove it to begin anew")  # type: ignore[misc]
+    return [Case(**stored.fields_of(case)) for case in found]
 
 
 def _child(at: dict[str, int], question: str, seed: int) -> JsonObject:

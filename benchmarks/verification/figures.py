@@ -156,9 +156,9 @@ def binding_room(results: xr.Dataset, version: str, k: int) -> tuple[float, floa
     Returns:
         Value, lower and upper end, nats.
     """
-    rows = results.isel(condition=np.flatnonzero(results.condition_k.values == k))
-    row = rows.isel(condition=int(np.argmin(rows[f"condition_{version}_order"].values)))
-    value, low, high = (float(row[f"condition_{version}_room{end}"]) for end in ("", "_low", "_high"))
+    rows = np.flatnonzero(results.condition_k.values == k)
+    row = rows[np.argmin(results[f"condition_{version}_order"].values[rows])]
+    value, low, high = (float(results[f"condition_{version}_room{end}"].values[row]) for end in ("", "_low", "_high"))
     return value, low, high
 
 

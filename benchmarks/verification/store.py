@@ -60,28 +60,26 @@ def curve_rows(curves: xr.Dataset) -> list[JsonObject]:
     Returns:
         Objects in the order of predictor, k and n.
     """
+    shares = ("accuracy", "accuracy_low", "accuracy_high", "standard_error")
+    names = (*shares, "undefined_share", "prompts", "undefined")
+    at = {name: curves[name].transpose("predictor", "k", "n").values for name in names}
+    labels, epsilons, ks, ns = (curves[name].values for name in ("predictor", "epsilon", "k", "n"))
     rows = []
-    for i, label in enumerate(curves.predictor.values):
-        epsilon = float(curves.epsilon[i])
-        for k in curves.k.values:
-            for n in curves.n.values:
-                cell = curves.isel(predictor=i).sel(k=k, n=n)
-                defined = int(cell.prompts) - int(cell.undefined)
-                rows.append(
-                    {
-                        "predictor": str(label).split("(")[0],
-                        "epsilon": None if math.isnan(epsilon) else epsilon,
-                        "k": int(k),
-                        "n": int(n),
-                        **{
-                            name: float(cell[name]) if defined else None
-                            for name in ("accuracy", "accuracy_low", "accuracy_high", "standard_error")
-                        },
-                        "undefined_share": float(cell.undefined_share),
-                        "prompts": int(cell.prompts),
-                        "defined": defined,
-                    }
-                )
+    for cell in np.ndindex(at["prompts"].shape):
+        label, epsilon = labels[cell[0]], float(epsilons[cell[0]])
+        defined = int(at["prompts"][cell]) - int(at["undefined"][cell])
+        rows.append(
+            {
+                "predictor": str(label).split("(")[0],
+                "epsilon": None if math.isnan(epsilon) else epsilon,
+                "k": int(ks[cell[1]]),
+                "n": int(ns[cell[2]]),
+                **{name: float(at[name][cell]) if defined else None for name in shares},
+                "undefined_share": float(at["undefined_share"][cell]),
+                "prompts": int(at["prompts"][cell]),
+                "defined": defined,
+            }
+        )
     return rows
 
 

@@ -132,6 +132,33 @@ def test_growth_measures_every_question_and_says_what_was_not_finished(monkeypat
     assert "2: refused: x" in [str(cell) for column in speed_growth.table([odd]).columns for cell in column.cells]
 
 
+def test_growth_goes_on_where_it_was_interrupted(monkeypatch, tmp_path):
+    """Each case is worked out once, whoever asks for it again, and kept at once; another seed has its own."""
+    asked, keep = [], tmp_path / "growth.json.cases"
+
+    def child(at, question, seed):
+        if len(asked) == 4:
+            raise KeyboardInterrupt
+        asked.append((at, question, seed))
+        return {"cpu_seconds": float(at["n"]), "peak_bytes": 7, "note": "" if at["n"] < 8 else "refused: x"}
+
+    monkeypatch.setattr(speed_growth, "QUESTIONS", ("evidence",))
+    monkeypatch.setattr(speed_growth, "_child", child)
+    grid = {"n": (1, 8), "k": (2, 3, 5)}  # n = 8 and k = 3 are the base
+    with pytest.raises(KeyboardInterrupt):
+        speed_growth.growth(0, lambda done: None, grid | {"states": (10,)}, keep)
+    assert len(asked) == 4 and len(speed_growth.kept(keep)) == 4
+    asked.clear()
+    (n, k), ticks = speed_growth.growth(0, (ticks := []).append, grid, keep), ticks
+    assert not asked and ticks == [1] * 5
+    assert n.cpu_seconds == (1.0, 8.0) and k.notes == ("refused: x",) * 3 and k.peak_bytes == (7, 7, 7)
+    speed_growth.growth(1, lambda done: None, {"n": (1,)}, keep)
+    assert [seed for _, _, seed in asked] == [1]
+    keep.write_text('[{"at": 3}]')
+    with pytest.raises(ModelError, match="remove it to begin anew"):
+        speed_growth.growth(0, lambda done: None, grid, keep)
+
+
 @pytest.mark.parametrize("size", ["concepts", "vocabulary", "states"])
 def test_families_of_growth_are_instances_at_every_base_size(size):
     for value in (2, 7, 60):
