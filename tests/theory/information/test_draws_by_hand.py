@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from implicit_bayes.theory import HMM
-from implicit_bayes.theory.information import expansion, sampling, support_walk
+from implicit_bayes.theory.information import expansion, sampled_means, sampling, support_walk
 from implicit_bayes.theory.information.decomposition import entropy, regret, spaced_positions
 from implicit_bayes.theory.information.expansion import Nodes, children, count_children, merge, root
 from implicit_bayes.theory.information.prefixes import build, expected_log_scores, normalise
@@ -182,6 +182,20 @@ def test_bernsteins_interval_by_hand():
     assert high[0] - low[0] <= 2 * half + 1e-9
     tight = bernstein_interval(values, np.array([0.0]), np.array([4.0]), 0.5)
     assert 0.0 <= tight[0][0] <= 2.0 <= tight[1][0] <= 4.0
+
+
+@pytest.mark.parametrize(
+    ("likely", "ends"),
+    [((1.0, 2.0), (1.0, 1.0)), ((0.5, 2.0), (0.5, 1.0)), ((1.5, 2.0), (0.0, 1.0)), ((-2.0, -0.5), (0.0, 1.0)),
+     ((-1.0, 0.0), (0.0, 0.0))],
+)  # fmt: skip
+def test_two_intervals_that_touch_have_one_point(likely, ends, monkeypatch):
+    """The certain one is [0, 1]; where the other lies apart it alone is kept, and where it touches, what both hold."""
+    monkeypatch.setattr(sampled_means, "seen_interval", lambda *_: (np.zeros(1), np.ones(1)))
+    monkeypatch.setattr(sampled_means, "bernstein_interval", lambda *_: tuple(np.array([end]) for end in likely))
+    values = np.array([[0.25], [0.75]])
+    mean, low, high = sampled_means.mean_interval(values, values, np.zeros(2), np.zeros(1), np.ones(1), 0.9)
+    assert (low[0], high[0]) == ends and mean[0] == min(max(0.5, ends[0]), ends[1])
 
 
 def test_positions_entropies_and_regrets_at_their_ends():
