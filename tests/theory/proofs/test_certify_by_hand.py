@@ -207,3 +207,17 @@ def test_a_number_of_examples_is_sought_up_to_4096():
         found = _enough(MomentLaws({1: law}, {1: law}, [kept], {1: F(3)}), F(1, 2), 256)
         assert (found is not None) is some
         assert found is None or (2049 <= found.n <= 4096 and found.proved is True)
+
+
+def test_the_three_points_that_hold_a_minimum(monkeypatch):
+    """The best s as a fraction of at most 10^9, and a millionth on either side; at least a millionth itself."""
+    asked, plain = [], certify_finite.moment
+    monkeypatch.setattr(certify_finite, "moment", lambda atoms, s: asked.append(s) or plain(atoms, s))
+    with load_flint().ctx.workprec(256):
+        exponent_ends(ATOMS)
+        s = F(best_s(ATOMS)).limit_denominator(10**9)
+        assert asked == [s - F(1, 10**6), s, s + F(1, 10**6)] and 10**8 < s.denominator <= 10**9
+        asked.clear()
+        up = F(1, 3) - F(1, 10**8)  # least where 4^s is 2 + 9e-8: that is 1/2 but for 3e-8
+        exponent_ends({F(2): up, F(1, 2): 1 - up})
+        assert abs(float(asked[1]) - 0.5) < 1e-7
