@@ -13,7 +13,7 @@ import numpy as np
 from implicit_bayes.benchmarks.common.intervals import wilson
 from implicit_bayes.benchmarks.predictors.agreement import is_right
 from implicit_bayes.benchmarks.predictors.promises import answer_at
-from implicit_bayes.benchmarks.predictors.prompt_aware import prompt_aware, started_mixture
+from implicit_bayes.benchmarks.predictors.prompt_aware import prompt_aware, prompt_truth, started_mixture
 from implicit_bayes.lm.model import LanguageModel
 from implicit_bayes.simulators.datasets import Prompts
 from implicit_bayes.simulators.instance import Instance
@@ -207,19 +207,23 @@ class References:
             answer.
         """
         start_P = self.index_CxS[batch.concepts, batch.starts]
-        ceiling = prompt_aware(
-            self.mixture, split_examples(batch.tokens, k), self.start_SxH, start_P, batch.concepts,
-            tables=self.started_tables, ns=ns,
-        )  # fmt: skip
+        examples, ceiling = split_examples(batch.tokens, k), None
+        prompt = (self.mixture, examples, self.start_SxH, start_P, batch.concepts)
+        if None in self.filters:
+            ceiling = prompt_aware(*prompt, tables=self.started_tables, ns=ns)
+            truth_PxNxV = ceiling.truth_PxNxV
+        else:
+            truth_PxNxV = prompt_truth(*prompt, tables=self.started_tables, ns=ns)
         answers, at = [], [prefix_length(k, n) for n in ns]
         for prepared in self.filters:
             if prepared is None:
+                assert ceiling is not None
                 answers.append(Answers(ceiling.predictive_PxNxV, ceiling.defined_PxN))
             else:
                 mixture, tables = prepared
                 out = filter_mixture(mixture, batch.tokens[:, : max(at)], positions=at, tables=tables)
                 answers.append(Answers(np.asarray(out.predictive), np.asarray(out.defined)))
-        return ceiling.truth_PxNxV, answers
+        return truth_PxNxV, answers
 
 
 def ask(model: LanguageModel, tokens_PxT: np.ndarray, k: int, ns: Sequence[int]) -> Answers:

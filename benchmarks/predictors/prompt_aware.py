@@ -89,9 +89,7 @@ def prompt_aware(
     """
     prompts, examples, length = example_PxNxK.shape
     chosen = list(range(examples) if ns is None else ns)
-    started = started_mixture(mixture, start_SxH)
-    extra = np.broadcast_to((mixture.n_tokens + start_index_P)[:, None, None], (prompts, examples, 1))
-    tokens = np.concatenate([extra, example_PxNxK], -1)
+    started, tokens = started_mixture(mixture, start_SxH), _started(mixture, example_PxNxK, start_index_P)
     flat = tokens.reshape(prompts * examples, 1 + length)
     first, inverse = distinct_rows(flat.astype(float))  # short examples repeat: each is filtered once
     evidence_MxC = np.asarray(log_evidence(started, flat[first], method=method, tables=tables))
@@ -104,3 +102,33 @@ def prompt_aware(
     predictive = np.einsum("pnc,pncv->pnv", np.exp(log_posterior), concept_PxNxCxV)
     truth_PxNxV = concept_PxNxCxV[np.arange(prompts), :, true_P]
     return PromptAware(predictive, log_posterior, defined, first_choice(truth_PxNxV), truth_PxNxV)
+
+
+def prompt_truth(
+    mixture: MixtureOfHMMs,
+    example_PxNxK: np.ndarray,
+    start_SxH: np.ndarray,
+    start_index_P: np.ndarray,
+    true_P: np.ndarray,
+    tables: Prepared | None = None,
+    ns: Sequence[int] | None = None,
+) -> np.ndarray:
+    """``prompt_aware``'s ``truth_PxNxV`` alone, which asks nothing of the examples before x_test.
+
+    Args:
+        mixture, example_PxNxK, start_SxH, start_index_P, true_P, tables, ns: as of ``prompt_aware``.
+
+    Returns:
+        (P, N, V) p_prompt(y | x_test) under the true concept, the same bits.
+    """
+    chosen = list(range(example_PxNxK.shape[1]) if ns is None else ns)
+    inputs = _started(mixture, example_PxNxK, start_index_P)[:, chosen, :-1]
+    out = filter_concepts(started_mixture(mixture, start_SxH), inputs, positions=[inputs.shape[-1]], tables=tables)
+    laws: np.ndarray = np.asarray(out.predictive).squeeze(-3)[..., : mixture.n_tokens]
+    return laws[np.arange(len(laws)), :, true_P]
+
+
+def _started(mixture: MixtureOfHMMs, example_PxNxK: np.ndarray, start_index_P: np.ndarray) -> np.ndarray:
+    """(P, N, 1 + k) examples behind the token of their start law."""
+    extra = np.broadcast_to((mixture.n_tokens + start_index_P)[:, None, None], (*example_PxNxK.shape[:2], 1))
+    return np.concatenate([extra, example_PxNxK], -1)

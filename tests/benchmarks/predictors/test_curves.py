@@ -125,6 +125,9 @@ def test_the_chosen_n_alone_are_answered_alike(ns, monkeypatch):
     for field in some._fields:
         chosen = getattr(every, field)[:, list(ns)]
         np.testing.assert_allclose(getattr(some, field), chosen, atol=1e-12, err_msg=field)
+    monkeypatch.setattr("implicit_bayes.benchmarks.predictors.prompt_aware.log_evidence", None)
+    np.testing.assert_array_equal(prompt_truth(*arguments, ns=ns), some.truth_PxNxV)
+    np.testing.assert_array_equal(prompt_truth(*arguments), every.truth_PxNxV)
 
 
 def test_started_mixture_costs_log_s_under_every_concept():
