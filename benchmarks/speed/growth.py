@@ -79,7 +79,7 @@ class Growth(NamedTuple):
     exponent: float
 
 
-class Case(NamedTuple):
+class GrowthCase(NamedTuple):
     """One case as it is kept while others run.
 
     Attributes:
@@ -121,7 +121,7 @@ def growth(
         for case in cases:
             if (case.at, case.question, case.seed) == (at, question, seed):
                 return case._asdict()
-        cases.append(Case(at, question, seed, **_child(at, question, seed)))
+        cases.append(GrowthCase(at, question, seed, **_child(at, question, seed)))
         if keep is not None:
             storage.write_json(keep, cases)
         return cases[-1]._asdict()
@@ -148,7 +148,7 @@ def growth(
     return rows
 
 
-def kept(path: Path | None) -> list[Case]:
+def kept(path: Path | None) -> list[GrowthCase]:
     """The cases that an interrupted run left.
 
     Args:
@@ -162,8 +162,8 @@ def kept(path: Path | None) -> list[Case]:
     """
     if path is None or not path.is_file():
         return []
-    found = stored.read_json(path, list[stored.record(Case)], "remove it to begin anew")  # type: ignore[misc]
-    return [Case(**stored.fields_of(case)) for case in found]
+    found = stored.read_json(path, list[stored.record(GrowthCase)], "remove it to begin anew")  # type: ignore[misc]
+    return [GrowthCase(**stored.fields_of(case)) for case in found]
 
 
 def _child(at: dict[str, int], question: str, seed: int) -> JsonObject:

@@ -11,6 +11,7 @@ from implicit_bayes.benchmarks.predictors.agreement import is_right
 from implicit_bayes.benchmarks.predictors.curves import in_context_curves, references, split_examples
 from implicit_bayes.benchmarks.predictors.prompt_aware import (
     prompt_aware,
+    prompt_truth,
     started_mixture,
 )
 from implicit_bayes.benchmarks.verification.losses import bayes_loss
