@@ -24,7 +24,7 @@ RELEASED = {"train": (1000, 10240), "validation": (100, 1024)}
 
 
 def released_documents(
-    vocabulary: int, split: str, documents: int | None = None, length: int | None = None
+    vocabulary: int, split: str, documents: int | None = None, length: int | None = None, *, once: bool = False
 ) -> Documents:
     """The first documents of a released split.
 
@@ -36,6 +36,8 @@ def released_documents(
         split: "train" or "validation".
         documents: how many of the split's first documents; all of them if not given.
         length: how many of each document's first tokens; all of them if not given.
+        once: the process asks for no more than this, so that few documents are not worth making machine code; the
+            documents are the same.
 
     Returns:
         Documents: tokens (B, T), states (B, T), concepts (B,), int32.
@@ -53,7 +55,7 @@ def released_documents(
     if split == "validation":
         _skip_documents(stream, *RELEASED["train"])
     concepts, uniforms = _document_draws(stream, documents, held_length, length)
-    states = _walk(ginc.pretraining, concepts, uniforms)
+    states = _walk(ginc.pretraining, concepts, uniforms, once)
     return Documents(_tokens(ginc, states), states, concepts)
 
 
@@ -86,11 +88,13 @@ def _document_draws(
     return concepts, uniforms_BxT
 
 
-def _walk(mixture: MixtureOfHMMs, concepts: np.ndarray, uniforms_BxT: np.ndarray) -> np.ndarray:
-    """(B, T) hidden states; in machine code where numba is installed and they are many, else side by side in NumPy."""
+def _walk(mixture: MixtureOfHMMs, concepts: np.ndarray, uniforms_BxT: np.ndarray, once: bool) -> np.ndarray:
+    """(B, T) hidden states; in machine code where numba is installed, else (or ``once``, if few) all documents side by
+    side in NumPy."""
     starts = cdf_table(np.asarray(mixture.initial), normalised=False)
     kernels = cdf_table(np.reshape(mixture.transition, (-1, STATES)), normalised=False)
-    if compiled.available() and not on_host(uniforms_BxT.shape[1], DRAW * uniforms_BxT.size):
+    few = once and on_host(uniforms_BxT.shape[1], DRAW * uniforms_BxT.size)
+    if compiled.available() and not few:
         from implicit_bayes.simulators.compiled_walks import inverse_cdf_chains
 
         states_BxT, block = np.empty(uniforms_BxT.shape, dtype=np.int32), concepts * STATES

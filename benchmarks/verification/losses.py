@@ -61,7 +61,7 @@ def published_loss(instance: Instance) -> BayesLoss | None:
     """
     if instance.released_vocabulary is None:
         return None
-    documents = released_documents(instance.released_vocabulary, "validation")
+    documents = released_documents(instance.released_vocabulary, "validation", once=True)
     return bayes_loss(instance, documents.tokens, documents.concepts)
 
 
