@@ -66,6 +66,7 @@ def bench(name: str, instance: Instance, task: str, settings: Settings, out: Pat
     storage.check_file(json, "json")
     if out is not None:
         storage.check_directory(out)
+    keep = json.with_name(json.name + ".cases") if json is not None and task == "growth" else None
     with terminal.progress_bars() as progress:
         if task == "train":
             # Any: each task has a record of its own, and a table that shows this record.
@@ -76,7 +77,6 @@ def bench(name: str, instance: Instance, task: str, settings: Settings, out: Pat
             rows = speed_memory.memory(instance, settings.seed, progress("streams", len(speed_memory.CASES)))
         elif task == "growth":
             cases = len(speed_growth.QUESTIONS) * sum(map(len, speed_growth.GRID.values()))
-            keep = json and json.with_name(json.name + ".cases")
             rows = speed_growth.growth(settings.seed, progress("cases", cases), keep=keep)
         else:
             rows = inference(name, instance, task, settings, progress)
@@ -94,7 +94,8 @@ def bench(name: str, instance: Instance, task: str, settings: Settings, out: Pat
     if json is not None:
         storage.write_json(json, [*rows, *curves])
         written.append(json)
-        json.with_name(json.name + ".cases").unlink(missing_ok=True)
+        if keep is not None:
+            keep.unlink(missing_ok=True)
     console = terminal.console()
     console.print(tables.get(task, speed_tables.timing_table)(rows))
     if task not in tables:

@@ -106,7 +106,9 @@ def walk(
             sets = sets.astype(np.float32) @ step > 0
             mass, alive = _onward(mass, alive, transition, may)
         spoken_KxV = alive.any(1).astype(np.float32) @ says > 0
-        parts = [_emit(sets, mass, alive, spoken_KxV, kinds_U, speech) for kinds_U in _parts(spoken_KxV, speech, mass)]
+        mass_IxS, alive_IxS = (np.ascontiguousarray(x.swapaxes(1, 2)).reshape(-1, len(starts)) for x in (mass, alive))
+        kinds_of_parts = _parts(spoken_KxV, speech, mass)
+        parts = [_emit(sets, mass_IxS, alive_IxS, spoken_KxV, kinds_U, speech) for kinds_U in kinds_of_parts]
         sets, mass, alive, dead_mass, dead = _joined(parts)
         if len(sets) > most:
             raise ModelError(f"laws: {len(sets)} support sets after {j + 1} tokens are too many; use a shorter k")
@@ -199,20 +201,19 @@ def _joined(parts: list[Emitted]) -> tuple[np.ndarray, np.ndarray, np.ndarray, n
 
 def _emit(
     sets: np.ndarray,
-    mass: np.ndarray,
-    alive: np.ndarray,
+    mass_IxS: np.ndarray,
+    alive_IxS: np.ndarray,
     spoken_KxV: np.ndarray,
     kinds_U: np.ndarray,
     speech: Speech,
 ) -> Emitted:
-    """One token of the given kinds. N runs over pairs of a set and a kind that can follow it, E over those with a
-    state that emits the kind."""
-    _, starts, states = mass.shape
-    mass_IxS, alive_IxS = (np.ascontiguousarray(x.swapaxes(1, 2)).reshape(-1, starts) for x in (mass, alive))
+    """One token of the given kinds. I = K H runs over sets and states of the sampler, N over pairs of a set and a kind
+    that can follow it, E over those with a state that emits the kind."""
+    states, starts = sets.shape[1], mass_IxS.shape[1]
     set_N, kind_N = np.nonzero(spoken_KxV[:, kinds_U])
     kind_N = kinds_U[kind_N]
     after_NxH = sets[set_N] & speech.law_VxH[kind_N]
-    lives_N: np.ndarray = after_NxH.any(1)
+    lives_N: np.ndarray = np.any(after_NxH, axis=1)
     after_NxH = after_NxH[lives_N]
     first_M, inverse = distinct_words(_bits(after_NxH))
     goes_N = np.full(len(set_N), -1)

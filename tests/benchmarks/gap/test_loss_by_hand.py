@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from gap_cases import forbidding
+from gap_cases import Told, forbidding
 
 from implicit_bayes.benchmarks.common.intervals import wilson
 from implicit_bayes.benchmarks.gap import laws, loss
@@ -26,19 +26,6 @@ from implicit_bayes.benchmarks.predictors.curves import Answers, in_context_curv
 from implicit_bayes.theory import MixtureOfHMMs, filter_mixture
 
 INF = math.inf
-
-
-class Told:
-    """A model whose law after t tokens is row t of a table, the same for every document."""
-
-    name = "told"
-
-    def __init__(self, table):
-        self.table = np.asarray(table, float)
-
-    def log_probabilities(self, tokens_BxT):
-        with np.errstate(divide="ignore"):
-            return np.stack([np.log(self.table[: tokens_BxT.shape[1] + 1])] * len(tokens_BxT))
 
 
 def test_the_terms_of_three_tokens():

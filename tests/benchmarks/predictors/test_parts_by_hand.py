@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import jax
 import numpy as np
 import pytest
+from gap_cases import Told
 
 from implicit_bayes.benchmarks.common.intervals import wilson
 from implicit_bayes.benchmarks.predictors import curves, paired
@@ -121,19 +122,6 @@ def test_cells_by_hand():
         np.testing.assert_allclose(mine[:, 0], np.where([[False, True], [True, True]], other, np.nan))
     np.testing.assert_allclose(found.undefined_share[:, 0], [[1.0, 0.9], [0.6, 0.0]])
     assert (found.prompts == 10).all() and (found.correct == correct).all() and (found.undefined == undefined).all()
-
-
-class Told:
-    """A model whose law after t tokens is row t of a table, the same for every prompt."""
-
-    name = "told"
-
-    def __init__(self, table):
-        self.table = np.asarray(table, float)
-
-    def log_probabilities(self, tokens_BxT):
-        with np.errstate(divide="ignore"):
-            return np.stack([np.log(self.table[: tokens_BxT.shape[1] + 1])] * len(tokens_BxT))
 
 
 def test_a_model_is_asked_after_the_tokens_of_each_n():

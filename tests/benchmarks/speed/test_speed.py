@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import pytest
 
+from implicit_bayes.benchmarks.cli import bench_job
 from implicit_bayes.benchmarks.cli import commands as cli
 from implicit_bayes.benchmarks.common import compilation
 from implicit_bayes.benchmarks.speed import growth as speed_growth
@@ -157,6 +158,18 @@ def test_growth_goes_on_where_it_was_interrupted(monkeypatch, tmp_path):
     keep.write_text('[{"at": 3}]')
     with pytest.raises(ModelError, match="remove it to begin anew"):
         speed_growth.growth(0, lambda done: None, grid, keep)
+
+
+def test_kept_cases_go_when_growth_is_written_and_with_no_other_task(monkeypatch, tmp_path):
+    json_file, kept = tmp_path / "growth.json", tmp_path / "growth.json.cases"
+    kept.write_text("[]")
+    monkeypatch.setattr(speed_memory, "memory", lambda *_: [])
+    bench_job.bench("regular", load_instance("regular"), "memory", bench_job.Settings(), None, json_file)
+    assert kept.is_file()
+    asked = []
+    monkeypatch.setattr(speed_growth, "growth", lambda *_, keep: asked.append(keep) or [])
+    bench_job.bench("regular", load_instance("regular"), "growth", bench_job.Settings(), None, json_file)
+    assert asked == [kept] and not kept.exists() and json_file.is_file()
 
 
 @pytest.mark.parametrize("size", ["concepts", "vocabulary", "states"])
