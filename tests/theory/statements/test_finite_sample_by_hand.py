@@ -6,6 +6,7 @@ often as those of theta*, so the first example counts half.
 """
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from implicit_bayes.theory.statements.finite_sample import (
     weight_bound,
 )
 from implicit_bayes.theory.statements.finite_sample_odds import _by_margin, delimiter_row, odds_moments
-from implicit_bayes.theory.statements.finite_sample_search import _best_s, exponent
+from implicit_bayes.theory.statements.finite_sample_search import Exponent, _best_s, exponent
 from implicit_bayes.theory.statements.finite_sample_steps import (
     conditional_moment,
     lost_weight,
@@ -110,6 +111,17 @@ def test_bounds_in_closed_form(version, first, monkeypatch):
     grid = np.linspace(0.0, 1.0, 33)
     coarse = [min(1.0, ((12 * first) ** grid * m(grid) ** n).min()) for n in ns]
     np.testing.assert_allclose(error_bound(found.odds, ns).value, coarse, rtol=1e-9)
+
+
+def test_the_power_of_a_sample_stays_in_its_range(monkeypatch):
+    """Sampled examples have one power, the pilot's; F1 holds for s up to 1 only. An infinite one is sought again."""
+    sampled = SimpleNamespace(pilot="another sample")
+    assert _few_s(sampled, 0, 1.0, Exponent(0.5, 3.0)).tolist() == [1.0]
+    assert _few_s(sampled, 0, math.inf, Exponent(0.5, 3.0)).tolist() == [3.0]
+    asked = []
+    monkeypatch.setattr(module, "exponent", lambda *arguments: asked.append(arguments) or Exponent(0.1, 0.75))
+    assert _few_s(sampled, 2, 1.0, Exponent(math.inf, math.inf)).tolist() == [0.75]
+    assert asked == [(sampled, 2, 1.0)]
 
 
 def test_the_grid_of_powers():
