@@ -6,7 +6,6 @@ often as those of theta*, so the first example counts half.
 """
 
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -115,13 +114,15 @@ def test_bounds_in_closed_form(version, first, monkeypatch):
 
 def test_the_power_of_a_sample_stays_in_its_range(monkeypatch):
     """Sampled examples have one power, the pilot's; F1 holds for s up to 1 only. An infinite one is sought again."""
-    sampled = SimpleNamespace(pilot="another sample")
+    odds = odds_moments(*case(1, (0.25, 0.5, 0.25)), 0, "sharp")
+    assert not isinstance(odds, str)
+    sampled = odds._replace(pilot=odds)
     assert _few_s(sampled, 0, 1.0, Exponent(0.5, 3.0)).tolist() == [1.0]
     assert _few_s(sampled, 0, math.inf, Exponent(0.5, 3.0)).tolist() == [3.0]
     asked = []
     monkeypatch.setattr(module, "exponent", lambda *arguments: asked.append(arguments) or Exponent(0.1, 0.75))
     assert _few_s(sampled, 2, 1.0, Exponent(math.inf, math.inf)).tolist() == [0.75]
-    assert asked == [(sampled, 2, 1.0)]
+    assert [each[1:] for each in asked] == [(2, 1.0)] and asked[0][0] is sampled
 
 
 def test_the_grid_of_powers():
