@@ -135,7 +135,7 @@ def _interior_point(target_V: jax.Array, p_CxV: jax.Array) -> jax.Array:
         part_CxV = p_CxV / jnp.where(target_V > 0, w @ p_CxV, jnp.inf)
         hessian = (part_CxV * target_V) @ part_CxV.T
         mu = 0.1 * (w @ z) / len(w)
-        ridge = 1e-14 * jnp.trace(hessian)  # where weights are not unique the system is singular in the end
+        ridge = 1e-14 * jnp.diagonal(hessian)  # where weights are not unique the system is singular in the end
         dw = jnp.linalg.solve(hessian + jnp.diag(z / w + ridge), mu / w - 1.0 + part_CxV @ target_V)
         dz = mu / w - z - z / w * dw
         new = w + _longest(w, dw) * dw, z + _longest(z, dz) * dz
