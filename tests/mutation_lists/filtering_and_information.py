@@ -118,9 +118,9 @@ FILTERING_AND_INFORMATION = (
     ),
     Mutation(
         "tilt by the prompt's law alone",
-        "theory/information/likelihood_moments.py",
-        "mean_SxE = before.slope[:, level.parent_E] + gain",
-        "mean_SxE = before.slope[:, level.parent_E] * gain",
+        "theory/information/moment_levels.py",
+        "mean_SxE: np.ndarray = before.slope[:, self.parent_E] + np.where(gain",
+        "mean_SxE: np.ndarray = before.slope[:, self.parent_E] * np.where(gain",
         "tests/theory/information/test_likelihood_moments.py::test_derivatives_are_those_of_the_logarithm",
     ),
     Mutation(

@@ -75,35 +75,74 @@ def expand(
         Expansion of the positions that were affordable, at least the first: expected scores (nats) and the number of
         nodes visited up to each.
     """
-    level = [root(forward)]
-    scores, closing_scores, visited = [], [], [0]
-    for position in range(1, max(lengths) + 1):
-        if position > 1:
-            if len(level) * forward.n_tokens > PAIRS:
+    return Expander(forward, lengths, closings, logarithms).within(budget)
+
+
+class Expander:
+    """``expand`` that can go on where it stopped, with a larger budget.
+
+    Args:
+        forward, lengths, closings, logarithms: of ``expand``.
+    """
+
+    def __init__(
+        self,
+        forward: ForwardTables,
+        lengths: Sequence[int],
+        closings: Sequence[int] = (),
+        logarithms: float = math.inf,
+    ):
+        self.forward, self.lengths, self.closings, self.logarithms = forward, lengths, closings, logarithms
+        self.level: list[Nodes] = []
+        self.scores: list[np.ndarray] = []
+        self.closing_scores: list[np.ndarray] = []
+        self.visited = [0]
+
+    def within(self, budget: int) -> Expansion:
+        """What is affordable; positions expanded by an earlier call are not expanded again.
+
+        Args:
+            budget: nodes affordable on one level.
+
+        Returns:
+            Expansion of positions 1..J, as ``expand`` gives it.
+        """
+        for position in range(len(self.scores) + 1, max(self.lengths) + 1):
+            if position > 1 and not self._affordable(position, budget):
                 break
-            count, forecast = count_children(forward, level, min(n for n in lengths if n >= position) - position)
-            if count > budget // HEAD_SHARE and forecast > budget:
-                break
-            if count * forward.n_laws * forward.n_tokens > logarithms:
-                break
-        fresh = children(forward, level) if position > 1 else iter(level)
+            self._expand(position)
+        return Expansion(np.array(self.scores), np.array(self.closing_scores), np.array(self.visited[1:]))
+
+    def _affordable(self, position: int, budget: int) -> bool:
+        """Whether the level of this position may be made."""
+        forward = self.forward
+        if len(self.level) * forward.n_tokens > PAIRS:
+            return False
+        ahead = min(n for n in self.lengths if n >= position) - position
+        count, forecast = count_children(forward, self.level, ahead)
+        if count > budget // HEAD_SHARE and forecast > budget:
+            return False
+        return count * forward.n_laws * forward.n_tokens <= self.logarithms
+
+    def _expand(self, position: int) -> None:
+        """Make the level of this position and score it."""
+        forward, wanted = self.forward, position in self.closings
+        fresh = children(forward, self.level) if position > 1 else iter([root(forward)])
         kept: list[Nodes] = []
         score, closing = np.zeros(forward.n_laws), np.zeros(forward.n_laws)
-        visited.append(visited[-1])
+        self.visited.append(self.visited[-1])
         for nodes in fresh:
-            visited[-1] += len(nodes.weight)
+            self.visited[-1] += len(nodes.weight)
             following = forward.following[nodes.token]
             score += _weigh(nodes.weight, expected_log_scores(nodes.belief, following, following))
-            if position in closings:
-                closing += _weigh(
-                    nodes.weight, expected_log_scores(nodes.belief, following, forward.closing[nodes.token])
-                )
-            if position < max(lengths):
+            if wanted:
+                closed = forward.closing[nodes.token]
+                closing += _weigh(nodes.weight, expected_log_scores(nodes.belief, following, closed))
+            if position < max(self.lengths):
                 kept.append(nodes)
-        level = kept
-        scores.append(score)
-        closing_scores.append(closing if position in closings else np.full(forward.n_laws, np.nan))
-    return Expansion(np.array(scores), np.array(closing_scores), np.array(visited[1:]))
+        self.level = kept
+        self.scores.append(score)
+        self.closing_scores.append(closing if wanted else np.full(forward.n_laws, np.nan))
 
 
 def _weigh(weight: np.ndarray, score: np.ndarray) -> np.ndarray:

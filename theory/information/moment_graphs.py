@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from implicit_bayes.theory.information.expansion import Nodes, count_children, root
-from implicit_bayes.theory.information.likelihood_moments import ExampleGraph, Level
+from implicit_bayes.theory.information.likelihood_moments import ExampleGraph
+from implicit_bayes.theory.information.moment_levels import Level
 from implicit_bayes.theory.information.prefixes import ForwardTables, build, normalise
 from implicit_bayes.theory.information.sampling import draw
 from implicit_bayes.theory.objects.checks import ModelError
@@ -107,7 +108,7 @@ def sampled_graph(
         if (before == token).any()
     ]
     each, log_p = np.arange(samples), np.full(samples, -math.log(samples))
-    return _finish(forward, nodes, (Level(np.zeros_like(each), each, each, log_p, gain_AxN),), delimiter, sampled=True)
+    return _finish(forward, nodes, (Level.of(np.zeros_like(each), each, log_p, gain_AxN),), delimiter, sampled=True)
 
 
 def _step(forward: ForwardTables, last: int, token: int, belief: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -167,8 +168,7 @@ def _expand(forward: ForwardTables, nodes: list[Nodes]) -> tuple[Level, list[Nod
 
 
 def _level(parent: np.ndarray, node: np.ndarray, mass: np.ndarray) -> Level:
-    first = np.flatnonzero(np.diff(node, prepend=-1))
-    return Level(parent, node, first, np.log(mass[0]), _gains(mass))
+    return Level.of(parent, node, np.log(mass[0]), _gains(mass))
 
 
 def _finish(

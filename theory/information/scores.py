@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from implicit_bayes.theory.information.estimates import COVERAGE
-from implicit_bayes.theory.information.expansion import Expansion, expand
+from implicit_bayes.theory.information.expansion import Expander, Expansion
 from implicit_bayes.theory.information.prefixes import ForwardTables
 from implicit_bayes.theory.information.ranges import Quantity, score_range
 from implicit_bayes.theory.information.sampled_means import mean_interval
@@ -20,6 +20,9 @@ ACCURACY = 0.01
 
 CHUNK = 4096
 """Prefixes sampled at a time."""
+
+DEEPER = 2
+"""How many times the budget a level may take where the sample that replaces it would visit more prefixes still."""
 
 WORK = 1 << 33
 """Logarithms that a sample may take: over a wide vocabulary it is smaller, and its interval wider for it."""
@@ -77,7 +80,8 @@ def collect(
 
     The first stage only chooses the size of the second (95% half-width of ``accuracy``, relative, in every finite
     quantity, between ``sampling.LEAST`` and ``sampling.MOST`` prefixes), so the second stage's interval keeps its
-    nominal coverage.
+    nominal coverage. Where the first stage asks for more work than the levels that are left, these are expanded
+    instead, with up to ``DEEPER`` times the budget.
 
     Args:
         forward: law 0 is the prompt's.
@@ -95,7 +99,8 @@ def collect(
         none).
     """
     at = tuple(lengths) if closings else ()
-    exact = expand(forward, lengths, budget, at, logarithms)
+    expander = Expander(forward, lengths, at, logarithms)
+    exact = expander.within(budget)
     known = len(exact.score)
     if known >= max(lengths):
         return Scores(forward, exact, None)
@@ -111,6 +116,9 @@ def collect(
             values = _sampled_part(pilot, known, length, quantity)
             count = max(count, sample_size(values, offset, high - low, accuracy, coverage))
     count = min(count, affordable)
+    exact = expander.within(max(budget, min(DEEPER * budget, count * max(lengths))))
+    if len(exact.score) >= max(lengths):
+        return Scores(forward, exact, None)
     sizes = [CHUNK] * (count // CHUNK) + ([count % CHUNK] if count % CHUNK else [])
     parts = [draw(forward, max(lengths), size, generator, at) for size in sizes]
     axes = {"tokens": 0, "log_mass": 0, "score": 1, "closing": 1}

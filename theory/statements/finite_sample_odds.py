@@ -23,8 +23,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from implicit_bayes.theory.information.likelihood_moments import Cumulant, ExampleGraph
+from implicit_bayes.theory.information.likelihood_moments import ExampleGraph
 from implicit_bayes.theory.information.moment_graphs import BUDGET, example_graph, sampled_graph
+from implicit_bayes.theory.information.moment_levels import Cumulant
 from implicit_bayes.theory.information.supports import forbidden_mass, may_forbid
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import HMM, MixtureOfHMMs
@@ -153,11 +154,10 @@ class Odds(NamedTuple):
         Returns:
             ((S,), (S,), (S, N)): logarithms of the first and the later factor and of x, nats.
         """
-        inputs, parts = self.later_graph.values(a, s, self.closed)
-        later = self.later_graph.upper(self.closed, parts)
+        inputs, later = self.later_graph.values(a, s, self.closed)
         if self.version == "repaired":
             return later + s * self.front_A[a], later + s * self.delimiter_A[a], self.inputs(a, s).value
-        first = self.first_graph.upper(self.closed, self.first_graph.values(a, s, self.closed)[1])
+        first = self.first_graph.values(a, s, self.closed)[1]
         return first + s * self.front_A[a], later + s * self.delimiter_A[a], inputs
 
     def largest(self, a: int) -> tuple[float, float, np.ndarray]:

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from implicit_bayes.theory.information.likelihood_moments import Cumulant, log_sum, total, upper_mean
+from implicit_bayes.theory.information.likelihood_moments import upper_mean
+from implicit_bayes.theory.information.moment_levels import Cumulant, log_sum, total
 from implicit_bayes.theory.statements.finite_sample_odds import TIE, Odds
 
 LARGEST_S = 1024.0

@@ -16,7 +16,7 @@ Source: docs/theory, "How many examples are enough".
 
 import numpy as np
 
-from implicit_bayes.theory.information.likelihood_moments import log_sum
+from implicit_bayes.theory.information.moment_levels import log_sum
 from implicit_bayes.theory.statements.finite_sample_odds import Odds
 from implicit_bayes.theory.statements.repaired import Sides
 

@@ -7,8 +7,9 @@ import pytest
 
 from implicit_bayes.theory import HMM, ModelError, PromptLaw
 from implicit_bayes.theory.information import sampling, scores, simulated_rates
-from implicit_bayes.theory.information.likelihood_moments import log_sum, total, upper_mean
+from implicit_bayes.theory.information.likelihood_moments import upper_mean
 from implicit_bayes.theory.information.moment_graphs import _may_close, _refuse_faint, example_graph
+from implicit_bayes.theory.information.moment_levels import log_sum, total
 from implicit_bayes.theory.information.prefixes import build
 from implicit_bayes.theory.information.process_entropies import _step, process_entropies, union
 from implicit_bayes.theory.information.ranges import _coefficients, score_range

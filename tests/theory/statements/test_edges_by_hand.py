@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from implicit_bayes.theory import MixtureOfHMMs, ModelError, PromptLaw
-from implicit_bayes.theory.information.likelihood_moments import Cumulant
+from implicit_bayes.theory.information.moment_levels import Cumulant
 from implicit_bayes.theory.information.survival import Survivors
 from implicit_bayes.theory.proofs.counterexamples import printed_theorem_1
 from implicit_bayes.theory.statements import limits, risk, signals, theorems

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from implicit_bayes.theory.information.likelihood_moments import Cumulant
+from implicit_bayes.theory.information.moment_levels import Cumulant
 from implicit_bayes.theory.statements import finite_sample
 from implicit_bayes.theory.statements.finite_sample import error_bound
 from implicit_bayes.theory.statements.finite_sample_odds import Odds
