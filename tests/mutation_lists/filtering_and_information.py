@@ -119,8 +119,8 @@ FILTERING_AND_INFORMATION = (
     Mutation(
         "tilt by the prompt's law alone",
         "theory/information/moment_levels.py",
-        "mean_SxE: np.ndarray = before.slope[:, self.parent_E] + np.where(gain",
-        "mean_SxE: np.ndarray = before.slope[:, self.parent_E] * np.where(gain",
+        "mean_SxE += gain if _all_alive(gain)",
+        "mean_SxE *= gain if _all_alive(gain)",
         "tests/theory/information/test_likelihood_moments.py::test_derivatives_are_those_of_the_logarithm",
     ),
     Mutation(

@@ -1,5 +1,6 @@
 """Build the graphs of ``likelihood_moments``: all examples, expanded and merged; or a sample of their prefixes."""
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -12,7 +13,7 @@ from implicit_bayes.theory.information.prefixes import ForwardTables, build, nor
 from implicit_bayes.theory.information.sampling import draw
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import HMM
-from implicit_bayes.theory.objects.rows import distinct_rows
+from implicit_bayes.theory.objects.rows import distinct_rows, grouped
 
 BUDGET = 200_000
 """Merged prefixes affordable on one level."""
@@ -60,12 +61,39 @@ def example_graph(
     return _finish(forward, nodes, tuple(levels), delimiter, sampled=False)
 
 
+def example_graphs(
+    sampler: HMM, families: Sequence[Sequence[HMM]], length: int, delimiter: int, budget: int = BUDGET
+) -> list[ExampleGraph] | None:
+    """``example_graph`` for several families of laws.
+
+    Args:
+        sampler: p_prompt(O), the law of one example.
+        families: theta* first, then every alternative; each from a start law of its own.
+        length: k >= 2.
+        delimiter: the token of ``closed``.
+        budget: merged prefixes on one level.
+
+    Returns:
+        One graph a family; None as soon as one is not affordable.
+
+    Raises:
+        ModelError: as ``example_graph``.
+    """
+    graphs = []
+    for true, *alternatives in families:
+        graph = example_graph(sampler, true, alternatives, length, delimiter, budget)
+        if graph is None:
+            return None
+        graphs.append(graph)
+    return graphs
+
+
 def sampled_graph(
     sampler: HMM, true: HMM, alternatives: Sequence[HMM], length: int, delimiter: int, seed: int, samples: int = SAMPLES
 ) -> ExampleGraph:
     """The same with ``samples`` independent prefixes of k - 1 tokens; the last token (and delimiter) is summed exactly.
 
-    Every estimate is an average over independent prefixes (Rao-Blackwell), so ``upper`` has its interval. Whether
+    Every estimate is an average over independent prefixes (Rao-Blackwell), so ``values`` has its interval. Whether
     theta* forbids an example must be known otherwise: a sample may miss it.
 
     Args:
@@ -83,32 +111,67 @@ def sampled_graph(
     Raises:
         ModelError: as ``example_graph``; or more tokens than ``FEWEST`` prefixes can be summed over.
     """
+    return sampled_graphs(sampler, [[true, *alternatives]], length, delimiter, seed, samples)[0]
+
+
+def sampled_graphs(
+    sampler: HMM, families: Sequence[Sequence[HMM]], length: int, delimiter: int, seed: int, samples: int = SAMPLES
+) -> list[ExampleGraph]:
+    """``sampled_graph`` for several families of laws on the same prefixes, which are read once.
+
+    Args:
+        sampler: the law of an example under the prompt law.
+        families: theta* first, then every alternative; each from a start law of its own.
+        length: k.
+        delimiter: the delimiter token.
+        seed: of the prefixes.
+        samples: how many.
+
+    Returns:
+        One graph a family.
+
+    Raises:
+        ModelError: as ``sampled_graph``.
+    """
     samples = min(samples, PAIRS // sampler.n_tokens)
     if samples < FEWEST:
         raise ModelError(f"vocabulary: {sampler.n_tokens} tokens are too many for moments of examples, even sampled")
-    forward = build([sampler, true, *alternatives], delimiter)
+    forward = build([sampler, *(law for family in families for law in family)], delimiter)
+    ends = np.cumsum([1, *(len(family) for family in families)])
+    members = [np.array([0, *range(begin, end)]) for begin, end in itertools.pairwise(ends)]
     drawn = build([sampler], delimiter)  # scores under the other laws are not asked for
     tokens = draw(drawn, length, samples, np.random.default_rng(seed)).tokens
     tokens = tokens[np.argsort(tokens[:, -1], kind="stable")]
     before = np.full(samples, forward.n_tokens)
     belief_LxNxH = np.zeros((forward.n_laws, samples, forward.emission.shape[1]))
     belief_LxNxH[:, :, 0] = 1.0
-    gain_AxN = np.zeros((len(alternatives), samples))
+    gains = [np.zeros((len(family) - 1, samples)) for family in families]
     for now in tokens.T:
         fresh = np.zeros_like(belief_LxNxH)
-        for last, token in np.unique(np.stack([before, now], 1), axis=0):
-            rows = np.flatnonzero((before == last) & (now == token))
-            mass, belief = _step(forward, int(last), int(token), belief_LxNxH[:, rows][:, :, forward.supports[last]])
-            gain_AxN[:, rows] += _gains(mass)
+        for pair, rows in grouped(before * forward.n_tokens + now):
+            last, token = divmod(pair, forward.n_tokens)
+            mass, belief = _step(forward, last, token, belief_LxNxH[:, rows][:, :, forward.supports[last]])
+            for gain_AxN, laws in zip(gains, members, strict=True):
+                gain_AxN[:, rows] += _gains(mass[laws])
             fresh[:, rows[:, None], forward.supports[token]] = belief
         before, belief_LxNxH = now, fresh
-    nodes = [
-        Nodes(int(token), np.ones((before == token).sum()), belief_LxNxH[:, before == token][:, :, support])
-        for token, support in enumerate(forward.supports[:-1])
-        if (before == token).any()
+    return [
+        _of_sample(forward.keep(laws), belief_LxNxH[laws], before, gain_AxN, delimiter)
+        for laws, gain_AxN in zip(members, gains, strict=True)
     ]
-    each, log_p = np.arange(samples), np.full(samples, -math.log(samples))
-    return _finish(forward, nodes, (Level.of(np.zeros_like(each), each, log_p, gain_AxN),), delimiter, sampled=True)
+
+
+def _of_sample(
+    forward: ForwardTables, belief_LxNxH: np.ndarray, last_N: np.ndarray, gain_AxN: np.ndarray, delimiter: int
+) -> ExampleGraph:
+    """The graph of one family; prefixes are sorted by their last token."""
+    nodes = [
+        Nodes(token, np.ones(len(rows)), belief_LxNxH[:, rows][:, :, forward.supports[token]])
+        for token, rows in grouped(last_N)
+    ]
+    each, log_p = np.arange(len(last_N)), np.full(len(last_N), -math.log(len(last_N)))
+    level = Level.of(np.zeros_like(each), each, log_p, gain_AxN)
+    return _finish(forward, nodes, (level,), delimiter, sampled=True)
 
 
 def _step(forward: ForwardTables, last: int, token: int, belief: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -151,16 +151,24 @@ class Level(NamedTuple):
 
     def _edges(self, gain: np.ndarray, s_S: np.ndarray, value_SxM: np.ndarray) -> np.ndarray:
         """(S, E) log ( W p ratio^s ) of every edge; -inf where the alternative forbids it, at s = 0 too."""
-        dead = gain == -math.inf
-        log_SxE = value_SxM[:, self.parent_E]
+        log_SxE = np.take(value_SxM, self.parent_E, axis=1, mode="clip")
         log_SxE += self.log_p_E
+        if _all_alive(gain):
+            log_SxE += s_S[:, None] * gain
+            return log_SxE
+        dead = gain == -math.inf
         log_SxE += s_S[:, None] * np.where(dead, 0.0, gain)
-        return np.where(dead, -np.inf, log_SxE) if dead.any() else log_SxE
+        return np.where(dead, -np.inf, log_SxE)
 
     def _means(self, gain: np.ndarray, before: Cumulant) -> np.ndarray:
         """(S, E) the log-ratio after every edge, averaged over what leads to it; any number where the edge is dead."""
-        mean_SxE: np.ndarray = before.slope[:, self.parent_E] + np.where(gain == -math.inf, 0.0, gain)
+        mean_SxE = np.take(before.slope, self.parent_E, axis=1, mode="clip")
+        mean_SxE += gain if _all_alive(gain) else np.where(gain == -math.inf, 0.0, gain)
         return mean_SxE
+
+
+def _all_alive(gain: np.ndarray) -> bool:
+    return bool(gain.min(initial=0.0) > -math.inf)
 
 
 def _gathered(joined: Joined, log_SxE: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from implicit_bayes.theory.information.prefixes import ForwardTables, expected_log_scores, normalise
 from implicit_bayes.theory.information.sampled_means import samples_for
-from implicit_bayes.theory.objects.rows import draw_index
+from implicit_bayes.theory.objects.rows import draw_index, grouped
 
 PILOT = 1024
 """Prefixes of the first stage, which only decides how many the second stage draws."""
@@ -63,7 +63,7 @@ def draw(
     for j in range(length):
         ahead = np.empty_like(belief)
         fresh = np.empty(count, dtype=np.int64)
-        for token, rows in _groups(tokens[:, j - 1] if j else tokens[:, 0]):
+        for token, rows in grouped(tokens[:, j - 1] if j else tokens[:, 0]):
             here = np.ascontiguousarray(belief[:, rows][:, :, forward.supports[token]])
             following = forward.following[token]
             score[j, rows] = expected_log_scores(here, following, following)
@@ -74,19 +74,12 @@ def draw(
         tokens[:, j] = fresh
         if j + 1 < length:
             belief = np.zeros_like(ahead)
-            for token, rows in _groups(fresh):
+            for token, rows in grouped(fresh):
                 support = forward.supports[token]
                 joint = ahead[:, rows][:, :, support] * forward.emission[:, None, support, token]
                 belief[:, rows[:, None], support] = normalise(joint)[1]
     log_mass = np.log(mass[:, : length - 1]).cumsum(1)
     return Draws(tokens[:, : length - 1], log_mass, score, closing)
-
-
-def _groups(tokens: np.ndarray) -> list[tuple[int, np.ndarray]]:
-    """Rows by token."""
-    order = np.argsort(tokens, kind="stable")
-    values, begins = np.unique(tokens[order], return_index=True)
-    return [(int(value), rows) for value, rows in zip(values, np.split(order, begins[1:]), strict=True)]
 
 
 def _choose(

@@ -159,7 +159,10 @@ class MixtureOfHMMs(eqx.Module):
             ModelError: if there is no such concept.
         """
         c = self._concept_index(index)
-        return HMM(self.initial[c], self.transition[c], self.emissions[c])
+        one: HMM = object.__new__(HMM)  # its rows were checked with the mixture's
+        for name, rows in (("initial", self.initial), ("transition", self.transition), ("emission", self.emissions)):
+            object.__setattr__(one, name, rows[c])
+        return one
 
     def restrict(self, index: int) -> "MixtureOfHMMs":
         """The mixture that knows the concept: a prior of one on ``index`` and nothing else.

@@ -1,5 +1,5 @@
-"""Three things that are done to the rows of an array in many places: drawing one index a row, finding rows that are
-equal bit for bit, and taking rows in parts of one size."""
+"""What is done to the rows of an array in many places: drawing one index a row, finding rows that are equal bit for
+bit or whose value is the same, and taking rows in parts of one size."""
 
 import functools
 from collections.abc import Iterator
@@ -50,7 +50,11 @@ def distinct_words(words_NxW: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         (first_M, inverse_N), as ``distinct_rows``.
     """
     mixed_NxW = words_NxW ^ (words_NxW >> 32)  # the last bits of short fractions are all zero
-    _, first, inverse = np.unique(mixed_NxW @ _weights(mixed_NxW.shape[1]), return_index=True, return_inverse=True)
+    hash_N = mixed_NxW @ _weights(mixed_NxW.shape[1])
+    ordered_N = np.sort(hash_N)  # ten times as fast as sorting with indices
+    if (ordered_N[1:] != ordered_N[:-1]).all():
+        return np.arange(len(hash_N)), np.arange(len(hash_N))
+    _, first, inverse = np.unique(hash_N, return_index=True, return_inverse=True)
     if not np.array_equal(words_NxW[first][inverse], words_NxW):
         _, first, inverse = np.unique(words_NxW, axis=0, return_index=True, return_inverse=True)
     return first, inverse.reshape(-1)
@@ -60,6 +64,20 @@ def distinct_words(words_NxW: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _weights(size: int) -> np.ndarray:
     """(size,) odd numbers, always the same ones."""
     return 2 * np.random.Generator(np.random.Philox(0)).integers(1 << 63, size=size, dtype=np.uint64) + 1
+
+
+def grouped(values_N: np.ndarray) -> list[tuple[int, np.ndarray]]:
+    """Places by what stands at them.
+
+    Args:
+        values_N: integers, tokens for example.
+
+    Returns:
+        (value, its places in ascending order) of every value that occurs, ascending.
+    """
+    order = np.argsort(values_N, kind="stable")
+    values, begins = np.unique(values_N[order], return_index=True)
+    return [(int(value), rows) for value, rows in zip(values, np.split(order, begins[1:]), strict=True)]
 
 
 def equal_parts(rows_BxT: np.ndarray, size: int) -> Iterator[tuple[np.ndarray, int]]:

@@ -51,6 +51,9 @@ FEW_INPUTS, FEW_EDGES = 64, 200_000
 LARGEST_N = 2**30
 """Where the search for n ends."""
 
+PARTS = 16
+"""In how many parts a step of that search divides what is left: numbers asked together cost little more than one."""
+
 
 class Bound(NamedTuple):
     """An upper bound on an expected weight or a probability of error, at several numbers of examples.
@@ -224,10 +227,12 @@ def enough(bound: Callable[[Sequence[int]], Bound], delta: float) -> int | None:
     if not passing.size:
         return None
     high: int = ladder[passing[0]]
-    low = high // 2
+    low = high // 2  # too few
     while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if good([middle])[0] else (middle, high)
+        between = sorted({low + (high - low) * i // PARTS for i in range(1, PARTS)} - {low})
+        passing = np.flatnonzero(good(between))
+        at = int(passing[0]) if passing.size else len(between)
+        low, high = ([low, *between, high][at + i] for i in (0, 1))
     return high
 
 

@@ -24,7 +24,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from implicit_bayes.theory.information.likelihood_moments import ExampleGraph
-from implicit_bayes.theory.information.moment_graphs import BUDGET, example_graph, sampled_graph
+from implicit_bayes.theory.information.moment_graphs import BUDGET, example_graphs, sampled_graphs
 from implicit_bayes.theory.information.moment_levels import Cumulant
 from implicit_bayes.theory.information.supports import forbidden_mass, may_forbid
 from implicit_bayes.theory.objects.checks import ModelError
@@ -241,14 +241,14 @@ def _sharp(
     first = [law.hmm, *(mixture.concept(c) for c in others)]
 
     def assemble(draw: int | None) -> Odds | None:
-        graphs = [_graph(law, laws, budget, draw) for laws in (first, after)]
-        if graphs[0] is None or graphs[1] is None:
+        graphs = _graphs(law, (first, after), budget, draw)
+        if graphs is None:
             return None
-        later = graphs[1]
+        early, later = graphs
         margin_N = answer_margins(later.law_2xNxV[0], later.law_2xNxV[1][:, None], TIE)
         zero = np.zeros(len(others))
         return Odds(
-            version="sharp", concepts=others, log_prior_A=_log_prior(mixture, others, true), first_graph=graphs[0],
+            version="sharp", concepts=others, log_prior_A=_log_prior(mixture, others, true), first_graph=early,
             later_graph=later, front_A=zero, delimiter_A=zero, mass_N=later.mass(), margin_N=margin_N,
         )  # fmt: skip
 
@@ -285,8 +285,11 @@ def _repaired(
     mass_N, margin_N = _by_margin(np.concatenate(masses), np.concatenate(margins))
 
     def assemble(draw: int | None) -> Odds | None:
-        graph = _graph(law, [law.hmm, *(mixture.concept(c) for c in others)], budget, draw)
-        return graph and Odds(
+        graphs = _graphs(law, ([law.hmm, *(mixture.concept(c) for c in others)],), budget, draw)
+        if graphs is None:
+            return None
+        (graph,) = graphs
+        return Odds(
             version="repaired", concepts=others, log_prior_A=_log_prior(mixture, others, true), first_graph=graph,
             later_graph=graph, front_A=costs[:, 0], delimiter_A=costs[:, 1], mass_N=mass_N, margin_N=margin_N,
         )  # fmt: skip
@@ -300,10 +303,12 @@ def _by_margin(mass_N: np.ndarray, margin_N: np.ndarray) -> tuple[np.ndarray, np
     return np.bincount(inverse.reshape(-1), mass_N, len(margins)), margins
 
 
-def _graph(law: PromptLaw, laws: Sequence[HMM], budget: int, draw: int | None) -> ExampleGraph | None:
-    """theta* first. ``draw``: the seed of a sample; None: exact, if affordable."""
-    arguments = (law.example_law(), laws[0], laws[1:], law.length, law.delimiter)
-    return example_graph(*arguments, budget) if draw is None else sampled_graph(*arguments, draw)
+def _graphs(
+    law: PromptLaw, families: Sequence[Sequence[HMM]], budget: int, draw: int | None
+) -> list[ExampleGraph] | None:
+    """One graph for each family of laws, theta* first. ``draw``: the seed of a sample; None: exact, if affordable."""
+    arguments = (law.example_law(), families, law.length, law.delimiter)
+    return example_graphs(*arguments, budget) if draw is None else sampled_graphs(*arguments, draw)
 
 
 def _with_pilot(assemble: Callable[[int | None], Odds | None], seed: int) -> Odds:

@@ -228,10 +228,9 @@ class Summand:
         Returns:
             As ``best`` for all x together: ((I,) nats, (I,) whether it can only fall from this n on).
         """
-        tables = [self._at(factors, np.full(len(factors.s), n)) for n in later_I]
-        at = [int(value.argmin()) for value, _ in tables]
-        value, falls = ([table[i][j] for table, j in zip(tables, at, strict=True)] for i in (0, 1))
-        return np.array(value), np.array(falls)
+        value_GxI, falls_Gx1 = self._at(Factors(*(each[:, None] for each in factors)), later_I)
+        at_I = value_GxI.argmin(0)
+        return value_GxI[at_I, np.arange(len(later_I))], falls_Gx1[at_I, 0]
 
     def _at(self, factors: Factors, later_I: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         s, first, later, of_x = factors

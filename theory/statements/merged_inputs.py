@@ -65,21 +65,21 @@ class InputBlock(NamedTuple):
         predictive: np.ndarray = joint_NxW / np.where(mass_N > 0, mass_N, 1.0) @ ahead
         return predictive
 
-    def lemma_1(self, mixture: MixtureOfHMMs, law: PromptLaw) -> Lemma1:
+    def lemma_1(self, law: PromptLaw, delimiters: np.ndarray) -> Lemma1:
         """``repaired.lemma_1`` at each x, from the merged paths of theta* = ``law.hmm``.
 
         Args:
-            mixture: the pretraining law.
             law: the prompt law: theta*, p_prompt(h), k and the delimiter.
+            delimiters: the delimiter states (``pure_delimiter_states``).
 
         Returns:
             The verdicts for every x of the block.
         """
-        rows_SxH = np.asarray(law.hmm.transition)[pure_delimiter_states(mixture)]
+        rows_SxH = np.asarray(law.hmm.transition)[delimiters]
         starts_SxH = np.concatenate([np.asarray(law.start)[None], rows_SxH])
         tv_start = float(0.5 * np.abs(rows_SxH - starts_SxH[0]).sum(-1).max())
         following_WxV = np.asarray(law.hmm.transition)[self.last_W] @ np.asarray(law.hmm.emission)
-        error = 4.0 * rounding(self.tokens_NxM.shape[1], mixture.n_states)
+        error = 4.0 * rounding(self.tokens_NxM.shape[1], law.hmm.n_states)
         return lemma_1_from_paths(self.paths_LxNxFxW[0], starts_SxH[:, self.first_F], following_WxV, tv_start, error)
 
 
@@ -214,8 +214,9 @@ def lemma_1_everywhere(mixture: MixtureOfHMMs, law: PromptLaw, budget: float = C
     if blocks is None:
         return "undetermined"
     verdict: Verdict = True
+    delimiters = pure_delimiter_states(mixture)
     for block in blocks:
-        lemma = block.lemma_1(mixture, law)
+        lemma = block.lemma_1(law, delimiters)
         if (~lemma.perhaps).any():
             return False
         if not (lemma.by_posterior | lemma.by_start).all():

@@ -13,8 +13,9 @@ from implicit_bayes.theory.information.expansion import Nodes, children, count_c
 from implicit_bayes.theory.information.prefixes import build, expected_log_scores, normalise
 from implicit_bayes.theory.information.ranges import _ends, _least_logs, _reachable
 from implicit_bayes.theory.information.sampled_means import bernstein_interval
-from implicit_bayes.theory.information.sampling import _choose, _groups, draw, sample_size
+from implicit_bayes.theory.information.sampling import _choose, draw, sample_size
 from implicit_bayes.theory.information.support_walk import walk
+from implicit_bayes.theory.objects.rows import grouped
 
 HIDDEN = HMM([0.5, 0.5], [[0.5, 0.5], [0.25, 0.75]], [[0.5, 0.5, 0.0], [0.0, 0.25, 0.75]])
 OTHER = HMM([0.25, 0.75], [[0.25, 0.75], [0.5, 0.5]], [[0.25, 0.75, 0.0], [0.0, 0.5, 0.5]])
@@ -71,7 +72,7 @@ def test_next_tokens_are_chosen_by_blocks_as_at_once(monkeypatch):
         monkeypatch.setattr(sampling, "NUMBERS", numbers)
         fresh, mass = _choose(belief, following, places)
         assert fresh.tolist() == [1, 1, 2] and mass.tolist() == [0.375, 0.5, 0.5625]
-    assert [(t, rows.tolist()) for t, rows in _groups(np.array([2, 0, 2, 5]))] == [(0, [1]), (2, [0, 2]), (5, [3])]
+    assert [(t, rows.tolist()) for t, rows in grouped(np.array([2, 0, 2, 5]))] == [(0, [1]), (2, [0, 2]), (5, [3])]
 
 
 def test_sizes_of_samples_that_are_not_finite():

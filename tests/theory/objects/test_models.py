@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from strategies import kernels, mixtures
 
 from implicit_bayes.theory import HMM, MixtureOfHMMs, ModelError, stationary_law
+from implicit_bayes.theory.objects import models
 
 PARTS = {
     "prior": [0.25, 0.75],
@@ -116,6 +117,16 @@ def test_concept_and_restrict_take_the_right_slices():
             mixture.concept(index)
         with pytest.raises(ModelError, match="concept"):
             mixture.restrict(index)
+
+
+def test_a_concepts_rows_are_not_checked_again(monkeypatch):
+    mixture, plain = build(), HMM(PARTS["initial"][1], PARTS["transition"][1], PARTS["emission"])
+    monkeypatch.setattr(models, "check_simplex", lambda *given: pytest.fail("checked again"))
+    one = mixture.concept(1)
+    assert (one.n_states, one.n_tokens) == (plain.n_states, plain.n_tokens)
+    assert jax.tree.structure(one) == jax.tree.structure(plain)
+    for here, there in zip(jax.tree.leaves(one), jax.tree.leaves(plain), strict=True):
+        np.testing.assert_array_equal(here, there)
 
 
 def test_smooth_mixes_the_kernel_alone():

@@ -119,7 +119,7 @@ def test_lemma_1_is_told_what_rounding_may_have_done(monkeypatch):
     mixture = MixtureOfHMMs([1.0], [[0.5, 0.25, 0.25]], [kernel], np.eye(3), 2)
     prompt = PromptLaw.of(mixture, [0.75, 0.25, 0.0], 0, 3)
     lemma_module.lemma_1(mixture, prompt.start, 0, np.array([[0, 1], [1, 1], [1, 0]]))
-    next(iter(input_blocks(prompt, [], 2))).lemma_1(mixture, prompt)
+    next(iter(input_blocks(prompt, [], 2))).lemma_1(prompt, np.array([2]))
     assert told == [(0.25, pytest.approx(4 * 4 * 3 * 11 * 2.0**-52, rel=1e-12, abs=0))] * 2
 
 

@@ -1,0 +1,64 @@
+"""Expansions that go on where a sample would visit more prefixes, and several families of laws on one sample."""
+
+import numpy as np
+import pytest
+
+from implicit_bayes.theory import HMM, PromptLaw
+from implicit_bayes.theory.information import scores
+from implicit_bayes.theory.information.expansion import Expander, expand
+from implicit_bayes.theory.information.kl import kl_table
+from implicit_bayes.theory.information.moment_graphs import example_graphs, sampled_graph, sampled_graphs
+from implicit_bayes.theory.information.prefixes import build
+
+LENGTHS = [2, 5, 7]
+
+
+def dense(seed: int, tokens: int = 3) -> HMM:
+    """Three states of which every one emits every token: no two prefixes merge."""
+    rng = np.random.default_rng(seed)
+    return HMM(rng.dirichlet(np.ones(3)), rng.dirichlet(np.ones(3), 3), rng.dirichlet(np.ones(tokens), 3))
+
+
+def test_an_expansion_that_goes_on_is_the_expansion_of_the_larger_budget():
+    forward = build([dense(0), dense(1)], 0)
+    expander = Expander(forward, LENGTHS, LENGTHS)
+    assert [len(expander.within(budget).score) for budget in (100, 100, 1000)] == [5, 5, 7]  # 3^4 = 81, 3^6 = 729
+    here, there = expander.within(1000), expand(forward, LENGTHS, 1000, LENGTHS)
+    for name in here._fields:
+        np.testing.assert_array_equal(getattr(here, name), getattr(there, name))
+    assert len(expander.within(1).score) == 7  # what is known stays known
+
+
+@pytest.mark.parametrize(("budget", "method"), [(364, "monte carlo"), (365, "exact"), (729, "exact")])
+def test_a_sample_that_would_visit_more_is_not_drawn(budget, method):
+    """The last level has 729 prefixes; the least sample visits 2048 x 7. Twice the budget is the most."""
+    prompt = PromptLaw(dense(0), np.full(3, 1 / 3), 7, 0)
+    (found,) = kl_table(prompt, [dense(1)], [7], budget=budget)
+    (whole,) = kl_table(prompt, [dense(1)], [7], budget=10_000)
+    assert found[0].method == method and whole[0].method == "exact"
+    assert (found[0].value == whole[0].value) == (method == "exact")
+
+
+@pytest.mark.parametrize(("wanted", "method"), [(104, "monte carlo"), (105, "exact")])
+def test_a_sample_that_visits_less_is_drawn(wanted, method, monkeypatch):
+    """104 prefixes of 7 tokens are 728 steps, one fewer than the level has prefixes."""
+    monkeypatch.setattr(scores, "sample_size", lambda *given: wanted)
+    prompt = PromptLaw(dense(0), np.full(3, 1 / 3), 7, 0)
+    found = kl_table(prompt, [dense(1)], [7], budget=400)[0][0]
+    assert (found.method, found.prefixes) == (method, wanted if method == "monte carlo" else (3**7 - 1) // 2)
+
+
+def test_families_on_one_sample_are_what_each_is_alone():
+    sampler, first, later = dense(0), [dense(1), dense(2)], [dense(3), dense(4), dense(5)]
+    both = sampled_graphs(sampler, [first, later], 4, 0, 7, 500)
+    s = np.array([0.0, 0.3, 1.5])
+    for graph, (true, *others) in zip(both, (first, later), strict=True):
+        alone = sampled_graph(sampler, true, others, 4, 0, 7, 500)
+        for a in range(len(others)):
+            np.testing.assert_allclose(graph.inputs(a, s).value, alone.inputs(a, s).value, rtol=1e-12, atol=1e-12)
+            for here, there in zip(graph.values(a, s, True), alone.values(a, s, True), strict=True):
+                np.testing.assert_allclose(here, there, rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(graph.law_2xNxV, alone.law_2xNxV, rtol=1e-12)
+    assert example_graphs(sampler, [first, later], 4, 0, 2) is None
+    exact = example_graphs(sampler, [first, later], 4, 0)
+    assert exact is not None and [graph.last.gain_AxE.shape[0] for graph in exact] == [1, 2]
