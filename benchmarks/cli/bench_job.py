@@ -76,7 +76,7 @@ def bench(name: str, instance: Instance, task: str, settings: Settings, out: Pat
         elif task == "memory":
             rows = speed_memory.memory(instance, settings.seed, progress("streams", len(speed_memory.CASES)))
         elif task == "growth":
-            cases = len(speed_growth.QUESTIONS) * sum(map(len, speed_growth.GRID.values()))
+            cases = 1 + len(speed_growth.QUESTIONS) * sum(map(len, speed_growth.GRID.values()))
             rows = speed_growth.growth(settings.seed, progress("cases", cases), keep=keep)
         else:
             rows = inference(name, instance, task, settings, progress)

@@ -1,9 +1,10 @@
 """Task ``growth``: what evidence, posterior and a whole ``verify`` cost as an instance grows, one size at a time.
 
-Every case runs in a process of its own, so that its peak memory is its own; what the same process takes for the base
-case is said beside it. Compilation and table building are part of the figure: it is what a person waits for, once.
-A case that ``verify`` refuses (``--budget``), or that passes its limit of CPU time, is said to be. Finished cases are
-kept beside the file that the rows will go to, and an interrupted run goes on from them.
+Every case runs in a process of its own, so that its peak memory is its own; a process that asks nothing ("bare":
+imports and the instance) is measured too, and exponents are of what is above it. Compilation and table building are
+part of the figure: it is what a person waits for, once. A case that ``verify`` refuses (``--budget``), or that passes
+its limit of CPU time, is said to be. Finished cases are kept beside the file that the rows will go to, and an
+interrupted run goes on from them.
 """
 
 import contextlib
@@ -38,6 +39,12 @@ GRID: dict[str, tuple[int, ...]] = {
     "n": (1, 8, 64, 256),
 }
 QUESTIONS = ("evidence", "posterior", "verify")
+BARE = "bare"
+"""The question of the process that only imports and makes the base instance."""
+
+ABOVE = 0.1
+"""Share of a bare process's time that a case must take beyond it to count for an exponent: less is noise."""
+
 WIDTH = 4
 """States that emit a token, where there are more states than tokens as many as it takes."""
 
@@ -66,7 +73,9 @@ class Growth(NamedTuple):
         cpu_seconds: of each; None where it was not finished.
         peak_bytes: highest resident set of the process of each; None likewise.
         notes: why one was not finished, in words; empty where it was.
-        exponent: slope of log time on log size over the upper half of the finished values (nan with fewer than two).
+        bare_seconds: CPU seconds of a process that asks nothing.
+        exponent: slope of log time beyond ``bare_seconds`` on log size, over the upper half of the finished values that
+            take a tenth more than it (nan with fewer than two).
     """
 
     task: str
@@ -76,6 +85,7 @@ class Growth(NamedTuple):
     cpu_seconds: tuple[float | None, ...]
     peak_bytes: tuple[int | None, ...]
     notes: tuple[str, ...]
+    bare_seconds: float
     exponent: float
 
 
@@ -84,7 +94,7 @@ class GrowthCase(NamedTuple):
 
     Attributes:
         at: every size.
-        question: evidence, posterior or verify.
+        question: bare, evidence, posterior or verify.
         seed: of kernels and prompts.
         cpu_seconds, peak_bytes, note: as of ``report_on``.
     """
@@ -104,7 +114,7 @@ def growth(
 
     Args:
         seed: of kernels and prompts.
-        advance: called with 1 after every case, each in a process of its own.
+        advance: called with 1 after every case, each in a process of its own; the bare one comes first.
         grid: values of every size that is varied.
         keep: file for the cases as they come; those that it holds are taken from it. Without one the same case (the
             base, on several sizes' way) is still worked out once.
@@ -126,13 +136,16 @@ def growth(
             storage.write_json(keep, cases)
         return cases[-1]._asdict()
 
+    bare = known(BASE, BARE)["cpu_seconds"]
+    advance(1)
     for size, values in grid.items():
         for question in QUESTIONS:
             found = []
             for value in values:
                 found.append(known(BASE | {size: value}, question))
                 advance(1)
-            finished = [(v, each["cpu_seconds"]) for v, each in zip(values, found, strict=True) if not each["note"]]
+            beyond = [(v, e["cpu_seconds"] - bare) for v, e in zip(values, found, strict=True) if not e["note"]]
+            counted = [(v, seconds) for v, seconds in beyond if seconds > ABOVE * bare]
             rows.append(
                 Growth(
                     task="growth",
@@ -142,7 +155,8 @@ def growth(
                     cpu_seconds=tuple(each["cpu_seconds"] for each in found),
                     peak_bytes=tuple(each["peak_bytes"] for each in found),
                     notes=tuple(each["note"] for each in found),
-                    exponent=slope([v for v, _ in finished], [seconds for _, seconds in finished]),
+                    bare_seconds=bare,
+                    exponent=slope([v for v, _ in counted], [seconds for _, seconds in counted]),
                 )
             )
     return rows
@@ -213,7 +227,7 @@ def one_case(at: dict[str, int], question: str, seed: int) -> None:
 
     Args:
         at: concepts, vocabulary, states, k and n.
-        question: evidence, posterior or verify.
+        question: bare, evidence, posterior or verify.
         seed: of kernels and prompts.
 
     Raises:
@@ -224,6 +238,8 @@ def one_case(at: dict[str, int], question: str, seed: int) -> None:
     from implicit_bayes.theory import filter_mixture
 
     instance, k, n = family(at, seed), at["k"], at["n"]
+    if question == BARE:
+        return
     if question == "verify":
         verify(instance, k=k, n=(0, n), prompts=PROMPTS, documents=5, length=64, epsilon=(0.01,), budget=BUDGET)
         return
@@ -280,7 +296,8 @@ def table(rows: list[Growth]) -> Table:
     Returns:
         A table of rich's.
     """
-    shown = Table("size", "question", "values", "CPU s", "peak MiB", "exponent", "not finished")
+    bare = f" ({rows[0].bare_seconds:.2f} bare)" if rows else ""
+    shown = Table("size", "question", "values", f"CPU s{bare}", "peak MiB", "exponent", "not finished")
     for row in rows:
         seconds = ["–" if each is None else f"{each:.2f}" for each in row.cpu_seconds]
         peaks = ["–" if each is None else f"{each / 2**20:.0f}" for each in row.peak_bytes]

@@ -116,8 +116,9 @@ def test_growth_measures_every_question_and_says_what_was_not_finished(monkeypat
     assert [(row.size, row.question, row.values) for row in rows] == [
         ("n", q, (1, 2)) for q in ("evidence", "posterior")
     ]
-    assert sum(ticks) == 4
+    assert sum(ticks) == 5
     for row in rows:
+        assert 0.3 < row.bare_seconds < 2.0 * min(row.cpu_seconds)
         assert all(each > 0 for each in row.cpu_seconds) and not any(row.notes)
         assert all(each > 1 << 24 for each in row.peak_bytes) and np.isnan(row.exponent)
     monkeypatch.setattr(speed_growth, "BUDGET", 1e-9)
@@ -134,27 +135,34 @@ def test_growth_measures_every_question_and_says_what_was_not_finished(monkeypat
 
 
 def test_growth_goes_on_where_it_was_interrupted(monkeypatch, tmp_path):
-    """Each case is worked out once, whoever asks for it again, and kept at once; another seed has its own."""
+    """Each case is worked out once, whoever asks for it again, and kept at once; another seed has its own.
+    Exponents are of what is above a bare process."""
     asked, keep = [], tmp_path / "growth.json.cases"
 
     def child(at, question, seed):
-        if len(asked) == 4:
+        if len(asked) == 5:
             raise KeyboardInterrupt
         asked.append((at, question, seed))
-        return {"cpu_seconds": float(at["n"]), "peak_bytes": 7, "note": "" if at["n"] < 8 else "refused: x"}
+        if question == "bare":
+            return {"cpu_seconds": 0.5, "peak_bytes": 7, "note": ""}
+        return {"cpu_seconds": 0.5 + at["n"] ** 2, "peak_bytes": 7, "note": "" if at["n"] < 8 else "refused: x"}
 
     monkeypatch.setattr(speed_growth, "QUESTIONS", ("evidence",))
     monkeypatch.setattr(speed_growth, "_child", child)
     grid = {"n": (1, 8), "k": (2, 3, 5)}  # n = 8 and k = 3 are the base
     with pytest.raises(KeyboardInterrupt):
         speed_growth.growth(0, lambda done: None, grid | {"states": (10,)}, keep)
-    assert len(asked) == 4 and len(speed_growth.kept(keep)) == 4
+    assert len(asked) == 5 and len(speed_growth.kept(keep)) == 5 and asked[0] == (speed_growth.BASE, "bare", 0)
     asked.clear()
     (n, k), ticks = speed_growth.growth(0, (ticks := []).append, grid, keep), ticks
-    assert not asked and ticks == [1] * 5
-    assert n.cpu_seconds == (1.0, 8.0) and k.notes == ("refused: x",) * 3 and k.peak_bytes == (7, 7, 7)
+    assert not asked and ticks == [1] * 6
+    assert n.cpu_seconds == (1.5, 64.5) and n.bare_seconds == 0.5 and np.isnan(k.exponent)
+    assert k.notes == ("refused: x",) * 3 and k.peak_bytes == (7, 7, 7)
     speed_growth.growth(1, lambda done: None, {"n": (1,)}, keep)
-    assert [seed for _, _, seed in asked] == [1]
+    assert [(question, seed) for _, question, seed in asked] == [("bare", 1), ("evidence", 1)]
+    asked.clear()
+    (row,) = speed_growth.growth(2, lambda done: None, {"n": (1, 2, 4)}, None)
+    assert row.exponent == pytest.approx(2.0)
     keep.write_text('[{"at": 3}]')
     with pytest.raises(ModelError, match="remove it to begin anew"):
         speed_growth.growth(0, lambda done: None, grid, keep)
