@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib import rc_context, rcParams, style
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import Formatter, LogFormatter
 from matplotlib.transforms import Bbox
 
+from implicit_bayes.benchmarks.report.layout import clear_titles, is_simple, lay_out
 from implicit_bayes.simulators.atomic import written_aside
 
 Keywords = dict[str, Any]
@@ -89,14 +91,20 @@ def settle(figure: Figure) -> Bbox:
         A box, for ``savefig``'s ``bbox_inches``.
     """
     literal(figure)
-    if engine := figure.get_layout_engine():
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        with rc_context({"figure.constrained_layout.use": False}):
+            figure.set_layout_engine(None)  # "none" leaves a placeholder, for which ``savefig`` draws twice
+        if is_simple(figure):
+            return lay_out(figure)
         with warnings.catch_warnings():  # words of a changed file may leave no room for axes: drawn as they are
             warnings.simplefilter("ignore", UserWarning)
             engine.execute(figure)
-        with rc_context({"figure.constrained_layout.use": False}):
-            figure.set_layout_engine(None)  # "none" leaves a placeholder, for which ``savefig`` draws twice
-    box: Bbox = figure.get_tightbbox()
-    return box
+            renderer = FigureCanvasAgg(figure).get_renderer()
+            for axes in figure.axes:
+                clear_titles(axes, renderer)
+            engine.execute(figure)
+    return figure.get_tightbbox()
 
 
 def literal(figure: Figure) -> Figure:
