@@ -4,13 +4,14 @@ matplotlib's constrained layout finds the same places for grids of any kind; it 
 ``savefig`` measures them once more for the box around them. Here every panel is measured once.
 """
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backend_bases import RendererBase
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from matplotlib.text import Text
@@ -68,6 +69,19 @@ def is_simple(figure: Figure) -> bool:
     )
 
 
+@cache
+def ruler(dpi: float) -> RendererAgg:
+    """What words are measured with, the same for all figures: it remembers how long each was.
+
+    Args:
+        dpi: of the figure.
+
+    Returns:
+        A renderer that nothing is drawn with.
+    """
+    return RendererAgg(1, 1, dpi)
+
+
 def lay_out(figure: Figure) -> Bbox:
     """Place the panels of a simple figure; its labels stay where they are measured.
 
@@ -77,7 +91,7 @@ def lay_out(figure: Figure) -> Bbox:
     Returns:
         The box around all that is drawn, in inches.
     """
-    renderer = FigureCanvasAgg(figure).get_renderer()
+    renderer = ruler(figure.dpi)
     outer = [each.get_window_extent(renderer) for each in figure.legends]
     above = sum((box.height for box in outer), 0.0) / figure.dpi + 2 * PAD * len(outer)
     below = 0.0

@@ -63,6 +63,7 @@ def parts(figure):
 
 
 def drawn(figure):
+    FigureCanvasAgg(figure)  # becomes the figure's
     box = settle(figure)
     assert figure.get_layout_engine() is None
     figure.canvas.draw()
@@ -126,7 +127,7 @@ def test_panels_stand_where_constrained_layout_puts_them(case):
         settle(ours)
         theirs.get_layout_engine().execute(literal(theirs))
         for axes in theirs.axes:
-            layout.clear_titles(axes, FigureCanvasAgg(theirs).get_renderer())
+            layout.clear_titles(axes, layout.ruler(theirs.dpi))
         theirs.get_layout_engine().execute(theirs)
         for one, other in zip(ours.axes, theirs.axes, strict=True):
             size = np.tile(ours.get_size_inches(), 2)
