@@ -119,7 +119,7 @@ def test_a_verification_without_a_model_loads_nothing_of_training_and_no_dask(tm
         "torch",
         "transformers",
     }
-    assert len(names) < 2200
+    assert len(names) < 2100
 
 
 def test_a_verification_of_a_model_may_load_what_its_factory_needs(tmp_path):
