@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
-from implicit_bayes.lm.optimiser import OptimiserConfig
+from implicit_bayes.lm.optimiser_config import OptimiserConfig
 from implicit_bayes.lm.trees import Arrays
 
 Weights = TypeVar("Weights")

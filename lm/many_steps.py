@@ -16,7 +16,8 @@ from jaxtyping import Array, Num
 
 from implicit_bayes.lm.averaging import next_average
 from implicit_bayes.lm.data import Batches
-from implicit_bayes.lm.optimiser import OptimiserConfig, optimiser
+from implicit_bayes.lm.optimiser import optimiser
+from implicit_bayes.lm.optimiser_config import OptimiserConfig
 from implicit_bayes.lm.schedule import Plan
 from implicit_bayes.lm.step import State, token_loss
 from implicit_bayes.lm.trees import Arrays

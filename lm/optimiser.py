@@ -11,35 +11,14 @@ with both averages corrected for their start at 0, and m turned along with Q. Wh
 Source: Loshchilov & Hutter 2019 (AdamW); Vyas et al. 2024 (SOAP).
 """
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
+from implicit_bayes.lm.optimiser_config import OptimiserConfig
 from implicit_bayes.lm.trees import Arrays
-
-
-class OptimiserConfig(NamedTuple):
-    """The optimiser's method and constants.
-
-    Attributes:
-        method: adamw or soap.
-        b1, b2: decay of the averages of the gradient and of its square.
-        weight_decay: decoupled, on matrices only.
-        clip: norm that the whole gradient is cut down to.
-        plateau: steps over which the loss is averaged before the rate is cut tenfold for want of progress, or None.
-        average: power g of the average of weights (lm.averaging) that the trained network is; None for the last
-            weights themselves.
-    """
-
-    method: Literal["adamw", "soap"] = "adamw"
-    b1: float = 0.9
-    b2: float = 0.99
-    weight_decay: float = 0.0
-    clip: float = 1.0
-    plateau: int | None = None
-    average: float | None = None
 
 
 def optimiser(config: OptimiserConfig) -> optax.GradientTransformationExtraArgs:

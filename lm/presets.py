@@ -12,7 +12,7 @@ Source: Xie et al. 2022, appendix F, for the ``paper-*`` ones.
 from typing import NamedTuple
 
 from implicit_bayes.lm.lstm import LSTMConfig
-from implicit_bayes.lm.optimiser import OptimiserConfig
+from implicit_bayes.lm.optimiser_config import OptimiserConfig
 from implicit_bayes.lm.schedule import Phase, Schedule
 from implicit_bayes.lm.transformer import TransformerConfig
 from implicit_bayes.theory.objects.checks import ModelError

@@ -8,7 +8,7 @@ import jax
 import msgspec
 
 from implicit_bayes.lm.lstm import LSTM, LSTMConfig
-from implicit_bayes.lm.optimiser import OptimiserConfig
+from implicit_bayes.lm.optimiser_config import OptimiserConfig
 from implicit_bayes.lm.schedule import Phase, Schedule
 from implicit_bayes.lm.transformer import Transformer, TransformerConfig
 from implicit_bayes.simulators.atomic import written_aside

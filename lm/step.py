@@ -15,7 +15,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int
 
 from implicit_bayes.lm.averaging import first_average, next_average, trained_network
-from implicit_bayes.lm.optimiser import OptimiserConfig, optimiser
+from implicit_bayes.lm.optimiser_config import OptimiserConfig
 from implicit_bayes.lm.trees import Arrays
 
 AXIS = "data"
@@ -85,6 +85,8 @@ def start(network: Network, config: OptimiserConfig) -> State:
     Returns:
         State: network, moments of the optimiser, step 0, and the average where one is kept.
     """
+    from implicit_bayes.lm.optimiser import optimiser  # brings optax, which readers of stored networks do without
+
     weights = eqx.filter(network, eqx.is_inexact_array)
     moments = optimiser(config).init(weights)
     return State(network, moments, jnp.zeros((), jnp.int32), first_average(weights, config))
@@ -146,6 +148,8 @@ def make_step(config: OptimiserConfig, mesh: Mesh, seed: int, half: bool = False
         (State, tokens, learning rate, laws = None) -> (State, loss in nats per token before the update): the loss of
         the tokens, or where laws are given theirs.
     """
+    from implicit_bayes.lm.optimiser import optimiser  # brings optax, which readers of stored networks do without
+
     transform = optimiser(config)
 
     def loss_of(weights: Network, rest: Network, batch: Batch, key: Array) -> Array:

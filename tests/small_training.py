@@ -25,7 +25,7 @@ TIMES = {"tokens_per_second", "seconds_left", "cpu_seconds"}
 def small_config(architecture: str = "lstm", steps: int = 24, average: float | None = None, **changes: Any) -> Any:
     """A run of ``steps`` batches, 8 by 12 tokens and then 4 by 24; ``average`` is the optimiser's."""
     from implicit_bayes.lm.lstm import LSTMConfig
-    from implicit_bayes.lm.optimiser import OptimiserConfig
+    from implicit_bayes.lm.optimiser_config import OptimiserConfig
     from implicit_bayes.lm.run import RunConfig
     from implicit_bayes.lm.schedule import Phase, Schedule
     from implicit_bayes.lm.transformer import TransformerConfig

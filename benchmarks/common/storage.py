@@ -115,12 +115,10 @@ def write_results(path: Path, results: "xr.Dataset") -> None:
     Raises:
         ModelError: the place cannot be written.
     """
-    from xarray.backends import H5NetCDFStore
+    from implicit_bayes.benchmarks.common.netcdf import dump
 
     content = io.BytesIO()
-    store = H5NetCDFStore.open(content, mode="w", lock=False)  # Dataset.to_netcdf would import Dask where there is one
-    results.dump_to_store(store)
-    store.close()
+    dump(results, content)
     with written_aside(path, binary=True) as file:
         file.write(content.getvalue())
 
@@ -146,7 +144,7 @@ def read_results(path: Path, remedy: str = "run verify with --out first") -> "xr
     try:
         with h5py.File(path, "r") as file:
             _check_contents(file)
-        store = H5NetCDFStore.open(str(path), mode="r", lock=False)  # as above
+        store = H5NetCDFStore.open(str(path), mode="r", lock=False)  # open_dataset would import Dask where there is one
         try:
             results = xr.Dataset.load_store(store).load()
         finally:

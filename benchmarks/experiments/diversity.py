@@ -9,7 +9,7 @@ from implicit_bayes.benchmarks.experiments.base import Experiment, Scale, interv
 from implicit_bayes.benchmarks.report.findings import Axes, Findings, Picture, Table
 from implicit_bayes.benchmarks.sweep.cells import Cell
 from implicit_bayes.benchmarks.sweep.tasks import cell
-from implicit_bayes.lm.optimiser import OptimiserConfig
+from implicit_bayes.lm.optimiser_config import OptimiserConfig
 from implicit_bayes.lm.run import RunConfig, to_json
 from implicit_bayes.lm.schedule import Phase, Schedule
 from implicit_bayes.lm.transformer import TransformerConfig

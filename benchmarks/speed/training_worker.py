@@ -17,7 +17,7 @@ import numpy as np
 
 from implicit_bayes.benchmarks.common.children import watch_parent
 from implicit_bayes.lm.lstm import LSTMConfig
-from implicit_bayes.lm.optimiser import OptimiserConfig
+from implicit_bayes.lm.optimiser_config import OptimiserConfig
 from implicit_bayes.lm.presets import preset
 from implicit_bayes.lm.run import RunConfig, draw_network
 from implicit_bayes.lm.schedule import Phase, plan

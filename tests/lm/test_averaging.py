@@ -14,7 +14,7 @@ from implicit_bayes.lm.averaging import first_average, next_average
 from implicit_bayes.lm.checkpoints import load_latest, steps_of
 from implicit_bayes.lm.lstm import LSTM, LSTMConfig
 from implicit_bayes.lm.many_steps import make_steps
-from implicit_bayes.lm.optimiser import OptimiserConfig
+from implicit_bayes.lm.optimiser_config import OptimiserConfig
 from implicit_bayes.lm.run import RunConfig, draw_network, from_json, to_json
 from implicit_bayes.lm.step import make_mesh, make_step, replicate, shard, start
 from implicit_bayes.lm.weights import read_weights

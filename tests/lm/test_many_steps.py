@@ -9,7 +9,7 @@ from implicit_bayes.lm.data import fresh_batches
 from implicit_bayes.lm.flops import operations_per_token, peak
 from implicit_bayes.lm.lstm import LSTM, LSTMConfig
 from implicit_bayes.lm.many_steps import every_batch, make_steps
-from implicit_bayes.lm.optimiser import OptimiserConfig
+from implicit_bayes.lm.optimiser_config import OptimiserConfig
 from implicit_bayes.lm.schedule import Phase, Schedule, plan
 from implicit_bayes.lm.stacked import StackedTransformer
 from implicit_bayes.lm.step import make_mesh, make_step, replicate, shard, start

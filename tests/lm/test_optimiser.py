@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from implicit_bayes.lm.optimiser import OptimiserConfig, optimiser, soap
+from implicit_bayes.lm.optimiser import optimiser, soap
+from implicit_bayes.lm.optimiser_config import OptimiserConfig
 
 SHAPES = {"wide": (8, 12), "tall": (12, 8), "square": (9, 9), "thin": (3, 9), "vector": (5,)}
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from implicit_bayes.lm.lstm import LSTM, LSTMConfig
-from implicit_bayes.lm.optimiser import OptimiserConfig
+from implicit_bayes.lm.optimiser_config import OptimiserConfig
 from implicit_bayes.lm.step import make_mesh, make_step, replicate, shard, start, token_loss
 from implicit_bayes.lm.transformer import Transformer, TransformerConfig
 

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from implicit_bayes.theory.objects.checks import ModelError
 from implicit_bayes.theory.objects.models import MixtureOfHMMs
@@ -192,6 +191,8 @@ def _climb(key: Array, statement: str, size: int, states: int, length: int, step
 
 def _ascend(start: Logits, statement: str, length: int, steps: int) -> tuple[Logits, _Tally]:
     """Adam from one start; the best iterate by ``_score``, and counts over every iterate."""
+    import optax  # which who only shows what a search found does without
+
     optimiser = optax.adam(LEARNING_RATE[statement])
 
     def look(logits: Logits, best: Logits, score: Array, tally: _Tally) -> tuple[Logits, Array, _Tally]:

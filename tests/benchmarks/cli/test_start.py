@@ -91,3 +91,38 @@ def test_importing_theory_loads_nothing_of_it():
     )
     _, names = loaded(program=program)
     assert not packages(names) & (NUMERIC - {"numpy"})
+
+
+WHOLE = """
+import json, sys
+from implicit_bayes.benchmarks.cli.process import main
+try:
+    main(sys.argv[1:])
+except SystemExit as stop:
+    print(json.dumps([stop.code, sorted(name for name, module in sys.modules.items() if module is not None)]))
+"""
+
+
+def test_a_verification_without_a_model_loads_nothing_of_training_and_no_dask(tmp_path):
+    """xarray asks for Dask wherever there is one, at its first array."""
+    few = ["--prompts", "3", "--documents", "3", "--length", "8", "--n", "0", "1", "--out", str(tmp_path / "here")]
+    status, names = loaded("verify", "regular", *few, program=WHOLE)
+    assert status == 0
+    assert {"xarray", "matplotlib", "h5py"} <= packages(names)
+    assert not packages(names) & {
+        "dask",
+        "distributed",
+        "optax",
+        "orbax",
+        "numpyro",
+        "sklearn",
+        "torch",
+        "transformers",
+    }
+    assert len(names) < 2100
+
+
+def test_a_verification_of_a_model_may_load_what_its_factory_needs(tmp_path):
+    (tmp_path / "made.py").write_text("import dask\n\n\ndef model():\n    raise SystemExit(41)\n")
+    status, _ = loaded("verify", "regular", "--model", f"{tmp_path / 'made.py'}:model", program=WHOLE)
+    assert status == 41
