@@ -282,11 +282,12 @@ def judge(
     beaten_BxV = np.zeros(truth_BxV.shape, dtype=bool)
     close_B = np.zeros(len(truth_BxV), dtype=bool)
     top_BxP = law_BxPxV.argmax(-1)
-    # a token that is beaten under every law by the mean of the laws' first choices is never the largest of a mixture
-    choices_BxPxV = np.take_along_axis(law_BxPxV, top_BxP[:, None, :], -1) * points_BxP[:, None, :]
-    count_B, wider = points_BxP.sum(-1), (1 + points_BxP.shape[1] * EPSILON if error else 1)
-    mean_BxPxV = choices_BxPxV.sum(-1)[..., None] * lower > law_BxPxV * count_B[:, None, None] * (upper * wider)
-    beaten_BxV |= (mean_BxPxV | ~points_BxP[..., None]).all(1)
+    if points_BxP.shape[1] > 1:
+        # a token that is beaten under every law by the mean of the laws' first choices is never a mixture's largest
+        choices_BxPxV = np.take_along_axis(law_BxPxV, top_BxP[:, None, :], -1) * points_BxP[:, None, :]
+        count_B, wider = points_BxP.sum(-1), (1 + points_BxP.shape[1] * EPSILON if error else 1)
+        mean_BxPxV = choices_BxPxV.sum(-1)[..., None] * lower > law_BxPxV * count_B[:, None, None] * (upper * wider)
+        beaten_BxV |= (mean_BxPxV | ~points_BxP[..., None]).all(1)
     for p in range(points_BxP.shape[1]):
         rival_BxPx1 = np.take_along_axis(law_BxPxV, top_BxP[:, p][:, None, None], -1)
         less_BxPxV = rival_BxPx1 * lower > law_BxPxV * upper
