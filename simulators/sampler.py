@@ -14,6 +14,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import UInt32
 
 from implicit_bayes.simulators.alias import AliasTable, alias_table, draw, draw_on_host, limits
 from implicit_bayes.simulators.datasets import Documents, Prompts, as_count
@@ -22,6 +23,9 @@ from implicit_bayes.theory.filtering.dispatch import on_host
 from implicit_bayes.theory.objects.checks import ModelError, as_float64, check_simplex
 from implicit_bayes.theory.objects.models import MixtureOfHMMs, as_token
 from implicit_bayes.theory.objects.types import Numbers
+
+Key = jax.Array | UInt32[np.ndarray, "2"]
+"""One JAX key, or its words (``keys.derived_key``)."""
 
 CHUNK = 1 << 21
 """Uniforms on the table at a time."""
@@ -81,7 +85,7 @@ def tables_of(mixture: MixtureOfHMMs) -> Tables:
     )
 
 
-def sample_documents(mixture: MixtureOfHMMs, key: jax.Array, documents: int, length: int) -> Documents:
+def sample_documents(mixture: MixtureOfHMMs, key: Key, documents: int, length: int) -> Documents:
     """``documents`` independent documents of the pretraining law.
 
     Args:
@@ -100,7 +104,7 @@ def sample_documents(mixture: MixtureOfHMMs, key: jax.Array, documents: int, len
     return _documents(tables_of(mixture), _generator(key), documents, length)
 
 
-def stream(mixture: MixtureOfHMMs, key: jax.Array, documents: int, length: int) -> Iterator[Documents]:
+def stream(mixture: MixtureOfHMMs, key: Key, documents: int, length: int) -> Iterator[Documents]:
     """Fresh documents for ever: batch i is drawn with ``jax.random.fold_in(key, i)``.
 
     Args:
@@ -118,7 +122,7 @@ def stream(mixture: MixtureOfHMMs, key: jax.Array, documents: int, length: int) 
     return _batches(tables_of(mixture), key, documents, length)
 
 
-def _batches(tables: Tables, key: jax.Array, documents: int, length: int) -> Iterator[Documents]:
+def _batches(tables: Tables, key: Key, documents: int, length: int) -> Iterator[Documents]:
     batch = 0
     while True:
         yield _documents(tables, _generator(jax.random.fold_in(key, batch)), documents, length, compiles=True)
@@ -128,7 +132,7 @@ def _batches(tables: Tables, key: jax.Array, documents: int, length: int) -> Ite
 def sample_prompts(
     mixture: MixtureOfHMMs,
     starts_CxSxH: Numbers,
-    key: jax.Array,
+    key: Key,
     prompts: int,
     k: int,
     n: int,
@@ -177,7 +181,7 @@ def sample_prompts(
     return Prompts(closed.reshape(prompts, -1)[:, :-1], concept_P, start_P)
 
 
-def _generator(key: jax.Array) -> np.random.Generator:
+def _generator(key: Key) -> np.random.Generator:
     """A host generator seeded by all words of one JAX key.
 
     Raises:

@@ -21,7 +21,6 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
 from implicit_bayes.benchmarks.gap.implied import after_prefixes
@@ -30,6 +29,7 @@ from implicit_bayes.benchmarks.predictors.models import MixtureModel
 from implicit_bayes.benchmarks.predictors.promises import answer_at
 from implicit_bayes.lm.model import LanguageModel
 from implicit_bayes.simulators.instances import Instance
+from implicit_bayes.simulators.keys import derived_key
 from implicit_bayes.simulators.sampler import sample_prompts
 from implicit_bayes.theory import MixtureOfHMMs, filter_concepts
 from implicit_bayes.theory.filtering.dispatch import prepare
@@ -142,7 +142,7 @@ def order_variance(
         OrderVariance: variances of probabilities, means over prompts with their errors, exact Bayes's beside the
         model's.
     """
-    key = jax.random.fold_in(jax.random.key(seed), 7)
+    key = derived_key(seed, 7)
     batch = sample_prompts(
         instance.mixture, instance.prompt_starts, key, prompts, k, examples, true_concepts=instance.true_concepts
     )

@@ -12,7 +12,6 @@ each over all prompts, over those of positive probability under some concept ("p
 
 from collections.abc import Callable, Sequence
 
-import jax
 import numpy as np
 import xarray as xr
 
@@ -22,6 +21,7 @@ from implicit_bayes.benchmarks.predictors.agreement import is_right
 from implicit_bayes.benchmarks.predictors.curves import CHUNK, Answers, References, ask, references
 from implicit_bayes.lm.model import LanguageModel
 from implicit_bayes.simulators.instances import Instance
+from implicit_bayes.simulators.keys import derived_key
 from implicit_bayes.simulators.sampler import sample_prompts
 from implicit_bayes.theory.statements.bounds import first_choice
 
@@ -103,7 +103,7 @@ def _ask_all(
     truths, every = [], []
     for begin in range(0, prompts, CHUNK):
         size = min(CHUNK, prompts - begin)
-        draw = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), k), begin)
+        draw = derived_key(seed, k, begin)
         batch = sample_prompts(
             instance.mixture, instance.prompt_starts, draw, CHUNK, k, max(ns), true_concepts=instance.true_concepts
         )

@@ -27,6 +27,7 @@ from implicit_bayes.benchmarks.predictors.promises import check_promises
 from implicit_bayes.lm.model import LanguageModel, ShowsActivations
 from implicit_bayes.simulators.datasets import Documents
 from implicit_bayes.simulators.instances import Instance, load_instance
+from implicit_bayes.simulators.keys import derived_key
 from implicit_bayes.simulators.sampler import sample_documents
 from implicit_bayes.theory import ModelError
 from implicit_bayes.theory.information.decomposition import Decomposition, decompose
@@ -241,7 +242,7 @@ def fresh_documents(instance: Instance, documents: int, length: int, seed: int) 
     Returns:
         Tokens and the concepts that drew them.
     """
-    return sample_documents(instance.mixture, jax.random.fold_in(jax.random.key(seed), 5), documents, length)
+    return sample_documents(instance.mixture, derived_key(seed, 5), documents, length)
 
 
 def one_model(

@@ -7,7 +7,6 @@ tokens of example n + 1. Cells of one k therefore share prompts; the standard er
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-import jax
 import numpy as np
 
 from implicit_bayes.benchmarks.common.intervals import wilson
@@ -17,6 +16,7 @@ from implicit_bayes.benchmarks.predictors.prompt_aware import prompt_aware, prom
 from implicit_bayes.lm.model import LanguageModel
 from implicit_bayes.simulators.datasets import Prompts
 from implicit_bayes.simulators.instance import Instance
+from implicit_bayes.simulators.keys import derived_key
 from implicit_bayes.simulators.sampler import sample_prompts
 from implicit_bayes.theory import MixtureOfHMMs, filter_mixture
 from implicit_bayes.theory.filtering.dispatch import Prepared, prepare
@@ -139,13 +139,12 @@ def _batches(instance: Instance, k: int, n: int, prompts: int, seed: int, singly
         seed: of all of them.
         singly: a draw at a time, whatever its size.
     """
-    key = jax.random.fold_in(jax.random.key(seed), k)
     mixture = instance.mixture
     draws = 1 if singly else max(1, TOGETHER // (CHUNK * (n + 1) * mixture.n_concepts * mixture.n_tokens))
     for first in range(0, prompts, draws * CHUNK):
         drawn = [
             sample_prompts(
-                mixture, instance.prompt_starts, jax.random.fold_in(key, begin), CHUNK, k, n,
+                mixture, instance.prompt_starts, derived_key(seed, k, begin), CHUNK, k, n,
                 true_concepts=instance.true_concepts,
             )
             for begin in range(first, min(prompts, first + draws * CHUNK), CHUNK)

@@ -12,11 +12,11 @@ import itertools
 import math
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
 from implicit_bayes.benchmarks.predictors.promises import answer
 from implicit_bayes.lm.model import LanguageModel
+from implicit_bayes.simulators.keys import derived_key
 from implicit_bayes.simulators.sampler import sample_documents
 from implicit_bayes.theory import MixtureOfHMMs, filter_mixture
 from implicit_bayes.theory.filtering.dispatch import prepare
@@ -72,8 +72,7 @@ def hold_out(mixture: MixtureOfHMMs, documents: int, length: int, seed: int) -> 
     Returns:
         Held: (B, T) tokens, and (B, T) log p(o_t | o_<t) under exact Bayes, nats.
     """
-    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), 1 << 31), 1 << 31)
-    tokens_BxT = sample_documents(mixture, key, documents, length).tokens
+    tokens_BxT = sample_documents(mixture, derived_key(seed, 1 << 31, 1 << 31), documents, length).tokens
     return Held(tokens_BxT, log_bayes(mixture, tokens_BxT))
 
 

@@ -23,6 +23,7 @@ from implicit_bayes.benchmarks.verification.settings import (
 from implicit_bayes.lm.model import LanguageModel
 from implicit_bayes.simulators.datasets import Documents
 from implicit_bayes.simulators.instances import Instance, load_instance
+from implicit_bayes.simulators.keys import derived_key
 from implicit_bayes.simulators.sampler import sample_documents
 from implicit_bayes.theory import MixtureOfHMMs, PromptLaw
 from implicit_bayes.theory.information.decomposition import Decomposition, decompose
@@ -278,5 +279,4 @@ def fresh_documents(instance: Instance, settings: Settings) -> Documents:
     Returns:
         Tokens and the concepts that drew them.
     """
-    key = jax.random.fold_in(jax.random.key(settings.seed), 1)
-    return sample_documents(instance.mixture, key, settings.documents, settings.length)
+    return sample_documents(instance.mixture, derived_key(settings.seed, 1), settings.documents, settings.length)
