@@ -42,8 +42,9 @@ QUESTIONS = ("evidence", "posterior", "verify")
 BARE = "bare"
 """The question of the process that only imports and makes the base instance."""
 
-ABOVE = 0.1
-"""Share of a bare process's time that a case must take beyond it to count for an exponent: less is noise."""
+ABOVE = 0.5
+"""Share of a bare process's time that a case must take beyond it to count for an exponent: what is left of less is the
+call itself, and noise."""
 
 WIDTH = 4
 """States that emit a token, where there are more states than tokens as many as it takes."""
@@ -75,7 +76,7 @@ class Growth(NamedTuple):
         notes: why one was not finished, in words; empty where it was.
         bare_seconds: CPU seconds of a process that asks nothing.
         exponent: slope of log time beyond ``bare_seconds`` on log size, over the upper half of the finished values that
-            take a tenth more than it (nan with fewer than two).
+            take half as long again (nan with fewer than two).
     """
 
     task: str

@@ -15,6 +15,7 @@ from implicit_bayes.benchmarks.common.memory import check_memory, sizes_of
 from implicit_bayes.benchmarks.verification.prefix_counts import prefixes
 from implicit_bayes.simulators.instances import Instance
 from implicit_bayes.theory import MixtureOfHMMs, ModelError
+from implicit_bayes.theory.filtering.dispatch import prepare
 from implicit_bayes.theory.information.scores import FEWEST, WORK
 from implicit_bayes.theory.statements.risk import LEAST_PROMPTS, SHOTS
 
@@ -198,10 +199,12 @@ def _prefix(mixture: MixtureOfHMMs) -> float:
 
 
 def _token(mixture: MixtureOfHMMs) -> float:
-    """Seconds for a token under every concept: a product with the kernel, or with the blocks that supports leave."""
-    width = _width(mixture)
-    products = 2.0 * min(float(mixture.n_states) ** 2, 8.0 * width**2)
-    return float(mixture.n_concepts) * (STEP + products / PRODUCTS)
+    """Seconds for a token under every concept: a product with the kernel, or with the blocks that supports leave where
+    the filter has room for them."""
+    products = float(mixture.n_states) ** 2
+    if prepare(mixture) is not None:
+        products = min(products, 8.0 * _width(mixture) ** 2)
+    return float(mixture.n_concepts) * (STEP + 2.0 * products / PRODUCTS)
 
 
 def _answer(mixture: MixtureOfHMMs) -> float:

@@ -157,9 +157,10 @@ def _onward(
     order = np.argsort(kind_K, kind="stable")
     groups = np.split(order, np.bincount(kind_K, minlength=len(kinds)).cumsum())[:-1]
     for kind, rows in zip(kinds, groups, strict=True):
-        here = np.flatnonzero(from_KxH[kind])
-        ahead[rows] = mass[rows][:, :, here] @ transition[here]
-        possible[rows] = alive[rows][:, :, here].astype(np.float32) @ may[here] > 0
+        here, shape = np.flatnonzero(from_KxH[kind]), (len(rows), *mass.shape[1:])
+        now, can = (x[rows][:, :, here].reshape(-1, len(here)) for x in (mass, alive))  # one product, not one for each
+        ahead[rows] = (now @ transition[here]).reshape(shape)
+        possible[rows] = (can.astype(np.float32) @ may[here] > 0).reshape(shape)
     return ahead, possible
 
 

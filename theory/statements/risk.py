@@ -215,15 +215,18 @@ def start_filter(
     Returns:
         (mass, predictives), float64.
     """
-    ahead = np.broadcast_to(start_SxH, (len(tokens_BxM), *start_SxH.shape))
-    mass, masses, predictives = np.ones(ahead.shape[:2]), [], []
+    shape = len(tokens_BxM), *start_SxH.shape
+    ahead = np.broadcast_to(start_SxH, shape)
+    mass, masses, predictives = np.ones(shape[:2]), [], []
     for token_B in tokens_BxM.T:
         joint = ahead * emission.T[token_B][:, None]
         total = joint.sum(-1)
-        ahead = joint / np.where(total > 0, total, 1.0)[..., None] @ transition
+        filtered = (joint / np.where(total > 0, total, 1.0)[..., None]).reshape(-1, shape[-1])
+        after = filtered @ transition  # in one: given three axes NumPy reads the kernel anew for every x
+        ahead = after.reshape(shape)
         mass = mass * total
         masses.append(mass)
-        predictives.append(ahead @ emission)
+        predictives.append((after @ emission).reshape(*shape[:2], -1))
     return np.stack(masses), np.stack(predictives)
 
 

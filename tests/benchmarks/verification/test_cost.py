@@ -7,6 +7,7 @@ from implicit_bayes import verify
 from implicit_bayes.benchmarks.cli import commands as cli
 from implicit_bayes.benchmarks.common import machine
 from implicit_bayes.benchmarks.predictors import curves
+from implicit_bayes.benchmarks.speed.growth import BASE, family
 from implicit_bayes.benchmarks.verification import cost
 from implicit_bayes.benchmarks.verification.cost import LOGARITHMS, estimate, in_words, minutes
 from implicit_bayes.benchmarks.verification.prefix_counts import prefixes
@@ -14,6 +15,7 @@ from implicit_bayes.benchmarks.verification.settings import DEFAULT_EPSILONS, DE
 from implicit_bayes.simulators.instance import Instance
 from implicit_bayes.simulators.instances import load_instance, save_instance
 from implicit_bayes.theory import MixtureOfHMMs, ModelError
+from implicit_bayes.theory.filtering import dispatch
 from implicit_bayes.theory.information.expansion import children, root
 from implicit_bayes.theory.information.prefixes import build
 
@@ -58,6 +60,19 @@ def test_a_smaller_budget_samples_more_coarsely_and_says_what():
     assert small.logarithms < full.logarithms
     assert small.coarse == ("conditions",) and small.seconds <= 120
     assert "sampled more coarsely, to fit --budget 2 (minutes): conditions" in in_words("wide", small, 2)
+
+
+def test_kernels_that_are_multiplied_whole_are_counted_whole(monkeypatch):
+    """200 states, 4 of which emit a token: with blocks a token takes 16 x 4^2 operations, without them 2 x 200^2. On
+    5,000 states, where blocks have no room, theorems alone took more than twice the whole budget."""
+    instance = family(BASE | {"states": 200, "vocabulary": 200}, 0)
+    blocks = estimate(instance, asked(instance))
+    monkeypatch.setattr(dispatch, "MAX_TABLE_BYTES", 0)
+    whole = estimate(instance, asked(instance))
+    assert whole.stages["in-context curves"] > 2 * blocks.stages["in-context curves"]
+    monkeypatch.setattr(cost, "PRODUCTS", 1e8)
+    slow = estimate(instance, asked(instance, prompts=10, documents=1, length=64))
+    assert slow.risk_prompts < cost.RISK_PROMPTS and f"theorems on {slow.risk_prompts} prompts" in slow.coarse
 
 
 def test_what_does_not_fit_is_refused_with_sizes_time_and_remedy(tmp_path, capsys):
