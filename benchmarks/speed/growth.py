@@ -42,15 +42,15 @@ QUESTIONS = ("evidence", "posterior", "verify")
 BARE = "bare"
 """The question of the process that only imports and makes the base instance."""
 
-ABOVE = 0.5
+ABOVE = 1.0
 """Share of a bare process's time that a case must take beyond it to count for an exponent: what is left of less is the
 call itself, and noise."""
 
 WIDTH = 4
 """States that emit a token, where there are more states than tokens as many as it takes."""
 
-PROMPTS = 20
-"""Prompts of n examples that evidence and posterior are asked for."""
+PROMPTS, VERIFIED = 200, 20
+"""Prompts of n examples that evidence and posterior are asked for, and those of a verification's curves."""
 
 LIMIT = 600
 """CPU seconds of one case."""
@@ -76,7 +76,7 @@ class Growth(NamedTuple):
         notes: why one was not finished, in words; empty where it was.
         bare_seconds: CPU seconds of a process that asks nothing.
         exponent: slope of log time beyond ``bare_seconds`` on log size, over the upper half of the finished values that
-            take half as long again (nan with fewer than two).
+            take as long again (nan with fewer than two).
     """
 
     task: str
@@ -242,7 +242,7 @@ def one_case(at: dict[str, int], question: str, seed: int) -> None:
     if question == BARE:
         return
     if question == "verify":
-        verify(instance, k=k, n=(0, n), prompts=PROMPTS, documents=5, length=64, epsilon=(0.01,), budget=BUDGET)
+        verify(instance, k=k, n=(0, n), prompts=VERIFIED, documents=5, length=64, epsilon=(0.01,), budget=BUDGET)
         return
     import jax
 

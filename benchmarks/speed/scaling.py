@@ -110,16 +110,16 @@ def _time(mixture: MixtureOfHMMs, batch: int, length: int, method: Method, seed:
 
 
 def slope(values: list[int], seconds: list[float]) -> float:
-    """Slope of log time on log size over the upper half of the values, by least squares.
+    """Slope of log time on log size over the upper half of the values, two at least, by least squares.
 
     Args:
         values: the sizes, rising.
         seconds: of each.
 
     Returns:
-        The exponent; nan with fewer than two values in that half.
+        The exponent; nan with fewer than two values.
     """
-    upper = len(values) // 2
-    if len(values) - upper < 2:
+    if len(values) < 2:
         return math.nan
+    upper = min(len(values) // 2, len(values) - 2)
     return float(np.polyfit(np.log(values[upper:]), np.log(seconds[upper:]), 1)[0])
