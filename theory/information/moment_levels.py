@@ -195,9 +195,9 @@ def total(parts_SxN: Cumulant) -> Cumulant:
     """
     value, slope = parts_SxN
     log_S, weight = _summed(value)
-    mass_S = weight.sum(-1)
+    mass_S = weight.sum(1)
     share = weight / np.where(mass_S > 0, mass_S, 1.0)[:, None]
-    return Cumulant(log_S, (share * slope).sum(-1))
+    return Cumulant(log_S, (share * slope).sum(1))
 
 
 def log_sum(log_parts_SxN: np.ndarray) -> np.ndarray:
@@ -214,9 +214,9 @@ def log_sum(log_parts_SxN: np.ndarray) -> np.ndarray:
 
 def _summed(log_parts_SxN: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(S,) log of the sum, and (S, N) the parts up to a factor of each row's."""
-    top_S = log_parts_SxN.max(-1)
+    top_S = log_parts_SxN.max(1)
     safe_S = np.where(top_S > -np.inf, top_S, 0.0)
     weight = log_parts_SxN - safe_S[:, None]
     np.exp(weight, out=weight)
     with np.errstate(divide="ignore"):
-        return safe_S + np.log(weight.sum(-1)), weight
+        return safe_S + np.log(weight.sum(1)), weight
