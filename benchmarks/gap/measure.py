@@ -235,8 +235,7 @@ def fresh_documents(instance: Instance, documents: int, length: int, seed: int) 
 
     Args:
         instance: whose mixture draws them.
-        documents: how many.
-        length: of each, tokens.
+        documents, length: how many, and tokens of each.
         seed: of the draws.
 
     Returns:

@@ -5,7 +5,7 @@
 Arrangements: ``1 device`` (one thread), ``threads`` (one device whose products are split over the cores), and
 ``devices`` (one device a core, one thread each, the mean of their gradients at every step; what ``train`` does). Each
 is a process of its own; they take turns, and medians over turns are told. User time is arithmetic and waiting in loops,
-system time is the kernel's, most of it clearing pages (benchmarks.training.memory).
+system time is the kernel's, most of it clearing pages (benchmarks.common.freed_memory).
 """
 
 import json
@@ -81,7 +81,7 @@ def serve(architecture: str, arrangement: str, kept: bool) -> None:
         arrangement: of the cores; see ``ARRANGEMENTS``.
         kept: whether freed memory is kept for the next step.
     """
-    from implicit_bayes.benchmarks.training.memory import keep_freed_memory
+    from implicit_bayes.benchmarks.common.freed_memory import keep_freed_memory
 
     if arrangement != "threads":
         os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"

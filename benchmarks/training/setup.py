@@ -9,10 +9,10 @@ from typing import NamedTuple
 import jax
 
 from implicit_bayes.benchmarks.common.extras import need
+from implicit_bayes.benchmarks.common.freed_memory import keep_freed_memory
 from implicit_bayes.benchmarks.common.machine import cores
 from implicit_bayes.benchmarks.predictors.paired import Held, excess, hold_out
 from implicit_bayes.benchmarks.predictors.promises import InTraining
-from implicit_bayes.benchmarks.training.memory import keep_freed_memory
 from implicit_bayes.lm.presets import preset
 from implicit_bayes.lm.run import RunConfig, read_config
 from implicit_bayes.lm.train import Evaluate, Network
@@ -75,7 +75,7 @@ def start_devices(devices: int | None, cluster: Cluster) -> None:
 
     Two one-thread devices are faster at these sizes than one that splits its products over two threads. Settings of a
     process whose JAX has started already, and anything that XLA_FLAGS says, are left alone. The C library keeps freed
-    memory from here on (benchmarks.training.memory).
+    memory from here on (benchmarks.common.freed_memory).
 
     Args:
         devices: in the mesh, or None where nothing was said.

@@ -1,11 +1,14 @@
 """Expansions that go on where a sample would visit more prefixes, and several families of laws on one sample."""
 
+import itertools
+
 import numpy as np
 import pytest
+from prompt_enumeration import forward as forward_products
 
 from implicit_bayes.theory import HMM, PromptLaw
-from implicit_bayes.theory.information import scores
-from implicit_bayes.theory.information.expansion import Expander, expand
+from implicit_bayes.theory.information import expansion, scores
+from implicit_bayes.theory.information.expansion import Expander, children, count_children, expand, root
 from implicit_bayes.theory.information.kl import kl_table
 from implicit_bayes.theory.information.moment_graphs import example_graphs, sampled_graph, sampled_graphs
 from implicit_bayes.theory.information.prefixes import build
@@ -62,3 +65,44 @@ def test_families_on_one_sample_are_what_each_is_alone():
     assert example_graphs(sampler, [first, later], 4, 0, 2) is None
     exact = example_graphs(sampler, [first, later], 4, 0)
     assert exact is not None and [graph.last.gain_AxE.shape[0] for graph in exact] == [1, 2]
+
+
+SPARSE = HMM(
+    [0.5, 0.5, 0.0],
+    [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.5, 0.0, 0.5]],
+    [[0.5, 0.5, 0.0], [0.0, 0.5, 0.5], [0.25, 0.0, 0.75]],
+)
+"""Words that two states share, and moves that cannot be."""
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_moments_of_long_hidden_examples_are_those_of_their_enumeration(closed):
+    """Five tokens: groups of several nodes lead to groups of several nodes."""
+    true, theta, s = dense(1), dense(2), np.array([0.3, 1.0, 1.7])
+    graph = example_graphs(SPARSE, [[true, theta]], 5, 1)[0]
+    examples = np.array(list(itertools.product(range(3), repeat=5)))
+    ended = np.pad(examples, ((0, 0), (0, 1)), constant_values=1) if closed else examples
+    mass, *laws = (
+        forward_products(h.initial, h.transition, h.emission, o).sum(-1)
+        for h, o in ((SPARSE, examples), (theta, ended), (true, ended))
+    )
+    assert 0 < (mass == 0).sum() < len(mass)
+    expected = [np.log((mass * (laws[0] / laws[1]) ** power).sum()) for power in s]
+    np.testing.assert_allclose(graph.examples(0, s, closed).value, expected, rtol=1e-12)
+    np.testing.assert_allclose(graph.values(0, s, closed)[1], expected, rtol=1e-12)
+
+
+def test_children_are_counted_and_made_under_the_sampler(monkeypatch):
+    """Its zeros decide, not the other laws'; and they are the same where the laws of next states are not held."""
+    forward = build([SPARSE, dense(0)], 0)
+    level = list(children(forward, list(children(forward, [root(forward)]))))
+    law = [nodes.belief[0] @ forward.following[nodes.token][0] for nodes in level]
+    count, forecast = count_children(forward, level, 0)
+    assert count == forecast == sum((each > 0).sum() for each in law) < sum(each.size for each in law)
+    held = list(children(forward, level))
+    monkeypatch.setattr(expansion, "AHEAD", 0)
+    monkeypatch.setattr(expansion, "LEVELS", 0)
+    for here, there in zip(held, children(forward, level), strict=True):
+        assert here.token == there.token and here.weight.sum() == pytest.approx(there.weight.sum(), abs=0)
+        order = [np.lexsort(each.belief[0].T) for each in (here, there)]
+        np.testing.assert_allclose(here.belief[:, order[0]], there.belief[:, order[1]], rtol=1e-12, atol=1e-15)

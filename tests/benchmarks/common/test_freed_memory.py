@@ -2,13 +2,16 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
+
+from implicit_bayes.benchmarks.common import freed_memory
 
 PROGRAM = """
 import resource, sys
 import numpy as np
-from implicit_bayes.benchmarks.training.memory import keep_freed_memory
+from implicit_bayes.benchmarks.common.freed_memory import keep_freed_memory
 if sys.argv[1] == "keep" and keep_freed_memory() < 1 << 26:
     sys.exit(3)
 def faults():
@@ -38,7 +41,27 @@ def test_large_arrays_are_cleared_once():
 
 
 def test_a_c_library_without_mallopt_is_left_as_it_is(monkeypatch):
-    from implicit_bayes.benchmarks.training import memory
+    monkeypatch.setattr(freed_memory.ctypes, "CDLL", lambda name: object())
+    assert freed_memory.keep_freed_memory() == 0
 
-    monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: object())
-    assert memory.keep_freed_memory() == 0
+
+@pytest.mark.parametrize(
+    ("largest", "refused", "told"),
+    [
+        ((), (), [(-3, 1 << 30), (-1, 1 << 30), (-2, 1 << 26)]),
+        ((), (1 << 30,), [(-3, 1 << 30), (-3, 1 << 25), (-1, 1 << 30), (-2, 1 << 26)]),
+        ((1 << 25,), (), [(-3, 1 << 25), (-1, 1 << 28), (-2, 1 << 26)]),
+        ((1 << 25,), (1 << 25,), [(-3, 1 << 25), (-3, 1 << 25)]),
+    ],
+)
+def test_what_the_c_library_is_told(largest, refused, told, monkeypatch):
+    """M_MMAP_THRESHOLD is -3, M_TRIM_THRESHOLD -1, M_TOP_PAD -2 (malloc.h); an older glibc refuses large thresholds."""
+    heard = []
+
+    def mallopt(name, value):
+        heard.append((name, value))
+        return 0 if value in refused else 1
+
+    monkeypatch.setattr(freed_memory.ctypes, "CDLL", lambda name: SimpleNamespace(mallopt=mallopt))
+    kept = freed_memory.keep_freed_memory(*largest)
+    assert heard == told and kept == (0 if len(told) == 2 else told[-3][1])
