@@ -8,6 +8,8 @@ Source: Salmon, Moraes, Dror & Shaw 2011, "Parallel random numbers: as easy as 1
 
 import numpy as np
 
+from implicit_bayes.theory.objects.checks import ModelError
+
 MASK = 0xFFFFFFFF
 PARITY = 0x1BD11BDA
 """The constant that the third word of the key schedule is mixed with."""
@@ -19,15 +21,20 @@ def derived_key(seed: int, *data: int) -> np.ndarray:
     """The words of fold_in(... fold_in(key(seed), data_1) ..., data_n), as JAX makes them with 64-bit integers.
 
     Args:
-        seed: at least 0, below 2^64.
+        seed: at least 0, below 2^63.
         data: numbers folded in, in this order, each at least 0, below 2^32.
 
     Returns:
         (2,) uint32, a key for ``sample_documents``, ``sample_prompts`` and ``stream``.
+
+    Raises:
+        ModelError: a number outside its range.
     """
-    words = seed >> 32 & MASK, seed & MASK
+    if not 0 <= seed < 1 << 63 or not all(0 <= number <= MASK for number in data):
+        raise ModelError(f"seed: {seed} and {data} where 0..2^63 - 1 and 0..2^32 - 1 are keys")
+    words = seed >> 32, seed & MASK
     for number in data:
-        words = _threefry(words, (0, number & MASK))
+        words = _threefry(words, (0, number))
     return np.array(words, dtype=np.uint32)
 
 

@@ -142,8 +142,9 @@ def _defer(command: Callable[..., Work], bound: dict[str, Callable[[], Work]]) -
     @functools.wraps(command)
     def remember(*args: object, **kwargs: object) -> None:
         seed = kwargs.get("seed")
-        if isinstance(seed, int) and seed < 0:
-            print(f"seed: {seed} is negative; give 0 or more", file=sys.stderr)  # as the parser of arguments does
+        if isinstance(seed, int) and not 0 <= seed < 1 << 63:
+            words = "is negative; give 0 or more" if seed < 0 else "is too large; give less than 2^63"
+            print(f"seed: {seed} {words}", file=sys.stderr)  # as the parser of arguments does
             raise SystemExit(2)
         bound["call"] = functools.partial(command, *args, **kwargs)
 

@@ -13,6 +13,8 @@ TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD = -1, -2, -3
 SIZES = (1 << 30, 1 << 25)
 """Largest array that is kept, in bytes: the second is the most that an older glibc takes."""
 AHEAD = 1 << 26
+VERIFYING = 1 << 25
+"""Largest array whose memory ``verify`` keeps: its arrays are of many sizes, and room for each would add up."""
 
 
 def keep_freed_memory(largest: int = SIZES[0]) -> int:

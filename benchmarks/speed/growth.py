@@ -97,12 +97,14 @@ class GrowthCase(NamedTuple):
         at: every size.
         question: bare, evidence, posterior or verify.
         seed: of kernels and prompts.
+        prompts: that were asked.
         cpu_seconds, peak_bytes, note: as of ``report_on``.
     """
 
     at: dict[str, int]
     question: str
     seed: int
+    prompts: int
     cpu_seconds: float | None
     peak_bytes: int | None
     note: str
@@ -129,10 +131,12 @@ def growth(
     rows, cases = [], kept(keep)
 
     def known(at: dict[str, int], question: str) -> JsonObject:
+        prompts = VERIFIED if question == "verify" else PROMPTS
         for case in cases:
-            if (case.at, case.question, case.seed) == (at, question, seed):
+            if (case.at, case.question, case.seed, case.prompts) == (at, question, seed, prompts):
                 return case._asdict()
-        cases.append(GrowthCase(at, question, seed, **_child(at, question, seed)))
+        found = _child(at, question, seed)
+        cases.append(GrowthCase(at=at, question=question, seed=seed, prompts=prompts, **found))
         if keep is not None:
             storage.write_json(keep, cases)
         return cases[-1]._asdict()

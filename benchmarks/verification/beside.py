@@ -17,7 +17,7 @@ import jax
 
 from implicit_bayes.benchmarks.common.children import Children
 from implicit_bayes.benchmarks.common.compilation import keep_compilations
-from implicit_bayes.benchmarks.common.freed_memory import SIZES, keep_freed_memory
+from implicit_bayes.benchmarks.common.freed_memory import VERIFYING, keep_freed_memory
 from implicit_bayes.benchmarks.common.machine import cores
 from implicit_bayes.benchmarks.gap.measure import Start
 from implicit_bayes.benchmarks.predictors.models import find_model, find_models
@@ -93,7 +93,7 @@ def _begin(writer: Connection, lock: Lock) -> None:
     global _news
     _news = writer, lock
     keep_compilations()
-    keep_freed_memory(SIZES[1])
+    keep_freed_memory(VERIFYING)
 
 
 def _ask(name: str, models: list[str], which: int, settings: Settings) -> Answer:

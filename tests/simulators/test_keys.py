@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from implicit_bayes.simulators.keys import derived_key
 from implicit_bayes.simulators.regular import regular
 from implicit_bayes.simulators.sampler import sample_documents
+from implicit_bayes.theory import ModelError
 
 WORD = 2**32 - 1
 
@@ -30,6 +31,12 @@ def test_a_small_seed_is_the_same_without_64_bits(seed):
     np.testing.assert_array_equal(
         derived_key(seed, 3), jax.random.key_data(jax.random.fold_in(jax.random.key(seed), 3))
     )
+
+
+@pytest.mark.parametrize("given", [(-1,), (1 << 63,), (0, -1), (0, 1 << 32)])
+def test_numbers_that_are_no_keys_are_refused(given):
+    with pytest.raises(ModelError, match="are keys"):
+        derived_key(*given)
 
 
 def test_documents_of_the_words_are_those_of_the_key():

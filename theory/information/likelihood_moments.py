@@ -116,7 +116,7 @@ class ExampleGraph(NamedTuple):
             inputs[rows] = value
             if self._lost(closed):
                 whole[rows] = np.inf
-            elif self.sampled and not (self.lost_closed or self.lost_last):
+            elif self.sampled:
                 whole[rows] = upper_mean(level.value_onward(level.gain_AxE[which], every[rows], value))
             else:
                 whole[rows] = level.total_value(level.gain_AxE[which], every[rows], value)

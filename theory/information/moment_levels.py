@@ -151,7 +151,7 @@ class Level(NamedTuple):
 
     def _edges(self, gain: np.ndarray, s_S: np.ndarray, value_SxM: np.ndarray) -> np.ndarray:
         """(S, E) log ( W p ratio^s ) of every edge; -inf where the alternative forbids it, at s = 0 too."""
-        log_SxE = np.take(value_SxM, self.parent_E, axis=1, mode="clip")
+        log_SxE = np.take(value_SxM, self.parent_E, axis=1, mode="clip")  # parents are places: "raise" takes longer
         log_SxE += self.log_p_E
         if _all_alive(gain):
             log_SxE += s_S[:, None] * gain

@@ -22,7 +22,7 @@ CHUNK = 4096
 """Prefixes sampled at a time."""
 
 DEEPER = 2
-"""How many times the budget a level may take where the sample that replaces it would visit more prefixes still."""
+"""How many times the budget a level may take where the sample would visit as many prefixes."""
 
 WORK = 1 << 33
 """Logarithms that a sample may take: over a wide vocabulary it is smaller, and its interval wider for it."""
@@ -80,8 +80,8 @@ def collect(
 
     The first stage only chooses the size of the second (95% half-width of ``accuracy``, relative, in every finite
     quantity, between ``sampling.LEAST`` and ``sampling.MOST`` prefixes), so the second stage's interval keeps its
-    nominal coverage. Where the first stage asks for more work than the levels that are left, these are expanded
-    instead, with up to ``DEEPER`` times the budget.
+    nominal coverage. Levels that are left and have no more prefixes than that sample would visit are expanded too, up
+    to ``DEEPER`` times the budget each; where they reach the longest length nothing is sampled.
 
     Args:
         forward: law 0 is the prompt's.
@@ -116,9 +116,12 @@ def collect(
             values = _sampled_part(pilot, known, length, quantity)
             count = max(count, sample_size(values, offset, high - low, accuracy, coverage))
     count = min(count, affordable)
-    exact = expander.within(max(budget, min(DEEPER * budget, count * max(lengths))))
-    if len(exact.score) >= max(lengths):
-        return Scores(forward, exact, None)
+    deeper = min(DEEPER * budget, count * max(lengths))
+    if deeper > budget:
+        exact = expander.within(deeper)
+        if len(exact.score) >= max(lengths):
+            return Scores(forward, exact, None)
+    del expander  # and with it the last level, which may be as large as the sample
     sizes = [CHUNK] * (count // CHUNK) + ([count % CHUNK] if count % CHUNK else [])
     parts = [draw(forward, max(lengths), size, generator, at) for size in sizes]
     axes = {"tokens": 0, "log_mass": 0, "score": 1, "closing": 1}

@@ -73,11 +73,12 @@ def grouped(values_N: np.ndarray) -> list[tuple[int, np.ndarray]]:
         values_N: integers, tokens for example.
 
     Returns:
-        (value, its places in ascending order) of every value that occurs, ascending.
+        (value, its places in ascending order) of every value that occurs, ascending; none of none.
     """
     order = np.argsort(values_N, kind="stable")
     values, begins = np.unique(values_N[order], return_index=True)
-    return [(int(value), rows) for value, rows in zip(values, np.split(order, begins[1:]), strict=True)]
+    parts = np.split(order, begins[1:]) if len(values) else []
+    return [(int(value), rows) for value, rows in zip(values, parts, strict=True)]
 
 
 def equal_parts(rows_BxT: np.ndarray, size: int) -> Iterator[tuple[np.ndarray, int]]:

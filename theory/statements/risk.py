@@ -221,12 +221,12 @@ def start_filter(
     for token_B in tokens_BxM.T:
         joint = ahead * emission.T[token_B][:, None]
         total = joint.sum(-1)
-        filtered = (joint / np.where(total > 0, total, 1.0)[..., None]).reshape(-1, shape[-1])
+        filtered = (joint / np.where(total > 0, total, 1.0)[..., None]).reshape(shape[0] * shape[1], shape[2])
         after = filtered @ transition  # in one: given three axes NumPy reads the kernel anew for every x
         ahead = after.reshape(shape)
         mass = mass * total
         masses.append(mass)
-        predictives.append((after @ emission).reshape(*shape[:2], -1))
+        predictives.append((after @ emission).reshape(*shape[:2], emission.shape[1]))
     return np.stack(masses), np.stack(predictives)
 
 

@@ -151,6 +151,7 @@ BAD = {
     "no instance": (["verify"], "instance: name one"),
     "search": (["search", "--starts", "0"], "starts"),
     "negative seed": (["verify", "regular", "--seed", "-1"], "seed: -1 is negative"),
+    "seed beyond 64 bits": (["verify", "regular", "--seed", str(1 << 63)], "seed: 9223372036854775808 is too large"),
     "negative seed of a training": (["train", "--out", "DIR/run", "--seed", "-1"], "seed: -1 is negative"),
     "no model by a word": (["verify", "ginc", "--model", "none"], "give --model with no name after it"),
     "a file without a function": (["gap", "hf.py", "--instance", "regular"], "write hf.py:make"),

@@ -5,12 +5,16 @@ import errno
 import os
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 
 from implicit_bayes.benchmarks.cli import process
 from implicit_bayes.benchmarks.cli.process import Terminated, guarded
+from implicit_bayes.benchmarks.common import freed_memory
+from implicit_bayes.benchmarks.common.freed_memory import VERIFYING
 from implicit_bayes.benchmarks.common.letters import SPELT, spelt
+from implicit_bayes.benchmarks.verification import beside
 
 ENDS = {
     "interrupt": (KeyboardInterrupt(), 130, "interrupted"),
@@ -34,6 +38,26 @@ def test_an_early_end_is_one_line_and_a_status(name, capfd):
     assert line.count("\n") == 1
     assert line.startswith("implicit-bayes: error: ")
     assert words in line
+
+
+@pytest.mark.parametrize(("command", "told"), [("verify", [VERIFYING]), ("bench", []), ("train", [])])
+def test_a_verification_keeps_freed_memory_of_small_arrays(command, told, monkeypatch):
+    """``train`` asks for itself, with larger arrays."""
+    heard = []
+    monkeypatch.setattr(freed_memory, "keep_freed_memory", heard.append)
+    monkeypatch.setattr(process, "_hide_dask", lambda: None)
+    with suppress(SystemExit):
+        process._run([command, "--no-such-flag"])
+    assert heard == told
+
+
+def test_a_child_that_asks_a_model_keeps_it_too(monkeypatch):
+    heard = []
+    monkeypatch.setattr(beside, "keep_freed_memory", heard.append)
+    monkeypatch.setattr(beside, "keep_compilations", lambda: None)
+    monkeypatch.setattr(beside, "_news", None)
+    beside._begin("to whom", "a lock")
+    assert heard == [VERIFYING] and beside._news == ("to whom", "a lock")
 
 
 def test_errors_of_the_program_are_not_hidden():

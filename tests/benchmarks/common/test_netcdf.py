@@ -57,7 +57,7 @@ def test_what_is_written_is_read_again(tmp_path):
         xr.testing.assert_identical(read.load(), dataset().load())
 
 
-def test_a_variable_is_opened_once(monkeypatch):
+def test_a_variable_is_opened_few_times(monkeypatch):
     opened = []
     get = h5py.File.__getitem__
     monkeypatch.setattr(h5py.File, "__getitem__", lambda self, name: opened.append(name) or get(self, name))

@@ -92,6 +92,37 @@ def test_moments_of_long_hidden_examples_are_those_of_their_enumeration(closed):
     np.testing.assert_allclose(graph.values(0, s, closed)[1], expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("lost", ["last", "closed"])
+def test_what_theta_star_forbids_makes_the_moment_infinite(lost):
+    """theta* never says word 2 after word 0, or never closes after it; an upper bound may not forget that."""
+    uniform = HMM(np.full(3, 1 / 3), np.full((3, 3), 1 / 3), np.eye(3))
+    kernel = {"last": [[0.5, 0.5, 0.0], [0.25, 0.5, 0.25], [0.25, 0.5, 0.25]], "closed": [[0.5, 0.0, 0.5]] * 3}[lost]
+    true = HMM(np.full(3, 1 / 3), kernel, np.eye(3))
+    prompts, theta = true if lost == "closed" else uniform, HMM(uniform.initial, np.eye(3) / 4 + 0.25, np.eye(3))
+    s = np.array([0.5, 1.0])
+    for graph in (
+        example_graphs(prompts, [[true, theta]], 3, 1)[0],
+        sampled_graph(prompts, true, [theta], 3, 1, 0, 300),
+    ):
+        assert (graph.lost_last, graph.lost_closed) == (lost == "last", True)
+        for closed in (True, False):
+            infinite = closed or lost == "last"
+            for found in (graph.values(0, s, closed)[1], graph.examples(0, s, closed).value):
+                assert (found == np.inf).all() if infinite else np.isfinite(found).all()
+            if not infinite and graph.sampled:  # an interval's upper end, whatever else is lost
+                assert (graph.values(0, s, closed)[1] > graph.examples(0, s, closed).value).all()
+
+
+def test_a_dead_node_has_no_slope():
+    """The first word is forbidden under the alternative: -inf, with derivative 0, through further levels."""
+    alternative = HMM([0.0, 0.5, 0.5], np.full((3, 3), 1 / 3), np.eye(3))
+    true = HMM([0.25, 0.5, 0.25], np.full((3, 3), 1 / 3), np.eye(3))
+    graph = example_graphs(true, [[true, alternative]], 2, 1)[0]
+    value, slope = graph.inputs(0, np.array([0.5, 1.0]))
+    np.testing.assert_array_equal(np.isneginf(value), [[True, False, False]] * 2)
+    np.testing.assert_allclose(slope, [[0.0, 0.0, np.log(2.0)]] * 2, atol=1e-15)
+
+
 def test_children_are_counted_and_made_under_the_sampler(monkeypatch):
     """Its zeros decide, not the other laws'; and they are the same where the laws of next states are not held."""
     forward = build([SPARSE, dense(0)], 0)

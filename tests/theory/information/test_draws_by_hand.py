@@ -73,6 +73,7 @@ def test_next_tokens_are_chosen_by_blocks_as_at_once(monkeypatch):
         fresh, mass = _choose(belief, following, places)
         assert fresh.tolist() == [1, 1, 2] and mass.tolist() == [0.375, 0.5, 0.5625]
     assert [(t, rows.tolist()) for t, rows in grouped(np.array([2, 0, 2, 5]))] == [(0, [1]), (2, [0, 2]), (5, [3])]
+    assert grouped(np.array([], dtype=int)) == []
 
 
 def test_sizes_of_samples_that_are_not_finite():
