@@ -43,9 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(arguments: Sequence[str]) -> int:
     from implicit_bayes.benchmarks.cli.commands import run
-    from implicit_bayes.benchmarks.common.freed_memory import VERIFYING, keep_freed_memory
 
     if arguments[:1] == ["verify"]:
+        from implicit_bayes.benchmarks.common.freed_memory import VERIFYING, keep_freed_memory
+
         keep_freed_memory(VERIFYING)
         if not any(each.startswith("--model") for each in arguments):
             _hide_dask()

@@ -1,5 +1,7 @@
 """Words of keys against JAX's own."""
 
+import itertools
+
 import jax
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 
 from implicit_bayes.simulators.keys import derived_key
 from implicit_bayes.simulators.regular import regular
-from implicit_bayes.simulators.sampler import sample_documents
+from implicit_bayes.simulators.sampler import sample_documents, stream
 from implicit_bayes.theory import ModelError
 
 WORD = 2**32 - 1
@@ -41,8 +43,8 @@ def test_numbers_that_are_no_keys_are_refused(given):
 
 def test_documents_of_the_words_are_those_of_the_key():
     mixture, _ = regular()
-    drawn = [
-        sample_documents(mixture, key, 5, 9).tokens
-        for key in (derived_key(3, 1), jax.random.fold_in(jax.random.key(3), 1))
-    ]
-    np.testing.assert_array_equal(*drawn)
+    keys = derived_key(3, 1), jax.random.fold_in(jax.random.key(3), 1)
+    np.testing.assert_array_equal(*(sample_documents(mixture, key, 5, 9).tokens for key in keys))
+    batches = [list(itertools.islice(stream(mixture, key, 5, 9), 2)) for key in keys]
+    for one, other in zip(*batches, strict=True):
+        np.testing.assert_array_equal(one.tokens, other.tokens)
